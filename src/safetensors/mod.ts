@@ -1,0 +1,20 @@
+/**
+ * Safetensors: where each weight of a checkpoint lies on disk, checked before anything uses it.
+ *
+ * Only headers are read. Graphs point at the data by file and offset; {@linkcode RowReader} is the
+ * one way for values to come into JavaScript, a few rows of an embedding table at a time.
+ *
+ * @module
+ */
+
+export { openWeights } from "./open_weights.ts";
+export { readSafetensorsHeader } from "./read_safetensors_header.ts";
+export { RowReader } from "./row_reader.ts";
+export { SafetensorsError } from "./safetensors_error.ts";
+export type {
+  OpaqueEntry,
+  OpenWeightsOptions,
+  TensorEntry,
+  WeightDtype,
+  Weights,
+} from "./types.ts";

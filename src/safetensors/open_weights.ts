@@ -1,0 +1,204 @@
+import { basename, dirname, join } from "node:path";
+import { parseIndex } from "./_index.ts";
+import {
+  emptyRecord,
+  list,
+  MAX_HEADER_BYTES,
+  openFile,
+  quote,
+  readJsonBytes,
+  unreadable,
+} from "./_private.ts";
+import { readSafetensorsHeader } from "./read_safetensors_header.ts";
+import { SafetensorsError } from "./safetensors_error.ts";
+import type { OpaqueEntry, OpenWeightsOptions, TensorEntry, Weights } from "./types.ts";
+
+/** What transformers and diffusers call the only file of a model. */
+const SINGLE_FILES: readonly string[] = [
+  "model.safetensors",
+  "diffusion_pytorch_model.safetensors",
+];
+const INDEX_SUFFIX = ".safetensors.index.json";
+
+/**
+ * Opens the weights of a model: reads headers and, of a sharded checkpoint, its index. The data
+ * stays on disk.
+ *
+ * `path` is one of
+ * - a safetensors file;
+ * - an index, `*.safetensors.index.json`: all of its shards must be there, and hold exactly the
+ *   tensors that the index puts into them;
+ * - a folder with `model.safetensors` or `diffusion_pytorch_model.safetensors`, else with an index.
+ *   A single file goes before an index; two of a kind are an error that names them.
+ *
+ * @param path The file, the index or the folder.
+ * @param options Which tensors may stand in the files without being weights.
+ * @returns Where each tensor is, by name.
+ * @throws {SafetensorsError} When nothing is found, more than one candidate is, shards are missing
+ * (all are named at once) or disagree with the index, or a file is refused by
+ * {@linkcode readSafetensorsHeader}.
+ *
+ * @example
+ * ```ts
+ * // A model of one empty tensor, written by hand.
+ * const header = new TextEncoder().encode(
+ *   '{"empty":{"dtype":"F32","shape":[0,3],"data_offsets":[0,0]}}',
+ * );
+ * const folder = await Deno.makeTempDir();
+ * await Deno.writeFile(
+ *   `${folder}/model.safetensors`,
+ *   new Uint8Array([header.length, 0, 0, 0, 0, 0, 0, 0, ...header]),
+ * );
+ *
+ * const weights = await openWeights(folder);
+ * console.log([...weights.tensors.keys()]); // ["empty"]
+ * await Deno.remove(folder, { recursive: true });
+ * ```
+ */
+export async function openWeights(
+  path: string,
+  options: OpenWeightsOptions = {},
+): Promise<Weights> {
+  const found = await isFolder(path) ? await findInFolder(path) : path;
+  return found.endsWith(".json")
+    ? await openShards(found, options)
+    : await readSafetensorsHeader(found, options);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isDirectory;
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+async function findInFolder(folder: string): Promise<string> {
+  let names: string[];
+  try {
+    names = (await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name)).sort();
+  } catch (error) {
+    throw unreadable(folder, error);
+  }
+  const kinds = [
+    names.filter((name) => SINGLE_FILES.includes(name)),
+    names.filter((name) => name.endsWith(INDEX_SUFFIX)),
+  ];
+  const candidates = kinds.find((kind) => kind.length > 0);
+  if (candidates === undefined) {
+    const others = names.filter((name) => name.endsWith(".safetensors"));
+    throw new SafetensorsError(
+      `${folder}: has neither ${SINGLE_FILES.join(" nor ")} nor an index (*${INDEX_SUFFIX}).` +
+        (others.length === 0
+          ? ""
+          : ` It does hold ${others.map(quote).join(", ")}: name the file itself.`),
+      { file: folder },
+    );
+  }
+  const [only, ...more] = candidates;
+  if (only === undefined || more.length > 0) {
+    throw new SafetensorsError(
+      `${folder}: holds ${candidates.map(quote).join(" and ")}, and it is not clear which is ` +
+        "meant: name the file itself.",
+      { file: folder },
+    );
+  }
+  return join(folder, only);
+}
+
+async function openShards(index: string, options: OpenWeightsOptions): Promise<Weights> {
+  const shardOf = parseIndex(await readIndex(index), index);
+  const folder = dirname(index);
+  const shards = [...new Set(shardOf.values())].sort();
+  await requireAll(index, folder, shards);
+
+  const tensors = new Map<string, TensorEntry>();
+  const opaque = new Map<string, OpaqueEntry>();
+  const metadata = emptyRecord();
+  const files = new Set<string>();
+  const problems: Problem[] = [];
+  const holder = new Map<string, string>();
+  for (const shard of shards) {
+    const weights = await readSafetensorsHeader(join(folder, shard), options);
+    for (const file of weights.files) files.add(file);
+    for (const [key, value] of Object.entries(weights.metadata)) metadata[key] ??= value;
+    for (const [name, entry] of weights.tensors) tensors.set(name, entry);
+    for (const [name, entry] of weights.opaque) opaque.set(name, entry);
+    for (const name of [...weights.tensors.keys(), ...weights.opaque.keys()]) {
+      const elsewhere = holder.get(name);
+      const stated = shardOf.get(name);
+      if (elsewhere !== undefined) {
+        problems.push({ name, text: `is both in ${quote(elsewhere)} and in ${quote(shard)}` });
+      } else if (stated !== shard) {
+        const claim = stated === undefined
+          ? "the index does not name it"
+          : `the index puts it into ${quote(stated)}`;
+        problems.push({ name, text: `is in ${quote(shard)}, but ${claim}` });
+      }
+      holder.set(name, shard);
+    }
+  }
+  for (const [name, shard] of shardOf) {
+    if (!holder.has(name)) {
+      problems.push({ name, text: `is not in ${quote(shard)}, where the index puts it` });
+    }
+  }
+  refuseProblems(index, problems);
+  return { source: index, files: [...files], tensors, opaque, metadata };
+}
+
+async function readIndex(index: string): Promise<Uint8Array> {
+  const { file: handle, size } = await openFile(index);
+  using file = handle;
+  if (size > MAX_HEADER_BYTES) {
+    throw new SafetensorsError(
+      `${index}: has ${size} bytes; an index may have ${MAX_HEADER_BYTES}.`,
+      { file: index },
+    );
+  }
+  try {
+    return await readJsonBytes(file, size, index);
+  } catch (error) {
+    throw error instanceof SafetensorsError ? error : unreadable(index, error);
+  }
+}
+
+/** Names all missing shards at once: who fetches them wants one list, not one a try. */
+async function requireAll(index: string, folder: string, shards: readonly string[]): Promise<void> {
+  const missing: string[] = [];
+  for (const shard of shards) {
+    try {
+      if (!(await Deno.stat(join(folder, shard))).isFile) missing.push(shard);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory)) {
+        throw unreadable(join(folder, shard), error);
+      }
+      missing.push(shard);
+    }
+  }
+  if (missing.length > 0) {
+    throw new SafetensorsError(
+      `${index}: ${missing.length} of ${shards.length} shards missing beside ${
+        quote(basename(index))
+      }: ${missing.map(quote).join(", ")}. Fetch them into the same folder.`,
+      { file: index },
+    );
+  }
+}
+
+interface Problem {
+  readonly name: string;
+  readonly text: string;
+}
+
+function refuseProblems(index: string, problems: readonly Problem[]): void {
+  const first = problems[0];
+  if (first === undefined) return;
+  const lines = problems.map(({ name, text }) => `tensor ${quote(name)} ${text}`);
+  throw new SafetensorsError(
+    `${index}: index and shards do not belong together; fetch all of them anew.\n  ${
+      list(lines, "\n  ")
+    }`,
+    { file: index, tensor: first.name },
+  );
+}

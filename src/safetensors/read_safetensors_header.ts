@@ -1,0 +1,72 @@
+import {
+  openFile,
+  parseHeader,
+  parsePrefix,
+  PREFIX_BYTES,
+  readJsonBytes,
+  unreadable,
+} from "./_private.ts";
+import { SafetensorsError } from "./safetensors_error.ts";
+import type { OpenWeightsOptions, Weights } from "./types.ts";
+
+/**
+ * Reads the header of one safetensors file: names, dtypes, shapes and places of its tensors. The
+ * data stays on disk.
+ *
+ * The file is taken to be hostile. What the header says is checked against itself and against the
+ * file's size before anything is returned: every byte after the header belongs to exactly one
+ * tensor, and every tensor has the bytes that its dtype and shape ask for. The format is described
+ * in the README of huggingface/safetensors; where the text and the reference implementation differ
+ * (a header that does not begin with `{`, equal names, unknown fields), the stricter one holds.
+ *
+ * @param path The file.
+ * @param options Which tensors may stand in the file without being weights.
+ * @returns What the file holds, in the header's order.
+ * @throws {SafetensorsError} When the file cannot be read, is not a well-formed safetensors file, or
+ * holds a tensor that is neither `F32`, `F16` nor `BF16` and is not named in `options.opaque`.
+ *
+ * @example
+ * ```ts
+ * // One scalar in float32, written by hand.
+ * const header = new TextEncoder().encode('{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}');
+ * const bytes = new Uint8Array(8 + header.length + 4);
+ * bytes[0] = header.length;
+ * bytes.set(header, 8);
+ * const path = await Deno.makeTempFile({ suffix: ".safetensors" });
+ * await Deno.writeFile(path, bytes);
+ *
+ * const weights = await readSafetensorsHeader(path);
+ * console.log(weights.tensors.get("a")?.offset); // 8 + header.length
+ * await Deno.remove(path);
+ * ```
+ */
+export async function readSafetensorsHeader(
+  path: string,
+  options: OpenWeightsOptions = {},
+): Promise<Weights> {
+  const { file: handle, size } = await openFile(path);
+  using file = handle;
+  try {
+    const prefix = await readPrefix(file);
+    const length = parsePrefix(prefix, size, path);
+    const bytes = await readJsonBytes(file, length, path);
+    const realPath = await Deno.realPath(path);
+    const opaque = new Set(options.opaque);
+    const header = parseHeader(bytes, size, { source: path, file: realPath, opaque });
+    return { source: path, files: [realPath], ...header };
+  } catch (error) {
+    throw error instanceof SafetensorsError ? error : unreadable(path, error);
+  }
+}
+
+/** The first bytes of the file; fewer when it is shorter. */
+async function readPrefix(file: Deno.FsFile): Promise<Uint8Array> {
+  const prefix = new Uint8Array(PREFIX_BYTES);
+  let filled = 0;
+  while (filled < PREFIX_BYTES) {
+    const count = await file.read(prefix.subarray(filled));
+    if (count === null) break;
+    filled += count;
+  }
+  return prefix.subarray(0, filled);
+}

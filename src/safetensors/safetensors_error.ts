@@ -1,0 +1,20 @@
+import { NewBieError } from "../errors.ts";
+import type { SafetensorsErrorPlace } from "./types.ts";
+
+/**
+ * A weight file that cannot be used as it is: damaged, hostile, incomplete, absent, or in a dtype
+ * that is not a weight's.
+ */
+export class SafetensorsError extends NewBieError {
+  override name = "SafetensorsError";
+  /** The file, index or folder, as the caller named it. */
+  readonly file: string;
+  /** The tensor at fault, when there is one. */
+  readonly tensor: string | undefined;
+
+  constructor(message: string, place: SafetensorsErrorPlace) {
+    super(message, place.cause === undefined ? undefined : { cause: place.cause });
+    this.file = place.file;
+    this.tensor = place.tensor;
+  }
+}
