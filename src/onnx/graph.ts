@@ -1,0 +1,243 @@
+/**
+ * The graph under construction: values, nodes and initializers, and the ONNX model made of them.
+ *
+ * @module
+ */
+import { dirname, relative, sep } from "node:path";
+import proto, { type onnx as Onnx } from "onnx-proto";
+import type { TensorEntry } from "../safetensors/mod.ts";
+import { encodeFloats } from "./_encode_floats.ts";
+import {
+  type Attribute,
+  type Dimension,
+  type ElementType,
+  FLOAT_TYPE_OF,
+  type FloatType,
+  ONNX_DATA_TYPE,
+} from "./types.ts";
+
+const { onnx } = proto;
+
+/** The operator set of ai.onnx: the first with `Attention`, `RMSNormalization`, `RotaryEmbedding`. */
+const ONNX_OPSET = 23;
+/** The IR version that came with that operator set. */
+const ONNX_IR_VERSION = 11;
+/** ONNX Runtime's own operators. */
+export const MICROSOFT_DOMAIN = "com.microsoft";
+const MICROSOFT_OPSET = 1;
+
+/** The result of a node, an input or an initializer. Its graph is part of it, so that operators
+ * are plain functions of values. */
+export interface Value {
+  readonly graph: Graph;
+  readonly name: string;
+  readonly type: ElementType;
+}
+
+/** What enters or leaves a graph. */
+export interface Port {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly dims: readonly Dimension[];
+}
+
+/** A finished model, ready for a session. */
+export interface CompiledGraph {
+  readonly name: string;
+  /** The serialised `ModelProto`; weights are references into safetensors files. */
+  readonly model: Uint8Array;
+  /** The folder that the references are relative to; absent when the graph has no weights. */
+  readonly weightFolder?: string;
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+}
+
+/** What a node is made of beyond its inputs. */
+export interface NodeOptions {
+  readonly attributes?: Readonly<Record<string, Attribute>>;
+  /** Defaults to ai.onnx. */
+  readonly domain?: string;
+}
+
+/** An ONNX graph under construction. */
+export class Graph {
+  readonly name: string;
+  readonly #inputs: Port[] = [];
+  readonly #outputs: Port[] = [];
+  readonly #nodes: Onnx.INodeProto[] = [];
+  readonly #initializers: Onnx.ITensorProto[] = [];
+  readonly #references: { readonly value: Value; readonly entry: TensorEntry }[] = [];
+  readonly #referenceShapes = new Map<string, readonly number[]>();
+  readonly #constants = new Map<string, Value>();
+  #count = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** Declares an input. */
+  input(name: string, type: ElementType, dims: readonly Dimension[]): Value {
+    this.#inputs.push({ name, type, dims });
+    return { graph: this, name, type };
+  }
+
+  /** Declares that a value leaves the graph, under the given name. */
+  output(name: string, value: Value, dims: readonly Dimension[]): void {
+    this.#nodes.push({
+      opType: "Identity",
+      name: `output/${name}`,
+      input: [value.name],
+      output: [name],
+    });
+    this.#outputs.push({ name, type: value.type, dims });
+  }
+
+  /** Adds a node with one output; `undefined` stands for an optional input left out. */
+  node(
+    operator: string,
+    inputs: readonly (Value | undefined)[],
+    type: ElementType,
+    options: NodeOptions = {},
+  ): Value {
+    return this.nodes(operator, inputs, [type], options)[0]!;
+  }
+
+  /** Adds a node with as many outputs as there are types. */
+  nodes(
+    operator: string,
+    inputs: readonly (Value | undefined)[],
+    types: readonly ElementType[],
+    options: NodeOptions = {},
+  ): Value[] {
+    const id = `${operator}_${this.#count++}`;
+    const outputs = types.map((type, index) => ({ graph: this, name: `${id}:${index}`, type }));
+    this.#nodes.push({
+      opType: operator,
+      name: id,
+      domain: options.domain ?? "",
+      input: inputs.slice(0, inputs.findLastIndex(Boolean) + 1).map((input) => input?.name ?? ""),
+      output: outputs.map((output) => output.name),
+      attribute: Object.entries(options.attributes ?? {}).map(([name, value]) =>
+        attributeProto(name, value)
+      ),
+    });
+    return outputs;
+  }
+
+  /** A one-dimensional int64 constant, as operators take for axes, shapes and bounds. */
+  integers(values: readonly number[]): Value {
+    return this.#constant(`int64[${values}]`, "int64", [values.length], () => {
+      return new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+    });
+  }
+
+  /** A scalar constant of a floating-point type. */
+  scalar(value: number, type: FloatType): Value {
+    return this.#constant(`${type} ${value}`, type, [], () => encodeFloats([value], type));
+  }
+
+  /** A vector constant of a floating-point type. */
+  vector(values: readonly number[], type: FloatType): Value {
+    return this.#constant(`${type}[${values}]`, type, [values.length], () => {
+      return encodeFloats(values, type);
+    });
+  }
+
+  /**
+   * An initializer that stays where it is, in its safetensors file.
+   *
+   * @param dims The shape that the graph sees; the file's own by default. Another one must hold as
+   *   many values: a 1×1 convolution stored as [out, in, 1, 1] serves as an [out, in] matrix.
+   */
+  weight(entry: TensorEntry, dims: readonly number[] = entry.shape): Value {
+    const value = { graph: this, name: entry.name, type: FLOAT_TYPE_OF[entry.dtype] };
+    if (!this.#referenceShapes.has(entry.name)) {
+      this.#referenceShapes.set(entry.name, dims);
+      this.#references.push({ value, entry });
+    }
+    return value;
+  }
+
+  /** Serialises the model. */
+  compile(): CompiledGraph {
+    const folder = commonFolder(this.#references.map(({ entry }) => entry.file));
+    const references = this.#references.map(({ value, entry }) => ({
+      name: value.name,
+      dataType: ONNX_DATA_TYPE[value.type],
+      dims: [...this.#referenceShapes.get(value.name)!],
+      dataLocation: onnx.TensorProto.DataLocation.EXTERNAL,
+      externalData: [
+        { key: "location", value: relative(folder ?? "", entry.file) },
+        { key: "offset", value: String(entry.offset) },
+        { key: "length", value: String(entry.byteLength) },
+      ],
+    }));
+    const model = onnx.ModelProto.encode({
+      irVersion: ONNX_IR_VERSION,
+      producerName: "newbie",
+      opsetImport: [
+        { domain: "", version: ONNX_OPSET },
+        { domain: MICROSOFT_DOMAIN, version: MICROSOFT_OPSET },
+      ],
+      graph: {
+        name: this.name,
+        node: this.#nodes,
+        input: this.#inputs.map(valueInfo),
+        output: this.#outputs.map(valueInfo),
+        initializer: [...this.#initializers, ...references],
+      },
+    }).finish();
+    return {
+      name: this.name,
+      model,
+      ...(folder === undefined ? {} : { weightFolder: folder }),
+      inputs: this.#inputs,
+      outputs: this.#outputs,
+    };
+  }
+
+  #constant(key: string, type: ElementType, dims: number[], bytes: () => Uint8Array): Value {
+    let value = this.#constants.get(key);
+    if (value === undefined) {
+      value = { graph: this, name: `constant/${key}`, type };
+      this.#constants.set(key, value);
+      const rawData = bytes();
+      this.#initializers.push({ name: value.name, dataType: ONNX_DATA_TYPE[type], dims, rawData });
+    }
+    return value;
+  }
+}
+
+function attributeProto(name: string, value: Attribute): Onnx.IAttributeProto {
+  const { AttributeType } = onnx.AttributeProto;
+  if ("int" in value) return { name, type: AttributeType.INT, i: value.int };
+  if ("float" in value) return { name, type: AttributeType.FLOAT, f: value.float };
+  if ("ints" in value) return { name, type: AttributeType.INTS, ints: [...value.ints] };
+  return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value.string) };
+}
+
+function valueInfo({ name, type, dims }: Port): Onnx.IValueInfoProto {
+  return {
+    name,
+    type: {
+      tensorType: {
+        elemType: ONNX_DATA_TYPE[type],
+        shape: {
+          dim: dims.map((dim) => typeof dim === "number" ? { dimValue: dim } : { dimParam: dim }),
+        },
+      },
+    },
+  };
+}
+
+/** The deepest folder that holds all files: external data must lie below one folder. */
+function commonFolder(files: readonly string[]): string | undefined {
+  const [first, ...rest] = files.map((file) => dirname(file).split(sep));
+  if (first === undefined) return undefined;
+  let length = first.length;
+  for (const parts of rest) {
+    const difference = first.findIndex((part, index) => part !== parts[index]);
+    if (difference >= 0) length = Math.min(length, difference);
+  }
+  return first.slice(0, length).join(sep) || sep;
+}

@@ -1,0 +1,10 @@
+/**
+ * The graph compiler: ONNX models built in memory, over weights that stay in their files.
+ *
+ * @module
+ */
+export { type CompiledGraph, Graph, type Port, type Value } from "./graph.ts";
+export { type Device, DTYPE_POLICIES, type DtypePolicy, INTERFACE_TYPE } from "./dtype_policy.ts";
+export * from "./operators.ts";
+export * from "./parameters.ts";
+export type { Dimension, ElementType, FloatType } from "./types.ts";

@@ -1,0 +1,300 @@
+/**
+ * ONNX operators as functions of values, so that a model's graph reads like its equations.
+ * All of them check that floating-point inputs agree in type: a mismatch is a mistake in a model.
+ *
+ * @module
+ */
+import { MICROSOFT_DOMAIN, type Value } from "./graph.ts";
+import {
+  type ElementType,
+  float,
+  type FloatType,
+  int,
+  ints,
+  ONNX_DATA_TYPE,
+  text,
+} from "./types.ts";
+
+/** The end of an axis, for {@linkcode slice}. */
+export const END = Number.MAX_SAFE_INTEGER;
+
+/** Converts to another element type; nothing when it already has it. */
+export function cast(x: Value, type: ElementType): Value {
+  if (x.type === type) return x;
+  return x.graph.node("Cast", [x], type, { attributes: { to: int(ONNX_DATA_TYPE[type]) } });
+}
+
+/** a + b, broadcast. */
+export function add(a: Value, b: Value): Value {
+  return elementwise("Add", a, b);
+}
+
+/** a · b by element, broadcast. */
+export function mul(a: Value, b: Value): Value {
+  return elementwise("Mul", a, b);
+}
+
+/** a − b, broadcast. */
+export function sub(a: Value, b: Value): Value {
+  return elementwise("Sub", a, b);
+}
+
+/** Whether a < b, broadcast: booleans. */
+export function less(a: Value, b: Value): Value {
+  same("less", a, b);
+  return a.graph.node("Less", [a, b], "bool");
+}
+
+/** x + constant. */
+export function addScalar(x: Value, constant: number): Value {
+  return add(x, x.graph.scalar(constant, floatType(x)));
+}
+
+/** x · constant. */
+export function scale(x: Value, constant: number): Value {
+  return mul(x, x.graph.scalar(constant, floatType(x)));
+}
+
+/** Hyperbolic tangent. */
+export function tanh(x: Value): Value {
+  return x.graph.node("Tanh", [x], x.type);
+}
+
+/** Cosine, of radians. */
+export function cosine(x: Value): Value {
+  return x.graph.node("Cos", [x], x.type);
+}
+
+/** Sine, of radians. */
+export function sine(x: Value): Value {
+  return x.graph.node("Sin", [x], x.type);
+}
+
+/** max(x, 0). */
+export function relu(x: Value): Value {
+  return x.graph.node("Relu", [x], x.type);
+}
+
+/** SiLU, also called swish: x · σ(x). */
+export function silu(x: Value): Value {
+  return mul(x, x.graph.node("Sigmoid", [x], x.type));
+}
+
+/** GELU, exact (with erf) or with the tanh approximation (Hendrycks & Gimpel 2016). */
+export function gelu(x: Value, approximate: "none" | "tanh"): Value {
+  return x.graph.node("Gelu", [x], x.type, { attributes: { approximate: text(approximate) } });
+}
+
+/** The matrix product a · b. */
+export function matmul(a: Value, b: Value): Value {
+  same("matmul", a, b);
+  return a.graph.node("MatMul", [a, b], a.type);
+}
+
+/** x · weightᵀ + bias, PyTorch's `nn.Linear`: weight is [out, in], bias [out]. */
+export function linear(x: Value, weight: Value, bias?: Value): Value {
+  same("linear", x, weight);
+  const product = x.graph.node("FusedMatMul", [x, weight], x.type, {
+    domain: MICROSOFT_DOMAIN,
+    attributes: { transB: int(1) },
+  });
+  return bias === undefined ? product : add(product, bias);
+}
+
+/** RMS normalisation over the last axis (Zhang & Sennrich 2019); the mean square in float32. */
+export function rmsNorm(x: Value, weight: Value, epsilon: number): Value {
+  same("rmsNorm", x, weight);
+  return x.graph.node("RMSNormalization", [x, weight], x.type, {
+    attributes: { axis: int(-1), epsilon: float(epsilon) },
+  });
+}
+
+/** Layer normalisation over the last axis (Ba et al. 2016); moments in float32. */
+export function layerNorm(
+  x: Value,
+  weight: Value,
+  bias: Value | undefined,
+  epsilon: number,
+): Value {
+  same("layerNorm", x, weight);
+  return x.graph.node("LayerNormalization", [x, weight, bias], x.type, {
+    attributes: { axis: int(-1), epsilon: float(epsilon) },
+  });
+}
+
+/**
+ * Rotary position embedding (Su et al. 2021) of [B, S, heads · headDim] by tables of cosines and
+ * sines, each [S, headDim / 2].
+ *
+ * @param pairs `adjacent` rotates (x₀, x₁), (x₂, x₃)…, the complex form; `halves` rotates
+ *   (x₀, x_{d/2}), (x₁, x_{d/2+1})…
+ */
+export function rotaryEmbedding(
+  x: Value,
+  tables: { readonly cos: Value; readonly sin: Value },
+  heads: number,
+  pairs: "adjacent" | "halves",
+): Value {
+  same("rotaryEmbedding", x, tables.cos);
+  const firstPosition = x.graph.integers([0]);
+  return x.graph.node("RotaryEmbedding", [x, firstPosition, tables.cos, tables.sin], x.type, {
+    domain: MICROSOFT_DOMAIN,
+    attributes: { interleaved: int(pairs === "adjacent" ? 1 : 0), num_heads: int(heads) },
+  });
+}
+
+/** How {@linkcode attention} scores. */
+export interface AttentionOptions {
+  readonly heads: number;
+  /** Fewer than `heads` shares each key and value among several queries (Ainslie et al. 2023). */
+  readonly keyValueHeads: number;
+  /** Factor on q·k before the softmax. */
+  readonly scale: number;
+  /** Each position sees itself and what stands before it. */
+  readonly causal?: boolean;
+  /** Booleans [S, S]: which key (column) a query (row) may see. */
+  readonly mask?: Value;
+}
+
+/** Scaled dot-product attention of [B, S, heads · headDim] (Vaswani et al. 2017). */
+export function attention(q: Value, k: Value, v: Value, options: AttentionOptions): Value {
+  same("attention", q, k);
+  return q.graph.node("Attention", [q, k, v, options.mask], q.type, {
+    attributes: {
+      q_num_heads: int(options.heads),
+      kv_num_heads: int(options.keyValueHeads),
+      scale: float(options.scale),
+      is_causal: int(options.causal ? 1 : 0),
+    },
+  });
+}
+
+/** Cuts an axis into pieces of the given lengths. */
+export function split(x: Value, lengths: readonly number[], axis: number): Value[] {
+  return x.graph.nodes("Split", [x, x.graph.integers(lengths)], lengths.map(() => x.type), {
+    attributes: { axis: int(axis) },
+  });
+}
+
+/** Joins along an axis. */
+export function concat(values: readonly Value[], axis: number): Value {
+  const [first] = values;
+  values.forEach((value) => same("concat", first!, value));
+  return first!.graph.node("Concat", values, first!.type, { attributes: { axis: int(axis) } });
+}
+
+/** The part of an axis from `start` (a number, or an int64 [1] value) to `end`. */
+export function slice(x: Value, start: number | Value, end: number, axis: number): Value {
+  const { graph } = x;
+  const starts = typeof start === "number" ? graph.integers([start]) : start;
+  return graph.node("Slice", [x, starts, graph.integers([end]), graph.integers([axis])], x.type);
+}
+
+/** Another shape for the same values: 0 keeps an extent, -1 takes what is left. */
+export function reshape(x: Value, shape: readonly number[] | Value): Value {
+  const target = "graph" in shape ? shape : x.graph.integers(shape);
+  return x.graph.node("Reshape", [x, target], x.type);
+}
+
+/** The extents as an int64 vector. */
+export function shapeOf(x: Value): Value {
+  return x.graph.node("Shape", [x], "int64");
+}
+
+/** Permutes the axes. */
+export function transpose(x: Value, permutation: readonly number[]): Value {
+  return x.graph.node("Transpose", [x], x.type, { attributes: { perm: ints(permutation) } });
+}
+
+/** The mean over an axis, which disappears. */
+export function mean(x: Value, axis: number): Value {
+  return x.graph.node("ReduceMean", [x, x.graph.integers([axis])], x.type, {
+    attributes: { keepdims: int(0) },
+  });
+}
+
+/**
+ * [B, C, H, W] → [B, block² · C, H / block, W / block]; the new channels are ordered (row in the
+ * block, column in the block, channel).
+ */
+export function spaceToDepth(x: Value, block: number): Value {
+  return x.graph.node("SpaceToDepth", [x], x.type, { attributes: { blocksize: int(block) } });
+}
+
+/** The inverse of {@linkcode spaceToDepth}. */
+export function depthToSpace(x: Value, block: number): Value {
+  return x.graph.node("DepthToSpace", [x], x.type, {
+    attributes: { blocksize: int(block), mode: text("DCR") },
+  });
+}
+
+/** A convolution with stride 1 that keeps height and width; weight [out, in, size, size]. */
+export function conv2d(x: Value, weight: Value, bias: Value | undefined, size: 1 | 3): Value {
+  same("conv2d", x, weight);
+  const padding = (size - 1) / 2;
+  return x.graph.node("Conv", [x, weight, bias], x.type, {
+    attributes: {
+      kernel_shape: ints([size, size]),
+      pads: ints([padding, padding, padding, padding]),
+    },
+  });
+}
+
+/**
+ * Group normalisation (Wu & He 2018) of [B, C, H, W]; weight and bias are [C].
+ * Written with InstanceNormalization, which every execution provider has.
+ */
+export function groupNorm(
+  x: Value,
+  weight: Value,
+  bias: Value,
+  options: { readonly groups: number; readonly channels: number; readonly epsilon: number },
+): Value {
+  same("groupNorm", x, weight);
+  const { graph } = x;
+  const type = floatType(x);
+  const ones = new Array<number>(options.groups).fill(1);
+  const zeros = new Array<number>(options.groups).fill(0);
+  const grouped = reshape(x, [0, options.groups, -1]);
+  const normalised = graph.node(
+    "InstanceNormalization",
+    [grouped, graph.vector(ones, type), graph.vector(zeros, type)],
+    type,
+    { attributes: { epsilon: float(options.epsilon) } },
+  );
+  const perChannel = [1, options.channels, 1, 1];
+  return add(
+    mul(reshape(normalised, shapeOf(x)), reshape(weight, perChannel)),
+    reshape(bias, perChannel),
+  );
+}
+
+/** Twice the height and width of [B, C, H, W], each value becoming a block of four. */
+export function upsampleNearest2x(x: Value): Value {
+  const factors = x.graph.vector([1, 1, 2, 2], "float32");
+  return x.graph.node("Resize", [x, undefined, factors], x.type, {
+    attributes: {
+      mode: text("nearest"),
+      nearest_mode: text("floor"),
+      coordinate_transformation_mode: text("asymmetric"),
+    },
+  });
+}
+
+function elementwise(operator: string, a: Value, b: Value): Value {
+  same(operator, a, b);
+  return a.graph.node(operator, [a, b], a.type);
+}
+
+function same(operator: string, a: Value, b: Value): void {
+  if (a.type !== b.type) {
+    throw new TypeError(`${operator}: ${a.name} is ${a.type}, but ${b.name} is ${b.type}.`);
+  }
+}
+
+function floatType(x: Value): FloatType {
+  if (x.type === "int64" || x.type === "bool") {
+    throw new TypeError(`${x.name} is ${x.type}, where a floating-point value is needed.`);
+  }
+  return x.type;
+}

@@ -1,0 +1,129 @@
+/**
+ * A component's weights, asked for by name and shape while its graph is built. What is missing or
+ * has another shape is collected, so that one error can name all of it.
+ *
+ * @module
+ */
+import { NewBieError } from "../errors.ts";
+import { elementCount } from "../tensor.ts";
+import type { TensorEntry, Weights } from "../safetensors/mod.ts";
+import type { Graph, Value } from "./graph.ts";
+import { cast } from "./operators.ts";
+import type { FloatType } from "./types.ts";
+
+/** One tensor that is not what the architecture needs. */
+export interface WeightProblem {
+  /** Which part of the pipeline, such as `transformer`. */
+  readonly component: string;
+  /** The file that was searched. */
+  readonly file: string;
+  /** The name under which the tensor was sought. */
+  readonly tensor: string;
+  /** The shape that config.json asks for. */
+  readonly expected: readonly number[];
+  /** The shape in the file; absent when the file has no such tensor. */
+  readonly found?: readonly number[];
+}
+
+/** The weights do not fit their config.json. Carries every problem, not only the first. */
+export class CheckpointError extends NewBieError {
+  override name = "CheckpointError";
+  readonly problems: readonly WeightProblem[];
+
+  constructor(problems: readonly WeightProblem[]) {
+    super(
+      `${problems.length} tensor${problems.length === 1 ? " does" : "s do"} not fit the ` +
+        `config.json beside the weights:\n${problems.map(describe).join("\n")}\n` +
+        "Put the config.json of these very weights beside them, or the weights that it describes.",
+    );
+    this.problems = problems;
+  }
+}
+
+function describe({ component, file, tensor, expected, found }: WeightProblem): string {
+  const shape = (dims: readonly number[]) => `[${dims.join(", ")}]`;
+  const state = found === undefined ? "missing" : `found ${shape(found)}`;
+  return `  ${component}: ${tensor} in ${file}: expected ${shape(expected)}, ${state}`;
+}
+
+/** How a component's tensors are named in the file at hand. */
+export type NameInFile = (name: string) => string;
+
+/** Finds weights by the architecture's names, checks shapes, and casts to the type of arithmetic. */
+export class Parameters {
+  readonly #graph: Graph;
+  readonly #weights: Weights;
+  readonly #component: string;
+  readonly #nameInFile: NameInFile;
+  readonly #prefix: string;
+  readonly #problems: Map<string, WeightProblem>;
+
+  constructor(
+    graph: Graph,
+    weights: Weights,
+    options: {
+      readonly component: string;
+      readonly nameInFile?: NameInFile;
+      readonly prefix?: string;
+      readonly problems?: Map<string, WeightProblem>;
+    },
+  ) {
+    this.#graph = graph;
+    this.#weights = weights;
+    this.#component = options.component;
+    this.#nameInFile = options.nameInFile ?? ((name) => name);
+    this.#prefix = options.prefix ?? "";
+    this.#problems = options.problems ?? new Map();
+  }
+
+  /** The same weights, seen from one module down: `scope("layers.0")`. */
+  scope(module: string): Parameters {
+    return new Parameters(this.#graph, this.#weights, {
+      component: this.#component,
+      nameInFile: this.#nameInFile,
+      prefix: `${this.#prefix}${module}.`,
+      problems: this.#problems,
+    });
+  }
+
+  /** Whether the file has the tensor. */
+  has(name: string): boolean {
+    return this.#weights.tensors.has(this.#nameInFile(this.#prefix + name));
+  }
+
+  /**
+   * A weight in the type of arithmetic. Trailing extents of 1 do not count as a difference of
+   * shape: a 1×1 convolution and a linear layer hold the same matrix.
+   */
+  get(name: string, shape: readonly number[], type: FloatType): Value {
+    const entry = this.entry(name, shape);
+    if (entry === undefined) return this.#graph.scalar(NaN, type);
+    return cast(this.#graph.weight(entry, shape), type);
+  }
+
+  /** Where the tensor lies, after the same check; `undefined` when it does not fit. */
+  entry(name: string, shape: readonly number[]): TensorEntry | undefined {
+    const tensor = this.#nameInFile(this.#prefix + name);
+    const entry = this.#weights.tensors.get(tensor);
+    if (entry !== undefined && fits(entry.shape, shape)) return entry;
+    this.#problems.set(tensor, {
+      component: this.#component,
+      file: entry?.file ?? this.#weights.source,
+      tensor,
+      expected: shape,
+      ...(entry === undefined ? {} : { found: entry.shape }),
+    });
+    return undefined;
+  }
+
+  /** @throws {CheckpointError} When any weight asked for was missing or had another shape. */
+  check(): void {
+    if (this.#problems.size > 0) throw new CheckpointError([...this.#problems.values()]);
+  }
+}
+
+function fits(found: readonly number[], expected: readonly number[]): boolean {
+  const shorter = Math.min(found.length, expected.length);
+  return elementCount(found) === elementCount(expected) &&
+    found.slice(0, shorter).every((extent, axis) => extent === expected[axis]);
+}

@@ -1,0 +1,47 @@
+/**
+ * Element types and attributes, in ONNX's words.
+ *
+ * @module
+ */
+import type { WeightDtype } from "../safetensors/mod.ts";
+
+/** The element types that appear in our graphs. */
+export type ElementType = "float32" | "float16" | "bfloat16" | "int64" | "bool";
+
+/** The floating-point types in which a graph can do its arithmetic. */
+export type FloatType = "float32" | "float16" | "bfloat16";
+
+/** `TensorProto.DataType` of each element type (onnx.proto). */
+export const ONNX_DATA_TYPE: Readonly<Record<ElementType, number>> = Object.freeze({
+  float32: 1,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  bfloat16: 16,
+});
+
+/** The element type in which safetensors stores each of its dtypes. */
+export const FLOAT_TYPE_OF: Readonly<Record<WeightDtype, FloatType>> = Object.freeze({
+  F32: "float32",
+  F16: "float16",
+  BF16: "bfloat16",
+});
+
+/** An extent: known, or a name for one that each run decides. */
+export type Dimension = number | string;
+
+/** A node's attribute; JavaScript has one kind of number, ONNX two, so the kind is spelt out. */
+export type Attribute =
+  | { readonly int: number }
+  | { readonly float: number }
+  | { readonly string: string }
+  | { readonly ints: readonly number[] };
+
+/** An integer attribute. */
+export const int = (value: number): Attribute => ({ int: value });
+/** A floating-point attribute. */
+export const float = (value: number): Attribute => ({ float: value });
+/** A text attribute. */
+export const text = (value: string): Attribute => ({ string: value });
+/** A list of integers. */
+export const ints = (values: readonly number[]): Attribute => ({ ints: values });

@@ -1,0 +1,123 @@
+/**
+ * ONNX Runtime, and nothing else: the only place that imports `onnxruntime-node`.
+ *
+ * @module
+ */
+import * as ort from "onnxruntime-node";
+import { NewBieError } from "../errors.ts";
+import type { CompiledGraph, Device } from "../onnx/mod.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** An int64 vector, for the few inputs that are shapes and lengths. */
+export interface IntegerTensor {
+  readonly data: BigInt64Array;
+  readonly dims: readonly number[];
+  readonly type: "int64";
+}
+
+/** A one-dimensional int64 tensor. */
+export function integers(values: readonly number[]): IntegerTensor {
+  return { data: BigInt64Array.from(values, BigInt), dims: [values.length], type: "int64" };
+}
+
+/** The graph's inputs by name. */
+export type Feeds = Readonly<Record<string, Tensor | IntegerTensor>>;
+
+/** ONNX Runtime failed to load or run a graph. */
+export class SessionError extends NewBieError {
+  override name = "SessionError";
+  /** The graph's name. */
+  readonly graph: string;
+
+  constructor(graph: string, doing: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`ONNX Runtime could not ${doing} the graph ${graph}: ${reason}`, { cause });
+    this.graph = graph;
+  }
+}
+
+/** Options of {@linkcode Session.create}. */
+export interface SessionOptions {
+  readonly device: Device;
+}
+
+/** A graph ready to run on a device. */
+export class Session implements AsyncDisposable {
+  readonly #graph: CompiledGraph;
+  #session: ort.InferenceSession | undefined;
+
+  private constructor(graph: CompiledGraph, session: ort.InferenceSession) {
+    this.#graph = graph;
+    this.#session = session;
+  }
+
+  /**
+   * Loads a graph; its weights are mapped from their files by ONNX Runtime itself.
+   *
+   * @throws {SessionError} When ONNX Runtime refuses the graph or cannot read the weights.
+   */
+  static async create(graph: CompiledGraph, { device }: SessionOptions): Promise<Session> {
+    const entries: Record<string, string> = {};
+    if (graph.weightFolder !== undefined) {
+      entries.model_external_initializers_file_folder_path = graph.weightFolder;
+    }
+    try {
+      const session = await ort.InferenceSession.create(graph.model, {
+        executionProviders: [device],
+        extra: { session: entries },
+        logSeverityLevel: ORT_LOG_ERRORS,
+      });
+      return new Session(graph, session);
+    } catch (cause) {
+      throw new SessionError(graph.name, "load", cause);
+    }
+  }
+
+  /**
+   * Runs the graph once.
+   *
+   * @param feeds Every input that the graph declares, by name.
+   * @returns Every float32 output by name.
+   * @throws {SessionError} When the run fails, or the session was disposed.
+   */
+  async run(feeds: Feeds): Promise<Record<string, Tensor>> {
+    const session = this.#session;
+    if (session === undefined) {
+      throw new SessionError(this.#graph.name, "run", "the session was disposed");
+    }
+    const inputs = Object.fromEntries(
+      this.#graph.inputs.map(({ name }) => {
+        const feed = feeds[name];
+        if (feed === undefined) throw new SessionError(this.#graph.name, "run", `no ${name} given`);
+        return [name, toOrt(feed)];
+      }),
+    );
+    let results: ort.InferenceSession.OnnxValueMapType;
+    try {
+      results = await session.run(inputs);
+    } catch (cause) {
+      throw new SessionError(this.#graph.name, "run", cause);
+    }
+    return Object.fromEntries(
+      Object.entries(results).map(([name, { data, dims }]) => {
+        return [name, { data: data as Float32Array, dims, type: "float32" }];
+      }),
+    );
+  }
+
+  /** Frees the session's memory on the device; a second call does nothing. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.release();
+  }
+}
+
+/** `ORT_LOGGING_LEVEL_ERROR`: warnings about node placement are for developers. */
+const ORT_LOG_ERRORS = 3;
+
+function toOrt({ data, dims, type }: Tensor | IntegerTensor): ort.Tensor {
+  return type === "float32"
+    ? new ort.Tensor("float32", data, dims)
+    : new ort.Tensor("int64", data, dims);
+}
