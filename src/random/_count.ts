@@ -1,0 +1,9 @@
+import { RequestError } from "../errors.ts";
+
+/** Refuses a number of values that no call can draw. */
+export function checkCount(count: number, most: number): void {
+  if (Number.isSafeInteger(count) && count >= 0 && count <= most) return;
+  throw new RequestError(
+    `${count} values cannot be drawn in one call; expected an integer from 0 to ${most}.`,
+  );
+}

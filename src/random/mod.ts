@@ -1,0 +1,9 @@
+/**
+ * Noise that matches PyTorch's, so that a seed gives the same picture here as elsewhere.
+ *
+ * @module
+ */
+
+export { createGenerator } from "./create_generator.ts";
+export { randomSeed } from "./random_seed.ts";
+export type { Generator, GeneratorDevice, GeneratorOptions } from "./types.ts";
