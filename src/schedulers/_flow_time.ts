@@ -1,0 +1,30 @@
+import { RequestError } from "../errors.ts";
+
+// Within these every run of at most MOST_STEPS has times that stay apart even in float32, in which
+// the model receives them.
+const LEAST_SHIFT = 0.001;
+const MOST_SHIFT = 1000;
+const MOST_STEPS = 1000;
+
+/** `steps` + 1 times from `start` to 1, equally spaced before the shift, then shifted. */
+export function flowTimes(steps: number, start: number, shift: number): Float64Array {
+  return Float64Array.from({ length: steps + 1 }, (_, i) => {
+    // Counted from the end, and with 1 − t multiplied out, because only so are 0 and 1 exact.
+    const time = 1 - (1 - start) * ((steps - i) / steps);
+    return time / (time + shift * (1 - time));
+  });
+}
+
+/** What is wrong with a shift, or undefined. */
+export function shiftProblem(shift: unknown): string | undefined {
+  if (typeof shift === "number" && shift >= LEAST_SHIFT && shift <= MOST_SHIFT) return undefined;
+  return `expected a number from ${LEAST_SHIFT} to ${MOST_SHIFT} (1 shifts nothing)`;
+}
+
+/** @throws {RequestError} When the number of steps is not a whole number from 1 to 1000. */
+export function checkSteps(steps: number): void {
+  if (Number.isInteger(steps) && steps >= 1 && steps <= MOST_STEPS) return;
+  throw new RequestError(
+    `numInferenceSteps is ${steps}; expected a whole number from 1 to ${MOST_STEPS}.`,
+  );
+}

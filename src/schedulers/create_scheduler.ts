@@ -1,0 +1,106 @@
+import { NewBieError, RequestError } from "../errors.ts";
+import { dpmSolver } from "./_dpm_solver.ts";
+import { checkSteps, flowTimes, shiftProblem } from "./_flow_time.ts";
+import { euler, heun, midpoint } from "./_runge_kutta.ts";
+import type { Solver } from "./_solver.ts";
+import type { Scheduler, SchedulerName, Velocity } from "./types.ts";
+
+const SOLVERS: Readonly<Record<SchedulerName, Solver>> = {
+  euler,
+  midpoint,
+  heun,
+  "dpm-solver++": dpmSolver,
+};
+
+// The shift with which the model is published.
+const DEFAULT_SHIFT = 6;
+
+/** How {@linkcode createScheduler} may be varied. */
+export interface SchedulerOptions {
+  /**
+   * How much of a run is spent near the noise, from 0.001 to 1000; 1 shifts nothing.
+   *
+   * @default {6}
+   */
+  readonly shift?: number;
+}
+
+/**
+ * Makes a sampler.
+ *
+ * The times and the shift are those of the NewBie repository's `transport/integrators.py`, which
+ * are those of diffusers' `FlowMatchEulerDiscreteScheduler` with σ = 1 − t.
+ *
+ * @param name The method.
+ * @param options The shift.
+ * @returns A sampler that can be used for any number of runs.
+ * @throws {RequestError} When the name is unknown or the shift out of range.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ *
+ * const scheduler = createScheduler("euler", { shift: 6 });
+ * const noise = Float32Array.of(1, -1);
+ * // A model that knows one picture, (0.25, 0.5), and points at it from wherever it is.
+ * const latents = await scheduler.sample(noise, 4, (x, t) =>
+ *   Promise.resolve(Float32Array.of((0.25 - x[0]!) / (1 - t), (0.5 - x[1]!) / (1 - t))));
+ * assert.ok(Math.abs(latents[0]! - 0.25) < 1e-6 && Math.abs(latents[1]! - 0.5) < 1e-6);
+ * ```
+ */
+export function createScheduler(name: SchedulerName, options: SchedulerOptions = {}): Scheduler {
+  if (!Object.hasOwn(SOLVERS, name)) {
+    throw new RequestError(
+      `There is no scheduler "${name}"; expected one of ${Object.keys(SOLVERS).join(", ")}.`,
+    );
+  }
+  const shift = options.shift ?? DEFAULT_SHIFT;
+  const problem = shiftProblem(shift);
+  if (problem !== undefined) throw new RequestError(`shift is ${shift}; ${problem}.`);
+  return new FlowScheduler(name, shift, SOLVERS[name]);
+}
+
+class FlowScheduler implements Scheduler {
+  constructor(
+    readonly name: SchedulerName,
+    readonly shift: number,
+    readonly solver: Solver,
+  ) {}
+
+  timesteps(numInferenceSteps: number): Float64Array {
+    checkSteps(numInferenceSteps);
+    return flowTimes(numInferenceSteps, this.solver.startTime, this.shift);
+  }
+
+  evaluations(numInferenceSteps: number): number {
+    checkSteps(numInferenceSteps);
+    return numInferenceSteps * this.solver.evaluationsPerStep;
+  }
+
+  async sample(
+    ...[latents, numInferenceSteps, velocity, onStep, signal]: Parameters<Scheduler["sample"]>
+  ): Promise<Float32Array> {
+    const times = this.timesteps(numInferenceSteps);
+    const step = this.solver.begin(ofSameLength(velocity));
+    let current = latents;
+    for (let index = 0; index < numInferenceSteps; index++) {
+      signal?.throwIfAborted();
+      const timestep = times[index]!;
+      const nextTimestep = times[index + 1]!;
+      current = await step(current, timestep, nextTimestep);
+      await onStep?.({ index, total: numInferenceSteps, timestep, nextTimestep, latents: current });
+    }
+    return current;
+  }
+}
+
+function ofSameLength(velocity: Velocity): Velocity {
+  return async (latents, timestep) => {
+    const result = await velocity(latents, timestep);
+    if (result.length === latents.length) return result;
+    throw new NewBieError(
+      `The model answered ${latents.length} latents with ${result.length} velocities ` +
+        `at time ${timestep}; expected one for each.`,
+    );
+  };
+}

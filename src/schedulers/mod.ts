@@ -1,0 +1,13 @@
+/**
+ * Flow-matching samplers and classifier-free guidance: how noise becomes latents.
+ *
+ * A model predicts a velocity; a sampler follows it from time 0 (noise) to time 1 (image). Nothing
+ * here knows what the model is or where it runs.
+ *
+ * @module
+ */
+
+export { createScheduler, type SchedulerOptions } from "./create_scheduler.ts";
+export { combineGuidance, type GuidanceOptions, needsUnconditional } from "./guidance.ts";
+export { schedulerFromConfig } from "./scheduler_from_config.ts";
+export type { Scheduler, SchedulerName, SchedulerStep, Velocity } from "./types.ts";
