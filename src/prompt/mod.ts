@@ -1,0 +1,12 @@
+/**
+ * Prompts: XML or plain text in, a tree and the encoders' text out.
+ *
+ * @module
+ */
+export * from "./canonical_prompt.ts";
+export * from "./parse_prompt.ts";
+export * from "./parse_xml_prompt.ts";
+export * from "./prompt_kind.ts";
+export * from "./system_prompt.ts";
+export * from "./types.ts";
+export * from "./xml_prompt_error.ts";

@@ -1,0 +1,10 @@
+import { isXml } from "./_is_xml.ts";
+import type { PromptKind } from "./types.ts";
+
+/**
+ * Which of the two kinds a prompt is, without reading it whole: a prompt of kind `"xml"` may still
+ * be malformed. `parsePrompt` says what makes a text XML.
+ */
+export function promptKind(text: string): PromptKind {
+  return isXml(text) ? "xml" : "text";
+}

@@ -1,0 +1,7 @@
+/**
+ * Text to ids, from `tokenizer.json`.
+ *
+ * @module
+ */
+export * from "./load_tokenizer.ts";
+export * from "./types.ts";

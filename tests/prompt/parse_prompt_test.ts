@@ -1,0 +1,179 @@
+/** Expected trees are written out here, or are the random trees from which the XML was written. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { parsePrompt, type PromptNode, XmlPromptError } from "../../src/prompt/mod.ts";
+import { type Element, elementArbitrary, writeElement } from "./_xml_arbitrary.ts";
+
+function rootsOf(text: string): readonly PromptNode[] {
+  const prompt = parsePrompt(text);
+  assert(prompt.kind === "xml", `taken for plain text: ${text}`);
+  return prompt.roots;
+}
+
+function errorOf(text: string): XmlPromptError {
+  try {
+    parsePrompt(text);
+  } catch (error) {
+    assert(error instanceof XmlPromptError, String(error));
+    return error;
+  }
+  assert.fail(`accepted: ${text}`);
+}
+
+/** A node without positions and with neighbouring pieces of text joined. */
+function bare({ name, attributes, content }: PromptNode): Element {
+  return {
+    name,
+    attributes,
+    content: content.map((item) => typeof item === "string" ? item : bare(item)),
+  };
+}
+
+Deno.test("lists of tags and sentences are plain text, faces and hearts included", () => {
+  const texts = [
+    "",
+    "  ",
+    "1girl, blue_hair, >_<, ^_^, love & peace",
+    "<3, 1girl",
+    "</3, 1girl",
+    "<o>_<o>, 1girl",
+    "<|>_<|>, 1girl",
+    "<lora:style:0.8>, 1girl",
+    "< 5 girls",
+    "<girl, blue_hair",
+    "a girl <n>miku</n>",
+    "(blue_hair:1.2)",
+  ];
+  for (const text of texts) assert.deepEqual(parsePrompt(text), { kind: "text", text });
+});
+
+Deno.test("elements keep their order, attributes, text and position", () => {
+  const roots = rootsOf(
+    '\n<character_1 weight="1.2">\r\n  <n>miku &amp; love</n>😀<x/>\n</character_1>\n\n<style>a, b</style>\n',
+  );
+  assert.equal(roots.length, 2);
+  const [character, style] = roots;
+  assert.deepEqual({ ...character!.attributes }, { weight: "1.2" });
+  assert.deepEqual(character!.children.map(({ name }) => name), ["n", "x"]);
+  assert.equal(character!.text, "😀");
+  assert.deepEqual([character!.line, character!.column], [2, 1]);
+  const [n, x] = character!.children;
+  assert.equal(n!.text, "miku & love");
+  assert.deepEqual([n!.line, n!.column], [3, 3]);
+  // Columns count characters: the emoji is one.
+  assert.deepEqual([x!.line, x!.column], [3, 26]);
+  assert.equal(style!.text, "a, b");
+  assert.deepEqual([style!.line, style!.column], [6, 1]);
+});
+
+Deno.test("predefined and numeric entities and CDATA sections are text", () => {
+  const [node] = rootsOf("<a>&lt;&gt;&amp;&quot;&apos;&#9829;&#x1F600;<![CDATA[ <b> & ]]></a>");
+  assert.equal(node!.text, "<>&\"'♥😀 <b> &");
+});
+
+Deno.test("a byte order mark, a declaration and comments may stand before and between", () => {
+  const before = [
+    "",
+    "\ufeff",
+    '<?xml version="1.0" encoding="UTF-8"?>\n',
+    "<!-- <x> & -->\n",
+    " \n",
+  ];
+  for (const start of [...before, '\ufeff<?xml version="1.0"?><!-- c -->\n']) {
+    const roots = rootsOf(`${start}<a>x</a><!-- & -->\n<b/><!-- c -->`);
+    assert.deepEqual(roots.map(({ name }) => name), ["a", "b"], start);
+  }
+});
+
+Deno.test("any tree comes back from any way of writing it", () => {
+  fc.assert(fc.property(
+    fc.array(elementArbitrary, { minLength: 1, maxLength: 3 }),
+    fc.nat(),
+    (elements, style) => {
+      const text = elements.map((element) => writeElement(element, style)).join("\n");
+      assert.deepEqual(rootsOf(text).map(bare), elements);
+    },
+  ));
+});
+
+/** Faults, each with the line and column that a person would point at and what must be named. */
+const FAULTS: readonly (readonly [text: string, line: number, column: number, named: RegExp])[] = [
+  ["<a>x", 1, 1, /<a> is never closed.*<\/a>/],
+  ["<a>\n  <n>miku\n</a>", 3, 1, /<\/a>.*<n>, opened at line 2, column 3.*Put <\/n>/],
+  ["<a>x</b>", 1, 5, /<\/b> closes nothing here: expected <\/a>/],
+  ["<a>x</a></b>", 1, 9, /<\/b> closes nothing\. Remove/],
+  ["</a>", 1, 1, /<\/a> closes nothing\. Remove/],
+  ["<a>\r\nlove & peace</a>", 2, 6, /bare &.*&amp;/],
+  ["<a>rock&roll</a>", 1, 8, /bare &/],
+  ["<a>&nbsp;</a>", 1, 4, /&nbsp; is unknown/],
+  ["<a>😀>_<, x</a>", 1, 7, /bare <.*&lt;/],
+  ["<a><3</a>", 1, 4, /bare </],
+  ["<a><1girl>x</1girl></a>", 1, 4, /bare </],
+  ["<a>x</a>\n tail <b/>", 2, 2, /outside of every element/],
+  ["<a>x</a><!-- c -->\n<![CDATA[tail]]>", 2, 1, /outside of every element/],
+  ["<a b>x</a>", 1, 5, /no value/],
+  ["<a b=c>x</a>", 1, 6, /not quoted/],
+  ["<a b='1' b='2'>x</a>", 1, 15, /given twice/],
+  ["<a>]]></a>", 1, 6, /]]&gt;/],
+  ["<a>&#1;</a>", 1, 7, /&#/],
+  ["<a>\u0001</a>", 1, 4, /control character/],
+  ["<a>x</a><!DOCTYPE b>", 1, 17, /DOCTYPE/],
+  ["<a>x</a><b", 1, 10, /middle of a tag/],
+  ["<a><!-- b</a>", 1, 4, /<!--.*-->/],
+  ["<a><![CDATA[b</a>", 1, 4, /]]>/],
+  ['<a><?xml version="1.0"?></a>', 1, 9, /very start/],
+];
+
+for (const [text, line, column, named] of FAULTS) {
+  Deno.test(`${JSON.stringify(text)} is refused at ${line}:${column}`, () => {
+    const error = errorOf(text);
+    assert.match(error.message, named);
+    assert.deepEqual([error.line, error.column], [line, column], error.message);
+    assert(error.message.startsWith(`Line ${line}, column ${column} `));
+  });
+}
+
+Deno.test("depth and length have bounds, which the error names", () => {
+  const nested = (depth: number) => "<a>".repeat(depth) + "</a>".repeat(depth);
+  rootsOf(nested(64));
+  assert.match(errorOf(nested(65)).message, /65 deep.*64/);
+  const long = (length: number) => `<a>${"x".repeat(length - 7)}</a>`;
+  rootsOf(long(65_536));
+  assert.match(errorOf(long(65_537)).message, /65537 characters.*65536/);
+});
+
+Deno.test("whatever is typed, it parses or is refused at a place inside it", () => {
+  const pieces = fc.constantFrom(
+    ..."<>&;/!?-[]= \n\"'ax1",
+    "<a>",
+    "</a>",
+    "<b c='d'>",
+    "</b>",
+    "<!--",
+    "-->",
+    "<![CDATA[",
+    "]]>",
+    "<?",
+    "?>",
+    "&amp;",
+    "😀",
+    "\r\n",
+  );
+  const texts = fc.array(pieces, { maxLength: 30 }).map((parts) => parts.join(""));
+  fc.assert(
+    fc.property(texts, (text) => {
+      try {
+        parsePrompt(`<a>${text}</a>`);
+      } catch (error) {
+        assert(error instanceof XmlPromptError, String(error));
+        const before = `<a>${text}</a>`.slice(0, error.offset);
+        assert(before.length === error.offset);
+        assert.equal(
+          error.line,
+          before.replaceAll("\r\n", "\n").replaceAll("\r", "\n").split("\n").length,
+        );
+      }
+    }),
+    { numRuns: 3000 },
+  );
+});
