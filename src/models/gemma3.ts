@@ -1,0 +1,375 @@
+/**
+ * Gemma 3's text model up to the features that NewBie takes from it.
+ *
+ * The maths is that of transformers (models/gemma3, `Gemma3TextModel`) after the Gemma 3 technical
+ * report (2025). The features are `hidden_states[-2]`, the input of the last layer, so that the
+ * last layer, the final norm and the head are not in the graph at all.
+ *
+ * @module
+ */
+import { z } from "zod";
+import {
+  add,
+  addScalar,
+  attention,
+  cast,
+  type CompiledGraph,
+  type DtypePolicy,
+  gelu,
+  Graph,
+  INTERFACE_TYPE,
+  less,
+  linear,
+  mul,
+  Parameters,
+  reshape,
+  rmsNorm,
+  rotaryEmbedding,
+  scale,
+  sub,
+  type Value,
+} from "../onnx/mod.ts";
+import type { TensorEntry, Weights } from "../safetensors/mod.ts";
+import { ConfigError, parseConfig } from "./_config.ts";
+import { prefixInFile } from "./_names.ts";
+import { languageRopeTables, type RopeTensors } from "./_rotary.ts";
+
+/** The longest prompt that NewBie gives Gemma, in tokens. */
+export const GEMMA3_MAX_TOKENS = 512;
+
+/** The two kinds of layers: those that see everything before them, and those with a window. */
+type LayerType = "full_attention" | "sliding_attention";
+
+/** How one kind of layer turns positions into angles. */
+interface RopeParameters {
+  readonly theta: number;
+  /** Divides the frequencies. */
+  readonly factor: number;
+}
+
+/** A Gemma 3 text configuration, complete. */
+export interface Gemma3Config {
+  readonly vocab_size: number;
+  readonly hidden_size: number;
+  readonly intermediate_size: number;
+  readonly num_attention_heads: number;
+  readonly num_key_value_heads: number;
+  readonly head_dim: number;
+  readonly hidden_activation: "gelu_pytorch_tanh" | "gelu";
+  readonly rms_norm_eps: number;
+  readonly query_pre_attn_scalar: number;
+  readonly attention_bias: boolean;
+  readonly sliding_window: number;
+  /** One for each layer of the checkpoint, the last included. */
+  readonly layer_types: readonly LayerType[];
+  readonly rope: Readonly<Record<LayerType, RopeParameters>>;
+}
+
+const count = z.int().positive();
+const layerType = z.enum(["full_attention", "sliding_attention"]);
+const ropeSchema = z.object({
+  rope_type: z.string(),
+  type: z.string(),
+  rope_theta: z.number().positive(),
+  factor: z.number().positive(),
+}).partial();
+
+/** transformers' defaults (`Gemma3TextConfig`): published configurations leave much unsaid. */
+const textSchema = z.object({
+  vocab_size: count.default(262_208),
+  hidden_size: count.default(2304),
+  intermediate_size: count.default(9216),
+  num_hidden_layers: count.default(26),
+  num_attention_heads: count.default(8),
+  num_key_value_heads: count.default(4),
+  head_dim: count.multipleOf(2).default(256),
+  hidden_activation: z.enum(["gelu_pytorch_tanh", "gelu"]).default("gelu_pytorch_tanh"),
+  rms_norm_eps: z.number().positive().default(1e-6),
+  query_pre_attn_scalar: z.number().positive().default(256),
+  attention_bias: z.boolean().default(false),
+  sliding_window: count.nullable().default(4096),
+  layer_types: z.array(layerType).nullish(),
+  sliding_window_pattern: count.default(6),
+  rope_scaling: ropeSchema.nullish(),
+  rope_theta: z.number().positive().default(1_000_000),
+  rope_local_base_freq: z.number().positive().default(10_000),
+  rope_parameters: z.object({
+    full_attention: ropeSchema.nullish(),
+    sliding_attention: ropeSchema.nullish(),
+  }).nullish(),
+  use_bidirectional_attention: z.literal(false, {
+    error: "this model does not read from left to right as Gemma 3's text model does",
+  }).nullish(),
+});
+const schema = z.object({ text_config: z.record(z.string(), z.unknown()).optional() }).loose();
+
+/**
+ * Reads transformers' config.json, flat or under `text_config`, in the spelling of version 4 or 5.
+ *
+ * @throws {ConfigError} When a key has a wrong value.
+ */
+export function parseGemma3Config(json: unknown, file: string): Gemma3Config {
+  const outer = parseConfig(schema, json, file);
+  const config = parseConfig(textSchema, outer.text_config ?? outer, file);
+  const { num_hidden_layers, sliding_window_pattern, num_attention_heads } = config;
+  const layerTypes = config.layer_types ??
+    Array.from({ length: num_hidden_layers }, (_, index): LayerType => {
+      return (index + 1) % sliding_window_pattern === 0 ? "full_attention" : "sliding_attention";
+    });
+
+  const problems: string[] = [];
+  if (layerTypes.length !== num_hidden_layers) {
+    problems.push(`layer_types has ${layerTypes.length} entries for ${num_hidden_layers} layers`);
+  }
+  if (num_attention_heads % config.num_key_value_heads !== 0) {
+    problems.push(
+      `num_attention_heads ${num_attention_heads} is no multiple of num_key_value_heads ` +
+        `${config.num_key_value_heads}`,
+    );
+  }
+  const rope = (stated: z.infer<typeof ropeSchema>, theta: number): RopeParameters => {
+    const type = stated.rope_type ?? stated.type ?? "default";
+    if (type !== "default" && type !== "linear") {
+      problems.push(`rope type "${type}" is not supported (default and linear are)`);
+    }
+    const factor = type === "linear" ? stated.factor ?? 1 : 1;
+    return { theta: stated.rope_theta ?? theta, factor };
+  };
+  const { full_attention, sliding_attention } = config.rope_parameters ?? {};
+  const full = { ...full_attention, ...config.rope_scaling };
+  const ropes = {
+    full_attention: rope(full, config.rope_theta),
+    sliding_attention: rope(sliding_attention ?? {}, config.rope_local_base_freq),
+  };
+  if (problems.length > 0) throw new ConfigError(file, problems);
+  return {
+    ...config,
+    sliding_window: config.sliding_window ?? Infinity,
+    layer_types: layerTypes,
+    rope: ropes,
+  };
+}
+
+/** Gemma's published text models, by width: what their tensors' shapes do not tell. */
+const WINDOW_OF_PUBLISHED: Readonly<Record<number, number>> = { 640: 512, 1152: 512 };
+const DEFAULT_PUBLISHED_WINDOW = 1024;
+/** The published models above 1B stretch their global layers' positions by this factor. */
+const PUBLISHED_ROPE_FACTOR = 8;
+
+/**
+ * The config.json of a checkpoint that has none, as with ComfyUI's single files: what the shapes
+ * show, and what Gemma 3's published sizes have in common.
+ */
+export function inferGemma3Config(weights: Weights): Record<string, unknown> {
+  const nameInFile = namesOf(weights);
+  const shape = (name: string) => weights.tensors.get(nameInFile(name))?.shape ?? [];
+  let layers = 0;
+  while (shape(`layers.${layers}.input_layernorm.weight`).length > 0) layers++;
+  const [vocabSize, hiddenSize] = shape("embed_tokens.weight");
+  const [headDim] = shape("layers.0.self_attn.q_norm.weight");
+  if (!vocabSize || !hiddenSize || !headDim) return {};
+  const window = WINDOW_OF_PUBLISHED[hiddenSize];
+  return {
+    vocab_size: vocabSize,
+    hidden_size: hiddenSize,
+    intermediate_size: shape("layers.0.mlp.gate_proj.weight")[0],
+    num_hidden_layers: layers,
+    num_attention_heads: shape("layers.0.self_attn.q_proj.weight")[0]! / headDim,
+    num_key_value_heads: shape("layers.0.self_attn.k_proj.weight")[0]! / headDim,
+    head_dim: headDim,
+    query_pre_attn_scalar: headDim,
+    sliding_window: window ?? DEFAULT_PUBLISHED_WINDOW,
+    ...(window === undefined
+      ? { rope_scaling: { rope_type: "linear", factor: PUBLISHED_ROPE_FACTOR } }
+      : {}),
+  };
+}
+
+function namesOf(weights: Weights): (name: string) => string {
+  return prefixInFile(weights, "embed_tokens.weight", [
+    "model.",
+    "",
+    "language_model.model.",
+    "model.language_model.",
+  ]);
+}
+
+/** Gemma 3 as a graph, and the table that stays on disk. */
+export interface Gemma3Graph {
+  /**
+   * `embeddings` [B, L, hidden_size], as stored, and the tables `full_{cos,sin}` and
+   * `sliding_{cos,sin}` [L, head_dim / 2] become `features` [B, L, hidden_size]. A model whose
+   * window is shorter than the longest prompt also takes `positions` [L] = 0, 1, 2…
+   */
+  readonly graph: CompiledGraph;
+  /** The embedding table [vocab_size, hidden_size], to be read by row. */
+  readonly embeddings: TensorEntry;
+}
+
+/**
+ * Compiles Gemma 3 over its weights.
+ *
+ * @throws {CheckpointError} Naming every tensor that is missing or has another shape.
+ */
+export function compileGemma3(
+  config: Gemma3Config,
+  weights: Weights,
+  { compute }: DtypePolicy,
+): Gemma3Graph {
+  const graph = new Graph("gemma3");
+  const { hidden_size, vocab_size, layer_types } = config;
+  const parameters = new Parameters(graph, weights, {
+    component: "text_encoder",
+    nameInFile: namesOf(weights),
+  });
+  const embeddings = parameters.entry("embed_tokens.weight", [vocab_size, hidden_size]);
+  const input = graph.input("embeddings", INTERFACE_TYPE, ["B", "L", hidden_size]);
+  const layers = layer_types.slice(0, -1);
+  const context = layerContext(graph, config, layers, compute);
+
+  // In the type of arithmetic the factor is rounded too, as transformers rounds it.
+  let x = scale(cast(input, compute), Math.sqrt(hidden_size));
+  layers.forEach((type, index) => {
+    x = layer(x, context[type], config, parameters.scope(`layers.${index}`), compute);
+  });
+  graph.output("features", cast(x, INTERFACE_TYPE), ["B", "L", hidden_size]);
+  parameters.check();
+  return { graph: graph.compile(), embeddings: embeddings! };
+}
+
+/** What layers of one type share. */
+interface LayerContext {
+  readonly rope: { readonly cos: Value; readonly sin: Value };
+  readonly mask?: Value;
+}
+
+function layerContext(
+  graph: Graph,
+  { head_dim, sliding_window }: Gemma3Config,
+  layers: readonly LayerType[],
+  compute: DtypePolicy["compute"],
+): Record<LayerType, LayerContext> {
+  const rope = (name: string) => ({
+    cos: cast(graph.input(`${name}_cos`, INTERFACE_TYPE, ["L", head_dim / 2]), compute),
+    sin: cast(graph.input(`${name}_sin`, INTERFACE_TYPE, ["L", head_dim / 2]), compute),
+  });
+  const context: Record<LayerType, LayerContext> = {
+    full_attention: { rope: rope("full") },
+    sliding_attention: { rope: rope("sliding") },
+  };
+  if (sliding_window < GEMMA3_MAX_TOKENS && layers.includes("sliding_attention")) {
+    const positions = graph.input("positions", INTERFACE_TYPE, ["L"]);
+    const distance = sub(reshape(positions, [-1, 1]), reshape(positions, [1, -1]));
+    const mask = less(distance, graph.scalar(sliding_window, INTERFACE_TYPE));
+    context.sliding_attention = { ...context.sliding_attention, mask };
+  }
+  return context;
+}
+
+/** `Gemma3DecoderLayer`: a norm before and a norm after both attention and feed-forward. */
+function layer(
+  x: Value,
+  context: LayerContext,
+  config: Gemma3Config,
+  parameters: Parameters,
+  compute: DtypePolicy["compute"],
+): Value {
+  const { hidden_size, rms_norm_eps } = config;
+  const norm = (x: Value, name: string) =>
+    gemmaNorm(x, parameters, name, hidden_size, rms_norm_eps, compute);
+
+  const attended = selfAttention(
+    norm(x, "input_layernorm"),
+    context,
+    config,
+    parameters.scope("self_attn"),
+    compute,
+  );
+  x = add(x, norm(attended, "post_attention_layernorm"));
+  const fed = feedForward(
+    norm(x, "pre_feedforward_layernorm"),
+    config,
+    parameters.scope("mlp"),
+    compute,
+  );
+  return add(x, norm(fed, "post_feedforward_layernorm"));
+}
+
+/** Gemma's RMS norm multiplies by 1 + weight. */
+function gemmaNorm(
+  x: Value,
+  parameters: Parameters,
+  name: string,
+  width: number,
+  epsilon: number,
+  compute: DtypePolicy["compute"],
+): Value {
+  const weight = parameters.get(`${name}.weight`, [width], INTERFACE_TYPE);
+  return rmsNorm(x, cast(addScalar(weight, 1), compute), epsilon);
+}
+
+function selfAttention(
+  x: Value,
+  { rope, mask }: LayerContext,
+  config: Gemma3Config,
+  parameters: Parameters,
+  compute: DtypePolicy["compute"],
+): Value {
+  const { hidden_size, head_dim, rms_norm_eps } = config;
+  const { num_attention_heads: heads, num_key_value_heads: keyValueHeads } = config;
+  const project = (x: Value, name: string, from: number, to: number) =>
+    linear(
+      x,
+      parameters.get(`${name}.weight`, [to, from], compute),
+      config.attention_bias ? parameters.get(`${name}.bias`, [to], compute) : undefined,
+    );
+  const position = (x: Value, heads: number, name: string) => {
+    const perHead = reshape(x, [0, 0, heads, head_dim]);
+    const normalised = gemmaNorm(perHead, parameters, name, head_dim, rms_norm_eps, compute);
+    return rotaryEmbedding(reshape(normalised, [0, 0, heads * head_dim]), rope, heads, "halves");
+  };
+  const q = project(x, "q_proj", hidden_size, heads * head_dim);
+  const k = project(x, "k_proj", hidden_size, keyValueHeads * head_dim);
+  const v = project(x, "v_proj", hidden_size, keyValueHeads * head_dim);
+  const attended = attention(
+    position(q, heads, "q_norm"),
+    position(k, keyValueHeads, "k_norm"),
+    v,
+    {
+      heads,
+      keyValueHeads,
+      scale: config.query_pre_attn_scalar ** -0.5,
+      causal: true,
+      ...(mask === undefined ? {} : { mask }),
+    },
+  );
+  return project(attended, "o_proj", heads * head_dim, hidden_size);
+}
+
+/** down(gelu(gate x) · up x) (Shazeer 2020, GEGLU). */
+function feedForward(
+  x: Value,
+  { hidden_size, intermediate_size, hidden_activation }: Gemma3Config,
+  parameters: Parameters,
+  compute: DtypePolicy["compute"],
+): Value {
+  const inner = [intermediate_size, hidden_size];
+  const gate = linear(x, parameters.get("gate_proj.weight", inner, compute));
+  const up = linear(x, parameters.get("up_proj.weight", inner, compute));
+  const activated = gelu(gate, hidden_activation === "gelu" ? "none" : "tanh");
+  const down = parameters.get("down_proj.weight", [hidden_size, intermediate_size], compute);
+  return linear(mul(activated, up), down);
+}
+
+/** The rotary tables for a prompt, by layer type; each [length, head_dim / 2]. */
+export function gemma3RopeTables(
+  { head_dim, rope }: Gemma3Config,
+  length: number,
+): Readonly<Record<LayerType, RopeTensors>> {
+  const tables = ({ theta, factor }: RopeParameters) =>
+    languageRopeTables(length, head_dim, theta, factor);
+  return {
+    full_attention: tables(rope.full_attention),
+    sliding_attention: tables(rope.sliding_attention),
+  };
+}

@@ -1,0 +1,119 @@
+/**
+ * The transformer as the pipeline sees it: a prompt becomes a conditioning once, and a conditioning
+ * predicts velocities step by step.
+ *
+ * @module
+ */
+import { RequestError } from "../errors.ts";
+import { type NextDiTConfig, type NextDiTGraphs, nextDiTRopeTables } from "../models/next_dit.ts";
+import type { Device } from "../onnx/mod.ts";
+import { integers, Session } from "../runtime/session.ts";
+import { type Tensor, tensor } from "../tensor.ts";
+import { expectDims } from "./_expect_dims.ts";
+
+/** What the transformer made of one prompt. */
+export interface Conditioning {
+  /** Refined caption tokens [1, L, dim]. */
+  readonly caption: Tensor;
+  /** The projected pooled text [1, clip_text_dim]; absent without CLIP conditioning. */
+  readonly pooled?: Tensor;
+}
+
+/** NextDiT with both its graphs loaded. */
+export class Transformer implements AsyncDisposable {
+  readonly config: NextDiTConfig;
+  readonly #resources: AsyncDisposableStack;
+  readonly #text: Session;
+  readonly #step: Session;
+
+  private constructor(
+    config: NextDiTConfig,
+    resources: AsyncDisposableStack,
+    text: Session,
+    step: Session,
+  ) {
+    this.config = config;
+    this.#resources = resources;
+    this.#text = text;
+    this.#step = step;
+  }
+
+  /** @throws {SessionError} When ONNX Runtime cannot load a graph. */
+  static async create(
+    config: NextDiTConfig,
+    graphs: NextDiTGraphs,
+    device: Device,
+  ): Promise<Transformer> {
+    await using stack = new AsyncDisposableStack();
+    const text = stack.use(await Session.create(graphs.text, { device }));
+    const step = stack.use(await Session.create(graphs.step, { device }));
+    return new Transformer(config, stack.move(), text, step);
+  }
+
+  /**
+   * Runs what depends on the text alone.
+   *
+   * @param promptEmbeds One prompt's features [1, L, cap_feat_dim], without padding.
+   * @param pooledPromptEmbeds Its pooled text [1, clip_text_dim], where the model takes one.
+   * @throws {RequestError} When a shape does not fit the model.
+   */
+  async condition(promptEmbeds: Tensor, pooledPromptEmbeds?: Tensor): Promise<Conditioning> {
+    const { cap_feat_dim, clip_text_dim } = this.config;
+    const length = promptEmbeds.dims[1] ?? 0;
+    expectDims("promptEmbeds", promptEmbeds, [1, length, cap_feat_dim]);
+    const { caption: rope } = nextDiTRopeTables(this.config, length, 0, 0);
+    const feeds: Record<string, Tensor> = {
+      caption_features: promptEmbeds,
+      caption_cos: rope.cos,
+      caption_sin: rope.sin,
+    };
+    if (clip_text_dim !== undefined) {
+      expectDims("pooledPromptEmbeds", pooledPromptEmbeds, [1, clip_text_dim]);
+      feeds.pooled_features = pooledPromptEmbeds;
+    }
+    const { caption, pooled } = await this.#text.run(feeds);
+    return { caption: caption!, ...(pooled === undefined ? {} : { pooled }) };
+  }
+
+  /**
+   * One forward pass for one sample.
+   *
+   * @param latents [1, in_channels, H, W].
+   * @param timestep In [0, 1]; 0 is noise.
+   * @returns The velocity, in the shape of the latents.
+   * @throws {RequestError} When a shape does not fit the model.
+   */
+  async predict(latents: Tensor, timestep: number, conditioning: Conditioning): Promise<Tensor> {
+    const { in_channels, patch_size } = this.config;
+    const [, , height = 0, width = 0] = latents.dims;
+    expectDims("latents", latents, [1, in_channels, height, width]);
+    if (height % patch_size !== 0 || width % patch_size !== 0) {
+      throw new RequestError(
+        `latents of ${height} × ${width} cannot be cut into patches of ${patch_size} × ` +
+          `${patch_size}: both sides must be multiples of ${patch_size}.`,
+      );
+    }
+    const { caption, pooled } = conditioning;
+    const captionLength = caption.dims[1]!;
+    const [rows, columns] = [height / patch_size, width / patch_size];
+    const rope = nextDiTRopeTables(this.config, captionLength, rows, columns);
+    const { velocity } = await this.#step.run({
+      latents,
+      timestep: tensor(Float32Array.of(timestep), [1]),
+      caption,
+      ...(pooled === undefined ? {} : { pooled }),
+      caption_cos: rope.caption.cos,
+      caption_sin: rope.caption.sin,
+      image_cos: rope.image.cos,
+      image_sin: rope.image.sin,
+      caption_length: integers([captionLength]),
+      patch_grid: integers([1, rows, columns, patch_size ** 2 * in_channels]),
+    });
+    return velocity!;
+  }
+
+  /** Frees both graphs. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources.disposeAsync();
+  }
+}
