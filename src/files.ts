@@ -13,12 +13,18 @@ import { basename, dirname, join } from "node:path";
  * the disk, and then take the name. A file that had the name before stays until that moment. After a
  * failure the temporary file is gone.
  *
+ * @param temporary The temporary file's path, for callers that may write to named files alone: what
+ *   was left there is overwritten. By default a new name in the same folder.
  * @throws {Error} What the file system reports, such as a missing folder or a full disk.
  */
-export async function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
-  // Fails if the name is taken, before there is anything to remove.
-  const file = await open(temporary, "wx");
+export async function writeFileAtomically(
+  path: string,
+  bytes: Uint8Array,
+  temporary?: string,
+): Promise<void> {
+  const mayExist = temporary !== undefined;
+  temporary ??= join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+  const file = await open(temporary, mayExist ? "w" : "wx");
   try {
     try {
       await file.writeFile(bytes);

@@ -14,7 +14,7 @@ export interface GuidanceOptions {
    *
    * @default {100}
    */
-  readonly cfgTrunc?: number;
+  readonly cfgTrunc?: number | undefined;
 
   /**
    * The norm that the guided velocity may have at most, as a multiple of the conditional one's,
@@ -22,7 +22,7 @@ export interface GuidanceOptions {
    *
    * @default {1}
    */
-  readonly renormCfg?: number;
+  readonly renormCfg?: number | undefined;
 }
 
 const DEFAULT_CFG_TRUNC = 100;
@@ -112,7 +112,7 @@ export function needsUnconditional(timestep: number, options: GuidanceOptions): 
   return guidanceScale !== 1 || shortens;
 }
 
-function checked(options: GuidanceOptions): Required<GuidanceOptions> {
+function checked(options: GuidanceOptions): Record<keyof GuidanceOptions, number> {
   const {
     guidanceScale,
     cfgTrunc = DEFAULT_CFG_TRUNC,

@@ -1,7 +1,8 @@
 /**
- * Text to ids, from `tokenizer.json`.
+ * Text to ids, from `tokenizer.json` or a SentencePiece model.
  *
  * @module
  */
+export * from "./load_sentencepiece_tokenizer.ts";
 export * from "./load_tokenizer.ts";
 export * from "./types.ts";

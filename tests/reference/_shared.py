@@ -82,6 +82,7 @@ def write_json(path, value):
 def write_tensors(path, tensors):
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: t.detach().contiguous() for name, t in tensors.items()}, path)
+    path.chmod(0o644)  # safetensors leaves its files to their owner alone
 
 
 def write_case(folder, config, weights, tensors, facts):

@@ -42,6 +42,28 @@ export function fileBytes(
   return bytes;
 }
 
+/** A well-formed file with one tensor more. */
+export function appendTensor(
+  original: Uint8Array,
+  name: string,
+  dtype: string,
+  shape: readonly number[],
+  data: Uint8Array,
+): Uint8Array {
+  const view = new DataView(original.buffer, original.byteOffset);
+  const start = 8 + Number(view.getBigUint64(0, true));
+  const header: Record<string, unknown> = JSON.parse(
+    new TextDecoder().decode(original.subarray(8, start)),
+  );
+  const body = original.subarray(start);
+  const data_offsets = [body.length, body.length + data.length];
+  const json = JSON.stringify({ ...header, [name]: { dtype, shape, data_offsets } });
+  const joined = new Uint8Array(body.length + data.length);
+  joined.set(body);
+  joined.set(data, body.length);
+  return fileBytes(json, joined);
+}
+
 /** Runs with an empty folder, which is gone afterwards. */
 export async function inTempFolder(use: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
