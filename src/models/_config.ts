@@ -32,3 +32,8 @@ export function parseConfig<T>(schema: z.ZodType<T>, json: unknown, file: string
     }),
   );
 }
+
+/** Whether nothing at all is stated, as for a single file that stands alone. */
+export function isEmpty(json: unknown): boolean {
+  return typeof json === "object" && json !== null && Object.keys(json).length === 0;
+}

@@ -30,7 +30,7 @@ import {
   type Value,
 } from "../onnx/mod.ts";
 import type { TensorEntry, Weights } from "../safetensors/mod.ts";
-import { ConfigError, parseConfig } from "./_config.ts";
+import { ConfigError, isEmpty, parseConfig } from "./_config.ts";
 import { prefixInFile } from "./_names.ts";
 import { languageRopeTables, type RopeTensors } from "./_rotary.ts";
 
@@ -106,10 +106,16 @@ const schema = z.object({ text_config: z.record(z.string(), z.unknown()).optiona
 /**
  * Reads transformers' config.json, flat or under `text_config`, in the spelling of version 4 or 5.
  *
+ * @param json The parsed config.json; `{}` when there is none: then the weights tell.
+ * @param file Its path, for messages.
  * @throws {ConfigError} When a key has a wrong value.
  */
-export function parseGemma3Config(json: unknown, file: string): Gemma3Config {
-  const outer = parseConfig(schema, json, file);
+export function parseGemma3Config(
+  json: unknown,
+  file: string,
+  weights: Weights,
+): Gemma3Config {
+  const outer = parseConfig(schema, isEmpty(json) ? inferGemma3Config(weights) : json, file);
   const config = parseConfig(textSchema, outer.text_config ?? outer, file);
   const { num_hidden_layers, sliding_window_pattern, num_attention_heads } = config;
   const layerTypes = config.layer_types ??
@@ -160,7 +166,7 @@ const PUBLISHED_ROPE_FACTOR = 8;
  * The config.json of a checkpoint that has none, as with ComfyUI's single files: what the shapes
  * show, and what Gemma 3's published sizes have in common.
  */
-export function inferGemma3Config(weights: Weights): Record<string, unknown> {
+function inferGemma3Config(weights: Weights): Record<string, unknown> {
   const nameInFile = namesOf(weights);
   const shape = (name: string) => weights.tensors.get(nameInFile(name))?.shape ?? [];
   let layers = 0;

@@ -32,7 +32,7 @@ import {
   type Value,
 } from "../onnx/mod.ts";
 import type { TensorEntry, Weights } from "../safetensors/mod.ts";
-import { ConfigError, parseConfig } from "./_config.ts";
+import { ConfigError, isEmpty, parseConfig } from "./_config.ts";
 import { languageRopeTables, type RopeTensors } from "./_rotary.ts";
 
 /** The longest prompt that NewBie gives Jina CLIP, in tokens. */
@@ -88,10 +88,20 @@ const textSchema = z.object({ hf_model_config_kwargs: nested }).loose();
 /**
  * Reads XLM-RoBERTa's config.json, or Jina CLIP's with the text tower's part inside it.
  *
+ * @param json The parsed config.json; `{}` when there is none: then the weights tell.
+ * @param file Its path, for messages.
  * @throws {ConfigError} When a key has a wrong value.
  */
-export function parseJinaClipConfig(json: unknown, file: string): JinaClipConfig {
-  const outer = parseConfig(outerSchema, json, file);
+export function parseJinaClipConfig(
+  json: unknown,
+  file: string,
+  weights: Weights,
+): JinaClipConfig {
+  const outer = parseConfig(
+    outerSchema,
+    isEmpty(json) ? inferJinaClipConfig(weights) : json,
+    file,
+  );
   const text = parseConfig(textSchema, outer.text_config ?? outer, file);
   const config = parseConfig(schema, { ...text, ...text.hf_model_config_kwargs }, file);
   const { hidden_size, num_attention_heads, default_lora_task: task, lora_rank } = config;
@@ -123,7 +133,7 @@ const PUBLISHED_HEAD_DIM = 64;
 /**
  * The config.json of a checkpoint that has none, as with ComfyUI's single files, from its shapes.
  */
-export function inferJinaClipConfig(weights: Weights): Record<string, unknown> {
+function inferJinaClipConfig(weights: Weights): Record<string, unknown> {
   const nameInFile = namesOf(weights);
   const shape = (name: string) => weights.tensors.get(nameInFile(name))?.shape ?? [];
   let layers = 0;

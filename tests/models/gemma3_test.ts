@@ -15,7 +15,7 @@ for (const { name: testCase } of Deno.readDirSync(fixture("gemma3"))) {
     const folder = fixture(`gemma3/${testCase}`);
     const weights = await openWeights(folder);
     const file = `${folder}/config.json`;
-    const config = parseGemma3Config(await readJson(file), file);
+    const config = parseGemma3Config(await readJson(file), file, weights);
     const graph = compileGemma3(config, weights, DTYPE_POLICIES.cpu);
     await using encoder = await TextEncoder.create(config, graph, "cpu");
     const value = await readTensors(`${folder}/io.safetensors`);

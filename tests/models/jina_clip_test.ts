@@ -15,7 +15,7 @@ for (const { name: testCase } of Deno.readDirSync(fixture("jina_clip"))) {
     const folder = fixture(`jina_clip/${testCase}`);
     const weights = await openWeights(folder);
     const file = `${folder}/config.json`;
-    const config = parseJinaClipConfig(await readJson(file), file);
+    const config = parseJinaClipConfig(await readJson(file), file, weights);
     const graph = compileJinaClip(config, weights, DTYPE_POLICIES.cpu);
     await using model = await ClipModel.create(config, graph, "cpu");
     const value = await readTensors(`${folder}/io.safetensors`);

@@ -1,0 +1,22 @@
+/**
+ * NewBie-image without Python: XML prompt in, picture out.
+ *
+ * @module
+ */
+export { NewBieError, RequestError } from "./errors.ts";
+export { type Tensor, tensor } from "./tensor.ts";
+export { decodePng, encodePng, imageFromTensor, psnr, type RgbImage } from "./image/mod.ts";
+export { NewBieImagePipeline } from "./pipeline/pipeline.ts";
+export type * from "./pipeline/types.ts";
+export { CheckpointNotFoundError } from "./pipeline/checkpoint.ts";
+export { CheckpointError, type WeightProblem } from "./onnx/mod.ts";
+export { SafetensorsError } from "./safetensors/mod.ts";
+export {
+  canonicalPrompt,
+  parsePrompt,
+  parseXmlPrompt,
+  XmlPromptError,
+  type XmlPromptObject,
+} from "./prompt/mod.ts";
+export { createGenerator, type Generator, type GeneratorOptions } from "./random/mod.ts";
+export { createScheduler, type Scheduler, type SchedulerName } from "./schedulers/mod.ts";

@@ -1,0 +1,269 @@
+/**
+ * The decoder of AutoencoderTiny: TAESD, TAEF1 and their kin.
+ *
+ * The maths is that of diffusers (autoencoder_tiny.py, `DecoderTiny`) after madebyollin/taesd. All
+ * of it is convolutions, so a tile that sees far enough beyond its edge is exact.
+ *
+ * @module
+ */
+import { z } from "zod";
+import {
+  add,
+  addScalar,
+  cast,
+  conv2d,
+  crop,
+  type DtypePolicy,
+  Graph,
+  INTERFACE_TYPE,
+  Parameters,
+  relu,
+  scale,
+  tanh,
+  upsampleNearest,
+  type Value,
+} from "../onnx/mod.ts";
+import type { Weights } from "../safetensors/mod.ts";
+import { activate, type ActivationName, activationName } from "./_activation.ts";
+import { ConfigError, parseConfig } from "./_config.ts";
+import { CORE_END, CORE_START, type DecoderGraphs } from "./decoder_graphs.ts";
+
+/** An AutoencoderTiny's configuration, complete, in diffusers' words. */
+export interface AutoencoderTinyConfig {
+  readonly _class_name: "AutoencoderTiny";
+  readonly latent_channels: number;
+  readonly out_channels: number;
+  /** The width of each stage, from the latents' size to the picture's. */
+  readonly decoder_block_out_channels: readonly number[];
+  /** The residual blocks of each stage. */
+  readonly num_decoder_blocks: readonly number[];
+  readonly upsampling_scaling_factor: number;
+  readonly act_fn: ActivationName;
+  readonly scaling_factor: number;
+  readonly shift_factor: number;
+}
+
+const count = z.int().positive();
+
+/** diffusers' defaults (`AutoencoderTiny.__init__`). */
+const schema = z.object({
+  latent_channels: count.default(4),
+  out_channels: z.literal(3, { error: "the decoder must make pictures of 3 channels" }).default(3),
+  decoder_block_out_channels: z.array(count).min(1).default([64, 64, 64, 64]),
+  num_decoder_blocks: z.array(z.int().nonnegative()).default([3, 3, 3, 1]),
+  upsampling_scaling_factor: count.default(2),
+  act_fn: activationName.default("relu"),
+  upsample_fn: z.literal("nearest").default("nearest"),
+  scaling_factor: z.number().positive().default(1),
+  shift_factor: z.number().nullable().default(0),
+});
+
+/**
+ * Reads diffusers' config.json of an AutoencoderTiny. `latent_magnitude` and `latent_shift` concern
+ * latents stored as bytes, so decoding does not use them.
+ *
+ * @throws {ConfigError} When a key has a wrong value.
+ */
+export function parseAutoencoderTinyConfig(json: unknown, file: string): AutoencoderTinyConfig {
+  const { upsample_fn: _, ...config } = parseConfig(schema, json, file);
+  const { decoder_block_out_channels: widths, num_decoder_blocks: blocks } = config;
+  if (widths.length !== blocks.length) {
+    throw new ConfigError(file, [
+      `decoder_block_out_channels has ${widths.length} stages, but num_decoder_blocks has ` +
+      `${blocks.length}`,
+    ]);
+  }
+  return { _class_name: "AutoencoderTiny", ...config, shift_factor: config.shift_factor ?? 0 };
+}
+
+/** Pixels along a side of the picture for each of the latents. */
+export function autoencoderTinyScaleFactor(config: AutoencoderTinyConfig): number {
+  return config.upsampling_scaling_factor ** (config.num_decoder_blocks.length - 1);
+}
+
+/**
+ * The config.json of a checkpoint that has none: all of it shows in the tensors' shapes. Empty when
+ * the weights are no AutoencoderTiny's.
+ */
+export function inferAutoencoderTinyConfig(weights: Weights): Record<string, unknown> {
+  const nameInFile = namesOf(weights);
+  const shape = (name: string) => weights.tensors.get(nameInFile(name))?.shape;
+  const widths: number[] = [];
+  const blocks = [0];
+  for (let layer = AFTER_FIRST_CONVOLUTION;; layer++) {
+    const width = shape(`decoder.layers.${layer}.weight`)?.[1];
+    if (shape(`decoder.layers.${layer}.conv.0.weight`) !== undefined) {
+      blocks[blocks.length - 1]!++;
+    } else if (width !== undefined) {
+      widths.push(width);
+      if (shape(`decoder.layers.${layer}.bias`) !== undefined) break;
+      blocks.push(0);
+    } else if (shape(`decoder.layers.${layer + 1}.weight`) === undefined) {
+      return {}; // Neither a layer with weights nor an upsampling before one.
+    }
+  }
+  return {
+    _class_name: "AutoencoderTiny",
+    latent_channels: shape("decoder.layers.0.weight")?.[1],
+    decoder_block_out_channels: widths,
+    num_decoder_blocks: blocks,
+  };
+}
+
+/** The layers before the first stage: a convolution and its activation. */
+const AFTER_FIRST_CONVOLUTION = 2;
+
+/**
+ * How the layers are named: diffusers', then those of madebyollin/taesd, alone or as one half of a
+ * file. The original counts the clamp at the start as a layer of its own.
+ */
+const LAYOUTS = ["", "first_stage_model.", "vae."].flatMap((prefix) => [
+  { prefix: `${prefix}decoder.layers.`, firstLayer: 0 },
+  { prefix: `${prefix}decoder.`, firstLayer: 1 },
+  { prefix: `${prefix}taesd_decoder.`, firstLayer: 1 },
+  { prefix, firstLayer: 1 },
+]);
+
+function layoutOf(weights: Weights): (typeof LAYOUTS)[number] | undefined {
+  return LAYOUTS.find(({ prefix, firstLayer }) => {
+    return weights.tensors.has(`${prefix}${firstLayer}.weight`);
+  });
+}
+
+function namesOf(weights: Weights): (name: string) => string {
+  const { prefix, firstLayer } = layoutOf(weights) ?? LAYOUTS[0]!;
+  return (name) => {
+    const [, layer, rest] = /^decoder\.layers\.(\d+)\.(.*)$/.exec(name) as unknown as string[];
+    return `${prefix}${Number(layer) + firstLayer}.${rest}`;
+  };
+}
+
+/**
+ * Compiles the decoder over its weights.
+ *
+ * @throws {CheckpointError} Naming every tensor that is missing or has another shape.
+ */
+export function compileAutoencoderTiny(
+  config: AutoencoderTinyConfig,
+  weights: Weights,
+  policy: DtypePolicy,
+): DecoderGraphs {
+  const graph = (name: string, inTiles: boolean) => {
+    const graph = new Graph(name);
+    const latents = graph.input("latents", INTERFACE_TYPE, [
+      "B",
+      config.latent_channels,
+      "h",
+      "w",
+    ]);
+    const parameters = new Parameters(graph, weights, {
+      component: "vae",
+      nameInFile: namesOf(weights),
+    });
+    let image = decoder(latents, config, parameters, policy.convolution);
+    parameters.check();
+    if (inTiles) {
+      image = crop(
+        image,
+        graph.input(CORE_START, "int64", [2]),
+        graph.input(CORE_END, "int64", [2]),
+      );
+    }
+    graph.output(inTiles ? "image_tile" : "image", image, ["B", config.out_channels, "H", "W"]);
+    return graph.compile();
+  };
+  const step = {
+    graph: graph("autoencoder_tiny_tile", true),
+    reads: ["latents"],
+    writes: ["image"],
+    global: false,
+    halo: latentHalo(config),
+    scale: autoencoderTinyScaleFactor(config),
+    inPlace: false,
+  };
+  return { whole: graph("autoencoder_tiny", false), steps: [step], tileSize: TILE_SIZE };
+}
+
+/** Small enough for a gigabyte, large enough that the halo (152 pixels for TAESD) does not rule. */
+const TILE_SIZE = 768;
+
+/** What latents are clamped to, softly, before anything else. */
+const CLAMP = 3;
+
+function decoder(
+  latents: Value,
+  config: AutoencoderTinyConfig,
+  parameters: Parameters,
+  type: DtypePolicy["convolution"],
+): Value {
+  const { latent_channels, out_channels, num_decoder_blocks, act_fn } = config;
+  const widths = config.decoder_block_out_channels;
+  let layer = 0;
+  const convolution = (x: Value, from: number, to: number, bias: boolean) => {
+    const scope = parameters.scope(`decoder.layers.${layer++}`);
+    return conv2d(
+      x,
+      scope.get("weight", [to, from, 3, 3], type),
+      bias ? scope.get("bias", [to], type) : undefined,
+      3,
+    );
+  };
+
+  let x = addScalar(scale(latents, 1 / config.scaling_factor), config.shift_factor);
+  x = cast(scale(tanh(scale(x, 1 / CLAMP)), CLAMP), type);
+  x = activate(convolution(x, latent_channels, widths[0]!, true), act_fn);
+  layer = AFTER_FIRST_CONVOLUTION;
+  num_decoder_blocks.forEach((blocks, stage) => {
+    const width = widths[stage]!;
+    const next = widths[stage + 1];
+    for (let index = 0; index < blocks; index++) {
+      x = block(x, width, act_fn, parameters.scope(`decoder.layers.${layer++}`), type);
+    }
+    if (next === undefined) {
+      x = convolution(x, width, out_channels, true);
+    } else {
+      layer++; // The upsampling counts as a layer.
+      x = convolution(upsampleNearest(x, config.upsampling_scaling_factor), width, next, false);
+    }
+  });
+  // From 0…1 to -1…1.
+  return addScalar(scale(cast(x, INTERFACE_TYPE), 2), -1);
+}
+
+/** `AutoencoderTinyBlock`: three convolutions beside a shortcut, and always a ReLU at the end. */
+function block(
+  x: Value,
+  width: number,
+  activation: ActivationName,
+  parameters: Parameters,
+  type: DtypePolicy["convolution"],
+): Value {
+  const convolution = (x: Value, name: string) =>
+    conv2d(
+      x,
+      parameters.get(`conv.${name}.weight`, [width, width, 3, 3], type),
+      parameters.get(`conv.${name}.bias`, [width], type),
+      3,
+    );
+  let y = activate(convolution(x, "0"), activation);
+  y = activate(convolution(y, "2"), activation);
+  return relu(add(convolution(y, "4"), x));
+}
+
+const CONVOLUTIONS_IN_BLOCK = 3;
+
+/**
+ * How far beyond its edge a tile must see, in latents: back from the picture, every convolution of
+ * 3 × 3 reaches one pixel further, and every upsampling divides the distance (rounded up).
+ */
+function latentHalo({ num_decoder_blocks, upsampling_scaling_factor }: AutoencoderTinyConfig) {
+  const firstConvolution = 1;
+  return firstConvolution + num_decoder_blocks.reduceRight((reach, blocks, stage) => {
+    const isLast = stage === num_decoder_blocks.length - 1;
+    const lastConvolution = reach + 1;
+    const beforeIt = isLast
+      ? lastConvolution
+      : Math.ceil(lastConvolution / upsampling_scaling_factor);
+    return beforeIt + CONVOLUTIONS_IN_BLOCK * blocks;
+  }, 0);
+}

@@ -1,0 +1,310 @@
+/**
+ * Finding the parts of a checkpoint on disk, in any of three layouts.
+ *
+ * @module
+ */
+import { basename, dirname, join, resolve } from "node:path";
+import { NewBieError } from "../errors.ts";
+import { type OpaqueEntry, readSafetensorsHeader, type Weights } from "../safetensors/mod.ts";
+
+/** The layouts that {@linkcode findCheckpoint} knows. */
+export type CheckpointLayout = "toolkit" | "diffusers" | "comfyui";
+
+/** Where one part of the pipeline lies. */
+export interface ComponentFiles {
+  /** A safetensors file, or the folder with it or with its shards. */
+  readonly weights: string;
+  /** Its config.json; absent for a single file that stands alone. */
+  readonly config?: string;
+}
+
+/** A tokenizer.json, the folder that holds it, or a SentencePiece model inside a weights file. */
+export type TokenizerPlace = string | OpaqueEntry;
+
+/** Where everything lies. */
+export interface CheckpointFiles {
+  readonly layout: CheckpointLayout;
+  /** Whether this is the small model that comes with the toolkit. */
+  readonly isDemo: boolean;
+  readonly transformer: ComponentFiles;
+  readonly textEncoder: ComponentFiles;
+  readonly clipModel: ComponentFiles;
+  readonly vae: ComponentFiles;
+  /** The text encoder's tokenizer. */
+  readonly tokenizer: TokenizerPlace;
+  /** The CLIP model's tokenizer. */
+  readonly clipTokenizer: TokenizerPlace;
+  /** scheduler_config.json, where there is one. */
+  readonly scheduler?: string;
+}
+
+/** No checkpoint was found, or parts of it are missing. */
+export class CheckpointNotFoundError extends NewBieError {
+  override name = "CheckpointNotFoundError";
+}
+
+type Role = "transformer" | "textEncoder" | "clipModel" | "vae";
+
+/** The toolkit's own layout, below `models/`. */
+const TOOLKIT_SLOTS: Readonly<Record<Role, string>> = {
+  transformer: "next-dit-3.5b",
+  textEncoder: "transformer/gemma-3-2b",
+  clipModel: "clip_model/jina-clip-v2",
+  vae: "vae/taesd",
+};
+/** The same four in `models/demo/`. */
+const DEMO_SLOTS: Readonly<Record<Role, string>> = {
+  transformer: "next-dit",
+  textEncoder: "transformer",
+  clipModel: "clip_model",
+  vae: "vae",
+};
+
+/**
+ * Finds the parts of a checkpoint.
+ *
+ * - `diffusers`: a pipeline folder with `transformer/`, `text_encoder/`, `clip_model/` and `vae/`.
+ * - `toolkit`: `models/next-dit-3.5b/` and its three companions, or, where none of the four is
+ *   there, the demo model in `models/demo/`.
+ * - `comfyui`: single safetensors files in the folder or in ComfyUI's subfolders
+ *   (`diffusion_models`, `text_encoders`, `vae`…), told apart by the tensors in them.
+ *
+ * @param folder The folder to look in.
+ * @throws {CheckpointNotFoundError} When nothing is found, or something is missing or ambiguous.
+ */
+export async function findCheckpoint(folder: string): Promise<CheckpointFiles> {
+  const found = await findDiffusers(folder) ?? await findToolkit(folder) ??
+    await findComfyUi(folder);
+  if (found !== undefined) return found;
+  throw new CheckpointNotFoundError(
+    `No model was found in ${folder}. Expected one of: the toolkit's own layout ` +
+      `(models/${TOOLKIT_SLOTS.transformer}/ and its companions, or models/demo/), a Hugging Face ` +
+      "pipeline folder (transformer/, text_encoder/, clip_model/, vae/), or ComfyUI's single " +
+      "safetensors files. README.md lists the files and where to put them.",
+  );
+}
+
+async function findDiffusers(folder: string): Promise<CheckpointFiles | undefined> {
+  const isPipeline = await exists(join(folder, "model_index.json")) ||
+    await exists(join(folder, "transformer")) && await exists(join(folder, "text_encoder"));
+  if (!isPipeline) return undefined;
+  const parts = {
+    transformer: "transformer",
+    textEncoder: "text_encoder",
+    clipModel: "clip_model",
+    vae: "vae",
+  };
+  await requireAll(folder, Object.values(parts), "Hugging Face pipeline folder");
+  const tokenizer = async (name: string, encoder: string) =>
+    await exists(join(folder, name)) ? join(folder, name) : join(folder, encoder);
+  return {
+    layout: "diffusers",
+    isDemo: false,
+    ...componentsIn(folder, parts),
+    tokenizer: await tokenizer("tokenizer", parts.textEncoder),
+    clipTokenizer: await tokenizer("clip_tokenizer", parts.clipModel),
+    ...await schedulerIn(folder),
+  };
+}
+
+async function findToolkit(folder: string): Promise<CheckpointFiles | undefined> {
+  for (const root of [join(folder, "models"), folder]) {
+    const present = await Promise.all(
+      Object.values(TOOLKIT_SLOTS).map((slot) => exists(join(root, slot))),
+    );
+    if (present.some(Boolean)) {
+      await requireAll(root, Object.values(TOOLKIT_SLOTS), "toolkit's layout");
+      return { ...await toolkitFiles(root, TOOLKIT_SLOTS), isDemo: false };
+    }
+    for (const demo of [join(root, "demo"), root]) {
+      if (!await exists(join(demo, DEMO_SLOTS.transformer))) continue;
+      await requireAll(demo, Object.values(DEMO_SLOTS), "demo model");
+      return { ...await toolkitFiles(demo, DEMO_SLOTS), isDemo: true };
+    }
+  }
+  return undefined;
+}
+
+async function toolkitFiles(
+  root: string,
+  slots: Readonly<Record<Role, string>>,
+): Promise<Omit<CheckpointFiles, "isDemo">> {
+  return {
+    layout: "toolkit",
+    ...componentsIn(root, slots),
+    tokenizer: join(root, slots.textEncoder),
+    clipTokenizer: join(root, slots.clipModel),
+    ...await schedulerIn(root),
+  };
+}
+
+function componentsIn(
+  root: string,
+  folders: Readonly<Record<Role, string>>,
+): Record<Role, ComponentFiles> {
+  const component = (role: Role) => {
+    const weights = join(root, folders[role]);
+    return { weights, config: join(weights, "config.json") };
+  };
+  return {
+    transformer: component("transformer"),
+    textEncoder: component("textEncoder"),
+    clipModel: component("clipModel"),
+    vae: component("vae"),
+  };
+}
+
+async function schedulerIn(folder: string): Promise<{ scheduler?: string }> {
+  const scheduler = join(folder, "scheduler", "scheduler_config.json");
+  return await exists(scheduler) ? { scheduler } : {};
+}
+
+/** Where ComfyUI keeps single files, below its `models` folder or a download's `split_files`. */
+const COMFYUI_FOLDERS = [
+  "",
+  "diffusion_models",
+  "unet",
+  "text_encoders",
+  "clip",
+  "vae",
+  "vae_approx",
+];
+/** ComfyUI's text encoders carry their sentencepiece model as a tensor of bytes. */
+export const COMFYUI_TOKENIZER_TENSOR = "spiece_model";
+
+/** Tensors by which each part gives itself away. */
+const SIGNATURES: Readonly<Record<Role, RegExp>> = {
+  transformer: /(^|\.)cap_embedder\.1\.weight$/,
+  textEncoder: /(^|\.)layers\.0\.self_attn\.q_norm\.weight$/,
+  clipModel: /(^|\.)encoder\.layers\.0\.mixer\.Wqkv\./,
+  vae: /(^|\.)decoder\.conv_in\.weight$|^(decoder\.)?(layers\.)?1\.weight$/,
+};
+
+async function findComfyUi(folder: string): Promise<CheckpointFiles | undefined> {
+  const candidates: Record<Role, string[]> = {
+    transformer: [],
+    textEncoder: [],
+    clipModel: [],
+    vae: [],
+  };
+  const spieceModels = new Map<string, OpaqueEntry>();
+  const unreadable: string[] = [];
+  for (const file of await safetensorsFiles(folder)) {
+    let weights: Weights;
+    try {
+      weights = await readSafetensorsHeader(file, { opaque: [COMFYUI_TOKENIZER_TENSOR] });
+    } catch (error) {
+      unreadable.push(error instanceof Error ? error.message : String(error));
+      continue;
+    }
+    const spieceModel = weights.opaque.get(COMFYUI_TOKENIZER_TENSOR);
+    if (spieceModel !== undefined) spieceModels.set(file, spieceModel);
+    const names = [...weights.tensors.keys()];
+    for (const role of Object.keys(SIGNATURES) as Role[]) {
+      if (names.some((name) => SIGNATURES[role].test(name))) candidates[role].push(file);
+    }
+  }
+  if (Object.values(candidates).every((files) => files.length === 0)) return undefined;
+
+  const problems = Object.entries(candidates).flatMap(([role, files]) => {
+    if (files.length === 1) return [];
+    return files.length === 0
+      ? [`no file has the tensors of the ${role}`]
+      : [`several files have the tensors of the ${role}: ${files.join(", ")}`];
+  });
+  if (problems.length > 0) {
+    throw new CheckpointNotFoundError(
+      `The single files in ${folder} do not make one model: ${problems.join("; ")}. ` +
+        "Put exactly one file of each part into the folder." +
+        unreadable.map((reason) => `\nNot considered: ${reason}`).join(""),
+    );
+  }
+  const component = async (role: Role): Promise<ComponentFiles> => {
+    const [weights] = candidates[role] as [string];
+    const config = weights.replace(/\.safetensors$/, ".json");
+    return { weights, ...(await exists(config) ? { config } : {}) };
+  };
+  const tokenizer = async (role: Role, name: string): Promise<TokenizerPlace> => {
+    const [weights] = candidates[role] as [string];
+    const besides = [weights.replace(/\.safetensors$/, ".tokenizer.json"), join(folder, name)];
+    for (const path of besides) if (await exists(path)) return path;
+    const inside = spieceModels.get(weights);
+    if (inside !== undefined) return inside;
+    throw new CheckpointNotFoundError(
+      `${weights} has no tokenizer: no tensor ${COMFYUI_TOKENIZER_TENSOR} inside, and neither ` +
+        `${besides.join(" nor ")} exists. Copy the tokenizer.json published with the encoder to ` +
+        "the first of these places.",
+    );
+  };
+  return {
+    layout: "comfyui",
+    isDemo: false,
+    transformer: await component("transformer"),
+    textEncoder: await component("textEncoder"),
+    clipModel: await component("clipModel"),
+    vae: await component("vae"),
+    tokenizer: await tokenizer("textEncoder", "tokenizer"),
+    clipTokenizer: await tokenizer("clipModel", "clip_tokenizer"),
+    ...await schedulerIn(folder),
+  };
+}
+
+async function safetensorsFiles(folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for (const root of [folder, join(folder, "models"), join(folder, "split_files")]) {
+    for (const name of COMFYUI_FOLDERS) {
+      const searched = join(root, name);
+      if (!await exists(searched)) continue;
+      for await (const entry of Deno.readDir(searched)) {
+        if (!entry.isDirectory && entry.name.endsWith(".safetensors")) {
+          files.push(join(searched, entry.name));
+        }
+      }
+    }
+  }
+  return files.sort();
+}
+
+async function requireAll(
+  root: string,
+  folders: readonly string[],
+  layout: string,
+): Promise<void> {
+  const missing: string[] = [];
+  for (const folder of folders) if (!await exists(join(root, folder))) missing.push(folder);
+  if (missing.length === 0) return;
+  throw new CheckpointNotFoundError(
+    `${root} is a ${layout}, but lacks ${missing.map((folder) => `${folder}/`).join(", ")}. ` +
+      "README.md lists the files and where to put them.",
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+/** One line for people: which layout, where. */
+export function describeCheckpoint(files: CheckpointFiles, folder: string): string {
+  if (files.isDemo) {
+    const demo = dirname(files.transformer.weights);
+    return resolve(demo) === resolve(folder)
+      ? `Demo model in ${demo}.`
+      : `Demo model in ${demo}: there are no real weights in ${dirname(demo)}.`;
+  }
+  const layouts: Readonly<Record<CheckpointLayout, string>> = {
+    toolkit: "toolkit layout",
+    diffusers: "Hugging Face pipeline folder",
+    comfyui: "ComfyUI single files",
+  };
+  const parts = [files.transformer, files.textEncoder, files.clipModel, files.vae];
+  return `${layouts[files.layout]} in ${folder}: ` +
+    parts.map(({ weights }) => basename(weights)).join(", ");
+}

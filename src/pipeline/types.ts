@@ -1,0 +1,199 @@
+/**
+ * What goes into the pipeline and what comes out.
+ *
+ * @module
+ */
+import type { RgbImage } from "../image/mod.ts";
+import type { Device } from "../onnx/mod.ts";
+import type { GeneratorOptions } from "../random/mod.ts";
+import type { Scheduler, SchedulerName } from "../schedulers/mod.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** How to load a pipeline. */
+export interface PretrainedOptions {
+  /**
+   * Where to run. `"auto"` is the CPU; `"cuda"` needs ONNX Runtime's CUDA provider beside its
+   * binding, and fails without it.
+   *
+   * @default {"auto"}
+   */
+  readonly device?: "auto" | Device;
+  /**
+   * The type of arithmetic. `"auto"` is float32 on the CPU.
+   *
+   * @default {"auto"}
+   */
+  readonly dtype?: "auto" | "float32";
+  /**
+   * `"none"` keeps every part loaded; `"model"` holds one part at a time, so that the peak is that
+   * of the largest; `"auto"` is `"none"` on the CPU.
+   *
+   * @default {"auto"}
+   */
+  readonly offload?: "auto" | "none" | "model";
+  /**
+   * Receives what a person should know about the loading, a line each.
+   *
+   * @default {console.error}
+   */
+  readonly log?: (line: string) => void;
+}
+
+/** Texts for {@linkcode NewBieImagePipeline.encodePrompt}. */
+export interface PromptOptions {
+  /** One prompt, or several to be encoded as a batch. XML or plain text. */
+  readonly prompt: string | readonly string[];
+  /**
+   * What the picture should not be; one for all prompts or one each.
+   *
+   * @default {""}
+   */
+  readonly negativePrompt?: string | readonly string[];
+  /**
+   * What Gemma reads before the prompt; `""` for nothing. By default the one used in training for
+   * the prompt's kind, XML or plain text. An empty prompt stays empty.
+   */
+  readonly systemPrompt?: string;
+  /**
+   * Whether XML reaches the encoders exactly as typed; otherwise it is put in canonical form.
+   *
+   * @default {false}
+   */
+  readonly raw?: boolean;
+}
+
+/** What the text encoders made of a batch of prompts. */
+export interface PromptEmbeds {
+  /** Gemma's features [B, L, D]; a prompt shorter than the longest is followed by zeros. */
+  readonly promptEmbeds: Tensor;
+  /** 1 where there is a token, 0 where there is none: [B, L]. */
+  readonly promptAttentionMask: Tensor;
+  /** Jina CLIP's pooled text [B, P]. */
+  readonly pooledPromptEmbeds: Tensor;
+  /** The same of the negative prompts. */
+  readonly negativePromptEmbeds: Tensor;
+  readonly negativePromptAttentionMask: Tensor;
+  readonly negativePooledPromptEmbeds: Tensor;
+}
+
+/** The starting point of {@linkcode NewBieImagePipeline.prepareLatents}. */
+export interface LatentsOptions {
+  /**
+   * How many samples.
+   *
+   * @default {1}
+   */
+  readonly batchSize?: number | undefined;
+  /**
+   * Pixels; a multiple of the VAE's factor times the transformer's patch, 16 for NewBie. By default
+   * what the model was trained for.
+   */
+  readonly height?: number | undefined;
+  /** Pixels; likewise. */
+  readonly width?: number | undefined;
+  /**
+   * One generator draws the whole batch, as `torch.randn` does; several draw a sample each. By
+   * default one with a random seed.
+   */
+  readonly generator?: GeneratorOptions | readonly GeneratorOptions[] | undefined;
+  /** Given latents, [batchSize, C, height / factor, width / factor]: checked and returned. */
+  readonly latents?: Tensor | undefined;
+}
+
+/** One forward pass of the transformer. */
+export interface VelocityOptions {
+  /** [B, C, H, W]. */
+  readonly latents: Tensor;
+  /** In [0, 1], 0 = noise; one for all samples or one each. */
+  readonly timestep: number | ArrayLike<number>;
+  /** [B, L, D], or [1, L, D] for all samples. */
+  readonly promptEmbeds: Tensor;
+  /** [B, P], or [1, P] for all samples; needed where the transformer has CLIP conditioning. */
+  readonly pooledPromptEmbeds?: Tensor;
+  /** [B, L] or [1, L]; all ones when absent. */
+  readonly promptAttentionMask?: Tensor;
+}
+
+/** A step of one picture's sampling. */
+export interface StepInfo {
+  /** Which step, from 0 to `total` − 1. */
+  readonly index: number;
+  readonly total: number;
+  /** The time at which the step began, in [0, 1], 0 = noise. */
+  readonly timestep: number;
+  /** The latents after the step [1, C, H, W]; not to be changed. */
+  readonly latents: Tensor;
+  /** Which picture of this call, from 0. */
+  readonly imageIndex: number;
+  readonly imageCount: number;
+}
+
+/** A request for pictures. */
+export interface GenerateOptions extends PromptOptions {
+  /** Pixels; a multiple of 16 for NewBie. By default what the model was trained for. */
+  readonly height?: number;
+  /** Pixels; likewise. */
+  readonly width?: number;
+  /** @default {28} */
+  readonly numInferenceSteps?: number;
+  /**
+   * How strongly the prompt pulls (classifier-free guidance); 1 ignores the negative prompt.
+   *
+   * @default {5}
+   */
+  readonly guidanceScale?: number;
+  /**
+   * From this time on (0 = noise, 1 = image) there is no guidance.
+   *
+   * @default {100}
+   */
+  readonly cfgTrunc?: number;
+  /**
+   * The guided velocity's largest norm as a multiple of the conditional one's; 0 for no limit.
+   *
+   * @default {1}
+   */
+  readonly renormCfg?: number;
+  /** A sampler, or the name of one; by default the checkpoint's own, else Euler with shift 6. */
+  readonly scheduler?: SchedulerName | Scheduler;
+  /**
+   * Where the noise comes from. With one generator, picture i of the call has the seed
+   * `seed + i`, so that each can be made again alone; with several, each picture has its own. By
+   * default a random seed.
+   */
+  readonly generator?: GeneratorOptions | readonly GeneratorOptions[];
+  /** Noise to start from instead, [pictures, C, H, W]. */
+  readonly latents?: Tensor;
+  /** @default {1} */
+  readonly numImagesPerPrompt?: number;
+  /**
+   * Whether to decode the latents to pictures.
+   *
+   * @default {"image"}
+   */
+  readonly outputType?: "image" | "latent";
+  /** Called, and waited for, after each step. */
+  readonly onStep?: (step: StepInfo) => void | Promise<void>;
+  /** Stops the work between two steps; what `generate` throws then is the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** What each stage of a call took, in milliseconds. */
+export interface Timings {
+  /** Tokenizers and text encoders, and loading them where they were not. */
+  readonly encode: number;
+  /** The sampler's steps. */
+  readonly denoise: number;
+  /** The VAE. */
+  readonly decode: number;
+  readonly total: number;
+}
+
+/** The result of a call. */
+export interface GenerateResult<Image = RgbImage> {
+  /** The pictures, `numImagesPerPrompt` for each prompt in turn; or latents [1, C, H, W]. */
+  readonly images: readonly Image[];
+  /** The seed of each picture; empty when the noise was given. */
+  readonly seeds: readonly (number | bigint)[];
+  readonly timings: Timings;
+}

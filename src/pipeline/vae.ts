@@ -1,0 +1,116 @@
+/**
+ * The decoder as the pipeline sees it: latents become pictures, in one run or tile by tile.
+ *
+ * @module
+ */
+import { RequestError } from "../errors.ts";
+import { pixelsPerLatent, type VaeConfig } from "../models/autoencoder.ts";
+import type { DecoderGraphs } from "../models/decoder_graphs.ts";
+import type { Device } from "../onnx/mod.ts";
+import { Session } from "../runtime/session.ts";
+import { type Tensor, tensor } from "../tensor.ts";
+import { decodeInTiles } from "./_tiling.ts";
+
+/** The largest picture, in pixels, that is decoded in one run unless the caller says otherwise. */
+const MAX_UNTILED_PIXELS = 1024 * 1024;
+
+/** Options of {@linkcode VaeDecoder.decode}. */
+export interface DecodeOptions {
+  /**
+   * Whether to go over the picture tile by tile: `"auto"` does so above 1024 × 1024 pixels.
+   *
+   * @default {"auto"}
+   */
+  readonly tiling?: "auto" | boolean | undefined;
+  /**
+   * The side of a tile in pixels, without the halo that it sees beyond its edges. Smaller tiles
+   * take less memory and more time.
+   *
+   * @default 256 for an AutoencoderKL, 768 for an AutoencoderTiny
+   */
+  readonly tileSize?: number | undefined;
+}
+
+/** An autoencoder's decoder, loaded. */
+export class VaeDecoder implements AsyncDisposable {
+  readonly config: VaeConfig;
+  /** The channels that latents must have. */
+  readonly latentChannels: number;
+  /** Pixels along a side of the picture for each of the latents. */
+  readonly scaleFactor: number;
+  readonly #graphs: DecoderGraphs;
+  readonly #device: Device;
+  readonly #whole: Session;
+
+  private constructor(config: VaeConfig, graphs: DecoderGraphs, device: Device, whole: Session) {
+    this.config = config;
+    this.latentChannels = config.latent_channels;
+    this.scaleFactor = pixelsPerLatent(config);
+    this.#graphs = graphs;
+    this.#device = device;
+    this.#whole = whole;
+  }
+
+  /** @throws {SessionError} When ONNX Runtime cannot load the graph. */
+  static async create(
+    config: VaeConfig,
+    graphs: DecoderGraphs,
+    device: Device,
+  ): Promise<VaeDecoder> {
+    return new VaeDecoder(config, graphs, device, await Session.create(graphs.whole, { device }));
+  }
+
+  /**
+   * Decodes latents as the sampler leaves them: `scaling_factor` and `shift_factor` are applied
+   * here. The pictures of a batch are decoded one after another, so that a batch takes no more
+   * memory than its largest part.
+   *
+   * @param latents [B, latentChannels, h, w].
+   * @returns Pictures [B, 3, h · scaleFactor, w · scaleFactor], about -1…1, not clamped.
+   * @throws {RequestError} When the latents are another autoencoder's, or the tile size is none.
+   * @throws {SessionError} When ONNX Runtime fails, for example for lack of memory.
+   */
+  async decode(latents: Tensor, options: DecodeOptions = {}): Promise<Tensor> {
+    const { tiling = "auto", tileSize = this.#graphs.tileSize } = options;
+    const [batch, , height, width] = this.#expectLatents(latents);
+    if (!(tileSize >= 1)) throw new RequestError(`tileSize must be 1 or more, but is ${tileSize}.`);
+    const rows = height * this.scaleFactor;
+    const columns = width * this.scaleFactor;
+    const inTiles = tiling === "auto" ? rows * columns > MAX_UNTILED_PIXELS : tiling;
+
+    const pictureLength = this.config.out_channels * rows * columns;
+    const pictures = new Float32Array(batch * pictureLength);
+    const latentLength = latents.data.length / batch;
+    for (let index = 0; index < batch; index++) {
+      const values = latents.data.subarray(index * latentLength, (index + 1) * latentLength);
+      const one = tensor(values, [1, this.latentChannels, height, width]);
+      const picture = inTiles
+        ? await decodeInTiles(this.#graphs.steps, one, tileSize, this.#device)
+        : (await this.#whole.run({ latents: one })).image!;
+      pictures.set(picture.data, index * pictureLength);
+    }
+    return tensor(pictures, [batch, this.config.out_channels, rows, columns]);
+  }
+
+  /** Frees the graph. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#whole[Symbol.asyncDispose]();
+  }
+
+  #expectLatents({ dims }: Tensor): readonly [number, number, number, number] {
+    const [batch = 0, channels = 0, height = 0, width = 0] = dims;
+    if (dims.length !== 4 || Math.min(batch, height, width) < 1) {
+      throw new RequestError(
+        `latents must be [B, ${this.latentChannels}, h, w] and not empty, but are ` +
+          `[${dims.join(", ")}].`,
+      );
+    }
+    if (channels !== this.latentChannels) {
+      throw new RequestError(
+        `The latents have ${channels} channels, but this ${this.config._class_name} decodes ` +
+          `${this.latentChannels}. Use the autoencoder that the transformer was trained with.`,
+      );
+    }
+    return [batch, channels, height, width];
+  }
+}

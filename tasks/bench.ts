@@ -1,0 +1,77 @@
+/** `deno task bench`: speed and memory, recorded in bench/results. */
+import { benchCompile } from "../bench/compile.ts";
+import type { DemoResult } from "../bench/demo.ts";
+import { describeMachine } from "../bench/machine.ts";
+import { benchSession } from "../bench/session.ts";
+import { median } from "../bench/_statistics.ts";
+import { writeFileAtomically } from "../src/files.ts";
+import { NewBieError } from "../src/mod.ts";
+import { run, task } from "./_task.ts";
+
+const RESULTS = "bench/results";
+const DEFAULT_RUNS = 3;
+
+const command = task("bench", `Measures the toolkit on this machine's CPU; records in ${RESULTS}/.`)
+  .option(
+    "--runs <count>",
+    "runs of the demo model, of which the median counts",
+    Number,
+    DEFAULT_RUNS,
+  )
+  .addHelpText("after", "\nExample:\n  deno task bench --runs 5");
+
+await run<{ json?: true; runs: number }>(command, async ({ runs }) => {
+  const machine = await describeMachine();
+  const date = new Date().toISOString().slice(0, 10);
+  const compile = benchCompile();
+  const session = await benchSession();
+  const demo = await benchDemo(runs);
+  const results = { date, machine, compile, session, demo };
+  const table = [
+    `# CPU, ${date}`,
+    "",
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.os}; ` +
+    `Deno ${machine.deno}, ONNX Runtime ${machine.onnxruntime}. Medians. \`deno task bench\``,
+    "",
+    "| transformer of the published size, layers | graphs compiled in | size |",
+    "| --- | --- | --- |",
+    ...compile.map(({ layers, milliseconds, kibibytes }) =>
+      `| ${layers} | ${milliseconds.toFixed(0)} ms | ${kibibytes.toFixed(0)} KiB |`
+    ),
+    "",
+    `| demo model's transformer, ${session.weightsMebibytes.toFixed(1)} MiB of weights | |`,
+    "| --- | --- |",
+    `| header read, graphs compiled | ${session.compile.toFixed(0)} ms |`,
+    `| sessions loaded | ${session.load.toFixed(0)} ms |`,
+    "",
+    `| demo model, 30 steps with guidance, median of ${runs} runs | |`,
+    "| --- | --- |",
+    ...Object.entries(demo).map(([name, value]) =>
+      name === "peakMemory"
+        ? `| peak memory | ${value.toFixed(0)} MiB |`
+        : `| ${name} | ${value.toFixed(0)} ms |`
+    ),
+    "",
+  ].join("\n");
+  const encode = (text: string) => new TextEncoder().encode(text);
+  await writeFileAtomically(`${RESULTS}/cpu.json`, encode(JSON.stringify(results, null, 2) + "\n"));
+  await writeFileAtomically(`${RESULTS}/cpu.md`, encode(table));
+  console.error(table);
+  return results;
+});
+
+/** Medians over runs in processes of their own. */
+async function benchDemo(runs: number): Promise<DemoResult> {
+  const results: DemoResult[] = [];
+  for (let index = 0; index < runs; index++) {
+    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--frozen", "--cached-only", "--allow-all", "bench/demo.ts"],
+    }).output();
+    if (!success) throw new NewBieError(new TextDecoder().decode(stderr));
+    results.push(JSON.parse(new TextDecoder().decode(stdout)));
+  }
+  const names = Object.keys(results[0]!) as (keyof DemoResult)[];
+  return Object.fromEntries(
+    names.map((name) => [name, median(results.map((result) => result[name]))]),
+  ) as unknown as DemoResult;
+}

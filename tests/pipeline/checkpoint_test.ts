@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { CheckpointError } from "../../src/onnx/mod.ts";
+import { findCheckpoint } from "../../src/pipeline/checkpoint.ts";
+import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";
+import { fixture, readJson } from "../_fixtures.ts";
+import { appendTensor } from "../safetensors/_writer.ts";
+import { spieceModelOf } from "../tokenizer/_sentencepiece_files.ts";
+
+const tiny = fixture("pipeline/tiny");
+const silent = { log: () => {} };
+
+/** A folder that is gone afterwards, filled from `[path in it, path of the original]`. */
+async function withFolder(
+  files: readonly (readonly [string, string])[],
+  work: (folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const [path, original] of files) {
+      const target = `${folder}/${path}`;
+      await Deno.mkdir(target.slice(0, target.lastIndexOf("/")), { recursive: true });
+      await Deno.copyFile(original, target);
+    }
+    await work(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** The tiny pipeline in the toolkit's own layout, below a prefix. */
+function toolkitLayout(slots: Record<string, string>): [string, string][] {
+  return [
+    [`${slots.transformer}/config.json`, `${tiny}/transformer/config.json`],
+    [
+      `${slots.transformer}/model.safetensors`,
+      `${tiny}/transformer/diffusion_pytorch_model.safetensors`,
+    ],
+    [`${slots.textEncoder}/config.json`, `${tiny}/text_encoder/config.json`],
+    [`${slots.textEncoder}/model.safetensors`, `${tiny}/text_encoder/model.safetensors`],
+    [`${slots.textEncoder}/tokenizer.json`, `${tiny}/tokenizer/tokenizer.json`],
+    [`${slots.clipModel}/config.json`, `${tiny}/clip_model/config.json`],
+    [`${slots.clipModel}/model.safetensors`, `${tiny}/clip_model/model.safetensors`],
+    [`${slots.clipModel}/tokenizer.json`, `${tiny}/clip_tokenizer/tokenizer.json`],
+    [`${slots.vae}/config.json`, `${tiny}/vae/config.json`],
+    [`${slots.vae}/model.safetensors`, `${tiny}/vae/diffusion_pytorch_model.safetensors`],
+  ];
+}
+
+const realSlots = {
+  transformer: "models/next-dit-3.5b",
+  textEncoder: "models/transformer/gemma-3-2b",
+  clipModel: "models/clip_model/jina-clip-v2",
+  vae: "models/vae/taesd",
+};
+const demoSlots = {
+  transformer: "models/demo/next-dit",
+  textEncoder: "models/demo/transformer",
+  clipModel: "models/demo/clip_model",
+  vae: "models/demo/vae",
+};
+const comfyUiFiles: [string, string][] = [
+  [
+    "diffusion_models/any_name.safetensors",
+    `${tiny}/transformer/diffusion_pytorch_model.safetensors`,
+  ],
+  ["diffusion_models/any_name.json", `${tiny}/transformer/config.json`],
+  ["text_encoders/gemma.safetensors", `${tiny}/text_encoder/model.safetensors`],
+  ["text_encoders/gemma.json", `${tiny}/text_encoder/config.json`],
+  ["text_encoders/gemma.tokenizer.json", `${tiny}/tokenizer/tokenizer.json`],
+  ["text_encoders/jina.safetensors", `${tiny}/clip_model/model.safetensors`],
+  ["text_encoders/jina.json", `${tiny}/clip_model/config.json`],
+  ["text_encoders/jina.tokenizer.json", `${tiny}/clip_tokenizer/tokenizer.json`],
+  ["vae/ae.safetensors", `${tiny}/vae/diffusion_pytorch_model.safetensors`],
+  ["vae/ae.json", `${tiny}/vae/config.json`],
+];
+
+Deno.test("the same weights give the same latents in all three layouts", async () => {
+  const sample = async (folder: string) => {
+    const lines: string[] = [];
+    await using pipe = await NewBieImagePipeline.fromPretrained(folder, {
+      log: (line) => void lines.push(line),
+    });
+    const { images: [latents] } = await pipe.generate({
+      prompt: "1girl",
+      height: 32,
+      width: 32,
+      numInferenceSteps: 2,
+      generator: { seed: 1 },
+      outputType: "latent",
+    });
+    return { layout: pipe.layout, isDemo: pipe.isDemo, latents, log: lines.join("\n") };
+  };
+  const { latents, layout, log } = await sample(tiny);
+  assert.equal(layout, "diffusers");
+  assert.match(log, /Hugging Face pipeline folder/);
+  await withFolder(toolkitLayout(realSlots), async (folder) => {
+    const toolkit = await sample(folder);
+    assert.equal(toolkit.layout, "toolkit");
+    assert.equal(toolkit.isDemo, false);
+    assert.deepEqual(toolkit.latents, latents);
+  });
+  await withFolder(toolkitLayout(demoSlots), async (folder) => {
+    const demo = await sample(folder);
+    assert.equal(demo.isDemo, true);
+    assert.match(demo.log, /demo/i);
+    assert.deepEqual(demo.latents, latents);
+  });
+  await withFolder(comfyUiFiles, async (folder) => {
+    const comfyUi = await sample(folder);
+    assert.equal(comfyUi.layout, "comfyui");
+    assert.deepEqual(comfyUi.latents, latents);
+    // As ComfyUI's own files are: nothing but weights, with the tokenizer among them.
+    for (const [encoder, tokenizer] of [["gemma", "tokenizer"], ["jina", "clip_tokenizer"]]) {
+      const model = spieceModelOf(await readJson(`${tiny}/${tokenizer}/tokenizer.json`));
+      const path = `${folder}/text_encoders/${encoder}.safetensors`;
+      const original = await Deno.readFile(path);
+      const shape = [model.length];
+      await Deno.writeFile(path, appendTensor(original, "spiece_model", "U8", shape, model));
+      await Deno.remove(`${folder}/text_encoders/${encoder}.tokenizer.json`);
+    }
+    assert.deepEqual((await sample(folder)).latents, latents);
+  });
+});
+
+Deno.test("a single file without a tokenizer inside or beside it is named", async () => {
+  const without = comfyUiFiles.filter(([path]) => !path.endsWith("jina.tokenizer.json"));
+  await withFolder(without, async (folder) => {
+    await assert.rejects(
+      findCheckpoint(folder),
+      /jina\.safetensors has no tokenizer: .*spiece_model.*jina\.tokenizer\.json.*clip_tokenizer/,
+    );
+  });
+});
+
+Deno.test("real weights are preferred to the demo model", async () => {
+  await withFolder([...toolkitLayout(realSlots), ...toolkitLayout(demoSlots)], async (folder) => {
+    assert.equal((await findCheckpoint(folder)).isDemo, false);
+  });
+});
+
+Deno.test("a layout with a missing part is refused, naming the part", async () => {
+  const withoutVae = toolkitLayout(realSlots).filter(([path]) => !path.startsWith(realSlots.vae));
+  await withFolder(withoutVae, async (folder) => {
+    await assert.rejects(findCheckpoint(folder), /lacks vae\/taesd\//);
+  });
+  await withFolder(comfyUiFiles.filter(([path]) => !path.startsWith("vae")), async (folder) => {
+    await assert.rejects(findCheckpoint(folder), /no file has the tensors of the vae/);
+  });
+  const twice: [string, string] = ["vae/second.safetensors", comfyUiFiles[8]![1]];
+  await withFolder([...comfyUiFiles, twice], async (folder) => {
+    await assert.rejects(
+      findCheckpoint(folder),
+      /several files .* vae: .*ae\.safetensors, .*second/,
+    );
+  });
+  await withFolder([], async (folder) => {
+    await assert.rejects(findCheckpoint(folder), /No model was found/);
+  });
+});
+
+/** The tiny pipeline with one configuration changed. */
+async function withConfig(
+  part: keyof typeof realSlots,
+  change: Record<string, unknown>,
+  work: (folder: string) => Promise<void>,
+): Promise<void> {
+  await withFolder(toolkitLayout(realSlots), async (folder) => {
+    const path = `${folder}/${realSlots[part]}/config.json`;
+    const config = await readJson<Record<string, unknown>>(path);
+    await Deno.writeTextFile(path, JSON.stringify({ ...config, ...change }));
+    await work(folder);
+  });
+}
+
+Deno.test("every tensor that does not fit is named at once, with both shapes", async () => {
+  await withConfig("transformer", { n_layers: 3, multiple_of: 100 }, async (folder) => {
+    const refused = NewBieImagePipeline.fromPretrained(folder, silent);
+    await assert.rejects(refused, (error: Error) => {
+      assert(error instanceof CheckpointError);
+      const of = (tensor: string) => error.problems.find((problem) => problem.tensor === tensor);
+      const reshaped = of("layers.0.feed_forward.w1.weight");
+      assert.equal(reshaped?.component, "transformer");
+      assert(reshaped.file.endsWith("next-dit-3.5b/model.safetensors"), reshaped.file);
+      assert.notDeepEqual(reshaped.found, reshaped.expected);
+      const missing = of("layers.2.attention.qkv.weight");
+      assert(missing !== undefined && missing.found === undefined);
+      for (const { tensor } of error.problems) assert(error.message.includes(tensor));
+      return true;
+    });
+  });
+});
+
+Deno.test("parts that were not made for each other are refused at load, with both numbers", async () => {
+  const mismatches = [
+    ["vae", { latent_channels: 4 }, /latent_channels is 4.*needs 16/s],
+    ["textEncoder", { hidden_size: 36 }, /hidden_size is 36.*needs 24/s],
+    ["clipModel", { hidden_size: 40 }, /hidden_size is 40.*needs 20/s],
+  ] as const;
+  for (const [part, change, message] of mismatches) {
+    await withConfig(part, change, async (folder) => {
+      await assert.rejects(NewBieImagePipeline.fromPretrained(folder, silent), message);
+    });
+  }
+});

@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";
+import type { GenerateOptions, StepInfo } from "../../src/pipeline/types.ts";
+import { createGenerator } from "../../src/random/mod.ts";
+import { tensor } from "../../src/tensor.ts";
+import { assertClose, fixture, readJson, readTensors } from "../_fixtures.ts";
+
+/** As tests/reference/pipeline.py wrote it. */
+interface Reference {
+  readonly prompts: readonly {
+    readonly name: string;
+    readonly prompt: string;
+    readonly negativePrompt: string;
+  }[];
+  readonly runs: readonly {
+    readonly name: string;
+    readonly prompt: string;
+    readonly height: number;
+    readonly width: number;
+    readonly numInferenceSteps: number;
+    readonly guidanceScale: number;
+    readonly renormCfg: number;
+    readonly cfgTrunc: number | null;
+  }[];
+}
+
+const silent = { log: () => {} };
+const load = (name = "tiny") =>
+  NewBieImagePipeline.fromPretrained(fixture(`pipeline/${name}`), silent);
+
+/** A request that takes a fraction of a second. */
+const quick: GenerateOptions & { outputType?: "image" } = {
+  prompt: "1girl",
+  height: 32,
+  width: 32,
+  numInferenceSteps: 2,
+  generator: { seed: 7 },
+};
+
+for (const { name } of Deno.readDirSync(fixture("pipeline"))) {
+  Deno.test(`a pipeline folder gives the references' values from text to picture: ${name}`, async () => {
+    await using pipe = await load(name);
+    const folder = fixture(`pipeline/${name}`);
+    const value = await readTensors(`${folder}/io.safetensors`);
+    const { prompts, runs } = await readJson<Reference>(`${folder}/io.json`);
+    for (const { name, prompt, negativePrompt } of prompts) {
+      const embeds = await pipe.encodePrompt({ prompt, negativePrompt });
+      assertClose(embeds.promptEmbeds, value(`${name}.prompt_embeds`), 1e-5, name);
+      assertClose(embeds.pooledPromptEmbeds, value(`${name}.pooled`), 1e-5, name);
+      const negative = value(`${name}.negative_prompt_embeds`);
+      assertClose(embeds.negativePromptEmbeds, negative, 1e-5, name);
+      const negativePooled = value(`${name}.negative_pooled`);
+      assertClose(embeds.negativePooledPromptEmbeds, negativePooled, 1e-5, name);
+    }
+    for (const { name, cfgTrunc, prompt: promptName, ...settings } of runs) {
+      const { prompt, negativePrompt } = prompts.find(({ name }) => name === promptName)!;
+      const { images: [latents] } = await pipe.generate({
+        ...settings,
+        ...(cfgTrunc === null ? {} : { cfgTrunc }),
+        prompt,
+        negativePrompt,
+        latents: value(`${name}.latents`),
+        outputType: "latent",
+      });
+      assertClose(latents!, value(`${name}.final_latents`), 1e-4, `${name}, latents`);
+      const decoded = await pipe.decodeLatents(latents!);
+      assertClose(decoded, value(`${name}.image`), 1e-4, `${name}, picture`);
+    }
+  });
+}
+
+Deno.test("prompts of different lengths in a batch give what each gives alone", async () => {
+  await using pipe = await load();
+  const prompt = ["1girl", "<character_1><n>miku</n><gender>1girl</gender></character_1>"];
+  const together = await pipe.encodePrompt({ prompt });
+  assert.equal(together.promptEmbeds.dims[0], 2);
+  const latents = pipe.prepareLatents({
+    batchSize: 2,
+    height: 32,
+    width: 48,
+    generator: { seed: 1 },
+  });
+  const both = await pipe.predictVelocity({
+    ...together,
+    latents,
+    timestep: [0.25, 0.75],
+  });
+  const size = latents.data.length / 2;
+  for (const [index, text] of prompt.entries()) {
+    const alone = await pipe.encodePrompt({ prompt: text });
+    const half = (x: Float32Array) => x.slice(index * size, (index + 1) * size);
+    const dims = [1, ...latents.dims.slice(1)];
+    const velocity = await pipe.predictVelocity({
+      ...alone,
+      latents: tensor(half(latents.data), dims),
+      timestep: [0.25, 0.75][index]!,
+    });
+    assertClose(tensor(half(both.data), dims), velocity, 1e-6, text);
+  }
+});
+
+Deno.test("several pictures a prompt have seeds of their own, each of which makes it again", async () => {
+  await using pipe = await load();
+  const { images, seeds } = await pipe.generate({
+    ...quick,
+    prompt: ["1girl", "1boy"],
+    numImagesPerPrompt: 2,
+  });
+  assert.deepEqual(seeds, [7, 8, 9, 10]);
+  const again = await pipe.generate({ ...quick, prompt: "1boy", generator: { seed: 9 } });
+  assert.deepEqual(again.images[0], images[2]);
+  assert.notDeepEqual(images[0], images[1]);
+});
+
+Deno.test("prepareLatents draws torch.randn of the whole batch, or a sample each", async () => {
+  await using pipe = await load();
+  const size = { height: 32, width: 48 };
+  for (const device of ["cpu", "cuda"] as const) {
+    const generator = { seed: 3, device };
+    const whole = pipe.prepareLatents({ ...size, batchSize: 3, generator });
+    assert.deepEqual(whole.dims, [3, 16, 4, 6]);
+    assert.deepEqual(whole.data, createGenerator(generator).randn(3 * 16 * 4 * 6));
+    const each = pipe.prepareLatents({ ...size, batchSize: 2, generator: [generator, generator] });
+    const one = createGenerator(generator).randn(16 * 4 * 6);
+    assert.deepEqual(each.data, Float32Array.from([...one, ...one]));
+  }
+});
+
+Deno.test("onStep sees every step of every picture, and its last latents are the result", async () => {
+  await using pipe = await load();
+  const steps: StepInfo[] = [];
+  const { images } = await pipe.generate({
+    ...quick,
+    numImagesPerPrompt: 2,
+    outputType: "latent",
+    onStep: (step) => void steps.push(step),
+  });
+  assert.deepEqual(
+    steps.map(({ index, total, imageIndex, imageCount }) => [index, total, imageIndex, imageCount]),
+    [[0, 2, 0, 2], [1, 2, 0, 2], [0, 2, 1, 2], [1, 2, 1, 2]],
+  );
+  assert.deepEqual(steps[1]!.latents, images[0]);
+  assert.deepEqual(steps[3]!.latents, images[1]);
+});
+
+Deno.test("an aborted call stops between steps, and the pipeline can be used again", async () => {
+  await using pipe = await load();
+  const controller = new AbortController();
+  const seen: number[] = [];
+  const aborted = pipe.generate({
+    ...quick,
+    numInferenceSteps: 5,
+    signal: controller.signal,
+    onStep: ({ index }) => {
+      seen.push(index);
+      if (index === 1) controller.abort(new Error("enough"));
+    },
+  });
+  await assert.rejects(aborted, /^Error: enough$/);
+  assert.deepEqual(seen, [0, 1]);
+  assert.equal((await pipe.generate(quick)).images.length, 1);
+});
+
+Deno.test("with offload, parts are loaded for their stage alone and give the same picture", async () => {
+  await using kept = await load();
+  const folder = fixture("pipeline/tiny");
+  await using pipe = await NewBieImagePipeline.fromPretrained(folder, {
+    ...silent,
+    offload: "model",
+  });
+  const { images } = await pipe.generate(quick);
+  assert.deepEqual(images, (await kept.generate(quick)).images);
+});
+
+Deno.test("raw text reaches the encoders as typed", async () => {
+  await using pipe = await load();
+  const prompt = "<general_tags>  <count>1girl,solo</count> </general_tags>";
+  const canonical = "<general_tags>\n<count>1girl, solo</count>\n</general_tags>";
+  const asTyped = await pipe.encodePrompt({ prompt, raw: true });
+  const tidied = await pipe.encodePrompt({ prompt });
+  assert.deepEqual(tidied, await pipe.encodePrompt({ prompt: canonical, raw: true }));
+  assert.notDeepEqual(asTyped.promptEmbeds, tidied.promptEmbeds);
+  const bare = await pipe.encodePrompt({ prompt, raw: true, systemPrompt: "" });
+  assert(bare.promptEmbeds.dims[1]! < asTyped.promptEmbeds.dims[1]!);
+  assert.deepEqual(bare.pooledPromptEmbeds, asTyped.pooledPromptEmbeds);
+});
+
+Deno.test("wrong requests are refused before anything runs, saying what is allowed", async () => {
+  await using pipe = await load();
+  const refusals: [Partial<GenerateOptions>, RegExp][] = [
+    [{ height: 100 }, /height is 100; expected a multiple of 16, such as 96/],
+    [{ width: NaN }, /width is NaN; expected a multiple of 16/],
+    [{ numInferenceSteps: 0 }, /1 to 1000/],
+    [{ guidanceScale: NaN }, /guidanceScale/],
+    [{ numImagesPerPrompt: 1.5 }, /numImagesPerPrompt is 1.5/],
+    [{ generator: { seed: 0.5 } }, /seed/],
+    [{ generator: [{ seed: 1 }, { seed: 2 }] }, /2 generators for 1 samples/],
+    [{ latents: tensor(new Float32Array(16), [1, 16, 1, 1]) }, /latents must be \[1, 16, 4, 4\]/],
+    [{ prompt: "<character_1><n>miku</character_1>" }, /line 1/],
+    [{ prompt: [] }, /no prompt/i],
+    [{ negativePrompt: ["a", "b"] }, /2 negative prompts for 1 prompts/],
+  ];
+  for (const [wrong, message] of refusals) {
+    const steps: StepInfo[] = [];
+    const request = pipe.generate({ ...quick, ...wrong, onStep: (step) => void steps.push(step) });
+    await assert.rejects(request, (error: Error) => {
+      assert.match(error.message, message);
+      return true;
+    });
+    assert.deepEqual(steps, []);
+  }
+});
