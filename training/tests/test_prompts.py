@@ -1,0 +1,66 @@
+"""Prompts: the layout of the XML, what they must say, and that the vocabulary is whole."""
+
+import random
+import re
+import xml.etree.ElementTree as ElementTree
+
+from prompts import sample_prompt, sentence_prompt, tag_prompt, vocabulary, xml_prompt
+from scene import sample_scene
+
+
+def pairs(count):
+    rng = random.Random(3)
+    return [sample_scene(rng, characters=2, split="eval") for _ in range(count)]
+
+
+def test_the_xml_is_laid_out_as_upstream_shows_it():
+    # One element a line, no indentation, a blank line between the top-level elements.
+    rng = random.Random(1)
+    for scene in pairs(50):
+        blocks = xml_prompt(scene, rng).split("\n\n")
+        assert [b.split("\n")[0] for b in blocks] == [
+            "<character_1>", "<character_2>", "<general_tags>",
+        ]  # fmt: skip
+        for block in blocks:
+            for line in block.split("\n")[1:-1]:
+                assert re.fullmatch(r"<(\w+)>[^<>]+</\1>", line)
+
+
+def test_an_xml_prompt_says_everything_of_the_right_character():
+    rng = random.Random(2)
+    for scene in pairs(200):
+        root = ElementTree.fromstring(f"<all>{xml_prompt(scene, rng)}</all>")
+        for number, character in enumerate(scene.characters, 1):
+            element = root.find(f"character_{number}")
+            appearance = element.findtext("appearance").split(", ")
+            assert {character.hair_color, character.hair_style, character.eye_color} <= set(
+                appearance
+            )
+            assert f"{character.clothing_color}_" in element.findtext("clothing")
+            assert character.position in element.findtext("position")
+            assert character.gender == element.findtext("gender")
+
+
+def test_flat_tags_name_both_hair_colours_and_no_place():
+    rng = random.Random(4)
+    for scene in pairs(200):
+        tags = tag_prompt(scene, rng).replace(" ", "_").split(",_")
+        assert {c.hair_color for c in scene.characters} <= set(tags)
+        assert not {"left", "right", "center_left", "center_right"} & set(tags)
+
+
+def test_sentences_name_the_colours():
+    rng = random.Random(5)
+    for scene in pairs(200):
+        text = sentence_prompt(scene, rng)
+        for character in scene.characters:
+            assert character.clothing_color in text
+            assert character.hair_color.removesuffix("_hair") in text
+
+
+def test_every_word_is_in_the_vocabulary():
+    known, rng = set(vocabulary()), random.Random(6)
+    for _ in range(4000):
+        text = sample_prompt(sample_scene(rng), rng)
+        for word in re.split(r"[\s,]+", re.sub(r"(</?\w+>)", r" \1 ", text)):
+            assert not word or word in known or word.rstrip(".") in known, (word, text)
