@@ -177,7 +177,7 @@ const SIGNATURES: Readonly<Record<Role, RegExp>> = {
   transformer: /(^|\.)cap_embedder\.1\.weight$/,
   textEncoder: /(^|\.)layers\.0\.self_attn\.q_norm\.weight$/,
   clipModel: /(^|\.)encoder\.layers\.0\.mixer\.Wqkv\./,
-  vae: /(^|\.)decoder\.conv_in\.weight$|^(decoder\.)?(layers\.)?1\.weight$/,
+  vae: /(^|\.)decoder\.conv_in\.weight$|^((taesd_)?decoder\.)?(layers\.)?[01]\.weight$/,
 };
 
 async function findComfyUi(folder: string): Promise<CheckpointFiles | undefined> {

@@ -63,7 +63,13 @@ export class VaeDecoder implements AsyncDisposable {
   /**
    * Decodes latents as the sampler leaves them: `scaling_factor` and `shift_factor` are applied
    * here. The pictures of a batch are decoded one after another, so that a batch takes no more
-   * memory than its largest part.
+   * memory than a single picture.
+   *
+   * Tiles make the same picture but for rounding (relative difference about 1e-6, so no seams): an
+   * AutoencoderTiny's see as far beyond their edges as its convolutions reach, an AutoencoderKL's
+   * share each norm's statistics. They cost half as much time again. Measured on a CPU, in one run
+   * and in tiles: FLUX's decoder at 1024 × 1024 pixels 68 s of processor time with 4.6 GB, 107 s
+   * with 2.7 GB; TAEF1 at 2048 × 2048 pixels 17 s with 4.4 GB, 25 s with 2.3 GB.
    *
    * @param latents [B, latentChannels, h, w].
    * @returns Pictures [B, 3, h · scaleFactor, w · scaleFactor], about -1…1, not clamped.

@@ -158,6 +158,17 @@ Deno.test("a layout with a missing part is refused, naming the part", async () =
   });
 });
 
+Deno.test("an AutoencoderTiny is known as one under each of its names", async () => {
+  const others = comfyUiFiles.filter(([path]) => !path.startsWith("vae"));
+  for (const name of ["taef1_like", "taesd_original_names", "taef1_like_bf16"]) {
+    const vae = fixture(`autoencoder_tiny/${name}/model.safetensors`);
+    await withFolder([...others, ["vae/any_name.safetensors", vae]], async (folder) => {
+      const found = await findCheckpoint(folder);
+      assert(found.vae.weights.endsWith("vae/any_name.safetensors"));
+    });
+  }
+});
+
 /** The tiny pipeline with one configuration changed. */
 async function withConfig(
   part: keyof typeof realSlots,
