@@ -2,16 +2,11 @@
  * Throws damaged safetensors headers at the parser. Each must end in a well-formed result or in a
  * `SafetensorsError`: no other error, none slower than a second, and no more than 100 MB of memory
  * for all of them together. What is accepted is held against `JSON.parse` and against the rule that
- * tensors tile the data.
- *
- *     deno run --allow-read --allow-write bench/fuzz_safetensors.ts [--count 100000] [--seed 1]
- *
- * Prints one JSON object and exits with 1 when a promise was broken.
+ * tensors tile the data. `deno task fuzz` runs it.
  *
  * @module
  */
 
-import { parseArgs } from "node:util";
 import { parseHeader, parsePrefix, PREFIX_BYTES } from "../src/safetensors/_private.ts";
 import { readSafetensorsHeader, SafetensorsError } from "../src/safetensors/mod.ts";
 
@@ -255,7 +250,8 @@ function judge({ head, fileSize }: Case, { tensors }: Accepted): string | undefi
   return end === fileSize ? undefined : "accepted data that belongs to no tensor";
 }
 
-async function fuzz(count: number, seed: number) {
+/** Runs `count` cases; the seed decides which. */
+export async function fuzz(count: number, seed: number) {
   const dice = new Dice(seed);
   const kinds = Object.keys(KINDS);
   const outcomes: Record<string, { accepted: number; refused: number }> = {};
@@ -309,38 +305,4 @@ async function fuzz(count: number, seed: number) {
     violationCount: violations.length,
     violations: violations.slice(0, MOST_VIOLATIONS_TOLD),
   };
-}
-
-function refuseRequest(problem: string): never {
-  console.error(problem);
-  Deno.exit(2);
-}
-
-function readArguments(args: string[]): { count: number; seed: number } {
-  const wholeNumber = (text: string, flag: string) =>
-    /^\d{1,15}$/.test(text)
-      ? Number(text)
-      : refuseRequest(`--${flag} takes a whole number, not ${JSON.stringify(text)}.`);
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        count: { type: "string", default: "100000" },
-        seed: { type: "string", default: "1" },
-      },
-    });
-    return {
-      count: wholeNumber(values.count, "count"),
-      seed: wholeNumber(values.seed, "seed"),
-    };
-  } catch (error) {
-    return refuseRequest(error instanceof Error ? error.message : String(error));
-  }
-}
-
-if (import.meta.main) {
-  const { count, seed } = readArguments(Deno.args);
-  const summary = await fuzz(count, seed);
-  console.log(JSON.stringify(summary, null, 2));
-  if (summary.violationCount > 0) Deno.exit(1);
 }

@@ -1,5 +1,5 @@
 /** What all tasks share: options, `--json`, errors for people, exit codes. */
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { RequestError } from "../src/mod.ts";
 
 /** The thing asked for failed. */
@@ -43,6 +43,12 @@ export async function run<Options extends { json?: true }>(
     if (options.json) console.log(JSON.stringify({ error: { name, message } }));
     Deno.exit(error instanceof RequestError ? EXIT_WRONG_REQUEST : EXIT_FAILED);
   }
+}
+
+/** Reads an option's value; commander names the option when it is refused. */
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("Expected a whole number.");
+  return Number(text);
 }
 
 /** Milliseconds as people read them. */

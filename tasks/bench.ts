@@ -6,7 +6,7 @@ import { benchSession } from "../bench/session.ts";
 import { median } from "../bench/_statistics.ts";
 import { writeFileAtomically } from "../src/files.ts";
 import { NewBieError } from "../src/mod.ts";
-import { run, task } from "./_task.ts";
+import { run, task, wholeNumber } from "./_task.ts";
 
 const RESULTS = "bench/results";
 const DEFAULT_RUNS = 3;
