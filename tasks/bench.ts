@@ -5,7 +5,7 @@ import { describeMachine } from "../bench/machine.ts";
 import { benchSession } from "../bench/session.ts";
 import { median } from "../bench/_statistics.ts";
 import { writeFileAtomically } from "../src/files.ts";
-import { NewBieError } from "../src/mod.ts";
+import { NewBieError, RequestError } from "../src/mod.ts";
 import { run, task, wholeNumber } from "./_task.ts";
 
 const RESULTS = "bench/results";
@@ -21,6 +21,7 @@ const command = task("bench", `Measures the toolkit on this machine's CPU; recor
   .addHelpText("after", "\nExample:\n  deno task bench --runs 5");
 
 await run<{ json?: true; runs: number }>(command, async ({ runs }) => {
+  if (runs < 1) throw new RequestError(`--runs is ${runs}; expected at least 1.`);
   const machine = await describeMachine();
   const date = new Date().toISOString().slice(0, 10);
   const compile = benchCompile();
