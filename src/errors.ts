@@ -14,3 +14,18 @@ export class NewBieError extends Error {
 export class RequestError extends NewBieError {
   override name = "RequestError";
 }
+
+/** A configuration file that does not say what is needed, or says what cannot be done. */
+export class ConfigError extends NewBieError {
+  override name = "ConfigError";
+  /** The file that was read. */
+  readonly file: string;
+
+  constructor(file: string, problems: readonly string[], options?: ErrorOptions) {
+    super(
+      `${file}: ${problems.join("; ")}. Compare it with the file published with the model.`,
+      options,
+    );
+    this.file = file;
+  }
+}

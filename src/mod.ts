@@ -3,14 +3,16 @@
  *
  * @module
  */
-export { NewBieError, RequestError } from "./errors.ts";
+export { ConfigError, NewBieError, RequestError } from "./errors.ts";
 export { type Tensor, tensor } from "./tensor.ts";
 export { decodePng, encodePng, imageFromTensor, psnr, type RgbImage } from "./image/mod.ts";
 export { NewBieImagePipeline } from "./pipeline/pipeline.ts";
 export type * from "./pipeline/types.ts";
 export { CheckpointNotFoundError } from "./pipeline/checkpoint.ts";
 export { CheckpointError, type WeightProblem } from "./onnx/mod.ts";
+export { SessionError } from "./runtime/session.ts";
 export { SafetensorsError } from "./safetensors/mod.ts";
+export { TokenizerError } from "./tokenizer/mod.ts";
 export {
   canonicalPrompt,
   parsePrompt,

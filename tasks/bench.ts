@@ -15,7 +15,7 @@ const command = task("bench", `Measures the toolkit on this machine's CPU; recor
   .option(
     "--runs <count>",
     "runs of the demo model, of which the median counts",
-    Number,
+    wholeNumber,
     DEFAULT_RUNS,
   )
   .addHelpText("after", "\nExample:\n  deno task bench --runs 5");

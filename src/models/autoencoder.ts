@@ -31,19 +31,23 @@ const schema = z.object({
 }).loose();
 
 /**
- * Reads an autoencoder's config.json in diffusers' words. Where it states nothing at all, as with
- * ComfyUI's single files, the names and shapes of the weights tell.
+ * Reads an autoencoder's config.json in diffusers' words. What kind it is, the weights tell where
+ * `_class_name` does not.
  *
- * @param json The parsed config.json; `{}` when there is none.
+ * @param json The parsed config.json; absent when there is none: then the weights tell everything.
  * @param file Its path, for messages.
  * @throws {ConfigError} When it describes another kind of autoencoder, or a key has a wrong value.
  */
 export function parseVaeConfig(json: unknown, file: string, weights: Weights): VaeConfig {
-  const nothingStated = typeof json === "object" && Object.keys(json ?? {}).length === 0;
-  const config = nothingStated ? inferVaeConfig(weights) : json;
+  const config = json === undefined ? inferVaeConfig(weights) : withClassName(json, weights);
   return parseConfig(schema, config, file)._class_name === "AutoencoderKL"
     ? parseAutoencoderKLConfig(config, file)
     : parseAutoencoderTinyConfig(config, file);
+}
+
+function withClassName(json: unknown, weights: Weights): unknown {
+  if (typeof json !== "object" || json === null || "_class_name" in json) return json;
+  return { ...json, _class_name: inferVaeConfig(weights)._class_name };
 }
 
 function inferVaeConfig(weights: Weights): Record<string, unknown> {

@@ -35,9 +35,10 @@ import {
   upsampleNearest2x,
   type Value,
 } from "../onnx/mod.ts";
+import { ConfigError } from "../errors.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { activate, type ActivationName, activationName } from "./_activation.ts";
-import { ConfigError, parseConfig } from "./_config.ts";
+import { parseConfig } from "./_config.ts";
 import { prefixInFile } from "./_names.ts";
 import { CORE_END, CORE_START, type DecoderGraphs, type DecoderStep } from "./decoder_graphs.ts";
 

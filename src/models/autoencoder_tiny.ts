@@ -23,9 +23,10 @@ import {
   upsampleNearest,
   type Value,
 } from "../onnx/mod.ts";
+import { ConfigError } from "../errors.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { activate, type ActivationName, activationName } from "./_activation.ts";
-import { ConfigError, parseConfig } from "./_config.ts";
+import { parseConfig } from "./_config.ts";
 import { CORE_END, CORE_START, type DecoderGraphs } from "./decoder_graphs.ts";
 
 /** An AutoencoderTiny's configuration, complete, in diffusers' words. */

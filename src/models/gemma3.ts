@@ -29,8 +29,9 @@ import {
   sub,
   type Value,
 } from "../onnx/mod.ts";
+import { ConfigError } from "../errors.ts";
 import type { TensorEntry, Weights } from "../safetensors/mod.ts";
-import { ConfigError, isEmpty, parseConfig } from "./_config.ts";
+import { parseConfig } from "./_config.ts";
 import { prefixInFile } from "./_names.ts";
 import { languageRopeTables, type RopeTensors } from "./_rotary.ts";
 
@@ -106,7 +107,7 @@ const schema = z.object({ text_config: z.record(z.string(), z.unknown()).optiona
 /**
  * Reads transformers' config.json, flat or under `text_config`, in the spelling of version 4 or 5.
  *
- * @param json The parsed config.json; `{}` when there is none: then the weights tell.
+ * @param json The parsed config.json; absent when there is none: then the weights tell.
  * @param file Its path, for messages.
  * @throws {ConfigError} When a key has a wrong value.
  */
@@ -115,7 +116,7 @@ export function parseGemma3Config(
   file: string,
   weights: Weights,
 ): Gemma3Config {
-  const outer = parseConfig(schema, isEmpty(json) ? inferGemma3Config(weights) : json, file);
+  const outer = parseConfig(schema, json ?? inferGemma3Config(weights), file);
   const config = parseConfig(textSchema, outer.text_config ?? outer, file);
   const { num_hidden_layers, sliding_window_pattern, num_attention_heads } = config;
   const layerTypes = config.layer_types ??

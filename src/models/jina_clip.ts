@@ -31,8 +31,9 @@ import {
   split,
   type Value,
 } from "../onnx/mod.ts";
+import { ConfigError } from "../errors.ts";
 import type { TensorEntry, Weights } from "../safetensors/mod.ts";
-import { ConfigError, isEmpty, parseConfig } from "./_config.ts";
+import { parseConfig } from "./_config.ts";
 import { languageRopeTables, type RopeTensors } from "./_rotary.ts";
 
 /** The longest prompt that NewBie gives Jina CLIP, in tokens. */
@@ -88,7 +89,7 @@ const textSchema = z.object({ hf_model_config_kwargs: nested }).loose();
 /**
  * Reads XLM-RoBERTa's config.json, or Jina CLIP's with the text tower's part inside it.
  *
- * @param json The parsed config.json; `{}` when there is none: then the weights tell.
+ * @param json The parsed config.json; absent when there is none: then the weights tell.
  * @param file Its path, for messages.
  * @throws {ConfigError} When a key has a wrong value.
  */
@@ -97,11 +98,7 @@ export function parseJinaClipConfig(
   file: string,
   weights: Weights,
 ): JinaClipConfig {
-  const outer = parseConfig(
-    outerSchema,
-    isEmpty(json) ? inferJinaClipConfig(weights) : json,
-    file,
-  );
+  const outer = parseConfig(outerSchema, json ?? inferJinaClipConfig(weights), file);
   const text = parseConfig(textSchema, outer.text_config ?? outer, file);
   const config = parseConfig(schema, { ...text, ...text.hf_model_config_kwargs }, file);
   const { hidden_size, num_attention_heads, default_lora_task: task, lora_rank } = config;

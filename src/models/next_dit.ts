@@ -9,7 +9,7 @@
  * @module
  */
 import { z } from "zod";
-import { RequestError } from "../errors.ts";
+import { ConfigError, RequestError } from "../errors.ts";
 import {
   add,
   addScalar,
@@ -40,7 +40,7 @@ import {
   type Value,
 } from "../onnx/mod.ts";
 import type { Weights } from "../safetensors/mod.ts";
-import { ConfigError, parseConfig } from "./_config.ts";
+import { parseConfig } from "./_config.ts";
 import { prefixInFile } from "./_names.ts";
 import { type RopeTensors, tabulate } from "./_rotary.ts";
 
@@ -83,7 +83,7 @@ const schema = z.object({
   axes_dims: z.array(count.multipleOf(2)).length(3),
   axes_lens: z.array(count).length(3),
   sample_size: count,
-  clip_text_dim: count.optional(),
+  clip_text_dim: count.nullish(),
 });
 const statedSchema = schema.extend({ _class_name: z.string() }).partial();
 type Arguments = Partial<z.infer<typeof schema>>;
@@ -185,6 +185,11 @@ export function parseNextDiTConfig(json: unknown, file: string, weights: Weights
   }
   const named = NAMED_SIZES[className] ?? {};
   const shown = readFromWeights(weights, stated.patch_size ?? CONSTRUCTOR_DEFAULTS.patch_size);
+  // Either key of the feed-forward's width means that both are meant as stated.
+  if ("multiple_of" in stated || "ffn_dim_multiplier" in stated) {
+    delete shown.multiple_of;
+    delete shown.ffn_dim_multiplier;
+  }
   const merged = { ...CONSTRUCTOR_DEFAULTS, ...shown, ...named, ...stated };
   const { clip_text_dim, ...config } = parseConfig(schema, merged, file);
   const n_kv_heads = config.n_kv_heads ?? config.n_heads;
@@ -199,12 +204,10 @@ export function parseNextDiTConfig(json: unknown, file: string, weights: Weights
     problems.push(`n_heads ${config.n_heads} is no multiple of n_kv_heads ${n_kv_heads}`);
   }
   if (problems.length > 0) throw new ConfigError(file, problems);
-  const withClip = clip_text_dim !== undefined || /CLIP/.test(className);
-  return {
-    ...config,
-    n_kv_heads,
-    ...(withClip ? { clip_text_dim: clip_text_dim ?? DEFAULT_CLIP_TEXT_DIM } : {}),
-  };
+  const clipDim = clip_text_dim === undefined && /CLIP/.test(className)
+    ? DEFAULT_CLIP_TEXT_DIM
+    : clip_text_dim;
+  return { ...config, n_kv_heads, ...(clipDim ? { clip_text_dim: clipDim } : {}) };
 }
 
 /** What tensors' shapes tell about a configuration. */
@@ -224,6 +227,12 @@ function readFromWeights(weights: Weights, patchSize: number): Arguments {
     n_layers: length("layers"),
     n_refiner_layers: length("context_refiner"),
   };
+  const hidden = shape("layers.0.feed_forward.w1.weight")?.[0];
+  if (hidden !== undefined) {
+    shown.multiple_of = 1;
+    // The half keeps the product, which is truncated, from falling below by rounding.
+    shown.ffn_dim_multiplier = (hidden + 0.5) / (4 * dim);
+  }
   const capFeatDim = shape("cap_embedder.0.weight")?.[0];
   if (capFeatDim !== undefined) shown.cap_feat_dim = capFeatDim;
   const clipTextDim = shape("clip_text_pooled_proj.0.weight")?.[0];
@@ -539,6 +548,32 @@ function floatTypeOf(x: Value): DtypePolicy["compute"] {
 }
 
 /**
+ * Checks that a caption and an image have places in the rotary tables.
+ *
+ * @throws {RequestError} When a position lies beyond `axes_lens`.
+ */
+export function checkPlaces(
+  { axes_lens }: NextDiTConfig,
+  captionLength: number,
+  rows: number,
+  columns: number,
+): void {
+  const [captionLimit, rowLimit, columnLimit] = axes_lens as [number, number, number];
+  if (captionLength >= captionLimit) {
+    throw new RequestError(
+      `The prompt has ${captionLength} tokens; this transformer places at most ` +
+        `${captionLimit - 1} (axes_lens[0] = ${captionLimit}). Shorten the prompt.`,
+    );
+  }
+  if (rows > rowLimit || columns > columnLimit) {
+    throw new RequestError(
+      `The picture is ${rows} × ${columns} patches; this transformer places at most ` +
+        `${rowLimit} × ${columnLimit} (axes_lens). Ask for a smaller picture.`,
+    );
+  }
+}
+
+/**
  * The rotary tables for a caption and an image. Caption token i stands at (i, 0, 0), the patch at
  * row r and column c at (caption length, r, c). Angles are computed in float64 and rounded to
  * float32 before the cosine, as upstream's `precompute_freqs_cis` does.
@@ -554,19 +589,7 @@ export function nextDiTRopeTables(
   rows: number,
   columns: number,
 ): { caption: RopeTensors; image: RopeTensors } {
-  const [captionLimit, rowLimit, columnLimit] = config.axes_lens as [number, number, number];
-  if (captionLength >= captionLimit) {
-    throw new RequestError(
-      `The prompt has ${captionLength} tokens; this transformer places at most ` +
-        `${captionLimit - 1} (axes_lens[0] = ${captionLimit}). Shorten the prompt.`,
-    );
-  }
-  if (rows > rowLimit || columns > columnLimit) {
-    throw new RequestError(
-      `The picture is ${rows} × ${columns} patches; this transformer places at most ` +
-        `${rowLimit} × ${columnLimit} (axes_lens). Ask for a smaller picture.`,
-    );
-  }
+  checkPlaces(config, captionLength, rows, columns);
   const frequencies = config.axes_dims.flatMap((dim, axis) =>
     Array.from({ length: dim / 2 }, (_, index) => {
       return { axis, frequency: ROPE_THETA ** (-2 * index / dim) };

@@ -1,13 +1,21 @@
 /** A part of the pipeline that is loaded when it is needed and, if so wished, freed afterwards. */
 export class Component<T extends AsyncDisposable> implements AsyncDisposable {
   readonly #load: () => Promise<T>;
+  readonly #check: () => Promise<void>;
   readonly #keep: boolean;
   #value: Promise<T> | undefined;
   #users = 0;
+  #disposed = false;
 
-  /** @param keep Whether it stays loaded between uses. */
-  constructor(load: () => Promise<T>, keep: boolean) {
+  /**
+   * @param load Makes the part.
+   * @param check Throws when the part's files are no longer what they were: using it then would
+   *   draw wrong pictures, or worse.
+   * @param keep Whether it stays loaded between uses.
+   */
+  constructor(load: () => Promise<T>, check: () => Promise<void>, keep: boolean) {
     this.#load = load;
+    this.#check = check;
     this.#keep = keep;
   }
 
@@ -16,21 +24,34 @@ export class Component<T extends AsyncDisposable> implements AsyncDisposable {
     await this.use(() => Promise.resolve());
   }
 
-  /** Does the work with the loaded part; several uses at once share it. */
+  /**
+   * Does the work with the loaded part; several uses at once share it.
+   *
+   * @throws {TypeError} When the component was disposed.
+   */
   async use<R>(work: (value: T) => Promise<R>): Promise<R> {
+    if (this.#disposed) throw new TypeError("The pipeline was disposed and cannot be used again.");
     this.#users++;
     try {
+      await this.#check();
       this.#value ??= this.#load();
       // A part that failed to load must not stay failed for ever.
       this.#value.catch(() => this.#value = undefined);
       return await work(await this.#value);
     } finally {
-      if (--this.#users === 0 && !this.#keep) await this[Symbol.asyncDispose]();
+      this.#users--;
+      if (!this.#keep || this.#disposed) await this.#freeIfUnused();
     }
   }
 
-  /** Frees the part if it is loaded; the next use loads it again. */
+  /** Frees the part, once the uses under way have ended, and refuses further ones. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    await this.#freeIfUnused();
+  }
+
+  async #freeIfUnused(): Promise<void> {
+    if (this.#users > 0) return;
     const value = this.#value;
     this.#value = undefined;
     // One that failed to load holds nothing, and whoever asked for it knows.

@@ -28,12 +28,13 @@ export interface CheckpointFiles {
   readonly isDemo: boolean;
   readonly transformer: ComponentFiles;
   readonly textEncoder: ComponentFiles;
-  readonly clipModel: ComponentFiles;
+  /** Absent where there is none; a transformer without CLIP conditioning needs none. */
+  readonly clipModel?: ComponentFiles;
   readonly vae: ComponentFiles;
   /** The text encoder's tokenizer. */
   readonly tokenizer: TokenizerPlace;
   /** The CLIP model's tokenizer. */
-  readonly clipTokenizer: TokenizerPlace;
+  readonly clipTokenizer?: TokenizerPlace;
   /** scheduler_config.json, where there is one. */
   readonly scheduler?: string;
 }
@@ -44,7 +45,16 @@ export class CheckpointNotFoundError extends NewBieError {
 }
 
 type Role = "transformer" | "textEncoder" | "clipModel" | "vae";
+/** Whether the CLIP model is needed, too, only the transformer's configuration tells. */
+const REQUIRED_ROLES: readonly Role[] = ["transformer", "textEncoder", "vae"];
 
+/** A Hugging Face pipeline folder. */
+const DIFFUSERS_FOLDERS: Readonly<Record<Role, string>> = {
+  transformer: "transformer",
+  textEncoder: "text_encoder",
+  clipModel: "clip_model",
+  vae: "vae",
+};
 /** The toolkit's own layout, below `models/`. */
 const TOOLKIT_SLOTS: Readonly<Record<Role, string>> = {
   transformer: "next-dit-3.5b",
@@ -73,6 +83,12 @@ const DEMO_SLOTS: Readonly<Record<Role, string>> = {
  * @throws {CheckpointNotFoundError} When nothing is found, or something is missing or ambiguous.
  */
 export async function findCheckpoint(folder: string): Promise<CheckpointFiles> {
+  const { isDirectory } = await Deno.stat(folder).catch(() => ({ isDirectory: false }));
+  if (!isDirectory) {
+    throw new CheckpointNotFoundError(
+      `${folder} is no folder. Give the folder that holds the model's files.`,
+    );
+  }
   const found = await findDiffusers(folder) ?? await findToolkit(folder) ??
     await findComfyUi(folder);
   if (found !== undefined) return found;
@@ -88,21 +104,14 @@ async function findDiffusers(folder: string): Promise<CheckpointFiles | undefine
   const isPipeline = await exists(join(folder, "model_index.json")) ||
     await exists(join(folder, "transformer")) && await exists(join(folder, "text_encoder"));
   if (!isPipeline) return undefined;
-  const parts = {
-    transformer: "transformer",
-    textEncoder: "text_encoder",
-    clipModel: "clip_model",
-    vae: "vae",
-  };
-  await requireAll(folder, Object.values(parts), "Hugging Face pipeline folder");
   const tokenizer = async (name: string, encoder: string) =>
     await exists(join(folder, name)) ? join(folder, name) : join(folder, encoder);
   return {
     layout: "diffusers",
     isDemo: false,
-    ...componentsIn(folder, parts),
-    tokenizer: await tokenizer("tokenizer", parts.textEncoder),
-    clipTokenizer: await tokenizer("clip_tokenizer", parts.clipModel),
+    ...await componentsIn(folder, DIFFUSERS_FOLDERS, "Hugging Face pipeline folder"),
+    tokenizer: await tokenizer("tokenizer", DIFFUSERS_FOLDERS.textEncoder),
+    clipTokenizer: await tokenizer("clip_tokenizer", DIFFUSERS_FOLDERS.clipModel),
     ...await schedulerIn(folder),
   };
 }
@@ -112,14 +121,11 @@ async function findToolkit(folder: string): Promise<CheckpointFiles | undefined>
     const present = await Promise.all(
       Object.values(TOOLKIT_SLOTS).map((slot) => exists(join(root, slot))),
     );
-    if (present.some(Boolean)) {
-      await requireAll(root, Object.values(TOOLKIT_SLOTS), "toolkit's layout");
-      return { ...await toolkitFiles(root, TOOLKIT_SLOTS), isDemo: false };
-    }
+    if (present.some(Boolean)) return await toolkitFiles(root, TOOLKIT_SLOTS, false);
     for (const demo of [join(root, "demo"), root]) {
-      if (!await exists(join(demo, DEMO_SLOTS.transformer))) continue;
-      await requireAll(demo, Object.values(DEMO_SLOTS), "demo model");
-      return { ...await toolkitFiles(demo, DEMO_SLOTS), isDemo: true };
+      if (await exists(join(demo, DEMO_SLOTS.transformer))) {
+        return await toolkitFiles(demo, DEMO_SLOTS, true);
+      }
     }
   }
   return undefined;
@@ -128,29 +134,43 @@ async function findToolkit(folder: string): Promise<CheckpointFiles | undefined>
 async function toolkitFiles(
   root: string,
   slots: Readonly<Record<Role, string>>,
-): Promise<Omit<CheckpointFiles, "isDemo">> {
+  isDemo: boolean,
+): Promise<CheckpointFiles> {
   return {
     layout: "toolkit",
-    ...componentsIn(root, slots),
+    isDemo,
+    ...await componentsIn(root, slots, isDemo ? "demo model" : "toolkit's layout"),
     tokenizer: join(root, slots.textEncoder),
     clipTokenizer: join(root, slots.clipModel),
     ...await schedulerIn(root),
   };
 }
 
-function componentsIn(
+/** @throws {CheckpointNotFoundError} Naming all folders that are missing. */
+async function componentsIn(
   root: string,
   folders: Readonly<Record<Role, string>>,
-): Record<Role, ComponentFiles> {
+  layout: string,
+): Promise<Pick<CheckpointFiles, Role>> {
   const component = (role: Role) => {
     const weights = join(root, folders[role]);
     return { weights, config: join(weights, "config.json") };
   };
+  const missing: string[] = [];
+  for (const role of REQUIRED_ROLES) {
+    if (!await exists(join(root, folders[role]))) missing.push(`${folders[role]}/`);
+  }
+  if (missing.length > 0) {
+    throw new CheckpointNotFoundError(
+      `${root} is a ${layout}, but lacks ${missing.join(", ")}. README.md lists the files and ` +
+        "where to put them.",
+    );
+  }
   return {
     transformer: component("transformer"),
     textEncoder: component("textEncoder"),
-    clipModel: component("clipModel"),
     vae: component("vae"),
+    ...(await exists(join(root, folders.clipModel)) ? { clipModel: component("clipModel") } : {}),
   };
 }
 
@@ -208,6 +228,7 @@ async function findComfyUi(folder: string): Promise<CheckpointFiles | undefined>
 
   const problems = Object.entries(candidates).flatMap(([role, files]) => {
     if (files.length === 1) return [];
+    if (files.length === 0 && !REQUIRED_ROLES.includes(role as Role)) return [];
     return files.length === 0
       ? [`no file has the tensors of the ${role}`]
       : [`several files have the tensors of the ${role}: ${files.join(", ")}`];
@@ -241,10 +262,12 @@ async function findComfyUi(folder: string): Promise<CheckpointFiles | undefined>
     isDemo: false,
     transformer: await component("transformer"),
     textEncoder: await component("textEncoder"),
-    clipModel: await component("clipModel"),
     vae: await component("vae"),
     tokenizer: await tokenizer("textEncoder", "tokenizer"),
-    clipTokenizer: await tokenizer("clipModel", "clip_tokenizer"),
+    ...(candidates.clipModel.length === 0 ? {} : {
+      clipModel: await component("clipModel"),
+      clipTokenizer: await tokenizer("clipModel", "clip_tokenizer"),
+    }),
     ...await schedulerIn(folder),
   };
 }
@@ -263,20 +286,6 @@ async function safetensorsFiles(folder: string): Promise<string[]> {
     }
   }
   return files.sort();
-}
-
-async function requireAll(
-  root: string,
-  folders: readonly string[],
-  layout: string,
-): Promise<void> {
-  const missing: string[] = [];
-  for (const folder of folders) if (!await exists(join(root, folder))) missing.push(folder);
-  if (missing.length === 0) return;
-  throw new CheckpointNotFoundError(
-    `${root} is a ${layout}, but lacks ${missing.map((folder) => `${folder}/`).join(", ")}. ` +
-      "README.md lists the files and where to put them.",
-  );
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -304,7 +313,8 @@ export function describeCheckpoint(files: CheckpointFiles, folder: string): stri
     diffusers: "Hugging Face pipeline folder",
     comfyui: "ComfyUI single files",
   };
-  const parts = [files.transformer, files.textEncoder, files.clipModel, files.vae];
+  const { transformer, textEncoder, clipModel, vae } = files;
+  const parts = [transformer, textEncoder, ...(clipModel === undefined ? [] : [clipModel]), vae];
   return `${layouts[files.layout]} in ${folder}: ` +
     parts.map(({ weights }) => basename(weights)).join(", ");
 }

@@ -4,8 +4,7 @@
  *
  * @module
  */
-import { RequestError } from "../errors.ts";
-import { ConfigError } from "../models/_config.ts";
+import { ConfigError } from "../errors.ts";
 import { compileVae, parseVaeConfig, pixelsPerLatent } from "../models/autoencoder.ts";
 import { compileGemma3, parseGemma3Config } from "../models/gemma3.ts";
 import { compileJinaClip, parseJinaClipConfig } from "../models/jina_clip.ts";
@@ -27,6 +26,7 @@ import {
 import { Component } from "./_component.ts";
 import {
   type CheckpointFiles,
+  CheckpointNotFoundError,
   COMFYUI_TOKENIZER_TENSOR,
   type ComponentFiles,
   type TokenizerPlace,
@@ -39,9 +39,9 @@ import { VaeDecoder } from "./vae.ts";
 /** Everything a pipeline runs. */
 export interface Components {
   readonly tokenizer: Tokenizer;
-  readonly clipTokenizer: Tokenizer;
   readonly textEncoder: Component<TextEncoder>;
-  readonly clipModel: Component<ClipModel>;
+  /** Absent in a model without CLIP conditioning. */
+  readonly clip?: { readonly tokenizer: Tokenizer; readonly model: Component<ClipModel> };
   readonly transformer: Component<Transformer>;
   readonly vae: Component<VaeDecoder>;
   readonly scheduler: Scheduler;
@@ -61,6 +61,8 @@ export interface ComponentOptions {
 /**
  * Reads and compiles a checkpoint; the sessions are made when they are first used.
  *
+ * @throws {CheckpointNotFoundError} When the transformer has CLIP conditioning and there is no CLIP
+ *   model, or a config.json is missing.
  * @throws {CheckpointError} Naming every tensor of every part that does not fit.
  * @throws {ConfigError} When a config.json is wrong, or two parts do not fit each other.
  * @throws {SafetensorsError} When a weights file is damaged.
@@ -70,57 +72,37 @@ export async function loadComponents(
   files: CheckpointFiles,
   { device, policy, keep }: ComponentOptions,
 ): Promise<Components> {
-  const [tokenizer, clipTokenizer, scheduler] = await Promise.all([
-    openTokenizer(files.tokenizer, "gemma3"),
-    openTokenizer(files.clipTokenizer, "xlm-roberta"),
-    loadScheduler(files.scheduler),
-  ]);
-  const [dit, gemma, jina, vae] = await Promise.all([
+  const [dit, gemma, vae, tokenizer, scheduler] = await Promise.all([
     read(files.transformer),
     read(files.textEncoder),
-    read(files.clipModel),
     read(files.vae),
+    openTokenizer(files.tokenizer, "gemma3"),
+    loadScheduler(files.scheduler),
   ]);
-  const transformerConfig = parseNextDiTConfig(dit.json, dit.file, dit.weights);
+  const transformerConfig = parseNextDiTConfig(dit.json ?? {}, dit.file, dit.weights);
   const textEncoderConfig = parseGemma3Config(gemma.json, gemma.file, gemma.weights);
-  const clipModelConfig = parseJinaClipConfig(jina.json, jina.file, jina.weights);
   const vaeConfig = parseVaeConfig(vae.json, vae.file, vae.weights);
-
   const { cap_feat_dim, clip_text_dim, in_channels } = transformerConfig;
-  const { hidden_size: textWidth } = textEncoderConfig;
-  const { hidden_size: pooledWidth } = clipModelConfig;
-  const misfits = [
-    [
-      vaeConfig.latent_channels === in_channels,
-      vae.file,
-      "latent_channels",
-      vaeConfig.latent_channels,
-      in_channels,
-      "in_channels",
-    ],
-    [
-      textWidth === cap_feat_dim,
-      gemma.file,
-      "hidden_size",
-      textWidth,
-      cap_feat_dim,
-      "cap_feat_dim",
-    ],
-    [
-      pooledWidth === (clip_text_dim ?? pooledWidth),
-      jina.file,
-      "hidden_size",
-      pooledWidth,
-      clip_text_dim,
-      "clip_text_dim",
-    ],
-  ] as const;
-  for (const [fits, file, key, found, expected, wanted] of misfits) {
-    if (fits) continue;
+  const expectFit = (
+    file: string,
+    key: string,
+    found: number,
+    wanted: string,
+    expected: number,
+  ) => {
+    if (found === expected) return;
     throw new ConfigError(file, [
       `${key} is ${found}, but the transformer (${dit.file}) needs ${expected} (${wanted}): ` +
       "these two were not made for each other",
     ]);
+  };
+  const { latent_channels } = vaeConfig;
+  expectFit(vae.file, "latent_channels", latent_channels, "in_channels", in_channels);
+  const { hidden_size } = textEncoderConfig;
+  expectFit(gemma.file, "hidden_size", hidden_size, "cap_feat_dim", cap_feat_dim);
+  const clip = clip_text_dim === undefined ? undefined : await readClip(files, dit.file);
+  if (clip !== undefined) {
+    expectFit(clip.file, "hidden_size", clip.config.hidden_size, "clip_text_dim", clip_text_dim!);
   }
 
   const problems: CheckpointError["problems"][number][] = [];
@@ -136,41 +118,81 @@ export async function loadComponents(
   const graphs = {
     transformer: compile(() => compileNextDiT(transformerConfig, dit.weights, policy)),
     textEncoder: compile(() => compileGemma3(textEncoderConfig, gemma.weights, policy)),
-    clipModel: compile(() => compileJinaClip(clipModelConfig, jina.weights, policy)),
+    clipModel: clip && compile(() => compileJinaClip(clip.config, clip.weights, policy)),
     vae: compile(() => compileVae(vaeConfig, vae.weights, policy)),
   };
   if (problems.length > 0) throw new CheckpointError(problems);
 
-  const component = <T extends AsyncDisposable>(load: () => Promise<T>) =>
-    new Component(load, keep);
+  const component = <T extends AsyncDisposable>(opened: Opened, load: () => Promise<T>) =>
+    new Component(load, opened.check, keep);
   return {
     tokenizer,
-    clipTokenizer,
     scheduler,
     transformerConfig,
     vaeScaleFactor: pixelsPerLatent(vaeConfig),
-    transformer: component(() =>
-      Transformer.create(transformerConfig, graphs.transformer!, device)
+    transformer: component(
+      dit,
+      () => Transformer.create(transformerConfig, graphs.transformer!, device),
     ),
-    textEncoder: component(() =>
-      TextEncoder.create(textEncoderConfig, graphs.textEncoder!, device)
+    textEncoder: component(
+      gemma,
+      () => TextEncoder.create(textEncoderConfig, graphs.textEncoder!, device),
     ),
-    clipModel: component(() => ClipModel.create(clipModelConfig, graphs.clipModel!, device)),
-    vae: component(() => VaeDecoder.create(vaeConfig, graphs.vae!, device)),
+    vae: component(vae, () => VaeDecoder.create(vaeConfig, graphs.vae!, device)),
+    ...(clip === undefined ? {} : {
+      clip: {
+        tokenizer: clip.tokenizer,
+        model: component(clip, () => ClipModel.create(clip.config, graphs.clipModel!, device)),
+      },
+    }),
   };
 }
 
 interface Opened {
+  /** The parsed configuration; absent for a single file that stands alone. */
   readonly json: unknown;
   /** Where the configuration stands, for messages. */
   readonly file: string;
   readonly weights: Weights;
+  /** @throws {SafetensorsError} When the weights are no longer the files that were read. */
+  readonly check: () => Promise<void>;
 }
 
 async function read({ weights: path, config }: ComponentFiles): Promise<Opened> {
   const weights = await openWeights(path, { opaque: [COMFYUI_TOKENIZER_TENSOR] });
-  if (config === undefined) return { json: {}, file: path, weights };
-  return { json: await readJson(config), file: config, weights };
+  const check = await rememberFiles(weights.files);
+  if (config === undefined) return { json: undefined, file: path, weights, check };
+  return { json: await readJson(config), file: config, weights, check };
+}
+
+async function readClip({ clipModel, clipTokenizer }: CheckpointFiles, transformer: string) {
+  if (clipModel === undefined || clipTokenizer === undefined) {
+    throw new CheckpointNotFoundError(
+      `The transformer (${transformer}) has CLIP conditioning, but there is no CLIP model with it. ` +
+        "README.md lists the files and where to put them.",
+    );
+  }
+  const opened = await read(clipModel);
+  const config = parseJinaClipConfig(opened.json, opened.file, opened.weights);
+  return { ...opened, config, tokenizer: await openTokenizer(clipTokenizer, "xlm-roberta") };
+}
+
+/** Weights stay in their files, so those must stay as they are for as long as they are in use. */
+async function rememberFiles(paths: readonly string[]): Promise<() => Promise<void>> {
+  const identity = async (path: string) => {
+    const { size, mtime, ino } = await Deno.stat(path);
+    return `${size} ${mtime?.getTime()} ${ino}`;
+  };
+  const remembered = await Promise.all(paths.map(identity));
+  return async () => {
+    for (const [index, path] of paths.entries()) {
+      if (await identity(path).catch(() => undefined) === remembered[index]) continue;
+      throw new SafetensorsError(
+        `${path} was changed or removed after it was opened. Load the pipeline again.`,
+        { file: path },
+      );
+    }
+  };
 }
 
 async function openTokenizer(place: TokenizerPlace, kind: SentencePieceKind): Promise<Tokenizer> {
@@ -203,12 +225,15 @@ async function readJson(file: string): Promise<unknown> {
   try {
     text = await Deno.readTextFile(file);
   } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    throw new RequestError(`${file} is missing. It must lie beside the weights.`, { cause });
+    if (cause instanceof Deno.errors.NotFound) {
+      const message = `${file} is missing. It must lie beside the weights.`;
+      throw new CheckpointNotFoundError(message, { cause });
+    }
+    throw new ConfigError(file, [`cannot be read: ${(cause as Error).message}`], { cause });
   }
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.replace(/^\ufeff/, ""));
   } catch (cause) {
-    throw new ConfigError(file, [`not valid JSON: ${(cause as Error).message}`]);
+    throw new ConfigError(file, [`not valid JSON: ${(cause as Error).message}`], { cause });
   }
 }

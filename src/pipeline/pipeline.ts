@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { RequestError } from "../errors.ts";
+import { NewBieError, RequestError } from "../errors.ts";
 import { imageFromTensor, type RgbImage } from "../image/mod.ts";
 import { GEMMA3_MAX_TOKENS } from "../models/gemma3.ts";
 import { JINA_CLIP_MAX_TOKENS } from "../models/jina_clip.ts";
+import { checkPlaces } from "../models/next_dit.ts";
 import { DTYPE_POLICIES } from "../onnx/mod.ts";
 import {
   canonicalPrompt,
@@ -17,12 +18,23 @@ import {
   withSystemPrompt,
   type XmlPromptObject,
 } from "../prompt/mod.ts";
-import { createGenerator, type GeneratorOptions, randomSeed } from "../random/mod.ts";
+import {
+  createGenerator,
+  type Generator,
+  type GeneratorOptions,
+  randomSeed,
+} from "../random/mod.ts";
 import { combineGuidance, createScheduler, needsUnconditional } from "../schedulers/mod.ts";
 import type { Scheduler } from "../schedulers/mod.ts";
 import { elementCount, type Tensor, tensor } from "../tensor.ts";
-import { expectDims } from "./_expect_dims.ts";
-import { type CheckpointLayout, describeCheckpoint, findCheckpoint } from "./checkpoint.ts";
+import type { Tokenizer } from "../tokenizer/mod.ts";
+import { expectDims, expectTensor } from "./_expect_tensor.ts";
+import {
+  type CheckpointFiles,
+  type CheckpointLayout,
+  describeCheckpoint,
+  findCheckpoint,
+} from "./checkpoint.ts";
 import { type Components, loadComponents } from "./components.ts";
 import type { Conditioning, Transformer } from "./transformer.ts";
 import type {
@@ -37,6 +49,8 @@ import type {
 
 const DEFAULT_STEPS = 28;
 const DEFAULT_GUIDANCE_SCALE = 5;
+/** Four bytes each: 8 GiB, the most that a typed array holds. */
+const MOST_LATENT_VALUES = 2 ** 31;
 
 /**
  * NewBie-image, whole: tokenizers, text encoders, transformer, sampler and VAE.
@@ -58,11 +72,19 @@ export class NewBieImagePipeline implements AsyncDisposable {
   /** Whether this is the small model that comes with the toolkit. */
   readonly isDemo: boolean;
   readonly #parts: Components;
+  readonly #log: (line: string) => void;
+  /** What {@linkcode encodePrompt} said of the padding in its features. */
+  readonly #masks = new WeakMap<Tensor, Tensor>();
 
-  private constructor(layout: CheckpointLayout, isDemo: boolean, parts: Components) {
-    this.layout = layout;
-    this.isDemo = isDemo;
+  private constructor(
+    files: CheckpointFiles,
+    parts: Components,
+    log: (line: string) => void,
+  ) {
+    this.layout = files.layout;
+    this.isDemo = files.isDemo;
     this.#parts = parts;
+    this.#log = log;
   }
 
   /**
@@ -72,6 +94,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * Without offload all sessions are ready when this returns; with it each is made when needed.
    *
    * @param folder The folder that holds the model, or the toolkit's own.
+   * @throws {RequestError} When an option has a wrong value.
    * @throws {CheckpointNotFoundError} When there is no checkpoint, or parts of it are missing.
    * @throws {CheckpointError} Naming every tensor that does not fit.
    * @throws {ConfigError} When a config.json is wrong, or two parts do not fit each other.
@@ -83,11 +106,10 @@ export class NewBieImagePipeline implements AsyncDisposable {
     folder: string,
     options: PretrainedOptions = {},
   ): Promise<NewBieImagePipeline> {
-    const { dtype = "auto", offload = "auto", log = console.error } = options;
-    const device = options.device === undefined || options.device === "auto"
-      ? "cpu"
-      : options.device;
-    checkChoice("device", device, ["cpu", "cuda"]);
+    const { device: asked = "auto", dtype = "auto", offload = "auto", log = console.error } =
+      options;
+    checkChoice("device", asked, ["auto", "cpu", "cuda"]);
+    const device = asked === "auto" ? "cpu" : asked;
     checkChoice("dtype", dtype, ["auto", "float32"]);
     checkChoice("offload", offload, ["auto", "none", "model"]);
     const files = await findCheckpoint(folder);
@@ -95,7 +117,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const policy = dtype === "float32" ? DTYPE_POLICIES.cpu : DTYPE_POLICIES[device];
     const keep = offload !== "model";
     const parts = await loadComponents(files, { device, policy, keep });
-    const pipeline = new NewBieImagePipeline(files.layout, files.isDemo, parts);
+    const pipeline = new NewBieImagePipeline(files, parts, log);
     if (keep) await pipeline.#loadSessions();
     return pipeline;
   }
@@ -116,35 +138,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * @throws {RequestError} When there are neither one nor as many negative prompts as prompts.
    */
   async encodePrompt(options: PromptOptions): Promise<PromptEmbeds> {
-    const { positive, negative } = promptTexts(options);
-    const all = [...positive, ...negative];
-    const features = await this.#parts.textEncoder.use(async (encoder) => {
-      const encoded: Tensor[] = [];
-      for (const { gemma } of all) {
-        const maxLength = GEMMA3_MAX_TOKENS;
-        encoded.push(await encoder.encode(this.#parts.tokenizer.encode(gemma, { maxLength })));
-      }
-      return encoded;
-    });
-    const pooled = await this.#parts.clipModel.use(async (encoder) => {
-      const encoded: Tensor[] = [];
-      for (const { clip } of all) {
-        const maxLength = JINA_CLIP_MAX_TOKENS;
-        encoded.push(await encoder.encode(this.#parts.clipTokenizer.encode(clip, { maxLength })));
-      }
-      return encoded;
-    });
-    const count = positive.length;
-    const [embeds, mask] = stackPadded(features.slice(0, count));
-    const [negativeEmbeds, negativeMask] = stackPadded(features.slice(count));
-    return {
-      promptEmbeds: embeds,
-      promptAttentionMask: mask,
-      pooledPromptEmbeds: stack(pooled.slice(0, count)),
-      negativePromptEmbeds: negativeEmbeds,
-      negativePromptAttentionMask: negativeMask,
-      negativePooledPromptEmbeds: stack(pooled.slice(count)),
-    };
+    return await this.#encode(promptTexts(options));
   }
 
   /**
@@ -156,19 +150,21 @@ export class NewBieImagePipeline implements AsyncDisposable {
    */
   prepareLatents(options: LatentsOptions = {}): Tensor {
     const { latents, generator } = options;
+    if (latents !== undefined) return this.#givenLatents(latents, options);
     const { batchSize = 1, height = this.defaultSize, width = this.defaultSize } = options;
     if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
       throw new RequestError(`batchSize is ${batchSize}; expected a whole number from 1.`);
     }
     const sampleDims = this.#sampleDims(height, width);
     const dims = [batchSize, ...sampleDims];
-    if (latents !== undefined) {
-      expectDims("latents", latents, dims);
-      return latents;
+    if (elementCount(dims) > MOST_LATENT_VALUES) {
+      throw new RequestError(
+        `Latents of [${dims.join(", ")}] do not fit into one array; ask for fewer samples at once.`,
+      );
     }
     const data = new Float32Array(elementCount(dims));
     if (!isList(generator)) {
-      createGenerator(generator ?? { seed: randomSeed() }).fillNormal(data);
+      generatorOf(generator ?? { seed: randomSeed() }).fillNormal(data);
       return tensor(data, dims);
     }
     if (generator.length !== batchSize) {
@@ -180,7 +176,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     // Each sample is drawn straight into its place: a large batch needs no second copy.
     const length = elementCount(sampleDims);
     generator.forEach((options, index) => {
-      createGenerator(options).fillNormal(data.subarray(index * length, (index + 1) * length));
+      generatorOf(options).fillNormal(data.subarray(index * length, (index + 1) * length));
     });
     return tensor(data, dims);
   }
@@ -192,11 +188,15 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * @throws {RequestError} When shapes do not fit the model or each other.
    */
   async predictVelocity(options: VelocityOptions): Promise<Tensor> {
-    const { latents, timestep, promptEmbeds, promptAttentionMask, pooledPromptEmbeds } = options;
-    const [batch = 0] = latents.dims;
+    const { latents, timestep, promptEmbeds, pooledPromptEmbeds } = options;
+    expectTensor("latents", latents, 4);
+    expectTensor("promptEmbeds", promptEmbeds, 3);
+    if (this.#parts.clip !== undefined) expectTensor("pooledPromptEmbeds", pooledPromptEmbeds, 2);
+    const promptAttentionMask = options.promptAttentionMask ?? this.#masks.get(promptEmbeds);
+    const [batch] = latents.dims as [number];
     const timesteps = typeof timestep === "number"
       ? new Array<number>(batch).fill(timestep)
-      : Array.from(timestep);
+      : Array.from(timestep ?? []);
     if (timesteps.length !== batch || timesteps.some((t) => !(t >= 0 && t <= 1))) {
       throw new RequestError(
         `timestep is ${timestep}; expected a number from 0 (noise) to 1 (image), or one for ` +
@@ -211,7 +211,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
           promptAttentionMask &&
             sampleOf("promptAttentionMask", promptAttentionMask, index, batch),
         );
-        const pooled = pooledPromptEmbeds &&
+        const pooled = this.#parts.clip && pooledPromptEmbeds &&
           sampleOf("pooledPromptEmbeds", pooledPromptEmbeds, index, batch);
         const conditioning = await transformer.condition(embeds, pooled);
         const sample = sampleOf("latents", latents, index, batch);
@@ -229,6 +229,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * @throws {RequestError} When the channels are not the VAE's.
    */
   async decodeLatents(latents: Tensor): Promise<Tensor> {
+    expectTensor("latents", latents, 4);
     return await this.#parts.vae.use((vae) => vae.decode(latents));
   }
 
@@ -261,10 +262,12 @@ export class NewBieImagePipeline implements AsyncDisposable {
         `numImagesPerPrompt is ${numImagesPerPrompt}; expected a whole number from 1.`,
       );
     }
-    // Both refuse what is out of range before anything is loaded.
-    scheduler.timesteps(numInferenceSteps);
-    needsUnconditional(0, guidance);
-    const promptCount = promptTexts(options).positive.length;
+    // Whatever is out of range is refused here, before anything is computed.
+    const guided = Array.from(scheduler.timesteps(numInferenceSteps)).some((timestep) =>
+      needsUnconditional(timestep, guidance)
+    );
+    const texts = promptTexts(options);
+    const promptCount = texts.positive.length;
     const imageCount = promptCount * numImagesPerPrompt;
     const generators = imageGenerators(options, imageCount);
     const noise = this.prepareLatents({
@@ -277,12 +280,15 @@ export class NewBieImagePipeline implements AsyncDisposable {
 
     signal?.throwIfAborted();
     const start = performance.now();
-    const embeds = await this.encodePrompt(options);
+    // Without guidance nobody asks for the negative prompt's features.
+    const read = guided ? texts : { ...texts, negative: texts.positive };
+    const embeds = await this.#encode(read, signal);
     const encoded = performance.now();
+    signal?.throwIfAborted();
     const latents = await this.#parts.transformer.use(async (transformer) => {
       const samples: Tensor[] = [];
       for (let prompt = 0; prompt < promptCount; prompt++) {
-        const conditionings = await conditioningsOf(transformer, embeds, prompt);
+        const conditionings = await conditioningsOf(transformer, embeds, prompt, guided);
         for (let image = 0; image < numImagesPerPrompt; image++) {
           const imageIndex = samples.length;
           const { data, dims } = sampleOf("latents", noise, imageIndex, imageCount);
@@ -308,6 +314,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
       return samples;
     });
     const denoised = performance.now();
+    signal?.throwIfAborted();
     const images: RgbImage[] = [];
     if (outputType === "image") {
       await this.#parts.vae.use(async (vae) => {
@@ -335,22 +342,74 @@ export class NewBieImagePipeline implements AsyncDisposable {
     return this.#parts.transformerConfig.sample_size * this.#parts.vaeScaleFactor;
   }
 
-  /** Frees every part. */
+  /**
+   * Frees every part; one that is at work is freed when it is done. Nothing can be asked of the
+   * pipeline afterwards.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
-    const { textEncoder, clipModel, transformer, vae } = this.#parts;
-    for (const part of [textEncoder, clipModel, transformer, vae]) {
-      await part[Symbol.asyncDispose]();
-    }
+    for (const part of this.#components()) await part[Symbol.asyncDispose]();
+  }
+
+  #components(): (AsyncDisposable & { load(): Promise<void> })[] {
+    const { textEncoder, clip, transformer, vae } = this.#parts;
+    return [textEncoder, ...(clip === undefined ? [] : [clip.model]), transformer, vae];
   }
 
   async #loadSessions(): Promise<void> {
-    const { textEncoder, clipModel, transformer, vae } = this.#parts;
     try {
-      await Promise.all([textEncoder, clipModel, transformer, vae].map((part) => part.load()));
+      await Promise.all(this.#components().map((part) => part.load()));
     } catch (error) {
       await this[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Encodes each text once, however often it occurs. */
+  async #encode(
+    { positive, negative }: { positive: EncoderTexts[]; negative: EncoderTexts[] },
+    signal?: AbortSignal,
+  ): Promise<PromptEmbeds> {
+    const { textEncoder, tokenizer, clip, transformerConfig } = this.#parts;
+    const all = [...positive, ...negative];
+    const mostTokens = Math.min(GEMMA3_MAX_TOKENS, transformerConfig.axes_lens[0]! - 1);
+    const features = await textEncoder.use((encoder) =>
+      encodeEach(
+        all.map(({ gemma }) => gemma),
+        signal,
+        (text) => encoder.encode(this.#tokenize(tokenizer, text, mostTokens, "Gemma 3")),
+      )
+    );
+    const pooled = clip === undefined
+      ? all.map(() => tensor(new Float32Array(), [1, 0]))
+      : await clip.model.use((encoder) =>
+        encodeEach(all.map(({ clip }) => clip), signal, (text) =>
+          encoder.encode(this.#tokenize(clip.tokenizer, text, JINA_CLIP_MAX_TOKENS, "Jina CLIP")))
+      );
+    const count = positive.length;
+    const [embeds, mask] = stackPadded(features.slice(0, count));
+    const [negativeEmbeds, negativeMask] = stackPadded(features.slice(count));
+    this.#masks.set(embeds, mask).set(negativeEmbeds, negativeMask);
+    return {
+      promptEmbeds: embeds,
+      promptAttentionMask: mask,
+      pooledPromptEmbeds: stack(pooled.slice(0, count)),
+      negativePromptEmbeds: negativeEmbeds,
+      negativePromptAttentionMask: negativeMask,
+      negativePooledPromptEmbeds: stack(pooled.slice(count)),
+    };
+  }
+
+  #tokenize(tokenizer: Tokenizer, text: string, maxLength: number, reader: string): Int32Array {
+    const ids = tokenizer.encode(text);
+    if (ids.length === 0) {
+      throw new NewBieError(
+        `The tokenizer of ${reader} makes no token of ${JSON.stringify(text)}, not even the one ` +
+          "that begins every text. It is not the tokenizer that belongs to the model.",
+      );
+    }
+    if (ids.length <= maxLength) return ids;
+    this.#log(`A prompt has ${ids.length} tokens; ${reader} reads the first ${maxLength}.`);
+    return tokenizer.encode(text, { maxLength });
   }
 
   #sampleDims(height: number, width: number): [number, number, number] {
@@ -361,11 +420,22 @@ export class NewBieImagePipeline implements AsyncDisposable {
       if (Number.isSafeInteger(pixels) && pixels > 0 && pixels % multiple === 0) continue;
       const nearest = Math.max(multiple, Math.round(pixels / multiple) * multiple);
       throw new RequestError(
-        `${name} is ${pixels}; expected a multiple of ${multiple}` +
-          (Number.isFinite(nearest) ? `, such as ${nearest}.` : "."),
+        `${name} is ${JSON.stringify(pixels)}; expected a number of pixels that is a multiple of ` +
+          `${multiple}` + (Number.isFinite(nearest) ? `, such as ${nearest}.` : "."),
       );
     }
+    checkPlaces(this.#parts.transformerConfig, 0, height / multiple, width / multiple);
     return [in_channels, height / factor, width / factor];
+  }
+
+  /** Given latents say how many and how large, but must agree with what else was said. */
+  #givenLatents(latents: Tensor, { batchSize, height, width }: LatentsOptions): Tensor {
+    expectTensor("latents", latents, 4);
+    const [batch, , rows, columns] = latents.dims as [number, number, number, number];
+    const factor = this.#parts.vaeScaleFactor;
+    const sample = this.#sampleDims(height ?? rows * factor, width ?? columns * factor);
+    expectDims("latents", latents, [batchSize ?? batch, ...sample]);
+    return latents;
   }
 
   #scheduler(asked: GenerateOptions["scheduler"]): Scheduler {
@@ -384,10 +454,10 @@ interface EncoderTexts {
 function promptTexts(
   { prompt, negativePrompt = "", systemPrompt, raw = false }: PromptOptions,
 ): { positive: EncoderTexts[]; negative: EncoderTexts[] } {
-  const prompts = typeof prompt === "string" ? [prompt] : prompt;
+  const prompts = textsOf("prompt", prompt);
   const negatives = typeof negativePrompt === "string"
     ? prompts.map(() => negativePrompt)
-    : negativePrompt;
+    : textsOf("negativePrompt", negativePrompt);
   if (prompts.length === 0) throw new RequestError("There is no prompt; give at least one.");
   if (negatives.length !== prompts.length) {
     throw new RequestError(
@@ -405,45 +475,73 @@ function promptTexts(
   return { positive: prompts.map(texts), negative: negatives.map(texts) };
 }
 
+function textsOf(name: string, value: string | readonly string[]): readonly string[] {
+  const texts: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (texts.every((text) => typeof text === "string")) return texts;
+  throw new RequestError(`${name} must be a text or a list of texts.`);
+}
+
+/** Encodes each of the texts, and none of them twice. */
+async function encodeEach(
+  texts: readonly string[],
+  signal: AbortSignal | undefined,
+  encode: (text: string) => Promise<Tensor>,
+): Promise<Tensor[]> {
+  const encoded = new Map<string, Tensor>();
+  for (const text of new Set(texts)) {
+    signal?.throwIfAborted();
+    encoded.set(text, await encode(text));
+  }
+  return texts.map((text) => encoded.get(text)!);
+}
+
 /** A velocity that follows the prompt and shuns the negative prompt. */
 function guidedVelocity(
   transformer: Transformer,
-  { conditional, unconditional }: Record<"conditional" | "unconditional", Conditioning>,
+  { conditional, unconditional }: Conditionings,
   dims: readonly number[],
   guidance: Parameters<typeof combineGuidance>[2],
 ): (latents: Float32Array, timestep: number) => Promise<Float32Array> {
   return async (latents, timestep) => {
     const x = tensor(latents, dims);
     const { data: wanted } = await transformer.predict(x, timestep, conditional);
-    if (!needsUnconditional(timestep, guidance)) return wanted;
+    if (unconditional === undefined || !needsUnconditional(timestep, guidance)) return wanted;
     const { data: unwanted } = await transformer.predict(x, timestep, unconditional);
     return combineGuidance(wanted, unwanted, guidance);
   };
+}
+
+/** What one prompt and its negative prompt ask for. */
+interface Conditionings {
+  readonly conditional: Conditioning;
+  /** Absent where no step is guided. */
+  readonly unconditional?: Conditioning;
 }
 
 async function conditioningsOf(
   transformer: Transformer,
   embeds: PromptEmbeds,
   index: number,
-): Promise<Record<"conditional" | "unconditional", Conditioning>> {
+  guided: boolean,
+): Promise<Conditionings> {
   const batch = embeds.promptEmbeds.dims[0]!;
   const condition = (features: Tensor, mask: Tensor, pooled: Tensor) =>
     transformer.condition(
       unpadded(sampleOf("", features, index, batch), sampleOf("", mask, index, batch)),
       sampleOf("", pooled, index, batch),
     );
-  return {
-    conditional: await condition(
-      embeds.promptEmbeds,
-      embeds.promptAttentionMask,
-      embeds.pooledPromptEmbeds,
-    ),
-    unconditional: await condition(
-      embeds.negativePromptEmbeds,
-      embeds.negativePromptAttentionMask,
-      embeds.negativePooledPromptEmbeds,
-    ),
-  };
+  const conditional = await condition(
+    embeds.promptEmbeds,
+    embeds.promptAttentionMask,
+    embeds.pooledPromptEmbeds,
+  );
+  if (!guided) return { conditional };
+  const unconditional = await condition(
+    embeds.negativePromptEmbeds,
+    embeds.negativePromptAttentionMask,
+    embeds.negativePooledPromptEmbeds,
+  );
+  return { conditional, unconditional };
 }
 
 /** One generator for each picture of a call. */
@@ -452,11 +550,23 @@ function imageGenerators(
   imageCount: number,
 ): readonly GeneratorOptions[] {
   if (isList(generator)) return generator;
-  const { seed } = generator;
+  const { seed } = generatorOf(generator);
   return Array.from({ length: imageCount }, (_, index) => {
-    const own = typeof seed === "bigint" ? seed + BigInt(index) : seed + index;
-    return { ...generator, seed: own };
+    // Seeds are 64 bits wide and start again at 0, as torch's do.
+    const own = BigInt.asUintN(64, seed + BigInt(index));
+    return { ...generator, seed: own <= Number.MAX_SAFE_INTEGER ? Number(own) : own };
   });
+}
+
+/** @throws {RequestError} When the options are wrong, or a generator that has a state of its own. */
+function generatorOf(options: GeneratorOptions): Generator {
+  if (typeof options !== "object" || options === null || "fillNormal" in options) {
+    throw new RequestError(
+      'generator must be { seed, device: "cpu" | "cuda" } or a list of these: a call draws its ' +
+        "noise from the seed's beginning.",
+    );
+  }
+  return createGenerator(options);
 }
 
 /** One sample of a batch as a batch of one; a batch of one serves for every sample. */
@@ -465,7 +575,8 @@ function sampleOf(name: string, whole: Tensor, index: number, batch: number): Te
   if (count === 1) return whole;
   if (count !== batch) {
     throw new RequestError(
-      `${name} holds ${count} samples, but latents holds ${batch}; expected 1 or ${batch}.`,
+      `${name} holds ${count} samples, but latents holds ${batch}; expected ` +
+        (batch === 1 ? "1." : `1 or ${batch}.`),
     );
   }
   const length = elementCount(dims);
@@ -504,6 +615,7 @@ function unpadded(embeds: Tensor, mask: Tensor | undefined): Tensor {
   const [, length = 0, width = 0] = embeds.dims;
   expectDims("promptAttentionMask", mask, [1, length]);
   const kept = mask.data.findLastIndex((value) => value !== 0) + 1;
+  if (kept === 0) throw new RequestError("promptAttentionMask leaves no token of a prompt.");
   return tensor(embeds.data.subarray(0, kept * width), [1, kept, width]);
 }
 

@@ -9,7 +9,7 @@ import { type NextDiTConfig, type NextDiTGraphs, nextDiTRopeTables } from "../mo
 import type { Device } from "../onnx/mod.ts";
 import { integers, Session } from "../runtime/session.ts";
 import { type Tensor, tensor } from "../tensor.ts";
-import { expectDims } from "./_expect_dims.ts";
+import { expectDims } from "./_expect_tensor.ts";
 
 /** What the transformer made of one prompt. */
 export interface Conditioning {
@@ -19,12 +19,17 @@ export interface Conditioning {
   readonly pooled?: Tensor;
 }
 
+type RopeTables = ReturnType<typeof nextDiTRopeTables>;
+/** Tables of so many captions and sizes are kept: a few megabytes. */
+const ROPE_CACHE_SIZE = 4;
+
 /** NextDiT with both its graphs loaded. */
 export class Transformer implements AsyncDisposable {
   readonly config: NextDiTConfig;
   readonly #resources: AsyncDisposableStack;
   readonly #text: Session;
   readonly #step: Session;
+  readonly #ropeCache = new Map<string, RopeTables>();
 
   private constructor(
     config: NextDiTConfig,
@@ -96,7 +101,7 @@ export class Transformer implements AsyncDisposable {
     const { caption, pooled } = conditioning;
     const captionLength = caption.dims[1]!;
     const [rows, columns] = [height / patch_size, width / patch_size];
-    const rope = nextDiTRopeTables(this.config, captionLength, rows, columns);
+    const rope = this.#ropeTables(captionLength, rows, columns);
     const { velocity } = await this.#step.run({
       latents,
       timestep: tensor(Float32Array.of(timestep), [1]),
@@ -110,6 +115,18 @@ export class Transformer implements AsyncDisposable {
       patch_grid: integers([1, rows, columns, patch_size ** 2 * in_channels]),
     });
     return velocity!;
+  }
+
+  /** A run asks for the same two captions and one size again and again. */
+  #ropeTables(captionLength: number, rows: number, columns: number): RopeTables {
+    const key = `${captionLength} ${rows} ${columns}`;
+    let tables = this.#ropeCache.get(key);
+    if (tables === undefined) {
+      tables = nextDiTRopeTables(this.config, captionLength, rows, columns);
+      if (this.#ropeCache.size >= ROPE_CACHE_SIZE) this.#ropeCache.clear();
+      this.#ropeCache.set(key, tables);
+    }
+    return tables;
   }
 
   /** Frees both graphs. */

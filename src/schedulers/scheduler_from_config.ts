@@ -1,4 +1,4 @@
-import { RequestError } from "../errors.ts";
+import { ConfigError } from "../errors.ts";
 import { shiftProblem } from "./_flow_time.ts";
 import { createScheduler } from "./create_scheduler.ts";
 import type { Scheduler, SchedulerName } from "./types.ts";
@@ -54,7 +54,7 @@ const DPM_SOLVER: Readonly<Record<string, string | number | boolean>> = {
  * @param config The parsed JSON.
  * @param file Where it came from, for errors.
  * @returns The sampler.
- * @throws {RequestError} When the file asks for something else than these samplers can do.
+ * @throws {ConfigError} When the file asks for something else than these samplers can do.
  *
  * @example
  * ```ts
@@ -69,7 +69,7 @@ const DPM_SOLVER: Readonly<Record<string, string | number | boolean>> = {
  */
 export function schedulerFromConfig(config: unknown, file: string): Scheduler {
   if (typeof config !== "object" || config === null || Array.isArray(config)) {
-    throw new RequestError(`${file}: expected a JSON object with the scheduler's settings.`);
+    throw new ConfigError(file, ["expected a JSON object with the scheduler's settings"]);
   }
   const settings = config as Readonly<Record<string, unknown>>;
   // Python's None is as good as a key that is not there.
@@ -113,10 +113,7 @@ export function schedulerFromConfig(config: unknown, file: string): Scheduler {
   }
 
   if (problems.length > 0) {
-    throw new RequestError(
-      `${file} cannot be used as it stands:\n` +
-        problems.map((problem) => `  ${problem}.`).join("\n"),
-    );
+    throw new ConfigError(file, problems);
   }
   const [shiftKey] = shiftKeys;
   return createScheduler(

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ConfigError } from "../../src/models/_config.ts";
+import { ConfigError } from "../../src/errors.ts";
 import { compileVae, parseVaeConfig } from "../../src/models/autoencoder.ts";
 import {
   inferAutoencoderKLConfig,

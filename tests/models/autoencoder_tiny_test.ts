@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ConfigError } from "../../src/models/_config.ts";
+import { ConfigError } from "../../src/errors.ts";
 import { compileVae, parseVaeConfig } from "../../src/models/autoencoder.ts";
 import { parseAutoencoderTinyConfig } from "../../src/models/autoencoder_tiny.ts";
 import { DTYPE_POLICIES } from "../../src/onnx/mod.ts";
@@ -33,7 +33,7 @@ for (const { name: testCase } of Deno.readDirSync(fixture("autoencoder_tiny"))) 
     const weights = await openWeights(folder);
     const file = `${folder}/config.json`;
     assert.deepEqual(
-      parseVaeConfig({}, folder, weights),
+      parseVaeConfig(undefined, folder, weights),
       parseVaeConfig(await readJson(file), file, weights),
     );
   });

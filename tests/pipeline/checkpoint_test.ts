@@ -183,6 +183,47 @@ async function withConfig(
   });
 }
 
+Deno.test("a CLIP model is asked for only where the transformer uses one", async () => {
+  const files = toolkitLayout(realSlots).filter(([path]) => !path.startsWith(realSlots.clipModel));
+  await withFolder(files, async (folder) => {
+    const path = `${folder}/${realSlots.transformer}/config.json`;
+    const refused = NewBieImagePipeline.fromPretrained(folder, silent);
+    await assert.rejects(refused, /has CLIP conditioning, but there is no CLIP model/);
+    const config = await readJson<Record<string, unknown>>(path);
+    const { _class_name: _, ...plain } = config;
+    await Deno.writeTextFile(path, JSON.stringify({ ...plain, clip_text_dim: null }));
+    await using pipe = await NewBieImagePipeline.fromPretrained(folder, silent);
+    const embeds = await pipe.encodePrompt({ prompt: "1girl" });
+    assert.deepEqual(embeds.pooledPromptEmbeds.dims, [1, 0]);
+    const latents = pipe.prepareLatents({ height: 32, width: 32 });
+    const velocity = await pipe.predictVelocity({ ...embeds, latents, timestep: 0 });
+    assert.deepEqual([...velocity.dims], [1, 16, 4, 4]);
+  });
+});
+
+Deno.test("what cannot be read is said with its place, and its class tells what is wrong", async () => {
+  const name = async (promise: Promise<unknown>) => {
+    const error = await promise.then(() => undefined, (error: Error) => error);
+    return error?.name;
+  };
+  const file = fixture("pipeline/tiny/io.json");
+  assert.equal(await name(NewBieImagePipeline.fromPretrained(file)), "CheckpointNotFoundError");
+  await withFolder(toolkitLayout(realSlots), async (folder) => {
+    const path = `${folder}/${realSlots.vae}/config.json`;
+    const text = await Deno.readTextFile(path);
+    const load = () =>
+      name(NewBieImagePipeline.fromPretrained(folder, { ...silent, offload: "model" }));
+    await Deno.writeTextFile(path, `\ufeff${text}`);
+    assert.equal(await load(), undefined);
+    await Deno.writeTextFile(path, "{");
+    assert.equal(await load(), "ConfigError");
+    await Deno.writeTextFile(path, "[]");
+    assert.equal(await load(), "ConfigError");
+    await Deno.remove(path);
+    assert.equal(await load(), "CheckpointNotFoundError");
+  });
+});
+
 Deno.test("every tensor that does not fit is named at once, with both shapes", async () => {
   await withConfig("transformer", { n_layers: 3, multiple_of: 100 }, async (folder) => {
     const refused = NewBieImagePipeline.fromPretrained(folder, silent);

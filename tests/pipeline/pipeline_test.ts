@@ -188,8 +188,8 @@ Deno.test("raw text reaches the encoders as typed", async () => {
 Deno.test("wrong requests are refused before anything runs, saying what is allowed", async () => {
   await using pipe = await load();
   const refusals: [Partial<GenerateOptions>, RegExp][] = [
-    [{ height: 100 }, /height is 100; expected a multiple of 16, such as 96/],
-    [{ width: NaN }, /width is NaN; expected a multiple of 16/],
+    [{ height: 100 }, /height is 100; .* a multiple of 16, such as 96/],
+    [{ width: NaN }, /width is null; .* a multiple of 16/],
     [{ numInferenceSteps: 0 }, /1 to 1000/],
     [{ guidanceScale: NaN }, /guidanceScale/],
     [{ numImagesPerPrompt: 1.5 }, /numImagesPerPrompt is 1.5/],
@@ -199,14 +199,124 @@ Deno.test("wrong requests are refused before anything runs, saying what is allow
     [{ prompt: "<character_1><n>miku</character_1>" }, /line 1/],
     [{ prompt: [] }, /no prompt/i],
     [{ negativePrompt: ["a", "b"] }, /2 negative prompts for 1 prompts/],
+    [{ prompt: 3 as unknown as string }, /prompt must be a text/],
+    [{ height: 1024 }, /picture is 64 × 2 patches; this transformer places at most/],
+    [{ generator: createGenerator({ seed: 1 }) }, /generator must be \{ seed/],
+    [{ scheduler: "ddim" as "euler" }, /no scheduler "ddim"/],
   ];
+  // Without its embedding table no prompt can be read: whoever got so far would say so.
+  const folder = await copyOf("tiny");
+  await using blind = await NewBieImagePipeline.fromPretrained(folder, {
+    ...silent,
+    offload: "model",
+  });
+  await Deno.remove(`${folder}/text_encoder/model.safetensors`);
+  await assert.rejects(blind.generate(quick), /changed or removed/);
   for (const [wrong, message] of refusals) {
     const steps: StepInfo[] = [];
-    const request = pipe.generate({ ...quick, ...wrong, onStep: (step) => void steps.push(step) });
+    const request = blind.generate({ ...quick, ...wrong, onStep: (step) => void steps.push(step) });
     await assert.rejects(request, (error: Error) => {
       assert.match(error.message, message);
       return true;
     });
     assert.deepEqual(steps, []);
   }
+  await Deno.remove(folder, { recursive: true });
+});
+
+/** A copy of a pipeline folder, to be removed by the caller. */
+async function copyOf(name: string): Promise<string> {
+  const copy = await Deno.makeTempDir();
+  for (const part of Deno.readDirSync(fixture(`pipeline/${name}`))) {
+    if (!part.isDirectory) continue;
+    await Deno.mkdir(`${copy}/${part.name}`);
+    for (const file of Deno.readDirSync(fixture(`pipeline/${name}/${part.name}`))) {
+      const original = fixture(`pipeline/${name}/${part.name}/${file.name}`);
+      await Deno.copyFile(original, `${copy}/${part.name}/${file.name}`);
+    }
+  }
+  return copy;
+}
+
+Deno.test("weights that change on disk are noticed before they are used", async () => {
+  const folder = await copyOf("tiny");
+  await using pipe = await NewBieImagePipeline.fromPretrained(folder, silent);
+  await Deno.truncate(`${folder}/transformer/diffusion_pytorch_model.safetensors`, 1000);
+  await assert.rejects(pipe.generate(quick), (error: Error) => {
+    assert.equal(error.name, "SafetensorsError");
+    assert.match(error.message, /transformer.*changed or removed/);
+    return true;
+  });
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a disposed pipeline refuses to work", async () => {
+  const pipe = await load();
+  await pipe[Symbol.asyncDispose]();
+  await assert.rejects(pipe.generate(quick), /disposed/);
+  await assert.rejects(pipe.encodePrompt({ prompt: "1girl" }), /disposed/);
+});
+
+Deno.test("given latents decide the picture's size, and must agree with what else is said", async () => {
+  await using pipe = await load();
+  const latents = pipe.prepareLatents({ height: 32, width: 48, generator: { seed: 1 } });
+  assert.equal(pipe.prepareLatents({ latents }), latents);
+  const { images: [image] } = await pipe.generate({
+    prompt: "1girl",
+    latents,
+    numInferenceSteps: 1,
+  });
+  assert.deepEqual([image!.height, image!.width], [32, 48]);
+  assert.throws(() => pipe.prepareLatents({ latents, height: 64 }), /latents must be/);
+  assert.throws(
+    () => pipe.prepareLatents({ latents: { ...latents, dims: [1, 16, 8, 8] } }),
+    /holds/,
+  );
+});
+
+Deno.test("the features of a batch remember their padding", async () => {
+  await using pipe = await load();
+  const prompt = ["1girl", "1girl, solo, blue_hair, long_hair"];
+  const { promptEmbeds, pooledPromptEmbeds } = await pipe.encodePrompt({ prompt });
+  const latents = pipe.prepareLatents({
+    batchSize: 2,
+    height: 32,
+    width: 32,
+    generator: { seed: 1 },
+  });
+  const both = await pipe.predictVelocity({
+    latents,
+    timestep: 0.5,
+    promptEmbeds,
+    pooledPromptEmbeds,
+  });
+  const alone = await pipe.encodePrompt({ prompt: prompt[0]! });
+  const dims = [1, ...latents.dims.slice(1)];
+  const first = (x: Float32Array) => tensor(x.slice(0, x.length / 2), dims);
+  const velocity = await pipe.predictVelocity({
+    latents: first(latents.data),
+    timestep: 0.5,
+    promptEmbeds: alone.promptEmbeds,
+    pooledPromptEmbeds: alone.pooledPromptEmbeds,
+  });
+  assertClose(first(both.data), velocity, 1e-6, "the shorter prompt");
+});
+
+Deno.test("a seed at the end of its range starts again at 0", async () => {
+  await using pipe = await load();
+  const last = 2n ** 64n - 1n;
+  const { seeds } = await pipe.generate({
+    ...quick,
+    numImagesPerPrompt: 2,
+    generator: { seed: last },
+  });
+  assert.deepEqual(seeds, [last, 0]);
+});
+
+Deno.test("an abort before the first step is heeded while texts are read", async () => {
+  await using pipe = await load();
+  await assert.rejects(
+    pipe.generate({ ...quick, signal: AbortSignal.abort(new Error("at once")) }),
+    /at once/,
+  );
 });

@@ -2,7 +2,7 @@
 // FlowMatchHeunDiscreteScheduler and DPMSolverMultistepScheduler.
 
 import assert from "node:assert/strict";
-import { RequestError } from "../../src/errors.ts";
+import { ConfigError } from "../../src/errors.ts";
 import { schedulerFromConfig } from "../../src/schedulers/mod.ts";
 
 const FILE = "scheduler/scheduler_config.json";
@@ -16,7 +16,7 @@ function refusal(config: unknown): string {
   try {
     schedulerFromConfig(config, FILE);
   } catch (error) {
-    assert.ok(error instanceof RequestError);
+    assert.ok(error instanceof ConfigError);
     assert.ok(error.message.startsWith(FILE));
     return error.message;
   }
@@ -132,9 +132,7 @@ Deno.test("all that is wrong with a config is said at once", () => {
     shift: -1,
     flow_shift: 2,
   });
-  const [head, ...problems] = message.split("\n");
-  assert.equal(head, `${FILE} cannot be used as it stands:`);
-  assert.equal(problems.length, 5);
+  assert.equal(message.split("; ").filter((part) => / (is|but) /.test(part)).length, 5);
   assert.match(message, /_class_name is "EulerAncestralDiscreteScheduler"; expected one of Flow/);
   assert.match(message, /num_train_timesteps is 0; expected a whole number of 1 or more/);
   assert.match(message, /shift is -1; expected a number from 0.001 to 1000/);
