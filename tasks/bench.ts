@@ -1,5 +1,6 @@
 /** `deno task bench`: speed and memory, recorded in bench/results. */
 import { benchCompile } from "../bench/compile.ts";
+import { benchDecoders } from "../bench/decoders.ts";
 import type { DemoResult } from "../bench/demo.ts";
 import { describeMachine } from "../bench/machine.ts";
 import { benchSession } from "../bench/session.ts";
@@ -26,8 +27,9 @@ await run<{ json?: true; runs: number }>(command, async ({ runs }) => {
   const date = new Date().toISOString().slice(0, 10);
   const compile = benchCompile();
   const session = await benchSession();
+  const decoders = await benchDecoders();
   const demo = await benchDemo(runs);
-  const results = { date, machine, compile, session, demo };
+  const results = { date, machine, compile, session, decoders, demo };
   const table = [
     `# CPU, ${date}`,
     "",
@@ -44,6 +46,12 @@ await run<{ json?: true; runs: number }>(command, async ({ runs }) => {
     "| --- | --- |",
     `| header read, graphs compiled | ${session.compile.toFixed(0)} ms |`,
     `| sessions loaded | ${session.load.toFixed(0)} ms |`,
+    "",
+    "| picture | AutoencoderTiny | AutoencoderKL | times as fast |",
+    "| --- | --- | --- | --- |",
+    ...decoders.map(({ size, tiny, kl, ratio }) =>
+      `| ${size} × ${size} | ${tiny.toFixed(0)} ms | ${kl.toFixed(0)} ms | ${ratio.toFixed(1)} |`
+    ),
     "",
     `| demo model, 30 steps with guidance, median of ${runs} runs | |`,
     "| --- | --- |",
