@@ -1,0 +1,46 @@
+"""Makes a run's folder of the published weights, to train on from them.
+
+From: models/demo and the autoencoder's encoder, which is kept beside this file.
+Run:  python training/import_run.py --run FOLDER
+The optimizer's state is not published: learning begins with a warm-up, at step 0.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from captions import DEMO
+from safetensors.torch import load_file
+
+ENCODER = Path(__file__).resolve().parent / "encoder.safetensors"
+NETWORKS = {
+    "next-dit": ("", "next_dit."),
+    "transformer": ("model.", "transformer."),
+    "clip_model": ("model.", "clip_model."),
+}
+
+
+def weights(path):
+    return {name: value.float() for name, value in load_file(path).items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--run", type=Path, required=True)
+    options = parser.parse_args()
+    options.run.mkdir(parents=True, exist_ok=True)
+    autoencoder = weights(ENCODER) | weights(DEMO / "vae" / "model.safetensors")
+    torch.save(autoencoder, options.run / "autoencoder.pt")
+    torch.save(weights(DEMO / "vae-kl" / "model.safetensors"), options.run / "kl_decoder.pt")
+    model = {
+        own + name.removeprefix(prefix): value
+        for folder, (prefix, own) in NETWORKS.items()
+        for name, value in weights(DEMO / folder / "model.safetensors").items()
+    }
+    averaged = {name: value.clone() for name, value in model.items()}
+    state = {"step": 0, "elapsed": 0.0, "samples": 0, "model": model, "averaged": averaged}
+    torch.save(state, options.run / "diffusion.pt")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Renders the training pictures, with their captions as token ids, into a folder of shards.
+
+From: scene.py, renderer.py and prompts.py; the tokenizers in models/demo.
+Run:  python training/render_dataset.py --out FOLDER --count 131072 --workers 16
+
+A shard depends on its number alone, so the data is the same whatever the number of workers. A
+shard's pictures are of one size. `shard-000012.npz` appears when it is complete; other stages
+can read what is there while more is being made, and a second run continues where the first ended.
+"""
+
+import argparse
+import multiprocessing
+import os
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+SHARD = 256
+SEED = 20261123
+# Captions for one picture: each says the same in other words, order and completeness.
+CAPTIONS = 8
+
+# Width, height, and how many of 20 shards have that size.
+SIZES = [((256, 256), 13), ((320, 192), 2), ((192, 320), 2), ((384, 256), 2), ((256, 384), 1)]
+# Of the pictures; the rest have one character.
+TWO_CHARACTERS = 0.65
+
+
+def size_of(shard):
+    """The sizes interleaved, so that any stretch of shards has all of them."""
+    cycle = [size for size, count in SIZES for _ in range(count)]
+    return cycle[(shard * 7) % len(cycle)]
+
+
+def seed_of(split, shard):
+    return SEED + shard + (10_000_000 if split == "eval" else 0)
+
+
+def scenes_of(split, shard, count):
+    from scene import sample_scene
+
+    rng = random.Random(seed_of(split, shard))
+    for _ in range(count):
+        yield sample_scene(rng, characters=1 + (rng.random() < TWO_CHARACTERS), split=split), rng
+
+
+def make_shard(job):
+    folder, split, shard, count = job
+    target = folder / f"shard-{shard:06d}.npz"
+    if target.exists():
+        return shard
+    from captions import CaptionTokenizers
+    from prompts import sample_prompt
+    from renderer import render
+
+    tokenizers = CaptionTokenizers()
+    width, height = size_of(shard) if split == "train" else (256, 256)
+    pictures = np.empty((count, height, width, 3), dtype=np.uint8)
+    ids = {"gemma": [], "jina": []}
+    for i, (scene, rng) in enumerate(scenes_of(split, shard, count)):
+        pictures[i] = render(scene, width, height, rng.getrandbits(31))
+        for _ in range(CAPTIONS):
+            gemma, jina = tokenizers.encode(sample_prompt(scene, rng))
+            ids["gemma"].append(gemma)
+            ids["jina"].append(jina)
+    arrays = {"pictures": pictures}
+    for name, rows in ids.items():
+        arrays[name] = np.concatenate([np.array(row, dtype=np.uint16) for row in rows])
+        arrays[f"{name}_ends"] = np.cumsum([len(row) for row in rows]).astype(np.int32)
+    unfinished = folder / f".{target.name}.{os.getpid()}"
+    with open(unfinished, "wb") as file:
+        np.savez(file, **arrays)
+    unfinished.rename(target)
+    return shard
+
+
+def read_shard(path, with_pictures=True):
+    """Pictures uint8 [N, H, W, 3] or None; for Gemma and for Jina all ids in a row and the end of
+    each caption's, CAPTIONS a picture."""
+    with np.load(path) as file:
+        texts = [(file[name], file[f"{name}_ends"]) for name in ("gemma", "jina")]
+        return torch.from_numpy(file["pictures"]) if with_pictures else None, texts
+
+
+def be_polite():
+    """The network's process comes first."""
+    os.nice(15)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=512 * SHARD, help="pictures, in full shards")
+    parser.add_argument("--split", choices=["train", "eval"], default="train")
+    parser.add_argument("--shard", type=int, default=SHARD, help="pictures in a shard")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    jobs = [
+        (options.out, options.split, shard, options.shard)
+        for shard in range(-(-options.count // options.shard))
+    ]
+    start = time.monotonic()
+    with multiprocessing.get_context("spawn").Pool(options.workers, be_polite) as pool:
+        for done, _ in enumerate(pool.imap_unordered(make_shard, jobs), 1):
+            seconds = time.monotonic() - start
+            if done % 16 == 0 or done == len(jobs):
+                pictures = done * options.shard
+                print(f"{pictures} pictures, {pictures / seconds:.0f} a second", flush=True)
+            if seconds > options.seconds:
+                pool.terminate()
+                break
+
+
+if __name__ == "__main__":
+    main()
