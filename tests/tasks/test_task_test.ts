@@ -8,7 +8,6 @@ async function denoTask(...args: string[]): Promise<{ code: number; out: string;
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["task", ...args],
     cwd: root,
-    env: { NO_COLOR: "1" },
   }).output();
   const decoder = new TextDecoder();
   return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
@@ -31,11 +30,13 @@ Deno.test("the health check makes the recorded picture and says what each stage 
   assert.deepEqual(leftovers, []);
 });
 
-Deno.test("--help explains and exits with 0, a wrong option exits with 2", async () => {
-  const help = await denoTask("test", "--help");
-  assert.equal(help.code, 0);
-  assert.match(help.out, /Usage: deno task test/);
-  const wrong = await denoTask("test", "--no-such-option");
-  assert.equal(wrong.code, 2);
-  assert.match(wrong.err, /--no-such-option/);
-});
+for (const name of ["test", "eval", "bench", "fuzz"]) {
+  Deno.test(`deno task ${name}: --help exits with 0, a wrong option with 2`, async () => {
+    const help = await denoTask(name, "--help");
+    assert.equal(help.code, 0, help.err);
+    assert.match(help.out, new RegExp(`Usage: deno task ${name}`));
+    const wrong = await denoTask(name, "--no-such-option");
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.err, /--no-such-option/);
+  });
+}
