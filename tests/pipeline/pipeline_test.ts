@@ -319,3 +319,20 @@ Deno.test("an abort before the first step is heeded while texts are read", async
     /at once/,
   );
 });
+
+Deno.test("a prompt that is too long is cut, and the log says so", async () => {
+  const lines: string[] = [];
+  const folder = fixture("pipeline/tiny");
+  await using pipe = await NewBieImagePipeline.fromPretrained(folder, {
+    log: (line) => void lines.push(line),
+  });
+  const { axes_lens } = await readJson<{ axes_lens: number[] }>(
+    `${folder}/transformer/config.json`,
+  );
+  const longest = Math.min(512, axes_lens[0]! - 1);
+  const prompt = new Array(600).fill("blue_hair").join(", ");
+  const { promptEmbeds } = await pipe.encodePrompt({ prompt, raw: true });
+  assert.equal(promptEmbeds.dims[1], longest);
+  assert.match(lines.at(-1)!, new RegExp(`tokens; .* reads the first \\d+`));
+  assert(lines.some((line) => line.includes(`Gemma 3 reads the first ${longest}`)));
+});
