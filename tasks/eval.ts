@@ -1,5 +1,5 @@
 /** `deno task eval`: does XML bind attributes to the right character? */
-import { tile } from "../bench/eval/contact_sheet.ts";
+import { coarsen, tile } from "../bench/eval/contact_sheet.ts";
 import { type EvalScene, readEvalSet } from "../bench/eval/eval_set.ts";
 import { evaluate, type Progress, SHOWN_PICTURES } from "../bench/eval/evaluate.ts";
 import { FolderPictures, ModelPictures, type PictureSource } from "../bench/eval/pictures.ts";
@@ -12,6 +12,7 @@ import { duration, run, task, wholeNumber } from "./_task.ts";
 
 const RESULTS = "bench/results";
 const SHEET_COLUMNS = 8;
+const SHEET_COLOR_STEP = 4;
 /** How many lines tell of the progress where there is no terminal that shows it in one. */
 const PROGRESS_LINES = 50;
 
@@ -90,7 +91,7 @@ async function evaluateAll(options: Options, scenes: readonly EvalScene[]): Prom
   if (isRecorded(options)) {
     await record("eval", result, table);
     const sheet = tile(shown.slice(0, SHOWN_PICTURES), SHEET_COLUMNS);
-    await writeFileAtomically(`${RESULTS}/eval.png`, encodePng(sheet));
+    await writeFileAtomically(`${RESULTS}/eval.png`, encodePng(coarsen(sheet, SHEET_COLOR_STEP)));
   }
   console.error(table);
   return result;

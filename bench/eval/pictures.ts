@@ -1,0 +1,135 @@
+/**
+ * Where the pictures of an evaluation come from: a model, or a folder.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { writeFileAtomically } from "../../src/files.ts";
+import {
+  decodePng,
+  encodePng,
+  NewBieImagePipeline,
+  RequestError,
+  type RgbImage,
+} from "../../src/mod.ts";
+import { PICTURE_SIZE } from "./checker.ts";
+import type { EvalScene, PromptKind } from "./eval_set.ts";
+
+/** Gives the picture of a scene's prompt. */
+export interface PictureSource {
+  picture(scene: EvalScene, kind: PromptKind): Promise<RgbImage>;
+}
+
+/** How pictures are made. */
+export interface Sampling {
+  readonly steps: number;
+  readonly guidance: number;
+}
+
+/** Under which keyword a picture's PNG says what it was made from. */
+const RECIPE = "evaluation";
+
+/** Makes pictures with a model; keeps them in a folder, if one is given, and takes them from there. */
+export class ModelPictures implements AsyncDisposable {
+  /** SHA-256 over the model's weights, in hexadecimal. */
+  readonly weights: string;
+  readonly #pipe: NewBieImagePipeline;
+  readonly #folder: string | undefined;
+
+  private constructor(pipe: NewBieImagePipeline, weights: string, folder: string | undefined) {
+    this.#pipe = pipe;
+    this.weights = weights;
+    this.#folder = folder;
+  }
+
+  /**
+   * Loads a model.
+   *
+   * @param model The folder that holds it.
+   * @param folder Where to keep pictures. Those made from other weights, prompts or settings are
+   *   made again.
+   */
+  static async load(model: string, folder?: string): Promise<ModelPictures> {
+    const pipe = await NewBieImagePipeline.fromPretrained(model, { log: console.error });
+    if (folder !== undefined) await Deno.mkdir(folder, { recursive: true });
+    return new ModelPictures(pipe, await hashOfWeights(model), folder);
+  }
+
+  /** The pictures that so many steps with so much guidance make. */
+  with(sampling: Sampling): PictureSource {
+    return { picture: (scene, kind) => this.#picture(scene, kind, sampling) };
+  }
+
+  async #picture(scene: EvalScene, kind: PromptKind, sampling: Sampling): Promise<RgbImage> {
+    const { id, seed, prompts } = scene;
+    const recipe = JSON.stringify({
+      weights: this.weights,
+      seed,
+      ...sampling,
+      prompt: prompts[kind],
+    });
+    const path = this.#folder && `${this.#folder}/${id}-${kind}-${sampling.steps}.png`;
+    const kept = path && await readIfThere(path);
+    if (kept && kept.text[RECIPE] === recipe) return kept.image;
+    const { images } = await this.#pipe.generate({
+      prompt: prompts[kind],
+      width: PICTURE_SIZE,
+      height: PICTURE_SIZE,
+      numInferenceSteps: sampling.steps,
+      guidanceScale: sampling.guidance,
+      generator: { seed },
+    });
+    const [image] = images as [RgbImage];
+    if (path) await writeFileAtomically(path, encodePng(image, { text: { [RECIPE]: recipe } }));
+    return image;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pipe[Symbol.asyncDispose]();
+  }
+}
+
+/** Pictures that something else made: `<id>-xml.png` and `<id>-tags.png`. */
+export class FolderPictures implements PictureSource {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async picture({ id }: EvalScene, kind: PromptKind): Promise<RgbImage> {
+    const path = `${this.#folder}/${id}-${kind}.png`;
+    const found = await readIfThere(path);
+    if (found === undefined) throw new RequestError(`There is no ${path} to measure.`);
+    return found.image;
+  }
+}
+
+async function readIfThere(path: string) {
+  try {
+    return decodePng(await Deno.readFile(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Over all weight files below a folder, in the order of their paths. */
+async function hashOfWeights(folder: string): Promise<string> {
+  const hash = createHash("sha256");
+  for (const path of (await filesBelow(folder)).sort()) {
+    if (!path.endsWith(".safetensors")) continue;
+    for await (const piece of createReadStream(path)) hash.update(piece);
+  }
+  return hash.digest("hex");
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    found.push(...isDirectory ? await filesBelow(path) : [path]);
+  }
+  return found;
+}

@@ -1,0 +1,56 @@
+/** Runs `deno task eval` as a user does, with the permissions that deno.json gives it. */
+import assert from "node:assert/strict";
+import { ATTRIBUTES } from "../../bench/eval/attributes.ts";
+
+const root = new URL("../..", import.meta.url);
+
+async function denoTask(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["task", ...args],
+    cwd: root,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
+}
+
+Deno.test("one scene goes all the way from its prompts to rates", async () => {
+  const before = await results();
+  const { code, out, err } = await denoTask("eval", "--limit", "1", "--steps", "2", "--json");
+  assert.equal(code, 0, err);
+  const result = JSON.parse(out);
+  assert.equal(result.prompts, 1);
+  assert.deepEqual(result.sampling, { steps: 2, guidance: 7 });
+  const isRate = (value: unknown) => typeof value === "number" && value >= 0 && value <= 1;
+  assert(isRate(result.checkerError));
+  for (const kind of ["xml", "tags"]) {
+    assert(isRate(result[kind].misbinding), kind);
+    assert(isRate(result[kind].attributeAccuracy), kind);
+    assert.deepEqual(Object.keys(result[kind].perAttribute), ATTRIBUTES);
+  }
+  assert.match(err, /scene 1\/1/);
+  assert.deepEqual(await results(), before, "a limited evaluation records nothing");
+});
+
+Deno.test("--help explains and exits with 0, a wrong request exits with 2", async () => {
+  const help = await denoTask("eval", "--help");
+  assert.equal(help.code, 0);
+  assert.match(help.out, /Usage: deno task eval/);
+  for (
+    const wrong of [["--no-such-option"], ["--limit", "x"], ["--limit", "0"], ["--steps", "0"]]
+  ) {
+    const { code, err } = await denoTask("eval", ...wrong);
+    assert.equal(code, 2, err);
+    assert.match(err, new RegExp(wrong[0]!));
+  }
+});
+
+/** Names and times of what is recorded. */
+async function results(): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name } of Deno.readDir(new URL("bench/results", root))) {
+    const { mtime } = await Deno.stat(new URL(`bench/results/${name}`, root));
+    found.push(`${name} ${mtime?.getTime()}`);
+  }
+  return found.sort();
+}
