@@ -72,8 +72,8 @@ function outline(head: Figure, side: Side): number {
 
 /** The root of the right ear, from the middle of the head. */
 const EAR_ROOT = { x: 31, y: -46 };
-/** From the root: a strip from above any bun down to where every ear begins. */
-const EAR_STRIP: Area = { x: [6, 10], y: [-32, -12] };
+/** From the root: near its tip, above any bun; and below that, down to where every ear begins. */
+const EAR_AREAS: readonly Area[] = [{ x: [6, 10], y: [-33, -28] }, { x: [5, 11], y: [-27, -12] }];
 /** How an ear may be moved sideways (units) and turned (radians). */
 const EAR_SHIFTS = [-6, -4, -2, 0, 2, 4, 6];
 const EAR_TURNS = [-8, 0, 8].map((degrees) => degrees * Math.PI / 180);
@@ -85,7 +85,7 @@ const FAR_FROM_EAR = 0.12;
 /** Outlines. */
 const INK = labOf(0x1c1420);
 /** How much of a strip is an ear, and how much may be between ears: more is a hat. */
-const EAR_SHARE = 0.7, BETWEEN_SHARE = 0.5;
+const EAR_SHARE = 0.5, BETWEEN_SHARE = 0.5;
 
 /** Whether there are cat's ears: of the hair's colour or pink, on both sides, and not between. */
 export function hasCatEars(head: Figure, hair: string, paleness: readonly number[]): boolean {
@@ -94,17 +94,21 @@ export function hasCatEars(head: Figure, hair: string, paleness: readonly number
   const between = head.colors(BETWEEN_EARS);
   const seen = SIDES.map((side) => {
     const behind = [between, head.colors(BESIDE_EARS, [side])].map(medianColor);
-    const isEar = (pixel: Lab) => nearest(pixel, ears) < Math.min(FAR_FROM_EAR, nearest(pixel, behind));
+    const isEar = (pixel: Lab) =>
+      nearest(pixel, ears) < Math.min(FAR_FROM_EAR, nearest(pixel, behind));
     const shares = EAR_TURNS.flatMap((turn) =>
       EAR_SHIFTS.map((shift) => {
         const ear = head.part({ x: side * (EAR_ROOT.x + shift), y: EAR_ROOT.y }, turn);
-        const pixels = ear.colors(EAR_STRIP, [side]);
-        return pixels.filter(isEar).length / pixels.length;
+        return Math.min(...EAR_AREAS.map((area) => shareOf(ear.colors(area, [side]), isEar)));
       })
     );
     return Math.max(...shares);
   });
   return Math.min(...seen) >= EAR_SHARE;
+}
+
+function shareOf(pixels: readonly Lab[], is: (pixel: Lab) => boolean): number {
+  return pixels.filter(is).length / pixels.length;
 }
 
 function nearest(pixel: Lab, tones: readonly Lab[]): number {
