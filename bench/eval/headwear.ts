@@ -85,7 +85,7 @@ const FAR_FROM_EAR = 0.12;
 /** Outlines. */
 const INK = labOf(0x1c1420);
 /** How much of a strip is an ear, and how much may be between ears: more is a hat. */
-const EAR_SHARE = 0.5, BETWEEN_SHARE = 0.5;
+const EAR_SHARE = 0.5;
 
 /** Whether there are cat's ears: of the hair's colour or pink, on both sides, and not between. */
 export function hasCatEars(head: Figure, hair: string, paleness: readonly number[]): boolean {
