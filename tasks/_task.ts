@@ -1,18 +1,38 @@
-/** What all tasks share: options, `--json`, errors for people, exit codes. */
+/** What all tasks share: options, `--json`, `--lang`, errors for people, exit codes. */
 import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { RequestError } from "../src/mod.ts";
+import { RequestError } from "../src/errors.ts";
+import { inLanguage, language } from "./_language.ts";
 
 /** The thing asked for failed. */
 const EXIT_FAILED = 1;
 /** The request was wrong. */
 const EXIT_WRONG_REQUEST = 2;
 
-/** A command line for `deno task <name>`, with `--json` and `--help`. */
+const text = inLanguage({
+  en: {
+    json: "print one JSON object on stdout, everything else on stderr",
+    lang: "language of messages: en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)",
+    help: "show this help",
+    wholeNumber: "Expected a whole number.",
+    titles: {} as Readonly<Record<string, string>>,
+  },
+  zh: {
+    json: "在标准输出打印一个 JSON 对象，其余内容打印到标准错误",
+    lang: "消息的语言：en 或 zh（默认取自 LC_ALL、LC_MESSAGES 或 LANG）",
+    help: "显示本帮助",
+    wholeNumber: "应为非负整数。",
+    titles: { "Usage:": "用法：", "Options:": "选项：", "Arguments:": "参数：" },
+  },
+});
+
+/** A command line for `deno task <name>`, with `--json`, `--lang` and `--help`. */
 export function task(name: string, description: string): Command {
   return new Command(`deno task ${name}`)
     .description(description)
-    .option("--json", "print one JSON object on stdout, everything else on stderr")
-    .helpOption("--help", "show this help")
+    .option("--json", text.json)
+    .option("--lang <language>", text.lang, knownLanguage)
+    .helpOption("--help", text.help)
+    .configureHelp({ styleTitle: (title) => text.titles[title] ?? title })
     .exitOverride();
 }
 
@@ -20,11 +40,12 @@ export function task(name: string, description: string): Command {
  * Runs a task to the end of the process: exit 0 when it is done, 1 when it failed, 2 when the
  * request was wrong.
  *
- * @param action Does the work and returns what `--json` prints.
+ * @param action Does the work and returns what `--json` prints. Its second argument are the
+ *   command's arguments.
  */
 export async function run<Options extends { json?: true }>(
   command: Command,
-  action: (options: Options) => Promise<unknown>,
+  action: (options: Options, args: readonly string[]) => Promise<unknown>,
 ): Promise<never> {
   try {
     command.parse(Deno.args, { from: "user" });
@@ -34,21 +55,44 @@ export async function run<Options extends { json?: true }>(
   }
   const options = command.opts<Options>();
   try {
-    const result = await action(options);
+    const result = await action(options, command.args);
     if (options.json) console.log(JSON.stringify(result));
     Deno.exit(0);
   } catch (error) {
-    const { name, message } = error instanceof Error ? error : new Error(String(error));
+    const { name, message, details } = describe(error);
     console.error(`${name}: ${message}`);
-    if (options.json) console.log(JSON.stringify({ error: { name, message } }));
+    if (options.json) console.log(JSON.stringify({ error: { name, message }, ...details }));
     Deno.exit(error instanceof RequestError ? EXIT_WRONG_REQUEST : EXIT_FAILED);
   }
 }
 
+/** A task failed, and has more to tell a program than the message. */
+export class TaskFailure extends Error {
+  override name = "TaskFailure";
+  /** Stands beside `error` in the JSON object. */
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(message: string, details: Readonly<Record<string, unknown>>) {
+    super(message);
+    this.details = details;
+  }
+}
+
+function describe(error: unknown) {
+  if (!(error instanceof Error)) return { name: "Error", message: String(error), details: {} };
+  const { name, message } = error;
+  return { name, message, details: error instanceof TaskFailure ? error.details : {} };
+}
+
+function knownLanguage(value: string): string {
+  if (value !== "en" && value !== "zh") throw new InvalidArgumentError("en, zh");
+  return value;
+}
+
 /** Reads an option's value; commander names the option when it is refused. */
-export function wholeNumber(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("Expected a whole number.");
-  return Number(text);
+export function wholeNumber(value: string): number {
+  if (!/^\d{1,15}$/.test(value)) throw new InvalidArgumentError(text.wholeNumber);
+  return Number(value);
 }
 
 /** Milliseconds as people read them. */
@@ -57,3 +101,5 @@ export function duration(milliseconds: number): string {
     ? `${milliseconds.toFixed(0)} ms`
     : `${(milliseconds / 1000).toFixed(1)} s`;
 }
+
+export { inLanguage, language };

@@ -1,0 +1,37 @@
+/**
+ * The languages in which the toolkit speaks to people.
+ *
+ * @module
+ */
+
+/** English or Chinese. */
+export type Language = "en" | "zh";
+
+/** What a program says, in every language. The English text decides what there is to say. */
+export type Texts<T> = Readonly<Record<Language, T>>;
+
+/** The variables of POSIX that name the language of messages, the first that is set counts. */
+export const LANGUAGE_VARIABLES = ["LC_ALL", "LC_MESSAGES", "LANG"] as const;
+
+/**
+ * The language of a locale's name: Chinese for `zh`, `zh_CN.UTF-8` or `zh-Hans`, English for
+ * anything else.
+ *
+ * @example
+ * ```ts
+ * languageOf("zh_CN.UTF-8"); // "zh"
+ * languageOf("C"); // "en"
+ * ```
+ */
+export function languageOf(locale: string): Language {
+  return /^zh(?:$|[_.@-])/i.test(locale) ? "zh" : "en";
+}
+
+/** The language that an environment asks for. */
+export function languageOfEnvironment(get: (name: string) => string | undefined): Language {
+  for (const name of LANGUAGE_VARIABLES) {
+    const locale = get(name);
+    if (locale) return languageOf(locale);
+  }
+  return "en";
+}
