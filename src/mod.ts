@@ -15,8 +15,16 @@ export { SafetensorsError } from "./safetensors/mod.ts";
 export { TokenizerError } from "./tokenizer/mod.ts";
 export {
   canonicalPrompt,
+  type CheckedPrompt,
+  checkPrompt,
+  type CheckPromptOptions,
   parsePrompt,
   parseXmlPrompt,
+  type Prompt,
+  type PromptDiagnostic,
+  type PromptEncoder,
+  type PromptNode,
+  renderDiagnostics,
   XmlPromptError,
   type XmlPromptObject,
 } from "./prompt/mod.ts";

@@ -14,6 +14,7 @@ const text = inLanguage({
     lang: "language of messages: en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)",
     help: "show this help",
     wholeNumber: "Expected a whole number.",
+    number: "Expected a number from 0 on.",
     titles: {} as Readonly<Record<string, string>>,
   },
   zh: {
@@ -21,6 +22,7 @@ const text = inLanguage({
     lang: "消息的语言：en 或 zh（默认取自 LC_ALL、LC_MESSAGES 或 LANG）",
     help: "显示本帮助",
     wholeNumber: "应为非负整数。",
+    number: "应为非负数。",
     titles: { "Usage:": "用法：", "Options:": "选项：", "Arguments:": "参数：" },
   },
 });
@@ -59,29 +61,36 @@ export async function run<Options extends { json?: true }>(
     if (options.json) console.log(JSON.stringify(result));
     Deno.exit(0);
   } catch (error) {
-    const { name, message, details } = describe(error);
-    console.error(`${name}: ${message}`);
+    const { name, message, details, exitCode } = asFailure(error);
+    console.error(error instanceof TaskFailure ? message : `${name}: ${message}`);
     if (options.json) console.log(JSON.stringify({ error: { name, message }, ...details }));
-    Deno.exit(error instanceof RequestError ? EXIT_WRONG_REQUEST : EXIT_FAILED);
+    Deno.exit(exitCode);
   }
 }
 
-/** A task failed, and has more to tell a program than the message. */
+/** A task failed, and has more to tell a program than a message. */
 export class TaskFailure extends Error {
   override name = "TaskFailure";
   /** Stands beside `error` in the JSON object. */
   readonly details: Readonly<Record<string, unknown>>;
+  readonly exitCode: number;
 
-  constructor(message: string, details: Readonly<Record<string, unknown>>) {
+  constructor(
+    message: string,
+    details: Readonly<Record<string, unknown>>,
+    { isRequestWrong = false } = {},
+  ) {
     super(message);
     this.details = details;
+    this.exitCode = isRequestWrong ? EXIT_WRONG_REQUEST : EXIT_FAILED;
   }
 }
 
-function describe(error: unknown) {
-  if (!(error instanceof Error)) return { name: "Error", message: String(error), details: {} };
-  const { name, message } = error;
-  return { name, message, details: error instanceof TaskFailure ? error.details : {} };
+function asFailure(error: unknown) {
+  if (error instanceof TaskFailure) return error;
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  const exitCode = error instanceof RequestError ? EXIT_WRONG_REQUEST : EXIT_FAILED;
+  return { name, message, details: {}, exitCode };
 }
 
 function knownLanguage(value: string): string {
@@ -93,6 +102,13 @@ function knownLanguage(value: string): string {
 export function wholeNumber(value: string): number {
   if (!/^\d{1,15}$/.test(value)) throw new InvalidArgumentError(text.wholeNumber);
   return Number(value);
+}
+
+/** Reads an option's value: a number from 0 on. */
+export function positiveNumber(value: string): number {
+  const number = value.trim() === "" ? NaN : Number(value);
+  if (!(number >= 0 && Number.isFinite(number))) throw new InvalidArgumentError(text.number);
+  return number;
 }
 
 /** Milliseconds as people read them. */

@@ -10,34 +10,28 @@ import { compileGemma3, parseGemma3Config } from "../models/gemma3.ts";
 import { compileJinaClip, parseJinaClipConfig } from "../models/jina_clip.ts";
 import { compileNextDiT, type NextDiTConfig, parseNextDiTConfig } from "../models/next_dit.ts";
 import { CheckpointError, type Device, type DtypePolicy } from "../onnx/mod.ts";
-import {
-  type OpaqueEntry,
-  openWeights,
-  SafetensorsError,
-  type Weights,
-} from "../safetensors/mod.ts";
+import { openWeights, SafetensorsError, type Weights } from "../safetensors/mod.ts";
+import type { PromptEncoder } from "../prompt/mod.ts";
 import { createScheduler, type Scheduler, schedulerFromConfig } from "../schedulers/mod.ts";
-import {
-  loadSentencePieceTokenizer,
-  loadTokenizer,
-  type SentencePieceKind,
-  type Tokenizer,
-} from "../tokenizer/mod.ts";
+import type { Tokenizer } from "../tokenizer/mod.ts";
 import { Component } from "./_component.ts";
 import {
   type CheckpointFiles,
   CheckpointNotFoundError,
   COMFYUI_TOKENIZER_TENSOR,
   type ComponentFiles,
-  type TokenizerPlace,
 } from "./checkpoint.ts";
 import { ClipModel } from "./clip_model.ts";
+import { openTokenizer } from "./open_tokenizer.ts";
+import { promptEncoders } from "./prompt_encoders.ts";
 import { TextEncoder } from "./text_encoder.ts";
 import { Transformer } from "./transformer.ts";
 import { VaeDecoder } from "./vae.ts";
 
 /** Everything a pipeline runs. */
 export interface Components {
+  /** The text encoders as a check of a prompt's length wants to know them. */
+  readonly promptEncoders: readonly PromptEncoder[];
   readonly tokenizer: Tokenizer;
   readonly textEncoder: Component<TextEncoder>;
   /** Absent in a model without CLIP conditioning. */
@@ -46,6 +40,7 @@ export interface Components {
   readonly vae: Component<VaeDecoder>;
   readonly scheduler: Scheduler;
   readonly transformerConfig: NextDiTConfig;
+  readonly vaeClassName: "AutoencoderKL" | "AutoencoderTiny";
   /** Pixels per latent. */
   readonly vaeScaleFactor: number;
 }
@@ -126,9 +121,15 @@ export async function loadComponents(
   const component = <T extends AsyncDisposable>(opened: Opened, load: () => Promise<T>) =>
     new Component(load, opened.check, keep);
   return {
+    promptEncoders: promptEncoders({
+      tokenizer,
+      ...(clip === undefined ? {} : { clipTokenizer: clip.tokenizer }),
+      textPlaces: transformerConfig.axes_lens[0]!,
+    }),
     tokenizer,
     scheduler,
     transformerConfig,
+    vaeClassName: vaeConfig._class_name,
     vaeScaleFactor: pixelsPerLatent(vaeConfig),
     transformer: component(
       dit,
@@ -193,25 +194,6 @@ async function rememberFiles(paths: readonly string[]): Promise<() => Promise<vo
       );
     }
   };
-}
-
-async function openTokenizer(place: TokenizerPlace, kind: SentencePieceKind): Promise<Tokenizer> {
-  if (typeof place === "string") return await loadTokenizer(place);
-  return loadSentencePieceTokenizer(await readBytes(place), kind, place.file);
-}
-
-async function readBytes({ file: path, offset, byteLength }: OpaqueEntry): Promise<Uint8Array> {
-  using file = await Deno.open(path);
-  await file.seek(offset, Deno.SeekMode.Start);
-  const bytes = new Uint8Array(byteLength);
-  for (let filled = 0; filled < byteLength;) {
-    const count = await file.read(bytes.subarray(filled));
-    if (count === null) {
-      throw new SafetensorsError(`${path} became shorter while it was read.`, { file: path });
-    }
-    filled += count;
-  }
-  return bytes;
 }
 
 async function loadScheduler(file: string | undefined): Promise<Scheduler> {

@@ -1,25 +1,31 @@
-/** A byte order mark, white space, an XML declaration and comments: what may stand before a tag. */
-const PROLOGUE = /^\ufeff?(?:\s|<\?[\s\S]*?\?>|<!--[\s\S]*?-->)*/;
+import { isMainElement } from "./_known_elements.ts";
+import { markupOf } from "./_markup.ts";
 
-/** A tag's beginning. A name with a colon is left out: `<lora:style:0.8>` is no XML. */
-const TAG = /^<\/?[\p{L}_][\p{L}\p{N}\p{M}_.-]*(?=[\s/>])/u;
+/** A line, or what is left of one beside tags, that fences code in Markdown. */
+const FENCE =
+  /^[ \t]*(?:`{3,}|~{3,})[ \t]*(?:xml|html|prompt|text|txt|plaintext|markdown|md)?[ \t]*\r?$/gim;
 
-/** Two equal eyes around a mouth: Danbooru's `<o>_<o>`. */
-const FACE = /^(<\w+>)_\1/;
-
-/** How many characters from the start of a text are no content. */
-export function prologueLength(text: string): number {
-  return PROLOGUE.exec(text)![0].length;
+/** Text from between elements at the top without Markdown's fences, offsets kept. */
+export function withoutFences(text: string): string {
+  return text.replace(FENCE, (fence) => " ".repeat(fence.length));
 }
 
 /**
- * Whether a prompt is meant as XML: behind white space, comments and an XML declaration it begins
- * with `<name` or `</name`, followed by white space, `/` or `>`.
+ * Whether a prompt is meant as XML: behind white space, comments, an XML declaration and Markdown's
+ * fence it begins with a tag, or it has a `<character_1>` or `<general_tags>` further in.
  *
- * So `>_<, 1girl`, `<3`, `<|>_<|>` and `<lora:style:0.8>, 1girl` are plain text, and so is a
- * sentence with tags further in. `<o>_<o>` is the one face that looks like a tag.
+ * So `>_<, 1girl`, `<3`, `<|>_<|>` and `<lora:style:0.8>, 1girl` are plain text, and so is a sentence
+ * with other tags further in.
  */
 export function isXml(text: string): boolean {
-  const start = text.slice(prologueLength(text));
-  return TAG.test(start) && !FACE.test(start);
+  let isStart = true;
+  let end = 0;
+  for (const { kind, name, start, end: next } of markupOf(text)) {
+    isStart &&= withoutFences(text.slice(end, start)).trim() === "";
+    end = next;
+    if (kind === "open" || kind === "close") {
+      if (isStart || isMainElement(name)) return true;
+    } else if (kind === "cdata") isStart = false;
+  }
+  return false;
 }

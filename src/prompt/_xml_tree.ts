@@ -1,228 +1,279 @@
-import { SaxesParser, type SaxesTagPlain } from "saxes";
-import { prologueLength } from "./_is_xml.ts";
-import { positionAt } from "./_position.ts";
+/**
+ * Elements from tokens. A fault does not end the reading, so that one pass finds them all.
+ *
+ * @module
+ */
+import type { Findings } from "./_findings.ts";
+import { withoutFences } from "./_is_xml.ts";
+import { isKnown, near } from "./_known_elements.ts";
+import { type AttributeToken, type Token, tokensOf } from "./_lexer.ts";
+import { listItems } from "./_list.ts";
+import { type Markup, markupOf } from "./_markup.ts";
 import type { PromptNode } from "./types.ts";
-import { type PromptPosition, XmlPromptError } from "./xml_prompt_error.ts";
-
-/** The longest XML prompt, in UTF-16 units: many times what the encoders read. */
-const MAX_LENGTH = 1 << 16;
 
 /** How deep elements may stand inside one another; prompts need two or three levels. */
 const MAX_DEPTH = 64;
 
-/** How to get a text through that cannot be mended. */
-const OR_RAW = "To send the prompt exactly as typed, ask for raw.";
+const ATTRIBUTE_NAME = /^[\p{L}_:][\p{L}\p{N}\p{M}_.:-]*$/u;
 
-/** What saxes' fragments may not begin with, though XML may. */
-const DECLARATION = /^\ufeff?(?:\s*<\?xml\s[\s\S]*?\?>)?/;
+const CLOSINGS: Readonly<Record<string, string>> = {
+  comment: "-->",
+  cdata: "]]>",
+  instruction: "?>",
+  declaration: ">",
+};
 
-/**
- * Markup inside which `<` and `&` mean nothing; the beginning of such markup that never ends; or one
- * of the two characters where it should not stand.
- */
-const STRAY_MARKUP = new RegExp(
-  [
-    /<!--[\s\S]*?-->|<!\[CDATA\[[\s\S]*?\]\]>|<\?[\s\S]*?\?>/u,
-    /(?<unended><!--|<!\[CDATA\[|<\?)/u,
-    /(?<entity>&(?!(?:lt|gt|amp|quot|apos|#[0-9]+|#x[0-9A-Fa-f]+);)(?:\w+;)?)/u,
-    /(?<bracket><(?![/!?\p{L}_:]|$))/u,
-  ].map(({ source }) => source).join("|"),
-  "gu",
-);
-
-const ENDS: Readonly<Record<string, string>> = { "<!--": "-->", "<![CDATA[": "]]>", "<?": "?>" };
-
-/** What saxes complains of, as it says it, and what to do about it. */
-const ADVICE: readonly (readonly [RegExp, string])[] = [
-  [/attribute without value/, 'an attribute has no value: write name="value"'],
-  [/unquoted attribute value/, 'an attribute\'s value is not quoted: write name="value"'],
-  [/duplicate attribute/, "an attribute is given twice: keep one"],
-  [/no whitespace between attributes/, "attributes run together: put a space between them"],
-  [/attribute name/, 'a tag holds more than a name and attributes: write <name other="value">'],
-  [/tag name/, "a tag's name has a character that no name may have: use letters, digits, _ and -"],
-  [/closing tag/, "a closing tag holds more than a name: write </name>"],
-  [/forward-slash/, "a / in a tag is not followed by >: write <name/>"],
-  [/\]\]>/, '"]]>" may not stand in text: write ]]&gt;'],
-  [/character entity/, "the number after &# stands for no character that XML allows: remove it"],
-  [/malformed comment/, 'a comment holds "--": remove it'],
-  [/doctype/, "a DOCTYPE has no place in a prompt: remove it"],
-  [/XML declaration/, "an XML declaration may stand at the very start alone: remove it"],
-  [/disallowed character/, "a control character may not stand in XML: remove it"],
-  [/unexpected end/, "the prompt ends in the middle of a tag: complete it"],
-];
-
-/** Without namespaces attributes are strings; the type parameter tells saxes' types so. */
-interface PlainFragment {
-  readonly fragment: true;
-  readonly xmlns: false;
-}
-
-/** An element whose closing tag is still to come. */
-interface OpenElement {
+/** An element that may still change. */
+interface Draft {
   readonly name: string;
   readonly attributes: Readonly<Record<string, string>>;
-  readonly content: (string | PromptNode)[];
-  readonly start: PromptPosition;
+  readonly content: (string | Draft)[];
+  readonly start: number;
+  /** Behind the opening tag. */
+  readonly openEnd: number;
+  end: number;
+}
+
+/** A stretch of text that is content. */
+export interface TextSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What an XML text holds. */
+export interface Tree {
+  readonly roots: PromptNode[];
+  readonly texts: readonly TextSpan[];
 }
 
 /**
- * The elements of a well-formed XML text, of which several may stand at the top.
- *
- * saxes reads the markup. Stray markup and tags that close in the wrong order are found here,
- * because saxes reports them late, at another place, or loses the text around them.
- *
- * @throws {XmlPromptError} At the first fault.
+ * The elements of an XML text, of which several may stand at the top. Text beside those is put into
+ * `<other>` of `<general_tags>`, where the model expects what has no place of its own.
  */
-export function parseTree(text: string): PromptNode[] {
-  if (text.length > MAX_LENGTH) {
-    throw new XmlPromptError(
-      `the prompt has ${text.length} characters, but ${MAX_LENGTH} is the bound for XML. Shorten it.`,
-      positionAt(text, MAX_LENGTH),
-    );
-  }
-  refuseStrayMarkup(text);
-  return new TreeBuilder(text).build();
+export function parseTree(text: string, findings: Findings): Tree {
+  const markups = [...markupOf(text)];
+  for (const markup of markups) reportMarkup(text, markup, findings);
+  const tokens = tokensOf(text, markups);
+  const roots = new TreeBuilder(text, tokens, findings).build();
+  const texts = tokens.filter(({ kind }) => kind === "text");
+  return { roots: roots.map((root) => finished(root, findings)), texts };
 }
 
-function refuseStrayMarkup(text: string): void {
-  for (const { index, groups } of text.matchAll(STRAY_MARKUP)) {
-    const unended = groups?.["unended"];
-    if (unended !== undefined) {
-      const end = ENDS[unended];
-      throw new XmlPromptError(
-        `${unended} begins what never ends. Add ${end}, or remove it. ${OR_RAW}`,
-        positionAt(text, index),
-      );
-    }
-    const entity = groups?.["entity"];
-    if (entity !== undefined && entity.length > 1) {
-      throw new XmlPromptError(
-        `${entity} is unknown. Write the character itself; XML knows only &amp; &lt; &gt; &quot; ` +
-          `&apos; and numbers such as &#9829;. ${OR_RAW}`,
-        positionAt(text, index),
-      );
-    }
-    if (entity !== undefined) {
-      throw new XmlPromptError(
-        `a bare & may not stand in XML. Write &amp; instead. ${OR_RAW}`,
-        positionAt(text, index),
-      );
-    }
-    if (groups?.["bracket"] !== undefined) {
-      throw new XmlPromptError(
-        `a bare < begins no tag. Write &lt; instead. ${OR_RAW}`,
-        positionAt(text, index),
-      );
-    }
+function reportMarkup(text: string, markup: Markup, findings: Findings): void {
+  const { kind, start, end, name, isUnended, isFullWidth } = markup;
+  const isTag = kind === "open" || kind === "close";
+  const tag = kind === "close" ? `</${name}` : `<${name}`;
+  if (kind === "declaration") {
+    const word = /^<![A-Za-z]+/.exec(text.slice(start, start + 10))![0];
+    findings.add("entity-bound", start, start + word.length, word);
+  } else if (isUnended && isTag) findings.add("unfinished-tag", start, end, tag);
+  else if (isUnended) {
+    findings.add("unended", start, end, text.slice(start, end), CLOSINGS[kind]!);
+  } else if (isFullWidth) {
+    const slash = /[/／]..?$/.test(text.slice(start, end)) ? "/" : "";
+    findings.add("full-width-tag", start, end, `${tag}${slash}>`);
+  } else if (kind === "close" && !/^<\/[^\s/]+[ \t\r\n]*>$/.test(text.slice(start, end))) {
+    const content = text.slice(start + 2 + name.length, end - 1);
+    findings.add("closing-tag-content", start, end, joined(name, content) ?? name);
   }
 }
 
 class TreeBuilder {
   readonly #text: string;
-  readonly #roots: PromptNode[] = [];
-  readonly #open: OpenElement[] = [];
-  readonly #parser = new SaxesParser<PlainFragment>({ fragment: true, xmlns: false });
-  /** Where the last tag started: the next one is counted from there. */
-  #lastTag: PromptPosition | undefined;
-  /** Where the last element at the top ended. */
-  #lastRootEnd = 0;
+  readonly #tokens: readonly Token[];
+  readonly #findings: Findings;
+  readonly #roots: Draft[] = [];
+  readonly #open: Draft[] = [];
+  /** Text at the top, and where it begins. */
+  readonly #stray: { text: string; start: number; end: number }[] = [];
+  /** By name: closing tags still to come, less the elements for which they are. */
+  readonly #surplus = new Map<string, number>();
+  /** By name: elements that another one's closing tag ended before their own. */
+  readonly #crossed = new Map<string, number>();
 
-  constructor(text: string) {
+  constructor(text: string, tokens: readonly Token[], findings: Findings) {
     this.#text = text;
-    this.#parser.on("error", ({ message }) => this.#refuse(message));
-    this.#parser.on("opentag", (tag) => this.#openTag(tag));
-    this.#parser.on("closetag", (tag) => this.#closeTag(tag));
-    this.#parser.on("text", (characters) => this.#addText(characters));
-    this.#parser.on("cdata", (characters) => this.#addText(characters));
+    this.#tokens = tokens;
+    this.#findings = findings;
+    for (const token of tokens) {
+      if (token.kind === "close") add(this.#surplus, token.name, 1);
+      else if (token.kind === "open" && !token.isSelfClosing) add(this.#surplus, token.name, -1);
+    }
   }
 
-  build(): PromptNode[] {
-    // Blanked rather than cut off, so that positions stay true.
-    const body = this.#text.replace(DECLARATION, (match) => match.replace(/[^\r\n]/g, " "));
-    this.#parser.write(body).close();
+  build(): Draft[] {
+    for (const token of this.#tokens) {
+      if (token.kind === "text") this.#addText(token.text, token.start, token.end);
+      else if (token.kind === "close") this.#close(token.name, token.start, token.end);
+      else if (!this.#addElement(token)) return this.#roots;
+    }
+    this.#reportUnclosed();
+    this.#placeStrayText();
     return this.#roots;
   }
 
-  /** Where the tag starts that saxes has just read: values hold no `<`. */
-  #tagStart(): number {
-    return this.#text.lastIndexOf("<", this.#parser.position - 1);
+  #siblings(): (string | Draft)[] {
+    return this.#open.at(-1)?.content ?? this.#roots;
   }
 
-  #fail(offset: number, message: string): never {
-    throw new XmlPromptError(message, positionAt(this.#text, offset));
-  }
-
-  #openTag(tag: SaxesTagPlain): void {
-    const start = positionAt(this.#text, this.#tagStart(), this.#lastTag);
-    this.#lastTag = start;
+  /** @returns Whether the bound on depth was kept. */
+  #addElement(token: Token & { kind: "open" }): boolean {
+    const { name, start, end } = token;
     if (this.#open.length === MAX_DEPTH) {
-      this.#fail(
-        start.offset,
-        `<${tag.name}> is nested ${MAX_DEPTH + 1} deep, but ${MAX_DEPTH} is the bound.`,
-      );
+      this.#findings.add("too-deep", start, end, name, MAX_DEPTH + 1, MAX_DEPTH);
+      return false;
     }
-    const attributes = Object.fromEntries(Object.entries(tag.attributes));
-    this.#open.push({ name: tag.name, attributes, content: [], start });
+    const attributes = this.#attributes(name, token.attributes);
+    const element = { name, attributes, content: [], start, openEnd: end, end };
+    this.#siblings().push(element);
+    if (!token.isSelfClosing) this.#open.push(element);
+    return true;
   }
 
-  #closeTag(tag: SaxesTagPlain): void {
-    if (!tag.isSelfClosing) this.#checkOrder();
-    const { name, attributes, content, start: { line, column } } = this.#open.pop()!;
-    const children = content.filter((item) => typeof item !== "string");
-    const text = content.filter((item) => typeof item === "string").join("").trim();
-    const siblings = this.#open.at(-1)?.content ?? this.#roots;
-    siblings.push({ name, attributes, children, text, content, line, column });
-    if (this.#open.length === 0) this.#lastRootEnd = this.#parser.position;
+  #attributes(tag: string, tokens: readonly AttributeToken[]): Record<string, string> {
+    const values = new Map<string, string>();
+    for (const { name, value, isQuoted, start, end } of tokens) {
+      if (!ATTRIBUTE_NAME.test(name)) {
+        this.#findings.add("attribute-name", start, end, name, joined(tag, name));
+      } else if (value === undefined) this.#findings.add("attribute-value", start, end, name);
+      else if (!isQuoted) this.#findings.add("attribute-quotes", start, end, name, value);
+      else if (values.has(name)) this.#findings.add("duplicate-attribute", start, end, name);
+      else values.set(name, value);
+    }
+    // Defines each name as the object's own, so that even __proto__ is only a name.
+    return Object.fromEntries(values);
   }
 
-  /** saxes closes inner elements by itself before it complains. */
-  #checkOrder(): void {
-    const offset = this.#tagStart();
-    const written = /^<\/([^\s>]+)/.exec(this.#text.slice(offset, this.#parser.position))?.[1];
-    const innermost = this.#open.at(-1)!;
-    if (written === innermost.name) return;
-    const { name, start: { line, column } } = innermost;
-    const opened = `<${name}>, opened at line ${line}, column ${column}`;
-    this.#fail(
-      offset,
-      this.#open.some((element) => element.name === written)
-        ? `</${written}> closes an element inside which ${opened}, is still open. Put </${name}> ` +
-          `before it.`
-        : `</${written}> closes nothing here: expected </${name}> for ${opened}. Correct the name, ` +
-          `or add the missing tag.`,
-    );
-  }
-
-  #addText(characters: string): void {
+  #addText(text: string, start: number, end: number): void {
     const element = this.#open.at(-1);
-    if (element !== undefined) {
-      // A comment or the border of a CDATA section does not part text.
-      const { content } = element;
-      const last = content.at(-1);
-      if (typeof last === "string") content[content.length - 1] = last + characters;
-      else content.push(characters);
-    } else if (characters.trim() !== "") {
-      const end = this.#lastRootEnd;
-      this.#fail(
-        end + prologueLength(this.#text.slice(end)),
-        `text stands outside of every element. Put it into one, such as <general_tags>. ${OR_RAW}`,
-      );
+    if (element === undefined) {
+      if (text.trim() !== "") this.#addStrayText(text, start, end);
+      return;
     }
+    // A comment or the border of a CDATA section does not part text.
+    const { content } = element;
+    const last = content.at(-1);
+    if (typeof last === "string") content[content.length - 1] = last + text;
+    else content.push(text);
   }
 
-  #refuse(complaint: string): never {
-    if (complaint.includes("unclosed tag")) {
-      const { name, start } = this.#open.at(-1)!;
-      this.#fail(start.offset, `<${name}> is never closed. Add </${name}> where it ends.`);
-    }
-    const unmatched = /unmatched closing tag: (.*)\.$/.exec(complaint)?.[1];
-    if (unmatched !== undefined) {
-      this.#fail(
-        this.#tagStart(),
-        `</${unmatched}> closes nothing. Remove it, or add <${unmatched}> before it.`,
-      );
-    }
-    const advice = ADVICE.find(([pattern]) => pattern.test(complaint))?.[1] ?? complaint;
-    this.#fail(Math.max(0, this.#parser.position - 1), `${advice}. ${OR_RAW}`);
+  #addStrayText(text: string, start: number, end: number): void {
+    const content = withoutFences(text);
+    if (listItems(content).length === 0) return;
+    const raw = withoutFences(this.#text.slice(start, end));
+    const first = raw.search(/\S/);
+    const from = start + Math.max(0, first);
+    const to = start + raw.trimEnd().length;
+    this.#findings.add("stray-text", from, Math.max(from, to));
+    this.#stray.push({ text: content, start: from, end: Math.max(from, to) });
   }
+
+  #close(name: string, start: number, end: number): void {
+    const depth = this.#open.findLastIndex((element) => element.name === name);
+    if (depth >= 0) {
+      this.#reportCut(this.#open.slice(depth), start, end);
+      this.#open[depth]!.end = end;
+      this.#open.length = depth;
+      return;
+    }
+    add(this.#surplus, name, -1);
+    if ((this.#crossed.get(name) ?? 0) > 0) {
+      // Already told of where the tags crossed.
+      add(this.#crossed, name, -1);
+      return;
+    }
+    const innermost = this.#open.at(-1);
+    if (innermost === undefined) {
+      this.#findings.add("stray-closing-tag", start, end, name);
+      return;
+    }
+    const { line, column } = this.#findings.at(innermost.start);
+    const known = isKnown(name) && !isKnown(innermost.name) ? name : undefined;
+    this.#findings.add("misnamed-tag", start, end, name, innermost.name, line, column, known);
+    const isMeant = near(name, innermost.name) || near(innermost.name, name) ||
+      this.#surplus.get(innermost.name)! < 0;
+    if (!isMeant) return;
+    innermost.end = end;
+    add(this.#surplus, innermost.name, 1);
+    this.#open.pop();
+  }
+
+  /** The elements inside the first are still open at its closing tag. */
+  #reportCut([outer, ...cut]: readonly Draft[], start: number, end: number): void {
+    cut.forEach(({ name, start: opened, openEnd }, index) => {
+      const isCrossed = this.#surplus.get(name)! >= 0;
+      if (isCrossed) add(this.#crossed, name, 1);
+      else add(this.#surplus, name, 1);
+      // Of <n>…<n>, whose second was to close the first, only the second counts.
+      if (cut[index + 1]?.name === name) return;
+      if ((cut[index - 1] ?? outer!).name === name) {
+        this.#findings.add("doubled-tag", opened, openEnd, name);
+        return;
+      }
+      const { line, column } = this.#findings.at(opened);
+      const code = isCrossed ? "crossed-tags" : "unclosed-inside";
+      this.#findings.add(code, start, end, outer!.name, name, line, column);
+    });
+  }
+
+  #reportUnclosed(): void {
+    this.#open.forEach(({ name, start, openEnd }, index) => {
+      if (this.#open[index + 1]?.name === name) return;
+      const isDoubled = this.#open[index - 1]?.name === name;
+      this.#findings.add("unclosed-tag", start, openEnd, name, isDoubled);
+    });
+  }
+
+  #placeStrayText(): void {
+    if (this.#stray.length === 0) return;
+    const { start, end } = this.#stray[0]!;
+    const draft = (name: string): Draft => ({
+      name,
+      attributes: {},
+      content: [],
+      start,
+      openEnd: start,
+      end,
+    });
+    let general = find(this.#roots, "general_tags");
+    if (general === undefined) this.#roots.push(general = draft("general_tags"));
+    let other = find(general.content, "other");
+    if (other === undefined) general.content.push(other = draft("other"));
+    for (const { text } of this.#stray) other.content.push(", ", text);
+  }
+}
+
+/** `<character 1>` was meant to be `<character_1>`. */
+function joined(tag: string, content: string): string | undefined {
+  const name = `${tag}_${content.trim()}`;
+  return isKnown(name) ? name : undefined;
+}
+
+function add(counts: Map<string, number>, name: string, by: number): void {
+  counts.set(name, (counts.get(name) ?? 0) + by);
+}
+
+/** The first element of a name, searched in the order of the text. */
+function find(content: readonly (string | Draft)[], name: string): Draft | undefined {
+  for (const item of content) {
+    if (typeof item === "string") continue;
+    const found = item.name === name ? item : find(item.content, name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function finished(draft: Draft, findings: Findings): PromptNode {
+  const { name, attributes, start, end } = draft;
+  const content: (string | PromptNode)[] = [];
+  for (const item of draft.content) {
+    const last = content.at(-1);
+    if (typeof item !== "string") content.push(finished(item, findings));
+    else if (typeof last === "string") content[content.length - 1] = last + item;
+    else content.push(item);
+  }
+  const children = content.filter((item) => typeof item !== "string");
+  const text = content.filter((item) => typeof item === "string").join("").trim();
+  const position = findings.at(start);
+  return { name, attributes, children, text, content, ...position, length: end - start };
 }

@@ -4,9 +4,11 @@
  * @module
  */
 export * from "./canonical_prompt.ts";
+export * from "./check_prompt.ts";
 export * from "./parse_prompt.ts";
 export * from "./parse_xml_prompt.ts";
 export * from "./prompt_kind.ts";
+export * from "./render_diagnostics.ts";
 export * from "./system_prompt.ts";
 export * from "./types.ts";
 export * from "./xml_prompt_error.ts";

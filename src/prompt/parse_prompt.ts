@@ -1,17 +1,23 @@
-import { isXml } from "./_is_xml.ts";
-import { parseTree } from "./_xml_tree.ts";
+import { readPrompt } from "./_read_prompt.ts";
 import type { Prompt } from "./types.ts";
+import { XmlPromptError } from "./xml_prompt_error.ts";
 
 /**
  * Understands a prompt: XML as a forest of elements, anything else as plain text.
  *
- * A prompt is XML when, behind white space, comments and an XML declaration, it begins with a tag:
- * `<name` followed by white space, `/` or `>`. Faces such as `>_<` and `<o>_<o>`, hearts `<3` and
- * weights such as `<lora:style:0.8>` do not make a list of tags XML. Several elements may stand at
- * the top. Comments are no content.
+ * A prompt is XML when, behind white space, comments, an XML declaration and Markdown's fence, it
+ * begins with a tag, or when it has a `<character_1>` or `<general_tags>` further in. Several elements
+ * may stand at the top; text beside them becomes part of `<other>` in `<general_tags>`. Comments are
+ * no content.
  *
- * @throws {XmlPromptError} When a prompt that is meant as XML is not well-formed, has text outside
- * of every element, or exceeds the bounds on length and depth.
+ * Inside an element `&`, `<` and `>` are text wherever they are no entity and no tag: `love & peace`,
+ * `>_<`, `<o>_<o>`, `<3`, `<lora:style:0.8>`. Names have no colon. Tags of the model's elements may
+ * have an input method's brackets: `＜n＞`.
+ *
+ * {@linkcode checkPrompt} reads the same and reports instead of throwing.
+ *
+ * @throws {XmlPromptError} When a prompt has errors: tags that are not closed, cross or are
+ * unfinished, wrong attributes, a DOCTYPE, or more than 65,536 characters or 64 levels.
  *
  * @example
  * ```ts
@@ -20,5 +26,8 @@ import type { Prompt } from "./types.ts";
  * ```
  */
 export function parsePrompt(text: string): Prompt {
-  return isXml(text) ? { kind: "xml", roots: parseTree(text) } : { kind: "text", text };
+  const { prompt, findings } = readPrompt(text);
+  const errors = findings.diagnostics("en").filter(({ severity }) => severity === "error");
+  if (errors.length > 0) throw new XmlPromptError(errors);
+  return prompt;
 }

@@ -1,3 +1,4 @@
+import { Findings } from "./_findings.ts";
 import { listItems } from "./_list.ts";
 import { parsePrompt } from "./parse_prompt.ts";
 import type { PromptNode } from "./types.ts";
@@ -17,8 +18,6 @@ const TEXT_KEY = "#text";
 /** What comes before an attribute's name in its key. */
 const ATTRIBUTE_MARK = "@";
 
-const PROMPT_START = { line: 1, column: 1, offset: 0 };
-
 /**
  * An XML prompt as plain data.
  *
@@ -27,7 +26,7 @@ const PROMPT_START = { line: 1, column: 1, offset: 0 };
  * inside an object. An element that occurs several times within its parent becomes one array of all
  * its values. Attributes appear as `"@name"`, text beside elements or attributes as `"#text"`.
  *
- * @throws {XmlPromptError} When the prompt is plain text, or XML that is not well-formed.
+ * @throws {XmlPromptError} When the prompt is plain text, or XML with errors.
  *
  * @example
  * ```ts
@@ -39,19 +38,18 @@ const PROMPT_START = { line: 1, column: 1, offset: 0 };
 export function parseXmlPrompt(text: string): XmlPromptObject {
   const prompt = parsePrompt(text);
   if (prompt.kind === "text") {
-    throw new XmlPromptError(
-      "expected an XML prompt, which begins with an element such as <character_1>, but this is " +
-        "plain text.",
-      PROMPT_START,
-    );
+    const findings = new Findings(text);
+    findings.add("not-xml", 0, text.length);
+    throw new XmlPromptError(findings.diagnostics("en"));
   }
   return toObject(prompt.roots.map((root): Entry => [root.name, toValue(root)]));
 }
 
 type Entry = readonly [key: string, value: XmlPromptValue];
 
-function toValue({ attributes, children, text }: PromptNode): XmlPromptValue {
-  const items = listItems(text);
+function toValue({ attributes, children, content }: PromptNode): XmlPromptValue {
+  // An element parts the text before it from the text behind it, as a comma does.
+  const items = content.flatMap((item) => typeof item === "string" ? listItems(item) : []);
   const value = items.length > 1 ? items : items[0] ?? "";
   const entries = [
     ...Object.entries(attributes).map(([name, value]): Entry => [ATTRIBUTE_MARK + name, value]),
@@ -63,11 +61,17 @@ function toValue({ attributes, children, text }: PromptNode): XmlPromptValue {
 
 /** Values of equal keys are gathered in one array. */
 function toObject(entries: readonly Entry[]): XmlPromptObject {
-  const gathered = new Map<string, XmlPromptValue>();
+  const values = new Map<string, XmlPromptValue[]>();
   for (const [key, value] of entries) {
-    const earlier = gathered.get(key);
-    gathered.set(key, earlier === undefined ? value : [earlier, value].flat());
+    const gathered = values.get(key);
+    if (gathered === undefined) values.set(key, [value]);
+    else gathered.push(value);
   }
   // Defines each key as the object's own, so that even __proto__ is only a name.
-  return Object.fromEntries(gathered);
+  return Object.fromEntries(
+    Array.from(
+      values,
+      ([key, gathered]) => [key, gathered.length > 1 ? gathered.flat() : gathered[0]!],
+    ),
+  );
 }

@@ -3,7 +3,7 @@ import type { PromptKind } from "./types.ts";
 
 /**
  * Which of the two kinds a prompt is, without reading it whole: a prompt of kind `"xml"` may still
- * be malformed. `parsePrompt` says what makes a text XML.
+ * have errors. `parsePrompt` says what makes a text XML.
  */
 export function promptKind(text: string): PromptKind {
   return isXml(text) ? "xml" : "text";

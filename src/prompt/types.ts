@@ -1,5 +1,15 @@
-/** One element of an XML prompt. Positions count from 1 and are those of its opening tag. */
-export interface PromptNode {
+/** A place in a prompt. */
+export interface PromptPosition {
+  /** Counts from 1. */
+  readonly line: number;
+  /** Characters from the start of the line, counting from 1; a surrogate pair is one. */
+  readonly column: number;
+  /** UTF-16 units from the start of the prompt, counting from 0. */
+  readonly offset: number;
+}
+
+/** One element of an XML prompt. Its position is that of its opening tag. */
+export interface PromptNode extends PromptPosition {
   readonly name: string;
   readonly attributes: Readonly<Record<string, string>>;
   /** The elements inside, in order. */
@@ -8,8 +18,8 @@ export interface PromptNode {
   readonly text: string;
   /** Text and elements in the order in which they stand; text as typed, entities resolved. */
   readonly content: readonly (string | PromptNode)[];
-  readonly line: number;
-  readonly column: number;
+  /** UTF-16 units from its opening tag to the end of its closing tag. */
+  readonly length: number;
 }
 
 /** A prompt as understood: a forest of elements, or text that is no XML. */
@@ -19,3 +29,18 @@ export type Prompt =
 
 /** The two ways in which the model was trained to be spoken to. */
 export type PromptKind = Prompt["kind"];
+
+/** Something in a prompt that is wrong, or probably not meant. */
+export interface PromptDiagnostic extends PromptPosition {
+  /** Names the kind of fault, such as `"unclosed-tag"`; the same in every language. */
+  readonly code: string;
+  /** A prompt with errors makes no picture; warnings do not stop anything. */
+  readonly severity: "error" | "warning";
+  readonly message: string;
+  /** What to do about it. */
+  readonly suggestion?: string;
+  /** UTF-16 units from `offset` that it is about. */
+  readonly length: number;
+  /** How many more of its kind there are; only the first ones are listed. */
+  readonly more?: number;
+}

@@ -53,14 +53,43 @@ Deno.test("attributes, text beside elements and escaped characters are kept", ()
         eyes</c>`,
     ),
     `<a w="1 &quot;&#10;" v="x">
-love &amp; peace
+love & peace
 <b></b>
->_&lt;, x
-<b>]]&gt;</b>
+>_<, x
+<b>]]></b>
 </a>
 
 <c>red eyes</c>`,
   );
+});
+
+Deno.test("& and < are escaped only where they would be read as an entity or a tag", () => {
+  const canonical = (text: string) => canonicalPrompt(`<a>${text}</a>`).slice(3, -4);
+  for (const text of ["love & peace", "<o>_<o>, >_<", "AT&T;", "&nbsp;", "<3", "<lora:x:1>", "&"]) {
+    assert.equal(canonical(text), text);
+  }
+  assert.equal(canonical("&amp;lt;"), "&amp;lt;");
+  assert.equal(canonical("&amp;&amp;amp;"), "&&amp;amp;");
+  assert.equal(canonical("&lt;b>, >_<"), "&lt;b>, >_&lt;");
+  assert.equal(canonical("<![CDATA[<x <b> <y]]>"), "&lt;x &lt;b> &lt;y");
+  assert.equal(canonical("<![CDATA[＜n＞]]>"), "&#xFF1C;n＞");
+});
+
+Deno.test("full-width commas part items", () => {
+  assert.equal(canonicalPrompt("<a>蓝发，双马尾、微笑 , x</a>"), "<a>蓝发, 双马尾, 微笑, x</a>");
+});
+
+Deno.test("text outside of elements goes into <other>, once and for all", () => {
+  const canonical = `<character_1>
+<n>miku</n>
+</character_1>
+
+<general_tags>
+<other>best quality, Enjoy!</other>
+</general_tags>`;
+  const typed = "best quality\n```xml\n<character_1><n>miku</n></character_1>\n```\nEnjoy!";
+  assert.equal(canonicalPrompt(typed), canonical);
+  assert.equal(canonicalPrompt(canonical), canonical);
 });
 
 Deno.test("canonical form is its own canonical form and says the same", () => {

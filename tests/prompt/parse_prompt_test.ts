@@ -66,6 +66,94 @@ Deno.test("elements keep their order, attributes, text and position", () => {
   assert.deepEqual([style!.line, style!.column], [6, 1]);
 });
 
+/** Text that Danbooru's tags and other tools' notations put into elements. */
+const TEXTS = [
+  "love & peace",
+  ">_<",
+  "<o>_<o>",
+  "<|>_<|>",
+  ":<",
+  ">:<",
+  "<3",
+  "^_^",
+  "\\\\m/",
+  "AT&T;",
+  "&nbsp;",
+  "&#1;",
+  "&",
+  "<",
+  "<<<",
+  "a < b > c",
+  "<1girl>",
+  "<lora:style:0.8>",
+  "]]>",
+  "<!",
+  "<?",
+  "</3",
+  "blue <smile",
+  "(blue_hair:1.2)",
+];
+
+Deno.test("inside an element &, < and > are text where they are no markup", () => {
+  for (const text of TEXTS) {
+    for (const [before, after] of [["", ""], ["x, ", ", y"], ["\n", "\n"]]) {
+      const [node] = rootsOf(`<a>${before}${text}${after}<b>z</b></a>`);
+      assert.equal(node!.text, `${before}${text}${after}`.trim());
+      assert.equal(node!.children[0]!.text, "z");
+    }
+  }
+});
+
+Deno.test("Markdown's fences are no content, wherever the tags stand beside them", () => {
+  for (
+    const text of [
+      "```xml\n<a>x</a>\n```",
+      "```\r\n<a>x</a>\r\n```\r\n",
+      "\n  ```prompt \n<a>x</a>\n  ```\n",
+      "```xml <a>x</a> ```",
+      "~~~xml\n<a>x</a>\n~~~",
+    ]
+  ) assert.deepEqual(rootsOf(text).map(bare), [{ name: "a", attributes: {}, content: ["x"] }]);
+});
+
+Deno.test("text beside elements at the top becomes part of <general_tags><other>", () => {
+  const other = (text: string) => {
+    const general = rootsOf(text).find(({ name }) => name === "general_tags")!;
+    return general.children.find(({ name }) => name === "other")!.text.split(/\s*,\s*/)
+      .filter((item) => item !== "");
+  };
+  assert.deepEqual(other("best quality, >_<\n<character_1><n>miku</n></character_1>"), [
+    "best quality",
+    ">_<",
+  ]);
+  assert.deepEqual(
+    other("<general_tags><other>a</other><style>s</style></general_tags> b <c/> <![CDATA[<d>]]>"),
+    ["a", "b", "<d>"],
+  );
+  assert.deepEqual(other("Here:\n```xml\n<general_tags></general_tags>\n```\nEnjoy!"), [
+    "Here:",
+    "Enjoy!",
+  ]);
+});
+
+Deno.test("what an input method wrote for <, / and > makes tags of known names", () => {
+  const expected = [{ name: "n", attributes: {}, content: ["初音ミク"] }];
+  for (const text of ["＜n＞初音ミク＜／n＞", "<n＞初音ミク</n＞", "＜n ＞初音ミク＜/n>"]) {
+    assert.deepEqual(rootsOf(text).map(bare), expected, text);
+  }
+  assert.equal(rootsOf("<a>＜o＞_＜o＞</a>")[0]!.text, "＜o＞_＜o＞");
+});
+
+Deno.test("all errors are told at once, the first one in the message", () => {
+  const error = errorOf("<a b=c><n>x</a>\n<style>y");
+  assert.deepEqual(error.diagnostics.map(({ code, line, column }) => [code, line, column]), [
+    ["attribute-quotes", 1, 4],
+    ["unclosed-inside", 1, 12],
+    ["unclosed-tag", 2, 1],
+  ]);
+  assert.match(error.message, /^Line 1, column 4 .*2 more errors\.$/);
+});
+
 Deno.test("predefined and numeric entities and CDATA sections are text", () => {
   const [node] = rootsOf("<a>&lt;&gt;&amp;&quot;&apos;&#9829;&#x1F600;<![CDATA[ <b> & ]]></a>");
   assert.equal(node!.text, "<>&\"'♥😀 <b> &");
@@ -85,6 +173,10 @@ Deno.test("a byte order mark, a declaration and comments may stand before and be
   }
 });
 
+Deno.test("comments and instructions end as XML says, and hold anything", () => {
+  assert.equal(rootsOf("<a>x<!-- <b> --!> <!-- & -->y<?pi <c> > ?>z</a>")[0]!.text, "xyz");
+});
+
 Deno.test("any tree comes back from any way of writing it", () => {
   fc.assert(fc.property(
     fc.array(elementArbitrary, { minLength: 1, maxLength: 3 }),
@@ -100,28 +192,25 @@ Deno.test("any tree comes back from any way of writing it", () => {
 const FAULTS: readonly (readonly [text: string, line: number, column: number, named: RegExp])[] = [
   ["<a>x", 1, 1, /<a> is never closed.*<\/a>/],
   ["<a>\n  <n>miku\n</a>", 3, 1, /<\/a>.*<n>, opened at line 2, column 3.*Put <\/n>/],
+  ["<a>\n <n>miku</a></n>", 2, 9, /<\/a> crosses <n>, opened at line 2, column 2.*Put <\/n>/],
+  ["<a><n>miku<n></a>", 1, 11, /<n> opens inside <n>.*Write <\/n>/],
   ["<a>x</b>", 1, 5, /<\/b> closes nothing here: expected <\/a>/],
+  ["<aple>x</apple>", 1, 8, /<\/apple> closes nothing here: expected <\/aple>/],
+  ["<apearance>x</appearance>", 1, 13, /Correct <apearance> to <appearance>/],
   ["<a>x</a></b>", 1, 9, /<\/b> closes nothing\. Remove/],
   ["</a>", 1, 1, /<\/a> closes nothing\. Remove/],
-  ["<a>\r\nlove & peace</a>", 2, 6, /bare &.*&amp;/],
-  ["<a>rock&roll</a>", 1, 8, /bare &/],
-  ["<a>&nbsp;</a>", 1, 4, /&nbsp; is unknown/],
-  ["<a>😀>_<, x</a>", 1, 7, /bare <.*&lt;/],
-  ["<a><3</a>", 1, 4, /bare </],
-  ["<a><1girl>x</1girl></a>", 1, 4, /bare </],
-  ["<a>x</a>\n tail <b/>", 2, 2, /outside of every element/],
-  ["<a>x</a><!-- c -->\n<![CDATA[tail]]>", 2, 1, /outside of every element/],
-  ["<a b>x</a>", 1, 5, /no value/],
-  ["<a b=c>x</a>", 1, 6, /not quoted/],
-  ["<a b='1' b='2'>x</a>", 1, 15, /given twice/],
-  ["<a>]]></a>", 1, 6, /]]&gt;/],
-  ["<a>&#1;</a>", 1, 7, /&#/],
-  ["<a>\u0001</a>", 1, 4, /control character/],
-  ["<a>x</a><!DOCTYPE b>", 1, 17, /DOCTYPE/],
-  ["<a>x</a><b", 1, 10, /middle of a tag/],
+  ["<n miku</n>", 1, 1, /<n has no > at its end/],
+  ["<n>miku</n\n<style>x</style>", 1, 8, /<\/n has no > at its end/],
+  ["<a b>x</a>", 1, 4, /no value/],
+  ["<a b=c>x</a>", 1, 4, /not quoted.*b="c"/],
+  ["<a b='1' b='2'>x</a>", 1, 10, /given twice/],
+  ["<character 1>x</character>", 1, 12, /no name of an attribute.*<character_1>/],
+  ["<a>x</a b>", 1, 5, /closing tag holds more/],
+  ["<a>x</a><!DOCTYPE b>", 1, 9, /DOCTYPE.*bound.* 0/],
+  ["<a>&lol;</a><!ENTITY lol 'x'>", 1, 13, /ENTITY.*bound.* 0/],
   ["<a><!-- b</a>", 1, 4, /<!--.*-->/],
   ["<a><![CDATA[b</a>", 1, 4, /]]>/],
-  ['<a><?xml version="1.0"?></a>', 1, 9, /very start/],
+  ["<a><?xml b</a>", 1, 4, /\?>/],
 ];
 
 for (const [text, line, column, named] of FAULTS) {
@@ -140,6 +229,7 @@ Deno.test("depth and length have bounds, which the error names", () => {
   const long = (length: number) => `<a>${"x".repeat(length - 7)}</a>`;
   rootsOf(long(65_536));
   assert.match(errorOf(long(65_537)).message, /65537 characters.*65536/);
+  assert.match(errorOf("x".repeat(65_537)).message, /65537 characters.*65536/);
 });
 
 Deno.test("whatever is typed, it parses or is refused at a place inside it", () => {

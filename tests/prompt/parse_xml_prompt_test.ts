@@ -40,6 +40,10 @@ Deno.test("attributes and text beside elements have keys of their own", () => {
   );
 });
 
+Deno.test("an element parts the text on its two sides", () => {
+  assert.deepEqual(parseXmlPrompt("<a>x<b>z</b>y</a>"), { a: { b: "z", "#text": ["x", "y"] } });
+});
+
 Deno.test("no element's name reaches the prototype", () => {
   const found = parseXmlPrompt("<__proto__><polluted>yes</polluted></__proto__>");
   assert.deepEqual(Object.keys(found), ["__proto__"]);

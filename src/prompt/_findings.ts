@@ -1,0 +1,80 @@
+import type { Language } from "../language.ts";
+import { Positions } from "./_positions.ts";
+import { type Code, type Details, sayingOf } from "./_texts.ts";
+import type { PromptDiagnostic, PromptPosition } from "./types.ts";
+
+/** What is only probably wrong; anything else is an error. */
+const WARNINGS: ReadonlySet<Code> = new Set<Code>([
+  "stray-text",
+  "loose-text",
+  "tags-in-text",
+  "unknown-tag",
+  "full-width-tag",
+  "not-a-tag",
+  "duplicate-character",
+  "duplicate-name",
+  "outside-character",
+  "empty-element",
+  "count-mismatch",
+  "weighted-tag",
+  "escaped-parenthesis",
+  "lora-tag",
+  "control-character",
+  "too-many-tokens",
+]);
+
+/** How many faults of one kind are listed; the last one says how many more there are. */
+const MOST_OF_A_KIND = 20;
+
+interface Finding {
+  readonly code: Code;
+  readonly offset: number;
+  readonly length: number;
+  readonly say: (language: Language) => readonly [string, string?];
+}
+
+/** Collects what is found in one prompt. */
+export class Findings {
+  readonly #text: string;
+  #positions: Positions | undefined;
+  readonly #found: Finding[] = [];
+  readonly #counts = new Map<Code, number>();
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** Line and column of an offset. */
+  at(offset: number): PromptPosition {
+    this.#positions ??= new Positions(this.#text);
+    return this.#positions.at(offset);
+  }
+
+  /** Adds a fault between two offsets. */
+  add<C extends Code>(code: C, start: number, end: number, ...details: Details<C>): void {
+    const count = (this.#counts.get(code) ?? 0) + 1;
+    this.#counts.set(code, count);
+    if (count > MOST_OF_A_KIND) return;
+    const say = (language: Language) => sayingOf(code, details, language);
+    this.#found.push({ code, offset: start, length: end - start, say });
+  }
+
+  /** Everything found, in the order of the text. */
+  diagnostics(language: Language): PromptDiagnostic[] {
+    const last = new Map(this.#found.map((finding) => [finding.code, finding]));
+    return this.#found.map((finding): PromptDiagnostic => {
+      const { code, offset, length } = finding;
+      const [message, suggestion] = finding.say(language);
+      const more = last.get(code) === finding ? this.#counts.get(code)! - MOST_OF_A_KIND : 0;
+      return {
+        code,
+        severity: WARNINGS.has(code) ? "warning" : "error",
+        message,
+        ...(suggestion === undefined ? {} : { suggestion }),
+        ...this.at(offset),
+        length,
+        ...(more > 0 ? { more } : {}),
+      };
+    }).sort((a, b) => a.offset - b.offset);
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * The elements that the model was trained on, and which of them a misspelt one was meant to be.
+ *
+ * @module
+ */
+
+/**
+ * Of a character. README of NewBieAI-Lab/NewBie-image-Exp0.1, "XML structured prompt": `n`, `gender`,
+ * `appearance`, `clothing`, `expression`, `action`, `position`. `body_type` and `interaction` are
+ * from the prompt builders that the community uses with the model (ComfyUI's NewBie nodes).
+ */
+const CHARACTER_ELEMENTS: ReadonlySet<string> = new Set([
+  "n",
+  "gender",
+  "appearance",
+  "clothing",
+  "body_type",
+  "expression",
+  "action",
+  "interaction",
+  "position",
+]);
+
+/**
+ * Of the picture. The same README: `count`, `style`, `background`, `atmosphere`, `quality`,
+ * `objects`, `other`; the rest from the prompt builders, which also write `caption` beside
+ * `general_tags`.
+ */
+const GENERAL_ELEMENTS: ReadonlySet<string> = new Set([
+  "count",
+  "artist",
+  "artists",
+  "style",
+  "background",
+  "environment",
+  "perspective",
+  "atmosphere",
+  "lighting",
+  "quality",
+  "resolution",
+  "objects",
+  "other",
+  "caption",
+]);
+
+/** What holds the others: `img` wraps a whole prompt, `danbooru_tags` is used in negative prompts. */
+const CONTAINERS: ReadonlySet<string> = new Set(["general_tags", "img", "danbooru_tags"]);
+
+const CHARACTER = /^character_[1-9]\d*$/;
+
+/** `<character_1>`, `<character_2>`… */
+export const isCharacter = (name: string): boolean => CHARACTER.test(name);
+
+/** Whether an element belongs into a character. */
+export const isCharacterElement = (name: string): boolean => CHARACTER_ELEMENTS.has(name);
+
+/** The two elements that no plain text contains by chance. */
+export const isMainElement = (name: string): boolean =>
+  name === "general_tags" || isCharacter(name);
+
+/** Whether an element holds other elements rather than tags. */
+export const isContainer = (name: string): boolean => isCharacter(name) || CONTAINERS.has(name);
+
+/** Whether the model was trained on an element of this name. */
+export const isKnown = (name: string): boolean =>
+  isCharacter(name) || CHARACTER_ELEMENTS.has(name) || GENERAL_ELEMENTS.has(name) ||
+  CONTAINERS.has(name);
+
+const KNOWN: readonly string[] = [...CHARACTER_ELEMENTS, ...GENERAL_ELEMENTS, ...CONTAINERS];
+
+/** Names that people use for what has another name here. */
+const ALIASES: Readonly<Record<string, string>> = {
+  name: "n",
+  names: "n",
+  clothes: "clothing",
+  outfit: "clothing",
+  pose: "action",
+  general: "general_tags",
+  tags: "general_tags",
+  description: "caption",
+};
+
+/** No known name is longer; what is much longer is no misspelling. */
+const LONGEST_MISSPELLING = 24;
+/** Names up to this length may have one mistake, longer ones two. */
+const SHORT_NAME = 4;
+
+/** The known name that an unknown one was probably meant to be. */
+export function suggestionFor(name: string): string | undefined {
+  if (isKnown(name) || name.length > LONGEST_MISSPELLING) return undefined;
+  const plain = name.toLowerCase().replaceAll(/[-.]/g, "_");
+  if (isKnown(plain)) return plain;
+  if (Object.hasOwn(ALIASES, plain)) return ALIASES[plain];
+  const [, stem, number] = /^(.*?)_?0*([1-9]\d*)?$/.exec(plain)!;
+  if (stem === "char" || near(stem!, "character")) return `character_${number ?? 1}`;
+  return KNOWN.find((known) => near(plain, known));
+}
+
+/** Whether two names differ by a slip or two. */
+export function near(name: string, known: string): boolean {
+  if (known.length < SHORT_NAME || Math.abs(name.length - known.length) > 2) return false;
+  if (name.length > LONGEST_MISSPELLING) return false;
+  return distance(name, known) <= (known.length <= SHORT_NAME ? 1 : 2);
+}
+
+/** Letters added, left out, replaced or swapped with their neighbour. */
+function distance(a: string, b: string): number {
+  const rows = [Array.from({ length: b.length + 1 }, (_, column) => column)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = rows[i - 1]![j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row[j] = Math.min(rows[i - 1]![j]! + 1, row[j - 1]! + 1, replaced);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) row[j] = Math.min(row[j]!, rows[i - 2]![j - 2]! + 1);
+    }
+    rows.push(row);
+  }
+  return rows[a.length]![b.length]!;
+}

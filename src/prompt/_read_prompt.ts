@@ -1,0 +1,27 @@
+import { Findings } from "./_findings.ts";
+import { isXml } from "./_is_xml.ts";
+import { parseTree, type Tree } from "./_xml_tree.ts";
+import type { Prompt } from "./types.ts";
+
+/** The longest prompt, in UTF-16 units: many times what the encoders read. */
+const MAX_LENGTH = 1 << 16;
+
+/** A prompt, and what was found while reading it. */
+export interface ReadPrompt {
+  readonly prompt: Prompt;
+  readonly findings: Findings;
+  /** Absent for plain text. */
+  readonly tree?: Tree;
+}
+
+/** Reads a prompt to its end, whatever is wrong with it. */
+export function readPrompt(text: string): ReadPrompt {
+  const findings = new Findings(text);
+  if (text.length > MAX_LENGTH) {
+    findings.add("too-long", MAX_LENGTH, text.length, text.length, MAX_LENGTH);
+    return { prompt: { kind: "text", text }, findings };
+  }
+  if (!isXml(text)) return { prompt: { kind: "text", text }, findings };
+  const tree = parseTree(text, findings);
+  return { prompt: { kind: "xml", roots: tree.roots }, findings, tree };
+}

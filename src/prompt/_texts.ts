@@ -1,0 +1,301 @@
+/**
+ * What is said of each fault, in every language.
+ *
+ * @module
+ */
+import type { Language } from "../language.ts";
+
+/** A message, and what to do. */
+export type Saying = readonly [message: string, suggestion?: string];
+
+/** How to get a text through that cannot be mended. */
+const AS_TEXT = "If it is text, write &lt; instead of <.";
+const AS_TEXT_ZH = "如果它是文字，请把 < 写成 &lt;。";
+
+const plural = (count: number, word: string) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
+const en = {
+  "not-xml": (): Saying => [
+    "expected an XML prompt, which begins with an element such as <character_1>, but this is plain " +
+    "text.",
+  ],
+  "too-long": (length: number, bound: number): Saying => [
+    `the prompt has ${length} characters, but ${bound} is the bound.`,
+    "Shorten it.",
+  ],
+  "too-deep": (name: string, depth: number, bound: number): Saying => [
+    `<${name}> is nested ${depth} deep, but ${bound} is the bound.`,
+    "Close elements that are meant to stand side by side.",
+  ],
+  "entity-bound": (written: string): Saying => [
+    `${written} has no place in a prompt: the bound on entities that a prompt defines is 0.`,
+    "Remove it.",
+  ],
+  "unclosed-tag": (name: string, isDoubled: boolean): Saying => [
+    `<${name}> is never closed.`,
+    isDoubled
+      ? `Write </${name}> if it was meant to close the <${name}> before it.`
+      : `Add </${name}> where it ends. ${AS_TEXT}`,
+  ],
+  "doubled-tag": (name: string): Saying => [
+    `<${name}> opens inside <${name}> and is never closed.`,
+    `Write </${name}> if it was meant to close the <${name}> before it.`,
+  ],
+  "unclosed-inside": (outer: string, name: string, line: number, column: number): Saying => [
+    `</${outer}> closes an element inside which <${name}>, opened at line ${line}, column ` +
+    `${column}, is still open.`,
+    `Put </${name}> before it.`,
+  ],
+  "crossed-tags": (outer: string, name: string, line: number, column: number): Saying => [
+    `</${outer}> crosses <${name}>, opened at line ${line}, column ${column}, which is closed only ` +
+    "after it.",
+    `Put </${name}> before it.`,
+  ],
+  "misnamed-tag": (
+    written: string,
+    expected: string,
+    line: number,
+    column: number,
+    known: string | undefined,
+  ): Saying => [
+    `</${written}> closes nothing here: expected </${expected}> for <${expected}>, opened at line ` +
+    `${line}, column ${column}.`,
+    known === written
+      ? `Correct <${expected}> to <${written}>.`
+      : `Write </${expected}>, or add the missing tag.`,
+  ],
+  "stray-closing-tag": (name: string): Saying => [
+    `</${name}> closes nothing.`,
+    `Remove it, or add <${name}> before it.`,
+  ],
+  "unfinished-tag": (tag: string): Saying => [
+    `${tag} has no > at its end.`,
+    `Write ${tag}>.`,
+  ],
+  "unended": (opening: string, closing: string): Saying => [
+    `${opening} begins what never ends.`,
+    `Add ${closing}, or remove it.`,
+  ],
+  "closing-tag-content": (name: string): Saying => [
+    "a closing tag holds more than a name.",
+    `Write </${name}>.`,
+  ],
+  "attribute-value": (name: string): Saying => [
+    `the attribute ${name} has no value.`,
+    `Write ${name}="value". ${AS_TEXT}`,
+  ],
+  "attribute-quotes": (name: string, value: string): Saying => [
+    `the value of ${name} is not quoted.`,
+    `Write ${name}="${value}".`,
+  ],
+  "attribute-name": (name: string, element: string | undefined): Saying => [
+    `${name} is no name of an attribute.`,
+    element === undefined ? `Write <element name="value">. ${AS_TEXT}` : `Write <${element}>.`,
+  ],
+  "duplicate-attribute": (name: string): Saying => [
+    `the attribute ${name} is given twice.`,
+    "Keep one.",
+  ],
+  "stray-text": (): Saying => [
+    "this text stands outside of every element, and is read as part of <general_tags><other>.",
+    "Put it into the element where it belongs.",
+  ],
+  "loose-text": (name: string): Saying => [
+    `this text stands in <${name}> beside elements.`,
+    "Put it into an element of its own.",
+  ],
+  "tags-in-text": (name: string): Saying => [
+    `this is read as plain text, although it has <${name}> in it.`,
+    "To have it read as XML, begin with an element such as <character_1>.",
+  ],
+  "unknown-tag": (name: string, known: string): Saying => [
+    `<${name}> is not among the elements that the model was trained on.`,
+    `Did you mean <${known}>?`,
+  ],
+  "full-width-tag": (tag: string): Saying => [
+    "this tag has full-width brackets; it is read as one with < and >.",
+    `Write ${tag}.`,
+  ],
+  "not-a-tag": (): Saying => [
+    "this looks like a closing tag, but is none; it is read as text.",
+    "A name begins with a letter or _ and has letters, digits, _, - and . in it.",
+  ],
+  "duplicate-character": (name: string, line: number, free: string): Saying => [
+    `<${name}> stands here a second time; the first is in line ${line}.`,
+    `If this is another character, call it <${free}>.`,
+  ],
+  "duplicate-name": (name: string, line: number): Saying => [
+    `two characters are called ${name}; the first is in line ${line}.`,
+    "If they are two people, give each a name of its own.",
+  ],
+  "outside-character": (name: string): Saying => [
+    `<${name}> belongs to a character, but stands outside of one.`,
+    "Move it into <character_1>, or into the character it describes.",
+  ],
+  "empty-element": (name: string): Saying => [
+    `<${name}> is empty and says nothing.`,
+    "Fill or remove it.",
+  ],
+  "count-mismatch": (tag: string, described: number, right: string | undefined): Saying => [
+    `<count> says ${tag}, but ${plural(described, "character")} ${
+      described === 1 ? "is" : "are"
+    } described${right === undefined ? "" : ` (${right})`}.`,
+    right === undefined
+      ? "Correct the count, or describe as many characters."
+      : `Write ${right}, or describe who is missing.`,
+  ],
+  "weighted-tag": (tag: string): Saying => [
+    `the model has no weights for single tags; ${tag} is read letter by letter.`,
+    "Remove the brackets and the number.",
+  ],
+  "escaped-parenthesis": (tag: string): Saying => [
+    `the backslashes in ${tag} are read as part of the text; the model was trained on tags without ` +
+    "them.",
+    `Write ${tag.replaceAll("\\", "")}.`,
+  ],
+  "lora-tag": (tag: string): Saying => [
+    `a prompt loads no LoRA; ${tag} is read as text.`,
+    "Remove it.",
+  ],
+  "control-character": (code: string): Saying => [
+    `the control character U+${code} stands in the text.`,
+    "Remove it.",
+  ],
+  "too-many-tokens": (encoder: string, count: number, limit: number, lost: string): Saying => [
+    `${encoder} reads ${limit} of ${count} tokens; these words fall off: ${lost}`,
+    "Shorten the prompt, or put what matters first.",
+  ],
+};
+
+type Catalogue = typeof en;
+
+const zh: Catalogue = {
+  "not-xml": () => ["应为 XML 提示词，即以 <character_1> 之类的元素开头；这里却是普通文本。"],
+  "too-long": (length, bound) => [`提示词有 ${length} 个字符，上限为 ${bound}。`, "请缩短。"],
+  "too-deep": (name, depth, bound) => [
+    `<${name}> 嵌套了 ${depth} 层，上限为 ${bound}。`,
+    "请把本应并列的元素各自闭合。",
+  ],
+  "entity-bound": (written) => [
+    `提示词里不能有 ${written}：允许自定义的实体数量上限为 0。`,
+    "请删除。",
+  ],
+  "unclosed-tag": (name, isDoubled) => [
+    `<${name}> 没有闭合。`,
+    isDoubled
+      ? `如果它本来要闭合前面的 <${name}>，请写成 </${name}>。`
+      : `请在它结束的地方加上 </${name}>。${AS_TEXT_ZH}`,
+  ],
+  "doubled-tag": (name) => [
+    `<${name}> 里面又有 <${name}>，而且没有闭合。`,
+    `如果它本来要闭合前面的 <${name}>，请写成 </${name}>。`,
+  ],
+  "unclosed-inside": (outer, name, line, column) => [
+    `</${outer}> 闭合时，第 ${line} 行第 ${column} 列的 <${name}> 还没有闭合。`,
+    `请在它前面加上 </${name}>。`,
+  ],
+  "crossed-tags": (outer, name, line, column) => [
+    `</${outer}> 与第 ${line} 行第 ${column} 列的 <${name}> 交叉：后者在它之后才闭合。`,
+    `请把 </${name}> 移到它前面。`,
+  ],
+  "misnamed-tag": (written, expected, line, column, known) => [
+    `</${written}> 在这里没有可闭合的元素：第 ${line} 行第 ${column} 列的 <${expected}> 需要 </${expected}>。`,
+    known === written
+      ? `请把 <${expected}> 改为 <${written}>。`
+      : `请写成 </${expected}>，或补上缺少的标签。`,
+  ],
+  "stray-closing-tag": (name) => [
+    `</${name}> 没有可闭合的元素。`,
+    `请删除它，或在前面加上 <${name}>。`,
+  ],
+  "unfinished-tag": (tag) => [`${tag} 的末尾缺少 >。`, `请写成 ${tag}>。`],
+  "unended": (opening, closing) => [`${opening} 之后没有结束。`, `请加上 ${closing}，或删除它。`],
+  "closing-tag-content": (name) => ["闭合标签里除了名称还有别的内容。", `请写成 </${name}>。`],
+  "attribute-value": (name) => [
+    `属性 ${name} 没有值。`,
+    `请写成 ${name}="值"。${AS_TEXT_ZH}`,
+  ],
+  "attribute-quotes": (name, value) => [
+    `属性 ${name} 的值没有加引号。`,
+    `请写成 ${name}="${value}"。`,
+  ],
+  "attribute-name": (name, element) => [
+    `${name} 不能作为属性名。`,
+    element === undefined ? `请写成 <元素 属性="值">。${AS_TEXT_ZH}` : `请写成 <${element}>。`,
+  ],
+  "duplicate-attribute": (name) => [`属性 ${name} 重复了。`, "请只保留一个。"],
+  "stray-text": () => [
+    "这段文字不在任何元素之内，将被当作 <general_tags><other> 的一部分。",
+    "请把它放进所属的元素。",
+  ],
+  "loose-text": (name) => [
+    `这段文字直接写在 <${name}> 里，与其他元素并列。`,
+    "请把它放进单独的元素。",
+  ],
+  "tags-in-text": (name) => [
+    `虽然其中有 <${name}>，但整段被当作普通文本。`,
+    "要按 XML 读取，请以 <character_1> 之类的元素开头。",
+  ],
+  "unknown-tag": (name, known) => [
+    `模型训练时没有 <${name}> 这个元素。`,
+    `是不是想写 <${known}>？`,
+  ],
+  "full-width-tag": (tag) => ["这个标签用了全角括号，已按 < 和 > 读取。", `请写成 ${tag}。`],
+  "not-a-tag": () => [
+    "这里看起来像闭合标签，其实不是，将被当作文字。",
+    "名称须以字母或 _ 开头，只含字母、数字、_、- 和 .。",
+  ],
+  "duplicate-character": (name, line, free) => [
+    `<${name}> 在这里第二次出现，第一次在第 ${line} 行。`,
+    `如果是另一个角色，请命名为 <${free}>。`,
+  ],
+  "duplicate-name": (name, line) => [
+    `有两个角色都叫 ${name}，第一个在第 ${line} 行。`,
+    "如果是两个人，请分别取名。",
+  ],
+  "outside-character": (name) => [
+    `<${name}> 属于角色，却写在角色之外。`,
+    "请移到 <character_1> 或它所描述的角色里。",
+  ],
+  "empty-element": (name) => [`<${name}> 是空的，没有任何作用。`, "请填写内容或删除它。"],
+  "count-mismatch": (tag, described, right) => [
+    `<count> 写的是 ${tag}，实际描述了 ${described} 个角色${
+      right === undefined ? "" : `（${right}）`
+    }。`,
+    right === undefined
+      ? "请修改人数，或描述相应数量的角色。"
+      : `请写成 ${right}，或补上缺少的角色。`,
+  ],
+  "weighted-tag": (tag) => [
+    `模型没有单个标签的权重，${tag} 会原样当作文字读取。`,
+    "请去掉括号和数字。",
+  ],
+  "escaped-parenthesis": (tag) => [
+    `${tag} 里的反斜杠会被当作文字，而模型训练时的标签没有反斜杠。`,
+    `请写成 ${tag.replaceAll("\\", "")}。`,
+  ],
+  "lora-tag": (tag) => [`提示词不能加载 LoRA，${tag} 会被当作文字。`, "请删除。"],
+  "control-character": (code) => [`文字中有控制字符 U+${code}。`, "请删除。"],
+  "too-many-tokens": (encoder, count, limit, lost) => [
+    `${encoder} 只读取 ${count} 个 token 中的前 ${limit} 个，以下内容会被截掉：${lost}`,
+    "请缩短提示词，或把重要的内容放在前面。",
+  ],
+};
+
+const TEXTS: Readonly<Record<Language, Catalogue>> = { en, zh };
+
+/** The name of a kind of fault. */
+export type Code = keyof Catalogue;
+
+/** What is needed to speak of a kind of fault. */
+export type Details<C extends Code> = Parameters<Catalogue[C]>;
+
+/** What to say of a fault. */
+export function sayingOf<C extends Code>(
+  code: C,
+  details: Details<C>,
+  language: Language,
+): Saying {
+  const speak = TEXTS[language][code] as (...details: Details<C>) => Saying;
+  return speak(...details);
+}

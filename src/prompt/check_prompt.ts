@@ -1,0 +1,81 @@
+import type { Language } from "../language.ts";
+import { canonicalText } from "./_canonical.ts";
+import { lintPlainText, lintTree } from "./_lint.ts";
+import { readPrompt } from "./_read_prompt.ts";
+import { reportTokens } from "./_tokens.ts";
+import type { Prompt, PromptDiagnostic } from "./types.ts";
+
+/** A text encoder, as far as a prompt's length matters to it. */
+export interface PromptEncoder {
+  /** What messages call it. */
+  readonly name: string;
+  /** How many tokens it reads, special ones included; what comes after them falls off. */
+  readonly maxTokens: number;
+  /** Whether the system prompt stands before the prompt. */
+  readonly readsSystemPrompt: boolean;
+  /** How many tokens a text has, special ones included. */
+  countTokens(text: string): number;
+}
+
+/** How a prompt is checked. */
+export interface CheckPromptOptions {
+  /** Of the messages; English when absent. */
+  readonly language?: Language;
+  /** For whom tokens are counted; none when absent. */
+  readonly encoders?: readonly PromptEncoder[];
+}
+
+/** How long a prompt is to one encoder. */
+export interface PromptTokens {
+  readonly encoder: string;
+  /** The system prompt and special tokens included. */
+  readonly count: number;
+  readonly maxTokens: number;
+}
+
+/** What was understood of a prompt, and what is wrong with it. */
+export interface CheckedPrompt {
+  /** As far as it could be understood. */
+  readonly prompt: Prompt;
+  /** What the encoders read; absent when there are errors. */
+  readonly canonical?: string;
+  /** One for each encoder; none when there are errors. */
+  readonly tokens: readonly PromptTokens[];
+  /** Errors and warnings in the order of the text. */
+  readonly diagnostics: readonly PromptDiagnostic[];
+}
+
+/**
+ * Reads a prompt and tells everything that is wrong with it or probably not meant, instead of
+ * throwing at the first error.
+ *
+ * Errors are what `parsePrompt` refuses. Warnings are misspelt elements, text outside of elements,
+ * a character that stands twice, an element of a character outside of one, empty elements, a count
+ * that contradicts the characters, weights and LoRAs in other tools' notation, and words that an
+ * encoder does not read.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ *
+ * const prompt = "<character_1>\n<apearance>blue_hair</apearance>\n</character_1>";
+ * const [found] = checkPrompt(prompt).diagnostics;
+ * assert.deepEqual([found?.code, found?.line, found?.column], ["unknown-tag", 2, 1]);
+ * assert.equal(found?.suggestion, "Did you mean <appearance>?");
+ * ```
+ */
+export function checkPrompt(text: string, options: CheckPromptOptions = {}): CheckedPrompt {
+  const { language = "en", encoders = [] } = options;
+  const { prompt, tree, findings } = readPrompt(text);
+  const hasErrors = findings.diagnostics("en").some(({ severity }) => severity === "error");
+  if (tree !== undefined) lintTree(text, tree, findings);
+  else if (!hasErrors) lintPlainText(text, findings);
+  if (hasErrors) return { prompt, tokens: [], diagnostics: findings.diagnostics(language) };
+  const canonical = canonicalText(prompt);
+  const tokens = encoders.map((encoder): PromptTokens => ({
+    encoder: encoder.name,
+    count: reportTokens(text, prompt, canonical, encoder, findings),
+    maxTokens: encoder.maxTokens,
+  }));
+  return { prompt, canonical, tokens, diagnostics: findings.diagnostics(language) };
+}

@@ -1,0 +1,146 @@
+/** `deno task parse`: how a prompt is understood, or where it is wrong. */
+import { NewBieError } from "../src/errors.ts";
+import { findCheckpoint } from "../src/pipeline/checkpoint.ts";
+import { openPromptEncoders } from "../src/pipeline/prompt_encoders.ts";
+import {
+  type CheckedPrompt,
+  checkPrompt,
+  parseXmlPrompt,
+  type PromptEncoder,
+  type PromptTokens,
+  renderDiagnostics,
+  systemPromptFor,
+  withSystemPrompt,
+} from "../src/prompt/mod.ts";
+import { type Input, readArgument, readInput } from "./_parse_input.ts";
+import { texts } from "./_parse_texts.ts";
+import { type Paint, printable, treeLines } from "./_parse_tree.ts";
+import { language, run, task, TaskFailure } from "./_task.ts";
+
+interface Options {
+  readonly json?: true;
+  readonly file?: string;
+  readonly negativePrompt: string;
+  readonly model: string;
+}
+
+/** What each encoder reads of one prompt. */
+interface Conditioning {
+  /** What stands before the prompt; empty before an empty one. */
+  readonly systemPrompt: string;
+  readonly gemma: string;
+  readonly clip: string;
+}
+
+const command = task("parse", texts.description)
+  .argument("[prompt]", texts.prompt)
+  .option("--file <path>", texts.file)
+  .option("--negative-prompt <text>", texts.negative, "")
+  .option("--model <folder>", texts.model, ".")
+  .addHelpText("after", texts.examples);
+
+await run<Options>(command, async (options, args) => {
+  const input = await readInput(args, options.file);
+  const negativeInput = await readArgument(options.negativePrompt, texts.negativePrompt);
+  const counters = await openEncoders(options.model);
+  const check = ({ text }: Input) => checkPrompt(text, { language, encoders: counters.encoders });
+  const checked = check(input);
+  const negative = check(negativeInput);
+
+  const { prompt, canonical } = checked;
+  const conditioning = canonical === undefined || negative.canonical === undefined
+    ? undefined
+    : { positive: conditioningOf(checked), negative: conditioningOf(negative) };
+  const diagnostics = [...checked.diagnostics, ...negative.diagnostics];
+  const errors = diagnostics.filter(({ severity }) => severity === "error").length;
+  const isUnderstood = canonical !== undefined && prompt.kind === "xml";
+  const result = {
+    kind: prompt.kind,
+    tree: isUnderstood ? parseXmlPrompt(input.text) : null,
+    canonical: canonical ?? null,
+    conditioning: conditioning ?? null,
+    tokens: counters.missing === undefined && conditioning !== undefined
+      ? { positive: checked.tokens, negative: negative.tokens }
+      : null,
+    diagnostics: checked.diagnostics,
+    negativeDiagnostics: negative.diagnostics,
+  };
+  if (!options.json) console.log(reportOf(checked, negative, conditioning).join("\n"));
+  if (counters.missing !== undefined) console.error(`${texts.noModel} ${counters.missing}`);
+  if (!options.json) {
+    showDiagnostics(input, checked);
+    showDiagnostics(negativeInput, negative);
+  }
+  const summary = texts.summary(errors, diagnostics.length - errors);
+  if (errors > 0) throw new TaskFailure(summary, result, { isRequestWrong: true });
+  if (!options.json) console.error(summary);
+  return result;
+});
+
+function showDiagnostics({ text, source }: Input, { diagnostics }: CheckedPrompt): void {
+  if (diagnostics.length === 0) return;
+  const color = Deno.stderr.isTerminal() && !Deno.noColor;
+  console.error(renderDiagnostics(text, diagnostics, { language, source, color }) + "\n");
+}
+
+/** The encoders that count tokens, or why there are none. */
+async function openEncoders(
+  folder: string,
+): Promise<{ readonly encoders: readonly PromptEncoder[]; readonly missing?: string }> {
+  try {
+    return { encoders: await openPromptEncoders(await findCheckpoint(folder)) };
+  } catch (error) {
+    if (!(error instanceof NewBieError)) throw error;
+    return { encoders: [], missing: error.message };
+  }
+}
+
+function conditioningOf({ prompt, canonical = "" }: CheckedPrompt): Conditioning {
+  const gemma = withSystemPrompt(canonical, systemPromptFor(prompt.kind));
+  const systemPrompt = gemma.slice(0, gemma.length - canonical.length);
+  return { systemPrompt, gemma, clip: canonical };
+}
+
+function reportOf(
+  { prompt, canonical, tokens }: CheckedPrompt,
+  negative: CheckedPrompt,
+  conditioning: { readonly positive: Conditioning; readonly negative: Conditioning } | undefined,
+): string[] {
+  const isColored = Deno.stdout.isTerminal() && !Deno.noColor;
+  const paint = (code: number) => (text: string) =>
+    isColored ? `\x1b[${code}m${text}\x1b[0m` : text;
+  const bold = paint(1);
+  const dim = paint(2);
+  const treePaint: Paint = { name: paint(36), branch: dim };
+  const { headings } = texts;
+  const section = (heading: string, lines: readonly string[]) => [
+    bold(heading),
+    ...lines.map((line) => line === "" ? "" : `  ${line}`),
+    "",
+  ];
+  const linesOf = (text: string) => text === "" ? [texts.empty] : printable(text).split("\n");
+  const lines = section(headings.kind, [texts.kinds[prompt.kind]]);
+  if (prompt.kind === "xml") {
+    lines.push(...section(headings.tree, treeLines(prompt.roots, treePaint)));
+  }
+  if (canonical === undefined || conditioning === undefined) return lines.slice(0, -1);
+  lines.push(...section(headings.canonical, linesOf(canonical)));
+  const { positive, negative: unwanted } = conditioning;
+  lines.push(...section(headings.conditioning, [
+    texts.gemma,
+    `  ${positive.systemPrompt}${dim(texts.canonicalHere)}`,
+    texts.clip,
+    ...(unwanted.clip === ""
+      ? [texts.emptyNegative]
+      : [texts.givenNegative, ...linesOf(unwanted.gemma).map((line) => `  ${line}`)]),
+  ]));
+  const count = (say: typeof texts.tokensOf) => ({ encoder, count, maxTokens }: PromptTokens) =>
+    say(encoder, count, maxTokens);
+  if (tokens.length > 0) {
+    lines.push(...section(headings.tokens, [
+      ...tokens.map(count(texts.tokensOf)),
+      ...negative.tokens.map(count(texts.negativeTokensOf)),
+    ]));
+  }
+  return lines.slice(0, -1);
+}
