@@ -1,21 +1,13 @@
 /**
- * PNG's text chunks, which fast-png writes for Latin-1 only and reads in one of three forms.
+ * PNG's text chunks in their three forms.
  *
  * Form: https://www.w3.org/TR/png-3/#11textinfo
  *
  * @module
  */
 
-import { crc32, inflateSync } from "node:zlib";
-
-const SIGNATURE_BYTES = 8;
-/** Length and type before a chunk's data. */
-const CHUNK_HEAD_BYTES = 8;
-const CRC_BYTES = 4;
-const HEADER_CHUNK_BYTES = 13;
-
-/** Where the header chunk, which must come first, has ended. */
-const AFTER_HEADER = SIGNATURE_BYTES + CHUNK_HEAD_BYTES + HEADER_CHUNK_BYTES + CRC_BYTES;
+import { inflateSync } from "node:zlib";
+import { type Chunk, chunk, concat, fromLatin1, latin1Bytes } from "./_png_chunk.ts";
 
 /** What a compressed text may grow to. */
 const MAX_TEXT_BYTES = 1 << 24;
@@ -28,31 +20,6 @@ const LATIN1_TEXT = /^[\n\x20-\x7e\xa0-\xff]*$/;
 
 const utf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-
-const latin1Bytes = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
-
-/** Not TextDecoder's "latin1", which is windows-1252. */
-const fromLatin1 = (bytes: Uint8Array) =>
-  Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((total, { length }) => total + length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
-}
-
-function chunk(type: string, data: Uint8Array): Uint8Array {
-  const typed = concat([latin1Bytes(type), data]);
-  const length = new Uint8Array(4);
-  const checksum = new Uint8Array(CRC_BYTES);
-  new DataView(length.buffer).setUint32(0, data.length);
-  new DataView(checksum.buffer).setUint32(0, crc32(typed));
-  return concat([length, typed, checksum]);
-}
 
 /** tEXt where Latin-1 is enough, which every reader knows, else uncompressed iTXt. */
 function textChunk(keyword: string, text: string): Uint8Array {
@@ -74,30 +41,20 @@ function textChunk(keyword: string, text: string): Uint8Array {
 }
 
 /**
- * Adds text behind a PNG's header, so that it can be read without reading the picture.
+ * The chunks of texts by keyword.
  *
  * @throws {RangeError} When a keyword breaks PNG's rules or a text holds U+0000.
  */
-export function insertText(png: Uint8Array, text: Readonly<Record<string, string>>): Uint8Array {
-  const chunks = Object.entries(text).map(([keyword, value]) => textChunk(keyword, value));
-  return concat([png.subarray(0, AFTER_HEADER), ...chunks, png.subarray(AFTER_HEADER)]);
+export function textChunks(text: Readonly<Record<string, string>>): Uint8Array[] {
+  return Object.entries(text).map(([keyword, value]) => textChunk(keyword, value));
 }
 
-/** All text of a PNG that is known to be sound; of equal keywords the last counts. */
-export function readText(png: Uint8Array): Record<string, string> {
-  const view = new DataView(png.buffer, png.byteOffset, png.byteLength);
-  const entries: [string, string][] = [];
-  let offset = SIGNATURE_BYTES;
-  while (offset + CHUNK_HEAD_BYTES <= png.length) {
-    const length = view.getUint32(offset);
-    const start = offset + CHUNK_HEAD_BYTES;
-    const type = fromLatin1(png.subarray(offset + 4, start));
+/** All text in a PNG's chunks; of equal keywords the last counts. */
+export function textOf(chunks: readonly Chunk[]): Record<string, string> {
+  const entries = chunks.flatMap(({ type, data }) => {
     const read = READERS[type];
-    if (read !== undefined) {
-      entries.push(read(new FieldReader(png.subarray(start, start + length))));
-    }
-    offset = start + length + CRC_BYTES;
-  }
+    return read === undefined ? [] : [read(new FieldReader(data))];
+  });
   return Object.fromEntries(entries);
 }
 

@@ -7,4 +7,5 @@ export * from "./decode_png.ts";
 export * from "./encode_png.ts";
 export * from "./image_from_tensor.ts";
 export * from "./psnr.ts";
+export * from "./read_png_text.ts";
 export * from "./types.ts";

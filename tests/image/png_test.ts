@@ -1,5 +1,6 @@
 /** Pictures by Pillow, with the pixels and texts that Pillow reads: tests/reference/pictures.py. */
 import assert from "node:assert/strict";
+import { crc32, deflateSync } from "node:zlib";
 import fc from "fast-check";
 import { decodePng, encodePng, ImageError, type RgbImage } from "../../src/image/mod.ts";
 import { fixture, readJson } from "../_fixtures.ts";
@@ -85,4 +86,108 @@ Deno.test("damaged PNGs are refused, wherever they are cut or changed", () => {
     const changed = png.with(index, png[index]! ^ 0x10);
     assert.throws(() => decodePng(changed), ImageError, `changed at ${index}`);
   }
+});
+
+/** The whole chunk: length, type, data, and the checksum of the latter two. */
+function chunk(type: string, data: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(data.length + 12);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, data.length);
+  bytes.set(new TextEncoder().encode(type), 4);
+  bytes.set(data, 8);
+  view.setUint32(8 + data.length, crc32(bytes.subarray(4, 8 + data.length)));
+  return bytes;
+}
+
+/** After the signature and the header. */
+const HEADER_END = 8 + 25;
+
+Deno.test("a colour that is marked as transparent stays that colour", () => {
+  const png = encodePng(ONE_PIXEL);
+  const marked = new Uint8Array([
+    ...png.slice(0, HEADER_END),
+    ...chunk("tRNS", Uint8Array.of(0, 1, 0, 2, 0, 3)),
+    ...png.slice(HEADER_END),
+  ]);
+  assert.deepEqual(decodePng(marked).image, ONE_PIXEL);
+});
+
+Deno.test("a header that promises more than there is, is refused", () => {
+  const png = encodePng(ONE_PIXEL);
+  for (const [width, height] of [[2, 1], [1, 2], [0, 1], [60_000, 60_000], [2 ** 31, 2 ** 31]]) {
+    const header = png.slice(16, 29);
+    new DataView(header.buffer).setUint32(0, width!);
+    new DataView(header.buffer).setUint32(4, height!);
+    const lying = new Uint8Array([
+      ...png.slice(0, 8),
+      ...chunk("IHDR", header),
+      ...png.slice(HEADER_END),
+    ]);
+    assert.throws(() => decodePng(lying), ImageError, `${width}×${height}`);
+  }
+});
+
+Deno.test("PNGs of 16 bits or of less than 8 are refused with their depth", () => {
+  for (const depth of [1, 2, 4, 16]) {
+    // One grey pixel: width, height, depth, grey, and PNG's only methods.
+    const header = Uint8Array.of(0, 0, 0, 1, 0, 0, 0, 1, depth, 0, 0, 0, 0);
+    const row = new Uint8Array(1 + Math.ceil(depth / 8));
+    const png = new Uint8Array([
+      ...encodePng(ONE_PIXEL).slice(0, 8),
+      ...chunk("IHDR", header),
+      ...chunk("IDAT", deflateSync(row)),
+      ...chunk("IEND", new Uint8Array()),
+    ]);
+    assert.throws(() => decodePng(png), new RegExp(`has ${depth} bits a channel`));
+  }
+});
+
+/** A PNG of the header's last five bytes and unfiltered rows. */
+function png(
+  [width, height]: readonly [number, number],
+  form: readonly number[],
+  rows: readonly number[],
+  ...between: readonly Uint8Array[]
+): Uint8Array {
+  return new Uint8Array([
+    ...encodePng(ONE_PIXEL).slice(0, 8),
+    ...chunk("IHDR", Uint8Array.of(0, 0, 0, width, 0, 0, 0, height, ...form)),
+    ...between.flatMap((bytes) => [...bytes]),
+    ...chunk("IDAT", deflateSync(Uint8Array.from(rows))),
+    ...chunk("IEND", new Uint8Array()),
+  ]);
+}
+
+Deno.test("several indices in a byte are read from its highest bits on, row by row", () => {
+  const palette = chunk("PLTE", Uint8Array.of(0, 1, 2, 10, 11, 12, 20, 21, 22));
+  const rows = [0, 0b00_01_10_00, 0b01_00_00_00, 0, 0b10_10_01_01, 0b00_00_00_00];
+  const { image } = decodePng(png([5, 2], [2, 3, 0, 0, 0], rows, palette));
+  const red = image.data.filter((_, index) => index % 3 === 0);
+  assert.deepEqual([...red], [0, 10, 20, 0, 10, 20, 20, 10, 10, 0]);
+  const outside = [0, 0b11_00_00_00, 0, 0, 0, 0];
+  assert.throws(
+    () => decodePng(png([5, 2], [2, 3, 0, 0, 0], outside, palette)),
+    /no color 3/,
+  );
+  assert.throws(() => decodePng(png([5, 2], [2, 3, 0, 0, 0], rows)), /palette is missing/);
+});
+
+Deno.test("interlaced PNGs, unknown filters and unknown colours are refused", () => {
+  const row = [0, 1, 2, 3];
+  assert.deepEqual(decodePng(png([1, 1], [8, 2, 0, 0, 0], row)).image, ONE_PIXEL);
+  assert.throws(() => decodePng(png([1, 1], [8, 2, 0, 0, 1], row)), /interlaced/);
+  assert.throws(() => decodePng(png([1, 1], [8, 2, 0, 0, 0], [5, 1, 2, 3])), /unknown filter 5/);
+  assert.throws(() => decodePng(png([1, 1], [8, 5, 0, 0, 0], row)), ImageError);
+  assert.throws(() => decodePng(png([1, 1], [8, 2, 0, 0, 0], [...row, 4])), /5 were found/);
+});
+
+Deno.test("a smooth picture is small, because neighbours predict each pixel", () => {
+  const size = 128;
+  // A plane that is tilted: every pixel is the one above plus the one to the left minus the corner.
+  const data = Uint8ClampedArray.from(
+    { length: 3 * size * size },
+    (_, index) => Math.floor(index / 3) % size + Math.floor(index / (3 * size)),
+  );
+  const unfiltered = deflateSync(data, { level: 9 }).length;
+  assert(encodePng({ data, width: size, height: size }).length < unfiltered / 2);
 });

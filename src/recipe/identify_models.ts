@@ -1,0 +1,47 @@
+import { basename, dirname, join, resolve } from "node:path";
+import {
+  type CheckpointFiles,
+  COMFYUI_TOKENIZER_TENSOR,
+  type ComponentFiles,
+} from "../pipeline/checkpoint.ts";
+import { openWeights } from "../safetensors/mod.ts";
+import { hashWeights, type HashWeightsOptions } from "./hash_weights.ts";
+import type { RecipeModel, RecipeModels } from "./types.ts";
+
+/**
+ * Names and checksums of a checkpoint's networks. The real ones are 15 GB: begin early, await it
+ * late, and give a cache.
+ *
+ * @param files Where they lie; `findCheckpoint` tells.
+ * @throws {SafetensorsError} When weights are not what they should be.
+ * @throws {NewBieError} When a file changes while it is read.
+ */
+export async function identifyModels(
+  files: CheckpointFiles,
+  options: HashWeightsOptions = {},
+): Promise<RecipeModels> {
+  const { layout, clipModel } = files;
+  const identify = (part: ComponentFiles) => identifyModel(part, options);
+  return {
+    layout,
+    transformer: await identify(files.transformer),
+    textEncoder: await identify(files.textEncoder),
+    ...(clipModel === undefined ? {} : { clipModel: await identify(clipModel) }),
+    vae: await identify(files.vae),
+  };
+}
+
+async function identifyModel(
+  { weights }: ComponentFiles,
+  options: HashWeightsOptions,
+): Promise<RecipeModel> {
+  const { files } = await openWeights(weights, { opaque: [COMFYUI_TOKENIZER_TENSOR] });
+  return { name: nameOf(weights), sha256: await hashWeights(files, options) };
+}
+
+/** A folder called `vae` says little without the one it is in. */
+function nameOf(weights: string): string {
+  const path = resolve(weights);
+  const file = /^(.+)\.safetensors$/.exec(basename(path))?.[1];
+  return file ?? join(basename(dirname(path)), basename(path)).replaceAll("\\", "/");
+}

@@ -1,0 +1,13 @@
+/**
+ * The recipe of a picture: written into its PNG, and read from it again.
+ *
+ * @module
+ */
+export * from "./generate_options.ts";
+export * from "./hash_weights.ts";
+export * from "./identify_models.ts";
+export * from "./read_recipe.ts";
+export * from "./recipe_error.ts";
+export * from "./recipe_text.ts";
+export type * from "./types.ts";
+export * from "./versions.ts";

@@ -1,0 +1,239 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { decodePng, encodePng, type RgbImage } from "../../src/image/mod.ts";
+import { NewBieImagePipeline } from "../../src/mod.ts";
+import {
+  currentVersions,
+  generateOptions,
+  identifyModels,
+  readRecipe,
+  type Recipe,
+  RecipeError,
+  type RecipeProblem,
+  recipeText,
+} from "../../src/recipe/mod.ts";
+import { findCheckpoint } from "../../src/pipeline/checkpoint.ts";
+import { RECIPE } from "./_recipe.ts";
+
+const PIXEL: RgbImage = { data: Uint8ClampedArray.of(1, 2, 3), width: 1, height: 1 };
+
+const unicode = fc.string({ unit: "binary" });
+const positive = fc.integer({ min: 1, max: 4096 });
+const real = fc.double({ noNaN: true, noDefaultInfinity: true }).filter((x) => !Object.is(x, -0));
+const name = fc.string({ unit: "binary", minLength: 1 });
+const model = fc.record({
+  name,
+  sha256: fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: 64, maxLength: 64 }),
+}, { noNullPrototype: true });
+const options = { noNullPrototype: true } as const;
+
+const recipes: fc.Arbitrary<Recipe> = fc.record({
+  prompt: unicode,
+  negativePrompt: unicode,
+  systemPrompt: unicode,
+  raw: fc.boolean(),
+  generator: fc.record({
+    seed: fc.oneof(
+      fc.maxSafeInteger(),
+      fc.bigInt({ min: 2n ** 53n, max: 2n ** 64n - 1n }),
+      fc.bigInt({ min: -(2n ** 63n), max: -(2n ** 53n) }),
+    ),
+    device: fc.constantFrom("cpu", "cuda"),
+    multiProcessorCount: positive,
+    maxThreadsPerMultiProcessor: positive,
+  }, { requiredKeys: ["seed", "device"], ...options }),
+  numInferenceSteps: positive,
+  guidanceScale: real,
+  cfgTrunc: real,
+  renormCfg: real,
+  scheduler: fc.record({
+    name: fc.constantFrom("euler", "midpoint", "heun", "dpm-solver++"),
+    shift: real,
+  }, options),
+  width: positive,
+  height: positive,
+  models: fc.record({
+    layout: fc.constantFrom("toolkit", "diffusers", "comfyui"),
+    transformer: model,
+    textEncoder: model,
+    clipModel: model,
+    vae: model,
+  }, { requiredKeys: ["layout", "transformer", "textEncoder", "vae"], ...options }),
+  provider: name,
+  dtype: name,
+  versions: fc.record({ toolkit: name, deno: name, onnxruntime: name }, options),
+}, {
+  requiredKeys: [
+    "prompt",
+    "negativePrompt",
+    "generator",
+    "numInferenceSteps",
+    "guidanceScale",
+    "cfgTrunc",
+    "renormCfg",
+    "scheduler",
+    "width",
+    "height",
+    "models",
+    "provider",
+    "dtype",
+    "versions",
+  ],
+  ...options,
+});
+
+Deno.test("any recipe comes back from a PNG, in any Unicode and with any seed", () => {
+  fc.assert(fc.property(recipes, (recipe) => {
+    assert.deepEqual(readRecipe(encodePng(PIXEL, { text: recipeText(recipe) })), recipe);
+  }));
+});
+
+Deno.test("half a surrogate pair and U+0000 in a prompt come back", () => {
+  const recipe = { ...RECIPE, prompt: "a\ud800b\0c\r\nd" };
+  assert.deepEqual(readRecipe(encodePng(PIXEL, { text: recipeText(recipe) })), recipe);
+});
+
+Deno.test("guidance that is never switched off is a number in JSON too", () => {
+  const { cfgTrunc } = readRecipe(recipeText({ ...RECIPE, cfgTrunc: Infinity }));
+  assert(cfgTrunc > 1 && Number.isFinite(cfgTrunc));
+});
+
+function problemOf(source: Parameters<typeof readRecipe>[0]): RecipeProblem {
+  try {
+    readRecipe(source);
+  } catch (error) {
+    assert(error instanceof RecipeError);
+    assert.equal(error.explain("en"), error.message);
+    assert.match(error.explain("zh"), /图片/);
+    return error.problem;
+  }
+  throw new Error("a recipe was read");
+}
+
+Deno.test("a picture without a recipe is told from one of another program", () => {
+  assert.deepEqual(problemOf(encodePng(PIXEL)), { kind: "none" });
+  assert.deepEqual(problemOf({ Software: "an editor", prompt: "no graph" }), { kind: "none" });
+
+  // The example in the documentation of AUTOMATIC1111's parse_generation_parameters, shortened.
+  const parameters = "girl with an artist's beret, determined,\n((eyeshadow))\n" +
+    "Negative prompt: ugly, [blurry]\nlow quality\n" +
+    "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 965400086, Size: 512x512, " +
+    'Model hash: 45dee52b, Note: "a, b: \\"c\\""';
+  const problem = problemOf({ parameters });
+  assert.deepEqual(problem, {
+    kind: "foreign",
+    program: "AUTOMATIC1111",
+    parameters: {
+      Prompt: "girl with an artist's beret, determined,\n((eyeshadow))",
+      "Negative prompt": "ugly, [blurry]\nlow quality",
+      Steps: "20",
+      Sampler: "Euler a",
+      "CFG scale": "7",
+      Seed: "965400086",
+      Size: "512x512",
+      "Model hash": "45dee52b",
+      Note: 'a, b: "c"',
+    },
+    missing: ["Shift", "VAE hash", "Text encoder hash"],
+  });
+  for (const language of ["en", "zh"] as const) {
+    const text = new RecipeError(problem).explain(language);
+    assert.match(text, /AUTOMATIC1111.*Seed: 965400086.*Shift.*VAE hash.*--prompt/s);
+  }
+
+  const comfy = problemOf({ prompt: '{"3": {"class_type": "KSampler"}}', workflow: "{}" });
+  assert(comfy.kind === "foreign" && comfy.program === "ComfyUI");
+});
+
+Deno.test("a prompt alone is no list of parameters", () => {
+  const problem = problemOf({ parameters: "1girl, solo\nlooking at viewer: yes" });
+  assert(problem.kind === "foreign");
+  assert.deepEqual(problem.parameters, {
+    Prompt: "1girl, solo\nlooking at viewer: yes",
+    "Negative prompt": "",
+  });
+});
+
+const { newbie: JSON_TEXT } = recipeText(RECIPE) as { newbie: string };
+
+function changed(change: (json: Record<string, unknown>) => void): { newbie: string } {
+  const json = JSON.parse(JSON_TEXT);
+  change(json);
+  return { newbie: JSON.stringify(json) };
+}
+
+Deno.test("a recipe of a later version is refused as such, whatever else it says", () => {
+  assert.deepEqual(problemOf({ newbie: '{"version":2,"unheard":"of"}' }), {
+    kind: "newer",
+    version: 2,
+    known: 1,
+  });
+});
+
+Deno.test("a damaged recipe is refused with each place that is wrong", () => {
+  const details = (source: { newbie: string }) => {
+    const problem = problemOf(source);
+    assert(problem.kind === "damaged");
+    return problem.details.join("\n");
+  };
+  assert.match(details({ newbie: JSON_TEXT.slice(0, -1) }), /JSON/);
+  assert.match(details({ newbie: "null" }), /expected object/i);
+  assert.match(details(changed((json) => delete json.version)), /^version: /);
+  const many = details(changed((json) => {
+    delete json.prompt;
+    json.width = 12.5;
+    json.generator = { seed: 42, device: "tpu" };
+    json.extra = 1;
+  }));
+  for (const place of [/^prompt: /m, /^width: /m, /^generator\.seed: /m, /^generator\.device: /m]) {
+    assert.match(many, place);
+  }
+  assert.match(many, /extra/);
+  const { models } = JSON.parse(JSON_TEXT);
+  models.vae.sha256 = "A".repeat(64);
+  assert.match(details(changed((json) => json.models = models)), /^models\.vae\.sha256: /);
+});
+
+Deno.test("the versions are those of deno.json and of the packages in use", async () => {
+  const config = JSON.parse(await Deno.readTextFile("deno.json"));
+  const { toolkit, onnxruntime } = currentVersions();
+  assert.equal(toolkit, config.version);
+  const { default: { version } } = await import(
+    "../../node_modules/onnxruntime-node/package.json",
+    {
+      with: { type: "json" },
+    }
+  );
+  assert.equal(onnxruntime, version);
+});
+
+Deno.test("a picture's recipe makes the picture again, bit for bit", async () => {
+  await using pipe = await NewBieImagePipeline.fromPretrained("models/demo", { log: () => {} });
+  const recipe: Recipe = {
+    ...RECIPE,
+    prompt: "<character_1><n>miku</n><appearance>blue_hair</appearance></character_1>",
+    generator: { seed: 2n ** 64n - 1n, device: "cuda" },
+    numInferenceSteps: 3,
+    guidanceScale: 4.5,
+    renormCfg: 0.75,
+    scheduler: { name: "dpm-solver++", shift: 3.25 },
+    width: 64,
+    height: 96,
+    models: await identifyModels(await findCheckpoint("models/demo")),
+    versions: currentVersions(),
+  };
+  const { images: [first] } = await pipe.generate({ ...generateOptions(recipe) });
+  const png = encodePng(first as RgbImage, { text: recipeText(recipe) });
+
+  const again = readRecipe(png);
+  const { images: [second] } = await pipe.generate(generateOptions(again));
+  assert.deepEqual(second, decodePng(png).image);
+  const text = recipeText({ ...again, versions: currentVersions() });
+  assert.deepEqual(encodePng(second as RgbImage, { text }), png);
+
+  // A recipe that did not reach the pipeline would make the same picture whatever it says.
+  for (const other of [{ guidanceScale: 4 }, { scheduler: { ...recipe.scheduler, shift: 3 } }]) {
+    const { images: [image] } = await pipe.generate(generateOptions({ ...again, ...other }));
+    assert.notDeepEqual(image, first);
+  }
+});
