@@ -1,0 +1,136 @@
+/** The one command for each problem, in the words of the machine's own distribution. */
+import { join } from "node:path";
+import { CUDA_PROVIDER_FILES } from "../runtime/binding.ts";
+import { CUDA_13_DRIVER } from "../runtime/provider.ts";
+import type { Machine } from "../runtime/machine.ts";
+
+type Distribution = Pick<Machine, "distributions" | "distributionVersion">;
+/** Whose package manager, and whose names of packages. */
+type Family = "ubuntu" | "debian" | "rhel" | "fedora" | "suse" | "arch" | "other";
+
+const FAMILIES: Readonly<Record<string, Family>> = {
+  ubuntu: "ubuntu",
+  debian: "debian",
+  rhel: "rhel",
+  centos: "rhel",
+  rocky: "rhel",
+  almalinux: "rhel",
+  fedora: "fedora",
+  suse: "suse",
+  opensuse: "suse",
+  arch: "arch",
+};
+
+function family({ distributions }: Distribution): Family {
+  for (const id of distributions) {
+    const known = FAMILIES[id];
+    if (known !== undefined) return known;
+  }
+  return "other";
+}
+
+/** NVIDIA's own repository for apt has what Debian's and Ubuntu's lack. */
+function addAptRepository({ distributions, distributionVersion = "" }: Distribution): string {
+  const system = `${distributions[0]}${distributionVersion.replace(".", "")}`;
+  const repository = `https://developer.download.nvidia.com/compute/cuda/repos/${system}/x86_64`;
+  return `wget ${repository}/cuda-keyring_1.1-1_all.deb && ` +
+    "sudo dpkg -i cuda-keyring_1.1-1_all.deb && sudo apt-get update";
+}
+
+/** Installs a driver that is new enough for CUDA 13. */
+export function installDriver(machine: Machine): string {
+  // The driver of WSL is Windows's; this opens the page in the browser there.
+  if (machine.wsl) return "cmd.exe /c start https://www.nvidia.com/drivers";
+  switch (family(machine)) {
+    case "ubuntu":
+      return `sudo apt-get install -y nvidia-driver-${CUDA_13_DRIVER}`;
+    case "debian":
+      return `${addAptRepository(machine)} && sudo apt-get install -y cuda-drivers`;
+    case "fedora":
+      return "sudo dnf install -y akmod-nvidia";
+    case "rhel":
+      return "sudo dnf module install -y nvidia-driver:open-dkms";
+    case "suse":
+      return "sudo zypper install -y nvidia-open-driver-G06-signed-cuda-kmp-meta";
+    case "arch":
+      return "sudo pacman -S nvidia-open";
+    case "other":
+      return "xdg-open https://www.nvidia.com/drivers";
+  }
+}
+
+/** Packages of NVIDIA's repositories and of PyPI, by the library in them. */
+const PACKAGES: readonly (readonly [library: RegExp, system: string, pip: string])[] = [
+  [/^libcudart\./, "cuda-cudart-13-0", "nvidia-cuda-runtime"],
+  [/^libcublas(Lt)?\./, "libcublas-13-0", "nvidia-cublas"],
+  [/^libcurand\./, "libcurand-13-0", "nvidia-curand"],
+  [/^libcufft\./, "libcufft-13-0", "nvidia-cufft"],
+  [/^libnvrtc\./, "cuda-nvrtc-13-0", "nvidia-cuda-nvrtc"],
+  [/^libcudnn\w*\./, "libcudnn9-cuda-13", "nvidia-cudnn-cu13"],
+];
+
+/** Installs CUDA's libraries. */
+export function installLibraries(machine: Machine, names: readonly string[]): string {
+  if (names.every((name) => name.startsWith("libcuda.so"))) return installDriver(machine);
+  const rows = PACKAGES.filter(([library]) => names.some((name) => library.test(name)));
+  const packages = rows.map(([, system]) => system).join(" ");
+  switch (family(machine)) {
+    case "ubuntu":
+    case "debian":
+      return `${addAptRepository(machine)} && sudo apt-get install -y ${packages}`;
+    case "rhel":
+    case "fedora":
+      return `sudo dnf install -y ${packages}`;
+    case "suse":
+      return `sudo zypper install -y ${packages}`;
+    case "arch":
+      return "sudo pacman -S cuda cudnn";
+    case "other":
+      return `python3 -m venv .venv && .venv/bin/pip install ${
+        rows.map(([, , pip]) => pip).join(" ")
+      }`;
+  }
+}
+
+/** Tells the loader of folders. */
+export function extendLibraryPath(folders: readonly string[]): string {
+  return `export LD_LIBRARY_PATH=${folders.join(":")}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}`;
+}
+
+/** Starts the container again with its GPU. */
+export function passGpu(container: Machine["container"]): string {
+  if (container === "kubernetes") {
+    return "kubectl set resources deployment/NAME --limits=nvidia.com/gpu=1";
+  }
+  return container === "podman"
+    ? "podman run --device nvidia.com/gpu=all --rm -it IMAGE deno task doctor"
+    : "docker run --gpus all --rm -it IMAGE deno task doctor";
+}
+
+const PROVIDER_PACKAGE = "com.github.asus4.onnxruntime.linux-x64-gpu";
+const PROVIDER_VERSION = "0.4.9";
+const PROVIDER_FOLDER = "package/Plugins/Linux/x64";
+
+/** Puts the CUDA provider beside the binding. */
+export function installProvider(folder: string): string {
+  const files = CUDA_PROVIDER_FILES.map((name) => `${PROVIDER_FOLDER}/${name}`);
+  return `npm pack ${PROVIDER_PACKAGE}@${PROVIDER_VERSION} && ` +
+    `tar -xzf ${PROVIDER_PACKAGE}-${PROVIDER_VERSION}.tgz ` +
+    `-C ${folder} --strip-components=${PROVIDER_FOLDER.split("/").length} ${files.join(" ")}`;
+}
+
+/** Gives the machine, or the container, more memory. */
+export function moreMemory(machine: Machine, bytes: number): string {
+  const gibibytes = Math.ceil(bytes / 2 ** 30);
+  if (machine.memoryLimit !== undefined && machine.memoryTotal > bytes) {
+    return `docker run --memory ${gibibytes}g --rm -it IMAGE deno task doctor`;
+  }
+  const swap = Math.ceil((bytes - machine.memoryTotal) / 2 ** 30) + 2;
+  return `sudo fallocate -l ${swap}G /swapfile && sudo chmod 600 /swapfile && ` +
+    "sudo mkswap /swapfile && sudo swapon /swapfile";
+}
+
+/** Puts a part of the model where it belongs. */
+export function copyPart(slot: string): string {
+  return `mkdir -p ${slot} && cp -r /path/to/${slot.split("/").at(-1)}/. ${join(slot, "/")}`;
+}

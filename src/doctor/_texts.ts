@@ -1,0 +1,171 @@
+import type { Texts } from "../language.ts";
+import type { Obstacle } from "../runtime/provider.ts";
+import type { OffloadMode } from "./memory.ts";
+import type { Role } from "./models.ts";
+
+type ObstacleTexts = {
+  readonly [Code in Obstacle["code"]]: (
+    obstacle: Extract<Obstacle, { code: Code }>,
+    circumstances: { readonly wsl: boolean; readonly container: boolean },
+  ) => string;
+};
+
+interface Catalogue {
+  readonly obstacle: ObstacleTexts;
+  readonly models: Readonly<Record<"used" | "demo" | "published", string>>;
+  readonly bindingWorks: string;
+  readonly bindingMissing: string;
+  bindingBroken(reason: string): string;
+  glibcOld(glibc: string, minimum: string): string;
+  diskFull(folder: string, free: string): string;
+  diskSmall(folder: string, free: string, needed: string): string;
+  largerGpuIdle(index: number, free: string): string;
+  modelFound(isDemo: boolean): string;
+  modelAbsent(folder: string, problem: string): string;
+  publishedAbsent(bytes: string): string;
+  partMissing(role: Role, slot: string): string;
+  partDamaged(role: Role, problem: string): string;
+  /** Memory is that of the machine, or of GPU 0. */
+  fits(on: "cpu" | "cuda", model: string, needed: string, have: string, mode: OffloadMode): string;
+  busy(on: "cpu" | "cuda", model: string, needed: string, have: string, total: string): string;
+  small(on: "cpu" | "cuda", model: string, needed: string, have: string): string;
+}
+
+export const TEXTS: Texts<Catalogue> = {
+  en: {
+    obstacle: {
+      "platform": ({ os, arch }) => `CUDA needs Linux on x86_64; this is ${os} on ${arch}.`,
+      "no-gpu": (_, { wsl, container }) =>
+        wsl
+          ? "Windows shows no NVIDIA GPU to WSL. If there is one, its driver belongs in Windows."
+          : container
+          ? "No NVIDIA GPU is visible in this container."
+          : "There is no NVIDIA GPU.",
+      "gpu-not-passed": () =>
+        "The machine has an NVIDIA GPU, but this container was started without it.",
+      "driver-missing": () => "There is an NVIDIA GPU, but no driver for it.",
+      "driver-broken": ({ complaint }) =>
+        "The NVIDIA driver does not answer" + (complaint === "" ? "." : `: ${complaint}`),
+      "driver-old": ({ driver, minimum }, { wsl }) =>
+        `NVIDIA's driver is ${driver}; CUDA 13 needs ${minimum} or newer.` +
+        (wsl ? " Install it in Windows, never in WSL." : "") + " Restart afterwards.",
+      "gpu-old": ({ gpu, capability, minimum }) =>
+        `${gpu} has compute capability ${capability.toFixed(1)}; bfloat16 needs ` +
+        `${minimum.toFixed(1)} or newer (Ampere).`,
+      "provider-missing": () =>
+        "ONNX Runtime's CUDA provider is not installed (a download of 180 MB).",
+      "libraries-missing": ({ names }) =>
+        `CUDA's libraries are not all there: ${names.join(", ")} missing.`,
+      "libraries-elsewhere": ({ paths }) =>
+        `The loader does not look where these lie: ${paths.map(nameOf).join(", ")}.`,
+      "not-automatic": () => "Nothing: CUDA would work here, but has to be asked for by name.",
+    },
+    models: {
+      used: "The model",
+      demo: "The demo model",
+      published: "The published model (3.5B)",
+    },
+    bindingWorks: "ONNX Runtime loads and computes on the CPU.",
+    bindingMissing: "ONNX Runtime is not installed.",
+    bindingBroken: (reason) => `ONNX Runtime does not load: ${reason}`,
+    glibcOld: (glibc, minimum) =>
+      `ONNX Runtime needs glibc ${minimum} or newer, this system has ${glibc}. A container brings ` +
+      "its own.",
+    diskFull: (folder, free) => `${free} are free for ${folder}. This shows what takes the space.`,
+    diskSmall: (folder, free, needed) =>
+      `${free} are free for ${folder}, and the published model's files take ${needed}. They may ` +
+      "lie on another disk.",
+    largerGpuIdle: (index, free) =>
+      `GPU ${index} has more free memory (${free}), but the first GPU is the one that is used.`,
+    modelFound: (isDemo) =>
+      isDemo ? "The demo model is complete." : "The model is complete, and its headers are sound.",
+    modelAbsent: (_, problem) => problem,
+    publishedAbsent: (bytes) =>
+      `The published model's files (${bytes}) are not here; the demo model draws. They belong ` +
+      "into these four folders, each with its config.json:",
+    partMissing: (role, slot) => `${EN_ROLES[role]} is missing: nothing in ${slot}/.`,
+    partDamaged: (role, problem) => `${EN_ROLES[role]} cannot be used: ${problem}`,
+    fits: (on, model, needed, have, mode) =>
+      `${model} fits ${on === "cuda" ? "the GPU" : "in memory"}` +
+      (mode === "none" ? "" : " one part at a time (offload: model)") +
+      `: needs ${needed} of ${have}.`,
+    busy: (on, model, needed, have, total) =>
+      `${model} needs ${needed}, and ${have} of ${total} are free ` +
+      (on === "cuda" ? "on the GPU" : "in memory") + ". This shows what takes the rest.",
+    small: (on, model, needed, have) =>
+      `${model} does not fit ${on === "cuda" ? "the GPU" : "in memory"}: needs ${needed} one ` +
+      `part at a time (offload: model), there are ${have}.`,
+  },
+  zh: {
+    obstacle: {
+      "platform": ({ os, arch }) => `CUDA 需要 x86_64 的 Linux；本机是 ${arch} 的 ${os}。`,
+      "no-gpu": (_, { wsl, container }) =>
+        wsl
+          ? "WSL 里看不到 NVIDIA 显卡。如果有显卡，驱动应装在 Windows 里。"
+          : container
+          ? "这个容器里看不到 NVIDIA 显卡。"
+          : "没有 NVIDIA 显卡。",
+      "gpu-not-passed": () => "主机有 NVIDIA 显卡，但启动容器时没有把它交给容器。",
+      "driver-missing": () => "有 NVIDIA 显卡，但没有安装驱动。",
+      "driver-broken": ({ complaint }) =>
+        "NVIDIA 驱动没有响应" + (complaint === "" ? "。" : `：${complaint}`),
+      "driver-old": ({ driver, minimum }, { wsl }) =>
+        `NVIDIA 驱动版本是 ${driver}，CUDA 13 需要 ${minimum} 或更新的版本。` +
+        (wsl ? "请装在 Windows 里，不要装在 WSL 里。" : "") + "装好后请重启。",
+      "gpu-old": ({ gpu, capability, minimum }) =>
+        `${gpu} 的计算能力是 ${capability.toFixed(1)}，bfloat16 需要 ${minimum.toFixed(1)}` +
+        "（Ampere）或更高。",
+      "provider-missing": () => "没有安装 ONNX Runtime 的 CUDA 执行后端（下载约 180 MB）。",
+      "libraries-missing": ({ names }) => `CUDA 的库不齐全，缺少：${names.join("、")}。`,
+      "libraries-elsewhere": ({ paths }) =>
+        `加载器不会到这些库所在的目录去找：${paths.map(nameOf).join("、")}。`,
+      "not-automatic": () => "没有障碍：CUDA 在本机可用，但需要明确指定。",
+    },
+    models: { used: "模型", demo: "演示模型", published: "正式模型（3.5B）" },
+    bindingWorks: "ONNX Runtime 可以加载，并能在 CPU 上运算。",
+    bindingMissing: "没有安装 ONNX Runtime。",
+    bindingBroken: (reason) => `ONNX Runtime 无法加载：${reason}`,
+    glibcOld: (glibc, minimum) =>
+      `ONNX Runtime 需要 glibc ${minimum} 或更新的版本，本系统是 ${glibc}。容器自带合适的版本。`,
+    diskFull: (folder, free) => `${folder} 所在磁盘只剩 ${free}。下面的命令显示空间被什么占用。`,
+    diskSmall: (folder, free, needed) =>
+      `${folder} 所在磁盘只剩 ${free}，正式模型的文件需要 ${needed}。可以放在别的磁盘上。`,
+    largerGpuIdle: (index, free) =>
+      `${index} 号显卡的空闲显存更多（${free}），但默认使用第一块显卡。`,
+    modelFound: (isDemo) => isDemo ? "演示模型完整。" : "模型完整，文件头没有问题。",
+    modelAbsent: (folder, problem) => `${folder} 里没有可用的模型：${problem}`,
+    publishedAbsent: (bytes) =>
+      `这里没有正式模型的文件（${bytes}），由演示模型作画。请放入这四个文件夹，并各带一份 ` +
+      "config.json：",
+    partMissing: (role, slot) => `缺少${ZH_ROLES[role]}：${slot}/ 里没有文件。`,
+    partDamaged: (role, problem) => `${ZH_ROLES[role]}无法使用：${problem}`,
+    fits: (on, model, needed, have, mode) =>
+      `${model}${mode === "none" ? "" : "逐个部件加载时（offload: model）"}放得进` +
+      `${on === "cuda" ? "显存" : "内存"}：需要 ${needed}，可用 ${have}。`,
+    busy: (on, model, needed, have, total) =>
+      `${model}需要 ${needed}，${
+        on === "cuda" ? "显存" : "内存"
+      }共 ${total}，现在只空闲 ${have}。` +
+      "下面的命令显示被什么占用。",
+    small: (on, model, needed, have) =>
+      `${model}放不进${on === "cuda" ? "显存" : "内存"}：逐个部件加载（offload: model）也需要 ` +
+      `${needed}，只有 ${have}。`,
+  },
+};
+
+const EN_ROLES: Readonly<Record<Role, string>> = {
+  transformer: "The transformer",
+  textEncoder: "The text encoder",
+  clipModel: "The CLIP model",
+  vae: "The decoder (VAE)",
+};
+const ZH_ROLES: Readonly<Record<Role, string>> = {
+  transformer: "扩散变换器",
+  textEncoder: "文本编码器",
+  clipModel: "CLIP 模型",
+  vae: "解码器（VAE）",
+};
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}

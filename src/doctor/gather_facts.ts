@@ -1,0 +1,68 @@
+import { join } from "node:path";
+import { type BindingFacts, readBinding } from "../runtime/binding.ts";
+import { type GpuFacts, readGpus } from "../runtime/gpus.ts";
+import { type Host, localHost } from "../runtime/host.ts";
+import { type Machine, readMachine } from "../runtime/machine.ts";
+import { type ModelFacts, readModel } from "./models.ts";
+
+/** Everything that a diagnosis rests on. */
+export interface Facts {
+  readonly machine: Machine;
+  readonly gpu: GpuFacts;
+  readonly binding: BindingFacts;
+  readonly disks: readonly Disk[];
+  /** What a program would load. */
+  readonly model: ModelFacts;
+  /** The model that comes with the toolkit, where the other is not it; absent when it is not there. */
+  readonly demo?: ModelFacts;
+}
+
+/** A folder's disk. */
+export interface Disk {
+  readonly folder: string;
+  /** Bytes that may still be written; absent when unknown. */
+  readonly free?: number;
+}
+
+/** Where to look. */
+export interface GatherOptions {
+  /**
+   * The folder of the model.
+   *
+   * @default {"."}
+   */
+  readonly model?: string | undefined;
+  readonly host?: Host;
+}
+
+const DEMO_MODEL = join("models", "demo");
+
+/**
+ * Looks at this machine, or at the one that `host` stands for, from the toolkit's own folder;
+ * changes nothing.
+ */
+export async function gatherFacts(options: GatherOptions = {}): Promise<Facts> {
+  const { host = localHost(), model: folder = "." } = options;
+  const [machine, gpu, binding, model, models, outputs] = await Promise.all([
+    readMachine(host),
+    readGpus(host),
+    readBinding(host),
+    readModel(folder),
+    diskOf(host, "models/"),
+    diskOf(host, "outputs/"),
+  ]);
+  const demo = model.isDemo ? undefined : await readModel(DEMO_MODEL);
+  return {
+    machine,
+    gpu,
+    binding,
+    disks: [models, outputs],
+    model,
+    ...(demo?.layout === undefined ? {} : { demo }),
+  };
+}
+
+async function diskOf(host: Host, folder: string): Promise<Disk> {
+  const free = await host.freeDisk(folder);
+  return { folder, ...(free === undefined ? {} : { free }) };
+}

@@ -1,0 +1,121 @@
+import type { Device } from "../onnx/mod.ts";
+import type { BindingFacts } from "./binding.ts";
+import type { GpuFacts } from "./gpus.ts";
+import type { Machine } from "./machine.ts";
+
+/** What the choice rests on. */
+export interface ProviderFacts {
+  readonly machine: Pick<Machine, "os" | "arch" | "container" | "wsl">;
+  readonly gpu: GpuFacts;
+  readonly cuda: BindingFacts["cuda"];
+}
+
+/** Something that stands between a machine and CUDA. */
+export type Obstacle =
+  | { readonly code: "platform"; readonly os: string; readonly arch: string }
+  /** There is none, as far as anybody can see. */
+  | { readonly code: "no-gpu" }
+  /** There is one, but this container was not given it. */
+  | { readonly code: "gpu-not-passed" }
+  /** There is one on the bus, and no driver. */
+  | { readonly code: "driver-missing" }
+  /** The driver is there and does not answer. */
+  | { readonly code: "driver-broken"; readonly complaint: string }
+  | { readonly code: "driver-old"; readonly driver: string; readonly minimum: number }
+  | {
+    readonly code: "gpu-old";
+    readonly gpu: string;
+    readonly capability: number;
+    readonly minimum: number;
+  }
+  | { readonly code: "provider-missing" }
+  | { readonly code: "libraries-missing"; readonly names: readonly string[] }
+  | { readonly code: "libraries-elsewhere"; readonly paths: readonly string[] }
+  /** Nothing: it would work, but has to be asked for. */
+  | { readonly code: "not-automatic" };
+
+/** Which execution provider `device: "auto"` takes. */
+export interface ProviderChoice {
+  readonly provider: Device;
+  /** What stands between this machine and CUDA, the most fundamental first; empty for `"cuda"`. */
+  readonly reasons: readonly Obstacle[];
+}
+
+/** The first driver branch for CUDA 13 (CUDA Toolkit release notes, minimum driver versions). */
+export const CUDA_13_DRIVER = 580;
+/** The first GPUs with bfloat16 matrix products, in which graphs for CUDA compute: Ampere. */
+const BFLOAT16_CAPABILITY = 8;
+/** What `"auto"` takes without being asked by name. */
+const AUTOMATIC: readonly Device[] = ["cpu"];
+
+/**
+ * Chooses the execution provider for `device: "auto"`: CUDA where nothing stands in the way of it
+ * and it is among the automatic ones, else the CPU, with everything that stands in the way.
+ *
+ * @example
+ * ```ts
+ * const { provider, reasons } = chooseProvider({
+ *   machine: { os: "linux", arch: "x86_64", wsl: false },
+ *   gpu: { gpus: [], nvidiaSmi: "absent", pciDevices: 0, deviceFiles: false },
+ *   cuda: { provider: false, libraries: { found: [], loaderFolders: [], otherFolders: [] } },
+ * });
+ * console.log(provider, reasons[0]?.code); // cpu no-gpu
+ * ```
+ */
+export function chooseProvider(
+  facts: ProviderFacts,
+  automatic: readonly Device[] = AUTOMATIC,
+): ProviderChoice {
+  const reasons = cudaObstacles(facts);
+  if (reasons.length > 0) return { provider: "cpu", reasons };
+  return automatic.includes("cuda")
+    ? { provider: "cuda", reasons: [] }
+    : { provider: "cpu", reasons: [{ code: "not-automatic" }] };
+}
+
+function cudaObstacles({ machine, gpu, cuda }: ProviderFacts): Obstacle[] {
+  const { os, arch } = machine;
+  if (os !== "linux" || arch !== "x86_64") return [{ code: "platform", os, arch }];
+  const absence = gpuAbsence(machine, gpu);
+  // What a machine without a GPU lacks besides is of no interest to anybody.
+  if (absence?.code === "no-gpu") return [absence];
+  const obstacles: Obstacle[] = absence === undefined ? [] : [absence];
+  const driverWorks = absence === undefined;
+
+  const major = Number.parseInt(gpu.driver ?? "");
+  if (major < CUDA_13_DRIVER) {
+    obstacles.push({ code: "driver-old", driver: gpu.driver!, minimum: CUDA_13_DRIVER });
+  }
+  const [first] = gpu.gpus;
+  const capability = first?.computeCapability;
+  if (capability !== undefined && capability < BFLOAT16_CAPABILITY) {
+    const minimum = BFLOAT16_CAPABILITY;
+    obstacles.push({ code: "gpu-old", gpu: first!.name, capability, minimum });
+  }
+  if (!cuda.provider) obstacles.push({ code: "provider-missing" });
+  // The driver brings libcuda.so.1: where it is not at work, that is the one thing to say.
+  const libraries = cuda.libraries.found.filter(({ name }) =>
+    driverWorks || !name.startsWith("libcuda.so")
+  );
+  const missing = libraries.filter(({ state }) => state === "missing").map(({ name }) => name);
+  if (missing.length > 0) obstacles.push({ code: "libraries-missing", names: missing });
+  const paths = libraries.flatMap(({ state, path }) => state === "elsewhere" ? [path!] : []);
+  if (paths.length > 0) obstacles.push({ code: "libraries-elsewhere", paths });
+  return obstacles;
+}
+
+function gpuAbsence(machine: ProviderFacts["machine"], gpu: GpuFacts): Obstacle | undefined {
+  if (gpu.gpus.length > 0 && gpu.nvidiaSmi !== "failed") return undefined;
+  const traces = gpu.pciDevices > 0 || gpu.driver !== undefined;
+  if (machine.container !== undefined && !gpu.deviceFiles) {
+    return { code: traces ? "gpu-not-passed" : "no-gpu" };
+  }
+  const empty = /no devices were found/i.test(gpu.complaint ?? "") && gpu.pciDevices === 0;
+  if (gpu.nvidiaSmi === "failed" && !empty) {
+    return { code: "driver-broken", complaint: gpu.complaint ?? "" };
+  }
+  if (machine.wsl || empty || !traces) return { code: "no-gpu" };
+  return gpu.driver === undefined
+    ? { code: "driver-missing" }
+    : { code: "driver-broken", complaint: gpu.complaint ?? "" };
+}

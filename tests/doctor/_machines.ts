@@ -1,0 +1,76 @@
+/** Facts about machines that are not here. */
+import type { Facts } from "../../src/doctor/gather_facts.ts";
+import { PUBLISHED_PARTS } from "../../src/doctor/memory.ts";
+import type { ModelFacts } from "../../src/doctor/models.ts";
+import { readBinding } from "../../src/runtime/binding.ts";
+import { readGpus } from "../../src/runtime/gpus.ts";
+import { readMachine } from "../../src/runtime/machine.ts";
+import { fakeHost, type FakeMachine } from "../runtime/_fake_host.ts";
+
+const works = () => Promise.resolve();
+
+/** The CUDA provider beside the binding. */
+export async function providerFiles(): Promise<Record<string, string>> {
+  const { folder } = await readBinding(fakeHost(), works);
+  return {
+    [`${folder}/libonnxruntime_providers_cuda.so`]: "",
+    [`${folder}/libonnxruntime_providers_shared.so`]: "",
+    [`${folder}/../../../../package.json`]: "",
+  };
+}
+
+/** The model that comes with the toolkit; numbers of its header, rounded. */
+export const DEMO: ModelFacts = {
+  folder: ".",
+  layout: "toolkit",
+  isDemo: true,
+  pictureSize: 256,
+  missing: [],
+  parts: [{
+    role: "transformer",
+    path: "models/demo/next-dit",
+    files: ["models/demo/next-dit/model.safetensors"],
+    bytes: 29.5e6,
+    dtypes: ["BF16"],
+    parameters: 14.8e6,
+    deviceParameters: 14.8e6,
+    sequence: { tokens: 512, width: 320, heads: 10 },
+  }],
+};
+
+/** The published model, complete. */
+export const PUBLISHED: ModelFacts = {
+  folder: ".",
+  layout: "toolkit",
+  isDemo: false,
+  pictureSize: 1024,
+  missing: [],
+  parts: PUBLISHED_PARTS.map((part) => ({
+    ...part,
+    path: `models/${part.role}`,
+    files: [`models/${part.role}/model.safetensors`],
+    dtypes: ["BF16"] as const,
+  })),
+};
+
+export interface Circumstances extends FakeMachine {
+  readonly model?: ModelFacts;
+  readonly demo?: ModelFacts;
+  readonly failure?: string;
+}
+
+/** What would be gathered on such a machine. */
+export async function factsOf(circumstances: Circumstances): Promise<Facts> {
+  const { model = DEMO, demo, failure, freeDisk = 100e9 } = circumstances;
+  const host = fakeHost(circumstances);
+  const probe = failure === undefined ? works : () => Promise.reject(new Error(failure));
+  const binding = await readBinding(host, probe);
+  return {
+    machine: await readMachine(host),
+    gpu: await readGpus(host),
+    binding: { version: "1.29.0", ...binding },
+    disks: [{ folder: "models/", free: freeDisk }, { folder: "outputs/", free: freeDisk }],
+    model,
+    ...(demo === undefined ? {} : { demo }),
+  };
+}

@@ -1,0 +1,112 @@
+/** The demo model's numbers: its files' sizes and headers, read with Python's safetensors 0.8.0. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { isSound, type ModelFacts, type Part, readModel } from "../../src/doctor/models.ts";
+
+const root = new URL("../..", import.meta.url).pathname;
+const DEMO = join(root, "models/demo");
+
+function part({ parts }: ModelFacts, role: string): Part {
+  const part = parts.find((part) => part.role === role);
+  assert(part !== undefined && isSound(part), JSON.stringify(part));
+  return part;
+}
+
+/** A folder in which the demo model's parts stand in the published model's slots. */
+async function slots(...names: readonly ("next-dit" | "transformer" | "clip_model" | "vae")[]) {
+  const places = {
+    "next-dit": "next-dit-3.5b",
+    "transformer": "transformer/gemma-3-2b",
+    "clip_model": "clip_model/jina-clip-v2",
+    "vae": "vae/taesd",
+  };
+  const folder = await Deno.makeTempDir();
+  for (const name of names) {
+    const slot = join(folder, "models", places[name]);
+    await Deno.mkdir(join(slot, ".."), { recursive: true });
+    await Deno.symlink(join(DEMO, name), slot);
+  }
+  return { folder, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };
+}
+
+Deno.test("the demo model's parts are read from their headers and configurations", async () => {
+  const model = await readModel(DEMO);
+  assert.equal(model.layout, "toolkit");
+  assert.equal(model.isDemo, true);
+  assert.equal(model.pictureSize, 256);
+  assert.deepEqual(model.missing, []);
+  // Python: sum(t.numel() for t in safetensors.torch.load_file(path).values())
+  assert.deepEqual(
+    model.parts.map((part) => isSound(part) && [part.role, part.parameters, part.dtypes.join()]),
+    [
+      ["transformer", 14_769_408, "BF16"],
+      ["textEncoder", 4_310_272, "BF16"],
+      ["clipModel", 1_293_312, "BF16"],
+      ["vae", 1_229_443, "BF16"],
+    ],
+  );
+  assert.deepEqual(part(model, "transformer").sequence, { tokens: 512, width: 320, heads: 10 });
+  assert.deepEqual(part(model, "vae").picture, { channels: 64 });
+});
+
+Deno.test("embedding tables, Gemma's last layer and the VAE's encoder stay off the device", async () => {
+  const model = await readModel(DEMO);
+  const off = (role: string) => part(model, role).parameters - part(model, role).deviceParameters;
+  assert.equal(off("transformer"), 0);
+  // A layer: q, k, v, out, three feed-forward matrices, four norms of the width, two of a head.
+  const layer = 256 * 256 * 2 + 256 * 128 * 2 + 3 * 256 * 576 + 4 * 256 + 2 * 64;
+  assert.equal(off("textEncoder"), 1833 * 256 + layer + 256);
+  assert.equal(off("clipModel"), (937 + 1) * 192);
+  assert.equal(off("vae"), 0);
+});
+
+Deno.test("an AutoencoderKL's widest map is that before its last narrowing", async () => {
+  await using temporary = await slots("next-dit", "transformer", "clip_model");
+  const vae = join(temporary.folder, "models/vae/taesd");
+  await Deno.mkdir(join(vae, ".."), { recursive: true });
+  await Deno.symlink(join(DEMO, "vae-kl"), vae);
+  const model = await readModel(temporary.folder);
+  assert.equal(model.isDemo, false);
+  assert.deepEqual(part(model, "vae").picture, { channels: 96 });
+});
+
+Deno.test("of half a model, what is there is read and what is not is named", async () => {
+  await using temporary = await slots("next-dit", "clip_model");
+  const model = await readModel(temporary.folder);
+  assert.equal(model.layout, undefined);
+  assert.deepEqual(model.parts.map(({ role }) => role), ["transformer", "clipModel"]);
+  assert.deepEqual(model.missing.map(({ path }) => path), [
+    join(temporary.folder, "models/transformer/gemma-3-2b"),
+    join(temporary.folder, "models/vae/taesd"),
+  ]);
+  const below = await readModel(join(temporary.folder, "models"));
+  assert.deepEqual(below.missing.length, 2, "models/ itself may be named");
+});
+
+Deno.test("a transformer with CLIP conditioning misses its CLIP model", async () => {
+  await using temporary = await slots("next-dit", "transformer", "vae");
+  const { missing } = await readModel(temporary.folder);
+  assert.deepEqual(missing.map(({ role, path }) => [role, path]), [
+    ["clipModel", join(temporary.folder, "models/clip_model/jina-clip-v2")],
+  ]);
+});
+
+Deno.test("a damaged file is a fact about its part, and the others are read", async () => {
+  await using temporary = await slots("next-dit", "transformer", "clip_model");
+  const vae = join(temporary.folder, "models/vae/taesd");
+  await Deno.mkdir(vae, { recursive: true });
+  await Deno.copyFile(join(DEMO, "vae/config.json"), join(vae, "config.json"));
+  const bytes = await Deno.readFile(join(DEMO, "vae/model.safetensors"));
+  await Deno.writeFile(join(vae, "model.safetensors"), bytes.subarray(0, bytes.length / 2));
+  const { parts } = await readModel(temporary.folder);
+  const damaged = parts.filter((part) => !isSound(part));
+  assert.deepEqual(damaged.map(({ role }) => role), ["vae"]);
+  assert.match(JSON.stringify(damaged), /model\.safetensors/);
+});
+
+Deno.test("an empty folder holds no model, and nothing of one", async () => {
+  await using temporary = await slots();
+  const { problem, parts, missing } = await readModel(temporary.folder);
+  assert.match(problem!, /No model was found/);
+  assert.deepEqual([parts, missing], [[], []]);
+});
