@@ -5,7 +5,7 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { open, rename, rm } from "node:fs/promises";
+import { link, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 /**
@@ -23,18 +23,84 @@ export async function writeFileAtomically(
   temporary?: string,
 ): Promise<void> {
   const mayExist = temporary !== undefined;
-  temporary ??= join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
-  const file = await open(temporary, mayExist ? "w" : "wx");
+  temporary ??= temporaryBeside(path);
   try {
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeToDisk(temporary, bytes, mayExist ? "w" : "wx");
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
   }
+}
+
+/**
+ * Writes a new file whole or not at all, under the first of several paths that no file has yet. It
+ * never replaces a file, even if another process takes a path at the same moment.
+ *
+ * @param paths The paths to try, all in one folder; at least one of them has to be free.
+ * @param temporary The temporary file's path, for callers that may be killed and come again: what was
+ *   left there is overwritten. By default a new name in the same folder.
+ * @returns The path that the file got.
+ * @throws {Error} What the file system reports, such as a missing folder or a full disk.
+ */
+export async function writeNewFile(
+  paths: Iterable<string>,
+  bytes: Uint8Array,
+  temporary?: string,
+): Promise<string> {
+  let written: string | undefined;
+  try {
+    for (const path of paths) {
+      if (written === undefined) {
+        written = temporary ?? temporaryBeside(path);
+        await writeToDisk(written, bytes, temporary === undefined ? "wx" : "w");
+      }
+      if (await giveName(written, path)) return path;
+    }
+    throw new Error("every path is taken");
+  } finally {
+    if (written !== undefined) await rm(written, { force: true });
+  }
+}
+
+function temporaryBeside(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+}
+
+async function writeToDisk(path: string, bytes: Uint8Array, flag: "w" | "wx"): Promise<void> {
+  const file = await open(path, flag);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Gives a file a second name; false when another file has it. */
+async function giveName(file: string, name: string): Promise<boolean> {
+  try {
+    await link(file, name);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    if (!NO_LINKS.includes(codeOf(error))) throw error;
+  }
+  // A file system without links, such as exFAT: an empty file takes the name first, so that no
+  // other file can be replaced.
+  try {
+    await (await open(name, "wx")).close();
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
+  await rename(file, name);
+  return true;
+}
+
+/** How file systems say that they have no links. */
+const NO_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"];
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? "";
 }

@@ -5,14 +5,13 @@
  */
 import { NewBieError, RequestError } from "../errors.ts";
 import { imageFromTensor, type RgbImage } from "../image/mod.ts";
-import { GEMMA3_MAX_TOKENS } from "../models/gemma3.ts";
-import { JINA_CLIP_MAX_TOKENS } from "../models/jina_clip.ts";
 import { checkPlaces } from "../models/next_dit.ts";
-import { DTYPE_POLICIES } from "../onnx/mod.ts";
+import { type Device, DTYPE_POLICIES, type FloatType } from "../onnx/mod.ts";
 import {
   canonicalPrompt,
   parsePrompt,
   parseXmlPrompt,
+  type PromptEncoder,
   promptKind,
   systemPromptFor,
   withSystemPrompt,
@@ -67,10 +66,16 @@ const MOST_LATENT_VALUES = 2 ** 31;
  * ```
  */
 export class NewBieImagePipeline implements AsyncDisposable {
-  /** The layout in which the checkpoint was found. */
+  /** Where the checkpoint's parts were found. */
+  readonly checkpoint: CheckpointFiles;
+  /** The layout in which it was found. */
   readonly layout: CheckpointLayout;
   /** Whether this is the small model that comes with the toolkit. */
   readonly isDemo: boolean;
+  /** Where it runs. */
+  readonly device: Device;
+  /** The type of arithmetic in the text encoders and the transformer. */
+  readonly dtype: FloatType;
   readonly #parts: Components;
   readonly #log: (line: string) => void;
   /** What {@linkcode encodePrompt} said of the padding in its features. */
@@ -78,11 +83,16 @@ export class NewBieImagePipeline implements AsyncDisposable {
 
   private constructor(
     files: CheckpointFiles,
+    device: Device,
+    dtype: FloatType,
     parts: Components,
     log: (line: string) => void,
   ) {
+    this.checkpoint = files;
     this.layout = files.layout;
     this.isDemo = files.isDemo;
+    this.device = device;
+    this.dtype = dtype;
     this.#parts = parts;
     this.#log = log;
   }
@@ -117,7 +127,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const policy = dtype === "float32" ? DTYPE_POLICIES.cpu : DTYPE_POLICIES[device];
     const keep = offload !== "model";
     const parts = await loadComponents(files, { device, policy, keep });
-    const pipeline = new NewBieImagePipeline(files, parts, log);
+    const pipeline = new NewBieImagePipeline(files, device, policy.compute, parts, log);
     if (keep) await pipeline.#loadSessions();
     return pipeline;
   }
@@ -297,11 +307,12 @@ export class NewBieImagePipeline implements AsyncDisposable {
             data,
             numInferenceSteps,
             velocity,
-            ({ index, total, timestep, latents }) =>
+            ({ index, total, timestep, nextTimestep, latents }) =>
               options.onStep?.({
                 index,
                 total,
                 timestep,
+                nextTimestep,
                 latents: tensor(latents, dims),
                 imageIndex,
                 imageCount,
@@ -337,9 +348,29 @@ export class NewBieImagePipeline implements AsyncDisposable {
     return { images: outputType === "latent" ? latents : images, ...result };
   }
 
+  /** The text encoders as {@linkcode checkPrompt} wants to know them. */
+  get promptEncoders(): readonly PromptEncoder[] {
+    return this.#parts.promptEncoders;
+  }
+
+  /** The kind of its VAE; the tiny one is fast enough to look on while a picture is made. */
+  get vaeClassName(): "AutoencoderKL" | "AutoencoderTiny" {
+    return this.#parts.vaeClassName;
+  }
+
+  /** The sampler that {@linkcode generate} uses where it is not told another. */
+  get scheduler(): Scheduler {
+    return this.#parts.scheduler;
+  }
+
   /** Width and height that the model was trained for, in pixels. */
   get defaultSize(): number {
     return this.#parts.transformerConfig.sample_size * this.#parts.vaeScaleFactor;
+  }
+
+  /** What width and height must be multiples of, in pixels. */
+  get sizeMultiple(): number {
+    return this.#parts.vaeScaleFactor * this.#parts.transformerConfig.patch_size;
   }
 
   /**
@@ -369,21 +400,20 @@ export class NewBieImagePipeline implements AsyncDisposable {
     { positive, negative }: { positive: EncoderTexts[]; negative: EncoderTexts[] },
     signal?: AbortSignal,
   ): Promise<PromptEmbeds> {
-    const { textEncoder, tokenizer, clip, transformerConfig } = this.#parts;
+    const { textEncoder, tokenizer, clip, promptEncoders: [gemma, jina] } = this.#parts;
     const all = [...positive, ...negative];
-    const mostTokens = Math.min(GEMMA3_MAX_TOKENS, transformerConfig.axes_lens[0]! - 1);
     const features = await textEncoder.use((encoder) =>
       encodeEach(
         all.map(({ gemma }) => gemma),
         signal,
-        (text) => encoder.encode(this.#tokenize(tokenizer, text, mostTokens, "Gemma 3")),
+        (text) => encoder.encode(this.#tokenize(tokenizer, text, gemma!)),
       )
     );
     const pooled = clip === undefined
       ? all.map(() => tensor(new Float32Array(), [1, 0]))
       : await clip.model.use((encoder) =>
         encodeEach(all.map(({ clip }) => clip), signal, (text) =>
-          encoder.encode(this.#tokenize(clip.tokenizer, text, JINA_CLIP_MAX_TOKENS, "Jina CLIP")))
+          encoder.encode(this.#tokenize(clip.tokenizer, text, jina!)))
       );
     const count = positive.length;
     const [embeds, mask] = stackPadded(features.slice(0, count));
@@ -399,23 +429,27 @@ export class NewBieImagePipeline implements AsyncDisposable {
     };
   }
 
-  #tokenize(tokenizer: Tokenizer, text: string, maxLength: number, reader: string): Int32Array {
+  #tokenize(
+    tokenizer: Tokenizer,
+    text: string,
+    { name, maxTokens }: PromptEncoder,
+  ): Int32Array {
     const ids = tokenizer.encode(text);
     if (ids.length === 0) {
       throw new NewBieError(
-        `The tokenizer of ${reader} makes no token of ${JSON.stringify(text)}, not even the one ` +
+        `The tokenizer of ${name} makes no token of ${JSON.stringify(text)}, not even the one ` +
           "that begins every text. It is not the tokenizer that belongs to the model.",
       );
     }
-    if (ids.length <= maxLength) return ids;
-    this.#log(`A prompt has ${ids.length} tokens; ${reader} reads the first ${maxLength}.`);
-    return tokenizer.encode(text, { maxLength });
+    if (ids.length <= maxTokens) return ids;
+    this.#log(`A prompt has ${ids.length} tokens; ${name} reads the first ${maxTokens}.`);
+    return tokenizer.encode(text, { maxLength: maxTokens });
   }
 
   #sampleDims(height: number, width: number): [number, number, number] {
-    const { in_channels, patch_size } = this.#parts.transformerConfig;
+    const { in_channels } = this.#parts.transformerConfig;
     const factor = this.#parts.vaeScaleFactor;
-    const multiple = factor * patch_size;
+    const multiple = this.sizeMultiple;
     for (const [name, pixels] of Object.entries({ height, width })) {
       if (Number.isSafeInteger(pixels) && pixels > 0 && pixels % multiple === 0) continue;
       const nearest = Math.max(multiple, Math.round(pixels / multiple) * multiple);

@@ -121,6 +121,8 @@ export interface StepInfo {
   readonly total: number;
   /** The time at which the step began, in [0, 1], 0 = noise. */
   readonly timestep: number;
+  /** The time at which it ended, which is the time of `latents`. */
+  readonly nextTimestep: number;
   /** The latents after the step [1, C, H, W]; not to be changed. */
   readonly latents: Tensor;
   /** Which picture of this call, from 0. */

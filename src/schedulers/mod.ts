@@ -10,4 +10,10 @@
 export { createScheduler, type SchedulerOptions } from "./create_scheduler.ts";
 export { combineGuidance, type GuidanceOptions, needsUnconditional } from "./guidance.ts";
 export { schedulerFromConfig } from "./scheduler_from_config.ts";
-export type { Scheduler, SchedulerName, SchedulerStep, Velocity } from "./types.ts";
+export {
+  type Scheduler,
+  SCHEDULER_NAMES,
+  type SchedulerName,
+  type SchedulerStep,
+  type Velocity,
+} from "./types.ts";

@@ -15,7 +15,10 @@
  * - `"dpm-solver++"`: second order from one evaluation a step, by looking back at the previous one;
  *   DPM-Solver++(2M) of Lu et al. 2022 (arXiv 2211.01095).
  */
-export type SchedulerName = "euler" | "midpoint" | "heun" | "dpm-solver++";
+export type SchedulerName = typeof SCHEDULER_NAMES[number];
+
+/** All names of samplers. */
+export const SCHEDULER_NAMES = ["euler", "midpoint", "heun", "dpm-solver++"] as const;
 
 /**
  * A model as the samplers see it: the velocity dx/dt at `latents` and time `timestep`.

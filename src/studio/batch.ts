@@ -1,0 +1,259 @@
+/**
+ * Many pictures from one file, that can be interrupted, resumed and shared out.
+ *
+ * A picture of a batch knows by its text {@linkcode BATCH_KEYWORD} which request it answers. So a
+ * batch that was killed goes on where it was, whatever its pictures are called and however its lines
+ * were moved since.
+ *
+ * @module
+ */
+import { basename, dirname, join } from "node:path";
+import { createHash } from "node:crypto";
+import { RequestError } from "../errors.ts";
+import { ImageError, readPngText } from "../image/mod.ts";
+import { idOfTemporaryFile, pictureName } from "./outputs.ts";
+import {
+  type BatchLine,
+  laterSeed,
+  parseBatchLine,
+  type PictureRequest,
+  type RequestDefaults,
+} from "./request.ts";
+
+/** A picture's keyword for the {@linkcode BatchItem.id} of the request that it answers. */
+export const BATCH_KEYWORD = "newbie-batch";
+
+/** One picture that a batch asks for. */
+export interface BatchItem {
+  /** Where it stands, for people: `prompts.jsonl:12`, or the path of an XML file. */
+  readonly place: string;
+  /** The file name it is to get. */
+  readonly name: string;
+  /**
+   * SHA-256 over the request, in hexadecimal. The second of two equal requests has another id, and
+   * so on.
+   */
+  readonly id: string;
+  readonly request: PictureRequest;
+}
+
+/** A line of a batch that asks for nothing that can be made. */
+export interface BatchFault {
+  readonly place: string;
+  readonly message: string;
+}
+
+/** A batch as read. */
+export interface Batch {
+  /** What its folder of outputs is called: the name of its file or folder. */
+  readonly name: string;
+  readonly items: readonly BatchItem[];
+  readonly faults: readonly BatchFault[];
+}
+
+/**
+ * Reads a batch: a JSON Lines file with a request a line (see {@linkcode parseBatchLine}), or a
+ * folder, of which every `.xml` file is a prompt. Empty lines are passed over.
+ *
+ * Paths in `prompt_file` start from the batch's own folder. A request without a seed gets one from
+ * its id, so that it gets the same again.
+ *
+ * @param defaults What lines leave out.
+ * @param count How many pictures to make of each request, with seeds in a row.
+ * @throws {RequestError} When there is no such file or folder, or it has no request.
+ */
+export async function readBatch(
+  path: string,
+  defaults: RequestDefaults,
+  count = 1,
+): Promise<Batch> {
+  const lines = await isFolder(path) ? await xmlFiles(path) : await jsonLines(path);
+  if (lines.length === 0) {
+    throw new RequestError(
+      `${path} asks for no picture: expected a line of JSON for each, such as {"prompt": "1girl"}, ` +
+        "or a folder with .xml files.",
+    );
+  }
+  const identify = identifier();
+  const items: BatchItem[] = [];
+  const faults: BatchFault[] = [];
+  for (const { place, stem, read } of lines) {
+    try {
+      const { output, request: own } = await read();
+      const name = pictureName(output ?? stem);
+      const request = { ...defaults, ...own };
+      for (let index = 0; index < count; index++) items.push(identify(place, name, request, index));
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      faults.push({ place, message: error.message });
+    }
+  }
+  return { name: basename(path).replace(/\.(jsonl|json|txt)$/i, ""), items, faults };
+}
+
+/** A share of a batch: part `index` of `total`. */
+export interface Shard {
+  readonly index: number;
+  readonly total: number;
+}
+
+/**
+ * Reads `i/n`. Parts may be counted from 0, as Kubernetes and most Slurm arrays do, or from 1:
+ * part n is part 0.
+ *
+ * @throws {RequestError} When it is none.
+ */
+export function parseShard(text: string): Shard {
+  const [, index, total] = /^(\d{1,6})\/(\d{1,6})$/.exec(text)?.map(Number) ?? [];
+  if (index === undefined || total === undefined || total === 0 || index > total) {
+    throw new RequestError(
+      `${JSON.stringify(text)} is no shard: expected i/n, such as 0/4, 1/4, 2/4 and 3/4.`,
+    );
+  }
+  return { index: index % total, total };
+}
+
+/** Whether a request belongs to a share: every request belongs to one, whatever its place. */
+export function isInShard({ id }: BatchItem, { index, total }: Shard): boolean {
+  return Number.parseInt(id.slice(0, ID_DIGITS_OF_SHARD), 16) % total === index;
+}
+
+const ID_DIGITS_OF_SHARD = 12;
+
+/**
+ * The ids of the requests whose pictures are in a folder, at any depth. Removes what is left of the
+ * saving of these pictures, if a process was killed right after it.
+ */
+export async function finishedItems(folder: string): Promise<Set<string>> {
+  const ids = new Set<string>();
+  const unfinished = new Map<string, string>();
+  for await (const path of filesBelow(folder)) {
+    const id = idOfTemporaryFile(path);
+    if (id !== undefined) unfinished.set(id, path);
+    if (!path.toLowerCase().endsWith(".png")) continue;
+    const finished = batchIdOf(await Deno.readFile(path));
+    if (finished !== undefined) ids.add(finished);
+  }
+  for (const [id, path] of unfinished) if (ids.has(id)) await Deno.remove(path);
+  return ids;
+}
+
+function batchIdOf(png: Uint8Array): string | undefined {
+  try {
+    return readPngText(png)[BATCH_KEYWORD];
+  } catch (error) {
+    if (error instanceof ImageError) return undefined;
+    throw error;
+  }
+}
+
+interface Line {
+  readonly place: string;
+  /** The file's name where none is asked for. */
+  readonly stem: string;
+  readonly read: () => Promise<ResolvedLine>;
+}
+
+interface ResolvedLine {
+  readonly request: Partial<PictureRequest> & { readonly prompt: string };
+  readonly output?: string | undefined;
+}
+
+/** A request that may still need a seed. */
+type OpenRequest = RequestDefaults & { readonly prompt: string };
+
+async function jsonLines(path: string): Promise<Line[]> {
+  const text = await readText(path);
+  const lines = text.split(/\r?\n/);
+  const digits = Math.max(4, String(lines.length).length);
+  return lines.flatMap((line, index) => {
+    if (line.trim() === "") return [];
+    const number = index + 1;
+    return [{
+      place: `${path}:${number}`,
+      stem: String(number).padStart(digits, "0"),
+      read: () => resolve(parseBatchLine(line), dirname(path)),
+    }];
+  });
+}
+
+async function xmlFiles(folder: string): Promise<Line[]> {
+  const names: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (!isDirectory && /\.xml$/i.test(name)) names.push(name);
+  }
+  return names.sort().map((name) => {
+    const place = join(folder, name);
+    const stem = name.replace(/\.xml$/i, "");
+    return { place, stem, read: async () => ({ request: { prompt: await readText(place) } }) };
+  });
+}
+
+async function resolve(
+  { request, promptFile, output }: BatchLine,
+  folder: string,
+): Promise<ResolvedLine> {
+  const prompt = request.prompt ?? await readText(join(folder, promptFile!));
+  return { request: { ...request, prompt }, output };
+}
+
+/** Numbers equal requests, so that each has an id of its own. */
+function identifier() {
+  const seen = new Map<string, number>();
+  return (place: string, name: string, open: OpenRequest, index: number): BatchItem => {
+    const seeded = open.generator === undefined
+      ? open
+      : { ...open, generator: laterSeed(open.generator, index) };
+    const content = JSON.stringify(
+      Object.entries(seeded).sort(),
+      (_, value) => typeof value === "bigint" ? String(value) : value,
+    );
+    const occurrence = seen.get(content) ?? 0;
+    seen.set(content, occurrence + 1);
+    const id = createHash("sha256").update(`${occurrence}\n${content}`).digest("hex");
+    const generator = seeded.generator ??
+      { seed: Number.parseInt(id.slice(0, ID_DIGITS_OF_SEED), 16) };
+    return { place, name, id, request: { ...seeded, generator } };
+  };
+}
+
+const ID_DIGITS_OF_SEED = 8;
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isDirectory;
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    throw new RequestError(`There is no ${path}.`, { cause });
+  }
+}
+
+/**
+ * The text of a file, without a byte order mark.
+ *
+ * @throws {RequestError} When it cannot be read, or is not UTF-8.
+ */
+export async function readText(path: string): Promise<string> {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
+  } catch (cause) {
+    const reason = cause instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : cause instanceof TypeError
+      ? "it is not UTF-8 text"
+      : (cause as Error).message;
+    throw new RequestError(`${path} cannot be read: ${reason}.`, { cause });
+  }
+}
+
+async function* filesBelow(folder: string): AsyncGenerator<string> {
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(folder)) {
+      const path = join(folder, name);
+      if (isDirectory) yield* filesBelow(path);
+      else yield path;
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

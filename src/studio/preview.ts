@@ -1,0 +1,26 @@
+import { imageFromTensor, type RgbImage } from "../image/mod.ts";
+import type { NewBieImagePipeline } from "../pipeline/pipeline.ts";
+import type { StepInfo } from "../pipeline/types.ts";
+import { tensor } from "../tensor.ts";
+
+/**
+ * What a picture would become if the sampler went straight on from each step: the latents continued
+ * along their last direction to time 1, decoded. The first step has no direction yet, and shows its
+ * latents as they are.
+ *
+ * (x, t) and (x′, t′) are on one line with x′ + (1 − t′)·(x′ − x) / (t′ − t).
+ */
+export function previews(
+  pipe: Pick<NewBieImagePipeline, "decodeLatents">,
+): (step: StepInfo) => Promise<RgbImage> {
+  let before: Float32Array | undefined;
+  return async ({ index, timestep, nextTimestep, latents: { data, dims } }) => {
+    const last = index === 0 ? undefined : before;
+    const ahead = (1 - nextTimestep) / (nextTimestep - timestep);
+    const guess = last === undefined
+      ? data
+      : Float32Array.from(data, (value, place) => value + ahead * (value - last[place]!));
+    before = data;
+    return imageFromTensor(await pipe.decodeLatents(tensor(guess, dims)));
+  };
+}

@@ -1,0 +1,129 @@
+/**
+ * A loaded model that makes pictures with their recipes.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { encodePng, type RgbImage } from "../image/mod.ts";
+import { NewBieImagePipeline } from "../pipeline/pipeline.ts";
+import type { GenerateOptions, PretrainedOptions, StepInfo } from "../pipeline/types.ts";
+import {
+  currentVersions,
+  identifyModels,
+  type Recipe,
+  type RecipeModels,
+  recipeText,
+} from "../recipe/mod.ts";
+import { createScheduler, type Scheduler } from "../schedulers/mod.ts";
+import { OUTPUTS } from "./outputs.ts";
+import type { PictureRequest } from "./request.ts";
+
+/** Remembers the checksums of weights, which take long to compute, between sittings. */
+const CHECKSUMS = join(OUTPUTS, ".weights.json");
+
+/** What a request leaves open, as the published pipelines have it. */
+const NO_TRUNCATION = 100;
+const RENORM = 1;
+
+/** How to look on, and how to stop. */
+export interface MakeOptions {
+  readonly onStep?: (step: StepInfo) => void | Promise<void>;
+  /** Stops between two steps; the picture is given up. */
+  readonly signal?: AbortSignal;
+}
+
+/** A picture, and how to make it again. */
+export interface MadePicture {
+  readonly image: RgbImage;
+  readonly recipe: Recipe;
+  /** What it took, without the saving. */
+  readonly milliseconds: number;
+}
+
+/** A loaded model, ready for any number of pictures. */
+export class Studio implements AsyncDisposable {
+  readonly pipe: NewBieImagePipeline;
+  readonly #models: Promise<RecipeModels>;
+  readonly #closed = new AbortController();
+
+  private constructor(pipe: NewBieImagePipeline) {
+    this.pipe = pipe;
+    this.#models = this.#identify();
+    // Reported where it is awaited; until then it must not end the process.
+    this.#models.catch(() => {});
+  }
+
+  /**
+   * Loads a model; its weights' checksums are computed beside the first picture.
+   *
+   * @param folder As for {@linkcode NewBieImagePipeline.fromPretrained}, which see for errors.
+   */
+  static async open(folder: string, options: PretrainedOptions): Promise<Studio> {
+    return new Studio(await NewBieImagePipeline.fromPretrained(folder, options));
+  }
+
+  /**
+   * Makes one picture.
+   *
+   * @throws {RequestError} When the request cannot be met; see {@linkcode NewBieImagePipeline.generate}.
+   * @throws The signal's reason, when it was aborted.
+   */
+  async make(request: PictureRequest, options: MakeOptions = {}): Promise<MadePicture> {
+    const { pipe } = this;
+    const scheduler = schedulerOf(request, pipe.scheduler);
+    const { width = pipe.defaultSize, height = pipe.defaultSize } = request;
+    const { cfgTrunc = NO_TRUNCATION, renormCfg = RENORM } = request;
+    const settings = { ...request, scheduler, width, height, cfgTrunc, renormCfg };
+    const { images: [image], seeds: [seed], timings } = await pipe.generate({
+      ...settings,
+      ...options,
+    });
+    const { prompt, negativePrompt = "", systemPrompt, raw, numInferenceSteps, guidanceScale } =
+      request;
+    const recipe: Recipe = {
+      prompt,
+      negativePrompt,
+      ...(systemPrompt === undefined ? {} : { systemPrompt }),
+      ...(raw ? { raw } : {}),
+      generator: { device: "cpu", ...request.generator, seed: seed! },
+      numInferenceSteps,
+      guidanceScale,
+      cfgTrunc,
+      renormCfg,
+      scheduler: { name: scheduler.name, shift: scheduler.shift },
+      width,
+      height,
+      models: await this.#models,
+      provider: pipe.device,
+      dtype: pipe.dtype,
+      versions: currentVersions(),
+    };
+    return { image: image!, recipe, milliseconds: timings.total };
+  }
+
+  /** Frees the model. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed.abort();
+    await this.pipe[Symbol.asyncDispose]();
+  }
+
+  async #identify(): Promise<RecipeModels> {
+    await Deno.mkdir(OUTPUTS, { recursive: true });
+    const { signal } = this.#closed;
+    return await identifyModels(this.pipe.checkpoint, { cacheFile: CHECKSUMS, signal });
+  }
+}
+
+/** A picture's file: the picture, its recipe, and any further texts by keyword. */
+export function pictureFile(
+  { image, recipe }: MadePicture,
+  texts: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  return encodePng(image, { text: { ...recipeText(recipe), ...texts } });
+}
+
+function schedulerOf({ scheduler }: Pick<GenerateOptions, "scheduler">, own: Scheduler): Scheduler {
+  if (scheduler === undefined) return own;
+  if (typeof scheduler !== "string") return scheduler;
+  return createScheduler(scheduler, { shift: own.shift });
+}

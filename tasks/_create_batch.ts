@@ -1,0 +1,88 @@
+/** `deno task create --batch`: many pictures, resumable, shared out among machines. */
+import { join } from "node:path";
+import {
+  type Batch,
+  type BatchItem,
+  finishedItems,
+  isInShard,
+  type Shard,
+} from "../src/studio/batch.ts";
+import { OUTPUTS } from "../src/studio/outputs.ts";
+import type { Studio } from "../src/studio/studio.ts";
+import { makePictures, type SavedPicture, type ShowOptions } from "./_create_picture.ts";
+import { text } from "./_create_texts.ts";
+import { duration, TaskFailure } from "./_task.ts";
+
+/** How to make a batch. */
+export interface BatchOptions extends ShowOptions {
+  /** The folder inside the folder of outputs. */
+  readonly folder: string;
+  readonly shard: Shard | undefined;
+  readonly say: (line: string) => void;
+}
+
+/** What became of a request. */
+interface Failure {
+  readonly place: string;
+  readonly message: string;
+}
+
+/**
+ * Makes what is not there yet, and reports what failed at the end.
+ *
+ * @throws {TaskFailure} When any request failed; the others were made.
+ */
+export async function runBatch(studio: Studio, batch: Batch, options: BatchOptions) {
+  const { shard, say } = options;
+  const folder = join(OUTPUTS, options.folder);
+  const finished = await finishedItems(folder);
+  const own = batch.items.filter((item) => shard === undefined || isInShard(item, shard));
+  const todo = own.filter(({ id }) => !finished.has(id));
+  const already = own.length - todo.length;
+  say(text.batchStart(todo.length, already, batch.items.length - own.length));
+
+  // A fault has no id to be shared out by: the first shard reports it.
+  const faults = shard === undefined || shard.index === 0 ? batch.faults : [];
+  const failures: Failure[] = [...faults];
+  for (const { place, message } of failures) say(text.batchFailed(place, message));
+  const pictures: (SavedPicture & { place: string })[] = [];
+  const start = performance.now();
+  for (const [index, item] of todo.entries()) {
+    try {
+      const [picture] = await makeItem(studio, item, folder, options);
+      pictures.push({ place: item.place, ...picture! });
+      const done = index + 1;
+      const rest = (performance.now() - start) / done * (todo.length - done);
+      const took = duration(picture!.milliseconds);
+      say(text.batchLine(done, todo.length, picture!.path, took, duration(rest)));
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      failures.push({ place: item.place, message: error.message });
+      say(text.batchFailed(item.place, error.message));
+    }
+  }
+  say(text.batchDone(pictures.length, already, folder));
+  const result = { folder, pictures, already };
+  if (failures.length === 0) return result;
+  const lines = failures.map(({ place, message }) => `\n  ${text.batchFailed(place, message)}`);
+  throw new TaskFailure(
+    text.batchFailures(failures.length, own.length + faults.length) + lines.join(""),
+    { ...result, failures },
+  );
+}
+
+async function makeItem(
+  studio: Studio,
+  { id, name, request }: BatchItem,
+  folder: string,
+  { show, showSteps }: ShowOptions,
+): Promise<SavedPicture[]> {
+  return await makePictures(studio, request, {
+    folder,
+    name,
+    count: 1,
+    batchId: id,
+    show,
+    showSteps,
+  });
+}

@@ -1,0 +1,222 @@
+/** `deno task create`: pictures from prompts, one by one in a conversation, or many at once. */
+import { RequestError } from "../src/mod.ts";
+import { randomSeed } from "../src/random/mod.ts";
+import { generateOptions, readRecipe, type Recipe, RecipeError } from "../src/recipe/mod.ts";
+import { SCHEDULER_NAMES } from "../src/schedulers/mod.ts";
+import { parseShard, readBatch, readText } from "../src/studio/batch.ts";
+import { folderOfTime, pictureName } from "../src/studio/outputs.ts";
+import {
+  parseSeed,
+  type PictureRequest,
+  type RequestDefaults,
+  withoutAbsent,
+} from "../src/studio/request.ts";
+import { Studio } from "../src/studio/studio.ts";
+import { Option } from "commander";
+import { runBatch } from "./_create_batch.ts";
+import { runInteractive } from "./_create_interactive.ts";
+import { makePictures } from "./_create_picture.ts";
+import { text } from "./_create_texts.ts";
+import { examinePrompt } from "./_prompt_check.ts";
+import { duration, language, positiveNumber, run, task, wholeNumber } from "./_task.ts";
+
+const STEPS = 30;
+const GUIDANCE_SCALE = 7;
+const NAME = "output.png";
+
+interface Options {
+  readonly json?: true;
+  readonly prompt?: string;
+  readonly promptFile?: string;
+  readonly negativePrompt?: string;
+  readonly systemPrompt?: string;
+  readonly output?: string;
+  readonly steps?: number;
+  readonly guidance?: number;
+  readonly seed?: string;
+  readonly width?: number;
+  readonly height?: number;
+  readonly count?: number;
+  readonly scheduler?: typeof SCHEDULER_NAMES[number];
+  readonly device: "auto" | "cpu" | "cuda";
+  readonly model: string;
+  readonly batch?: string;
+  readonly shard?: string;
+  readonly from?: string;
+  readonly show?: true;
+  readonly showSteps?: true;
+}
+
+const { options: help } = text;
+const command = task("create", text.description)
+  .option("--prompt <text>", help.prompt)
+  .option("--prompt-file <path>", help.promptFile)
+  .option("--negative-prompt <text>", help.negativePrompt)
+  .option("--system-prompt <text>", help.systemPrompt)
+  .option("--output <name>", help.output)
+  .option("--steps <count>", help.steps, wholeNumber)
+  .option("--guidance <scale>", help.guidance, positiveNumber)
+  .option("--seed <number>", help.seed)
+  .option("--width <pixels>", help.width, wholeNumber)
+  .option("--height <pixels>", help.height, wholeNumber)
+  .option("--count <pictures>", help.count, wholeNumber)
+  .addOption(new Option("--scheduler <name>", help.scheduler).choices(SCHEDULER_NAMES))
+  .addOption(
+    new Option("--device <name>", help.device).choices(["auto", "cpu", "cuda"]).default("auto"),
+  )
+  .option("--model <folder>", help.model, ".")
+  .option("--batch <path>", help.batch)
+  .option("--shard <i/n>", help.shard)
+  .option("--from <picture>", help.from)
+  .option("--show", help.show)
+  .option("--show-steps", help.showSteps)
+  .addHelpText("after", text.examples);
+
+await run<Options>(command, async (options) => {
+  refuseContradictions(options);
+  if (options.count === 0) throw new RequestError(text.notWhole("--count 0"));
+  if (options.batch !== undefined) return await batch(options, options.batch);
+  if (
+    options.prompt !== undefined || options.promptFile !== undefined || options.from !== undefined
+  ) {
+    return await once(options);
+  }
+  return await interactive(options);
+});
+
+/** One request, given whole. */
+async function once(options: Options) {
+  const recipe = options.from === undefined ? undefined : await recipeOf(options.from);
+  const asked = withoutAbsent({ ...requestOf(options), prompt: await promptOf(options) });
+  const request: PictureRequest = {
+    ...defaultsOf(options),
+    ...(recipe === undefined ? {} : requestOfRecipe(recipe)),
+    ...asked,
+    prompt: asked.prompt ?? recipe!.prompt,
+    generator: generatorOf(options, recipe) ?? { seed: randomSeed() },
+  };
+  const name = pictureName(options.output ?? NAME);
+  await using studio = await open(options);
+  const { report, faultyLine } = examinePrompt(request.prompt, studio.pipe.promptEncoders);
+  if (report !== "") console.error(report);
+  if (faultyLine !== undefined) throw new RequestError(text.promptFaulty);
+  const pictures = await makePictures(studio, request, {
+    folder: folderOfTime(new Date()),
+    name,
+    count: options.count ?? 1,
+    show: options.show,
+    showSteps: options.showSteps,
+    onSaved: ({ path, seed, milliseconds }) =>
+      say(options, `${text.done(path)} (${text.made(seed, duration(milliseconds))})`),
+  });
+  return { pictures };
+}
+
+async function batch(options: Options, path: string) {
+  const shard = options.shard === undefined ? undefined : parseShard(options.shard);
+  const generator = generatorOf(options);
+  const defaults = {
+    ...defaultsOf(options),
+    ...requestOf(options),
+    ...(generator === undefined ? {} : { generator }),
+  };
+  const read = await readBatch(path, defaults, options.count);
+  const folder = options.output === undefined
+    ? read.name
+    : pictureName(`${options.output}/x`).replace(/\/x\.png$/, "");
+  await using studio = await open(options);
+  return await runBatch(studio, read, {
+    folder,
+    shard,
+    show: options.show,
+    showSteps: options.showSteps,
+    say: (line) => say(options, line),
+  });
+}
+
+async function interactive(options: Options): Promise<undefined> {
+  if (options.json) throw new RequestError(text.jsonNeedsPrompt);
+  const generator = generatorOf(options);
+  await using studio = await open(options);
+  const { defaultSize } = studio.pipe;
+  const request = {
+    ...defaultsOf(options),
+    ...requestOf(options),
+    width: options.width ?? defaultSize,
+    height: options.height ?? defaultSize,
+    ...(generator === undefined ? {} : { generator }),
+  };
+  await runInteractive(
+    studio,
+    { request, name: options.output ?? NAME, count: options.count ?? 1 },
+    { show: options.show, showSteps: options.showSteps },
+  );
+}
+
+function refuseContradictions(options: Options): void {
+  const given = (["prompt", "promptFile", "batch", "from"] as const)
+    .filter((name) => options[name] !== undefined)
+    .map((name) => name === "promptFile" ? "--prompt-file" : `--${name}`);
+  // A prompt takes the place of the recipe's.
+  const others = given.filter((name) => name !== "--from" || given.includes("--batch"));
+  if (others.length > 1) throw new RequestError(text.together(others[0]!, others[1]!));
+  if (options.shard !== undefined && options.batch === undefined) {
+    throw new RequestError(text.shardNeedsBatch);
+  }
+}
+
+function open({ model, device }: Options): Promise<Studio> {
+  return Studio.open(model, { device, log: console.error });
+}
+
+/** What the options say of a request, without what is particular to one picture. */
+function requestOf(options: Options) {
+  const { negativePrompt, systemPrompt, steps, guidance, width, height, scheduler } = options;
+  return withoutAbsent({
+    negativePrompt,
+    systemPrompt,
+    numInferenceSteps: steps,
+    guidanceScale: guidance,
+    width,
+    height,
+    scheduler,
+  });
+}
+
+function defaultsOf({ steps = STEPS, guidance = GUIDANCE_SCALE }: Options): RequestDefaults {
+  return { numInferenceSteps: steps, guidanceScale: guidance };
+}
+
+function generatorOf({ seed }: Options, recipe?: Recipe) {
+  if (seed === undefined) return recipe?.generator;
+  return { ...recipe?.generator, seed: parseSeed(seed) };
+}
+
+async function promptOf({ prompt, promptFile }: Options): Promise<string | undefined> {
+  return promptFile === undefined ? prompt : await readText(promptFile);
+}
+
+async function recipeOf(path: string): Promise<Recipe> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await Deno.readFile(path);
+  } catch (cause) {
+    throw new RequestError(`${path}: ${(cause as Error).message}`, { cause });
+  }
+  try {
+    return readRecipe(bytes);
+  } catch (error) {
+    if (!(error instanceof RecipeError)) throw error;
+    throw new RequestError(`${path}: ${error.explain(language)}`, { cause: error });
+  }
+}
+
+function requestOfRecipe(recipe: Recipe): PictureRequest {
+  return generateOptions(recipe) as PictureRequest;
+}
+
+/** Beside `--json`, stdout is the JSON's. */
+function say({ json }: Options, line: string): void {
+  if (json) console.error(line);
+  else console.log(line);
+}

@@ -1,0 +1,139 @@
+/** `deno task create` at a terminal, as a person uses it. */
+import assert from "node:assert/strict";
+import { decodePng } from "../../src/mod.ts";
+import { CTRL_C, Terminal, UP } from "./_terminal.ts";
+
+const ROOT = new URL("../..", import.meta.url);
+const PROMPT = /Enter your XML prompt \(or 'q' to quit\): /;
+const OUTPUT = /Enter output filename \(default: output\.png\): /;
+const SAVED = /Done! Saved to (outputs\/\d{8}_\d{4}\/\S+) \(seed (\d+)/;
+
+/** Answers with which a picture takes a second. */
+async function answerQuickly(terminal: Terminal, name = ""): Promise<void> {
+  await terminal.answer(OUTPUT, name);
+  await terminal.answer(/Enter steps \(default \d+\): /, "2");
+  await terminal.answer(/Enter guidance scale \(default [\d.]+\): /, "");
+  await terminal.answer(/Enter seed \(default random\): /, "7");
+  await terminal.answer(/Enter size, width x height \(default \d+x\d+\): /, "64x96");
+  await terminal.answer(/Enter number of pictures \(default \d+\): /, "");
+}
+
+async function saved(terminal: Terminal, made: string[]): Promise<string> {
+  const [, path] = await terminal.until(SAVED);
+  made.push(path!);
+  return path!;
+}
+
+async function withTerminal(
+  work: (terminal: Terminal, made: string[]) => Promise<void>,
+  env: Record<string, string> = {},
+): Promise<void> {
+  const made: string[] = [];
+  try {
+    await using terminal = new Terminal(["create"], env);
+    await work(terminal, made);
+  } finally {
+    for (const path of made) await Deno.remove(new URL(path, ROOT)).catch(() => {});
+  }
+}
+
+Deno.test("a person makes two pictures of one name, and leaves with q", () =>
+  withTerminal(async (terminal, made) => {
+    await terminal.answer(PROMPT, "<character_1><n>miku</n></character_1>");
+    await answerQuickly(terminal, "same");
+    const first = await saved(terminal, made);
+    assert.match(first, /\/same\.png$/);
+    const { image, text } = decodePng(await Deno.readFile(new URL(first, ROOT)));
+    assert.deepEqual([image.width, image.height], [64, 96]);
+    assert.match(text["parameters"]!, /Steps: 2,.*Seed: 7\b/);
+
+    // What was answered before is the default now.
+    await terminal.answer(PROMPT, "<character_1><n>rin</n></character_1>");
+    await terminal.answer(OUTPUT, "same.png");
+    await terminal.answer(/Enter steps \(default 2\): /, "");
+    await terminal.answer(/Enter guidance scale/, "");
+    await terminal.answer(/Enter seed \(default random\): /, "8");
+    await terminal.answer(/\(default 64x96\): /, "");
+    await terminal.answer(/Enter number of pictures/, "");
+    assert.match(await saved(terminal, made), /\/same-2\.png$/);
+
+    await terminal.answer(PROMPT, "q");
+    assert.equal(await terminal.exit(), 0);
+  }));
+
+Deno.test("a broken prompt is shown with its place, and mended in place", () =>
+  withTerminal(async (terminal, made) => {
+    await terminal.answer(PROMPT, "<character_1><n>miku</m></character_1>");
+    await terminal.until(/\^/);
+    await terminal.until(/Mend line 1 \(empty to start over\): <character_1><n>miku<\/m>/);
+    // Back over "m></character_1>", and the right letter instead.
+    terminal.type("\x1b[D".repeat("></character_1>".length) + "\x7fn\r");
+    await answerQuickly(terminal);
+    const path = await saved(terminal, made);
+    const { text } = decodePng(await Deno.readFile(new URL(path, ROOT)));
+    assert(text["parameters"]!.startsWith("<character_1><n>miku</n></character_1>\n"));
+    terminal.type(CTRL_C);
+    assert.equal(await terminal.exit(), 0);
+  }));
+
+Deno.test("a prompt of several lines is pasted, with blank lines in it, and comes back with the arrow key", () =>
+  withTerminal(async (terminal, made) => {
+    await terminal.until(PROMPT);
+    terminal.type(
+      "<character_1>\r  <n>miku</n>\r</character_1>\r\r<general_tags>\r  <count>1girl</count>\r" +
+        "</general_tags>\r",
+    );
+    await answerQuickly(terminal);
+    const path = await saved(terminal, made);
+    const { text } = decodePng(await Deno.readFile(new URL(path, ROOT)));
+    assert.match(text["parameters"]!, /miku[^]*general_tags[^]*1girl/);
+    await terminal.until(PROMPT);
+    terminal.type(UP);
+    await terminal.until(/<n>miku<\/n> <\/character_1> *<general_tags>/);
+    terminal.type(CTRL_C);
+    assert.equal(await terminal.exit(), 0);
+  }));
+
+Deno.test("Ctrl-C cancels the picture and not the sitting", () =>
+  withTerminal(async (terminal) => {
+    await terminal.answer(PROMPT, "1girl, solo");
+    await terminal.answer(OUTPUT, "never");
+    await terminal.answer(/Enter steps/, "900");
+    for (const rest of [/guidance/, /seed/, /size/, /number/]) await terminal.answer(rest, "");
+    await terminal.until(/ [2-9]\/900/);
+    terminal.type(CTRL_C);
+    await terminal.until(/Cancelled\./);
+    await terminal.answer(PROMPT, "q");
+    assert.equal(await terminal.exit(), 0);
+    assert(!/Saved/.test(terminal.shown));
+  }));
+
+Deno.test("answers that make no sense are asked for again", () =>
+  withTerminal(async (terminal, made) => {
+    await terminal.answer(PROMPT, "@no/such/file.xml");
+    await terminal.until(/no\/such\/file\.xml/);
+    await terminal.answer(PROMPT, "1girl, solo");
+    await terminal.answer(OUTPUT, "../../escape.png");
+    await terminal.answer(OUTPUT, "kept");
+    await terminal.answer(/Enter steps/, "many");
+    await terminal.answer(/Enter steps/, "2");
+    await terminal.answer(/guidance/, "-1");
+    await terminal.answer(/guidance/, "3");
+    await terminal.answer(/seed/, "minus one");
+    await terminal.answer(/seed/, "1");
+    await terminal.answer(/Enter size/, "65x64");
+    await terminal.answer(/Enter size/, "64x64");
+    await terminal.answer(/number/, "0");
+    await terminal.answer(/number/, "2");
+    assert.match(await saved(terminal, made), /kept\.png$/);
+    assert.match(await saved(terminal, made), /kept-2\.png$/);
+    await terminal.answer(PROMPT, "q");
+    assert.equal(await terminal.exit(), 0);
+  }));
+
+Deno.test("the conversation is in Chinese where the locale is", () =>
+  withTerminal(async (terminal) => {
+    await terminal.answer(/请输入 XML 提示词/, "q");
+    await terminal.until(/再见/);
+    assert.equal(await terminal.exit(), 0);
+  }, { LC_ALL: "zh_CN.UTF-8" }));

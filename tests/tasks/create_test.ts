@@ -1,0 +1,133 @@
+/** `deno task create` without questions. */
+import assert from "node:assert/strict";
+import { decodePng } from "../../src/mod.ts";
+import { readRecipe } from "../../src/recipe/mod.ts";
+import { ROOT, runTask } from "./_task_command.ts";
+
+const SMALL = ["--steps", "2", "--width", "64", "--height", "48"];
+const made: string[] = [];
+
+interface Picture {
+  readonly path: string;
+  readonly seed: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Pictures of a call that must succeed. */
+async function create(...args: string[]): Promise<Picture[]> {
+  const { code, out, err } = await runTask("create", [...args, "--json"]);
+  assert.equal(code, 0, err);
+  const { pictures } = JSON.parse(out);
+  made.push(...pictures.map(({ path }: Picture) => path));
+  return pictures;
+}
+
+const read = (path: string) => Deno.readFile(new URL(path, ROOT));
+
+Deno.test.afterAll(async () => {
+  for (const path of made) await Deno.remove(new URL(path, ROOT));
+});
+
+Deno.test("a picture is made from options alone, and its recipe makes it again bit for bit", async () => {
+  const prompt = "<character_1><n>初音 &amp; \u{1f380}</n></character_1>";
+  const [first] = await create(
+    "--prompt",
+    prompt,
+    "--negative-prompt",
+    "blurry, :<",
+    "--seed",
+    "18446744073709551615",
+    "--guidance",
+    "2.5",
+    "--scheduler",
+    "heun",
+    ...SMALL,
+  );
+  assert.match(first!.path, /^outputs\/\d{8}_\d{4}\/output(-\d+)?\.png$/);
+  assert.deepEqual([first!.seed, first!.width, first!.height], ["18446744073709551615", 64, 48]);
+  const png = await read(first!.path);
+  const recipe = readRecipe(png);
+  assert.equal(recipe.prompt, prompt);
+  assert.equal(recipe.negativePrompt, "blurry, :<");
+  assert.equal(recipe.guidanceScale, 2.5);
+  assert.equal(recipe.scheduler.name, "heun");
+  // The checksum in the recipe is the file's own.
+  const checksums = await Deno.readTextFile(new URL("checksums.txt", ROOT));
+  assert(checksums.includes(`${recipe.models.transformer.sha256}  models/demo/next-dit/`));
+
+  const [again] = await create("--from", first!.path);
+  assert.notEqual(again!.path, first!.path);
+  assert.deepEqual(decodePng(await read(again!.path)), decodePng(png));
+
+  const [other] = await create("--from", first!.path, "--seed", "5");
+  assert.equal(other!.seed, "5");
+  assert.notDeepEqual(decodePng(await read(other!.path)).image, decodePng(png).image);
+});
+
+Deno.test("several pictures have seeds in a row, and each can be made again alone", async () => {
+  const pictures = await create("--prompt", "1girl", "--seed", "10", "--count", "2", ...SMALL);
+  assert.deepEqual(pictures.map(({ seed }) => seed), ["10", "11"]);
+  const [alone] = await create("--prompt", "1girl", "--seed", "11", ...SMALL);
+  assert.deepEqual(
+    decodePng(await read(alone!.path)).image,
+    decodePng(await read(pictures[1]!.path)).image,
+  );
+});
+
+Deno.test("without a seed every picture has another, and says which", async () => {
+  const [one] = await create("--prompt", "1girl", ...SMALL);
+  const [two] = await create("--prompt", "1girl", ...SMALL);
+  assert.notEqual(one!.seed, two!.seed);
+  assert.equal(String(readRecipe(await read(one!.path)).generator.seed), one!.seed);
+});
+
+Deno.test("a prompt comes from a file", async () => {
+  const [picture] = await create("--prompt-file", "models/demo/health_check.xml", ...SMALL);
+  const prompt = await Deno.readTextFile(new URL("models/demo/health_check.xml", ROOT));
+  assert.equal(readRecipe(await read(picture!.path)).prompt, prompt);
+});
+
+const WRONG: Readonly<Record<string, readonly string[]>> = {
+  "a name outside of the outputs": ["--prompt", "a", "--output", "../x.png"],
+  "an absolute name": ["--prompt", "a", "--output", "/tmp/x.png"],
+  "a broken prompt": ["--prompt", "<a><n>x</m></a>"],
+  "a size that the model cannot make": ["--prompt", "a", "--width", "65"],
+  "a wrong seed": ["--prompt", "a", "--seed", "-1"],
+  "no pictures": ["--prompt", "a", "--count", "0"],
+  "two prompts": ["--prompt", "a", "--prompt-file", "models/demo/health_check.xml"],
+  "a missing prompt file": ["--prompt-file", "no/such/file.xml"],
+  "a batch with a prompt": ["--prompt", "a", "--batch", "x.jsonl"],
+  "a shard without a batch": ["--prompt", "a", "--shard", "0/2"],
+  "a missing batch": ["--batch", "no/such/batch.jsonl"],
+  "an unknown scheduler": ["--prompt", "a", "--scheduler", "magic"],
+  "a picture without a recipe": ["--from", "bench/results/eval.png"],
+  "questions that JSON cannot ask": [],
+};
+
+for (const [what, args] of Object.entries(WRONG)) {
+  Deno.test(`${what}: exit 2, one message, nothing written`, async () => {
+    const { code, out, err } = await runTask("create", [...args, "--json"]);
+    assert.equal(code, 2, err);
+    assert(err.trim() !== "" && !err.includes("    at "), err);
+    assert(out === "" || JSON.parse(out).error.message !== "");
+  });
+}
+
+Deno.test("answers through a pipe make a picture", async () => {
+  const stdin = "<character_1>\n<n>miku</n>\n</character_1>\n\n<general_tags><count>1girl</count>" +
+    "</general_tags>\npiped\n2\n\n3\n64x64\n\nq\n";
+  const { code, out, err } = await runTask("create", [], { stdin });
+  assert.equal(code, 0, err);
+  const path = /Saved to (\S+piped(?:-\d+)?\.png) \(seed 3/.exec(out)?.[1];
+  assert(path !== undefined, out);
+  made.push(path);
+  assert.match(readRecipe(await read(path)).prompt, /miku[^]*1girl/);
+});
+
+Deno.test("help and messages follow the locale", async () => {
+  const { out } = await runTask("create", ["--help"], { env: { LC_ALL: "zh_CN.UTF-8" } });
+  assert.match(out, /提示词/);
+  const { err } = await runTask("create", ["--prompt", "a", "--count", "0", "--lang", "zh"]);
+  assert.match(err, /整数/);
+});
