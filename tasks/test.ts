@@ -2,18 +2,50 @@
 import { writeFileAtomically } from "../src/files.ts";
 import { encodePng, NewBieError } from "../src/mod.ts";
 import { GUIDANCE_SCALE, judge, runHealthCheck, SEED, STEPS } from "./_health_check.ts";
-import { duration, run, task } from "./_task.ts";
+import { duration, inLanguage, run, task } from "./_task.ts";
 
 const OUTPUT = "success_output.png";
 /** Named, so that the task needs no leave to write anywhere else. */
 const TEMPORARY = `${OUTPUT}.part`;
 
-const command = task(
-  "test",
-  `Health check: makes one picture with the demo model (${STEPS} steps, guidance ` +
-    `${GUIDANCE_SCALE.toFixed(1)}, seed ${SEED}), writes ${OUTPUT} and compares it with the ` +
-    "recorded one.",
-).addHelpText("after", "\nExample:\n  deno task test --json");
+const guidance = GUIDANCE_SCALE.toFixed(1);
+const text = inLanguage({
+  en: {
+    description: `Health check: makes one picture with the demo model (${STEPS} steps, guidance ` +
+      `${guidance}, seed ${SEED}), writes ${OUTPUT} and compares it with the recorded one.`,
+    example: "Example:",
+    stages: {
+      load: "load",
+      encode: "encode",
+      denoise: "denoise",
+      decode: "decode",
+      total: "total",
+    },
+    step: "step",
+    failed: (problems: string) =>
+      `${OUTPUT} was written, but ${problems}. A weight, the sampler or the arithmetic differs from ` +
+      "what was recorded.",
+    success: (size: string, verdict: string) =>
+      `Success: ${OUTPUT} (${size}), ${verdict} to the record.`,
+    identical: "identical",
+  },
+  zh: {
+    description:
+      `健康检查：用演示模型生成一张图片（${STEPS} 步，引导强度 ${guidance}，种子 ${SEED}），` +
+      `写入 ${OUTPUT}，并与记录的图片比较。`,
+    example: "示例：",
+    stages: { load: "加载", encode: "编码", denoise: "去噪", decode: "解码", total: "合计" },
+    step: "步骤",
+    failed: (problems: string) =>
+      `已写入 ${OUTPUT}，但是：${problems}。某个权重、采样器或运算与记录时不同。`,
+    success: (size: string, verdict: string) =>
+      `成功：${OUTPUT}（${size}），与记录相比：${verdict}。`,
+    identical: "完全一致",
+  },
+});
+
+const command = task("test", text.description)
+  .addHelpText("after", `\n${text.example}\n  deno task test --json`);
 
 await run(command, async () => {
   const start = performance.now();
@@ -21,22 +53,17 @@ await run(command, async () => {
   const { image } = result;
   await writeFileAtomically(OUTPUT, encodePng(image), TEMPORARY);
   const timings = { ...result.timings, total: performance.now() - start };
-  for (const [stage, milliseconds] of Object.entries(timings)) {
-    console.error(`  ${stage.padEnd(8)}${duration(milliseconds).padStart(8)}`);
+  for (const stage of Object.keys(text.stages) as (keyof typeof timings)[]) {
+    console.error(`  ${text.stages[stage].padEnd(8)}${duration(timings[stage]).padStart(8)}`);
   }
 
   const { psnr, latentDeviation, problems } = await judge(result);
   if (problems.length > 0) {
-    throw new NewBieError(
-      `${OUTPUT} was written, but ${
-        problems.join("; ")
-      }. A weight, the sampler or the arithmetic ` +
-        "differs from what was recorded.",
-    );
+    throw new NewBieError(text.failed(problems.join("; ")));
   }
   const identical = psnr === Infinity;
-  const verdict = identical ? "identical" : `PSNR ${psnr.toFixed(1)} dB`;
-  console.error(`Success: ${OUTPUT} (${image.width} × ${image.height}), ${verdict} to the record.`);
+  const verdict = identical ? text.identical : `PSNR ${psnr.toFixed(1)} dB`;
+  console.error(text.success(`${image.width} × ${image.height}`, verdict));
   return {
     output: OUTPUT,
     width: image.width,
@@ -52,6 +79,6 @@ await run(command, async () => {
 /** A line that is overwritten, and only where there is a terminal to do so. */
 function showProgress(done: number, total: number): void {
   if (!Deno.stderr.isTerminal()) return;
-  const line = `\r  step ${done}/${total}${done === total ? "\n" : ""}`;
+  const line = `\r  ${text.step} ${done}/${total}${done === total ? "\n" : ""}`;
   Deno.stderr.writeSync(new TextEncoder().encode(line));
 }
