@@ -64,6 +64,19 @@ def padded_batch(rows):
     return torch.from_numpy(ids), torch.from_numpy(padding)
 
 
+def left_padded(ids, ends, length):
+    """All ids in a row and the end of each caption's → int16 [captions, length], how long each is.
+
+    A caption that is too long becomes an empty row; its length tells."""
+    lengths = np.diff(ends, prepend=0)
+    fits = lengths <= length
+    rows = np.zeros((len(ends), length), dtype=np.int16)
+    rows[(np.arange(length) >= (length - lengths)[:, None]) & fits[:, None]] = ids[
+        np.repeat(fits, lengths)
+    ]
+    return rows, lengths
+
+
 def on_device(batch, device):
     """What `padded_batch` gives → ids and their segments on a device."""
     ids, padding = (part.to(device, non_blocking=True) for part in batch)

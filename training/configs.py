@@ -81,7 +81,7 @@ TINY_AUTOENCODER = {
 KL_AUTOENCODER = {
     "_class_name": "AutoencoderKL",
     "act_fn": "silu",
-    "block_out_channels": [64, 96, 96, 96],
+    "block_out_channels": [96, 112, 96, 96],
     "down_block_types": ["DownEncoderBlock2D"] * 4,
     "up_block_types": ["UpDecoderBlock2D"] * 4,
     "in_channels": 3,

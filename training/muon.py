@@ -24,7 +24,7 @@ def orthogonal(matrices):
     a, b, c = QUINTIC
     for _ in range(ROUNDS):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x
 
 
@@ -95,9 +95,11 @@ class Optimizer:
         )
         self.parameters = [*matrices, *rest]
 
-    def zero_grad(self):
+    def make_gradients(self):
+        """All zero, in memory that stays where it is; returns them."""
         for parameter in self.parameters:
-            parameter.grad = None
+            parameter.grad = torch.zeros_like(parameter)
+        return [parameter.grad for parameter in self.parameters]
 
     def step(self, muon_rate, adam_rate):
         self.muon.step(muon_rate)

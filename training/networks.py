@@ -16,15 +16,16 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from fused import add_normed, gated, rms, rotated_attention, scaled_norm
 from torch import nn
-from torch.nn.attention.varlen import varlen_attn
 
 
 @dataclass(frozen=True)
 class Segments:
     """Rows of `length` tokens, of which the first `padding[i]` are padding.
 
-    `bounds` has the ends of all segments when the rows are laid end to end: 0, then two a row.
+    `bounds` has the ends of all segments when the rows are laid end to end: 0, then two a row (one
+    where there is no padding).
     """
 
     padding: torch.Tensor
@@ -37,36 +38,15 @@ class Segments:
         ends = torch.stack([starts + padding, starts + length], dim=1).flatten()
         return Segments(padding, F.pad(ends, (1, 0)).to(torch.int32), length)
 
+    @staticmethod
+    def without_padding(batch: int, length: int, device: torch.device) -> "Segments":
+        bounds = torch.arange(batch + 1, device=device, dtype=torch.int32) * length
+        return Segments(torch.zeros(batch, dtype=torch.int64, device=device), bounds, length)
+
     def real(self) -> torch.Tensor:
         """[B, L], false in the padding."""
         places = torch.arange(self.length, device=self.padding.device)
         return places >= self.padding[:, None]
-
-
-def attend(q, k, v, bounds=None, real=None, causal=False, scale=None):
-    """Attention inside segments; q [B, L, H, D], k and v [B, L, H or fewer, D] → [B, L, H·D].
-
-    Without `bounds` a row is one segment. `real` tells the segments apart where the kernel for
-    unequal lengths cannot run: on a CPU, or in float32.
-    """
-    batch, length, heads, width = q.shape
-    repeats = heads // k.shape[2]
-    if repeats > 1:
-        k, v = (x.repeat_interleave(repeats, dim=2) for x in (k, v))
-    if bounds is not None and q.is_cuda and q.dtype != torch.float32:
-        flat = (x.reshape(batch * length, heads, width) for x in (q, k, v))
-        window = (-1, 0) if causal else (-1, -1)
-        out = varlen_attn(*flat, bounds, bounds, length, length, scale=scale, window_size=window)
-        return out.view(batch, length, heads * width)
-    mask = None
-    if bounds is not None:
-        mask = (real[:, :, None] == real[:, None, :])[:, None]
-        if causal:
-            mask = mask & torch.ones(length, length, dtype=torch.bool, device=q.device).tril()
-    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-    causal_alone = causal and mask is None
-    out = F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal_alone, scale=scale)
-    return out.transpose(1, 2).reshape(batch, length, heads * width)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -80,37 +60,26 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(dim))
 
     def forward(self, x):
-        wide = x.float()
-        return (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)).type_as(
-            x
-        ) * self.weight
-
-
-def rotate_pairs(x, cos, sin):
-    """x [B, L, H, D]: neighbours (2i, 2i + 1) turn by the angle whose cosine is cos[B, L, i]."""
-    even, odd = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-    cos, sin = cos[:, :, None], sin[:, :, None]
-    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)
+        return rms(x, self.weight, self.eps)
 
 
 class JointAttention(nn.Module):
     def __init__(self, dim, n_heads, n_kv_heads):
         super().__init__()
-        self.head_dim = dim // n_heads
-        self.heads = [n_heads, n_kv_heads, n_kv_heads]
-        self.qkv = nn.Linear(dim, sum(self.heads) * self.head_dim, bias=False)
+        head_dim = dim // n_heads
+        self.heads = (n_heads, n_kv_heads)
+        self.qkv = nn.Linear(dim, (n_heads + 2 * n_kv_heads) * head_dim, bias=False)
         self.out = nn.Linear(dim, dim, bias=False)
-        self.q_norm = RMSNorm(self.head_dim)
-        self.k_norm = RMSNorm(self.head_dim)
+        self.q_norm = RMSNorm(head_dim)
+        self.k_norm = RMSNorm(head_dim)
         for layer in (self.qkv, self.out):
             nn.init.xavier_uniform_(layer.weight)
 
-    def forward(self, x, cos, sin, bounds, real):
-        qkv = self.qkv(x).unflatten(-1, (-1, self.head_dim))
-        q, k, v = qkv.split(self.heads, dim=2)
-        q = rotate_pairs(self.q_norm(q), cos, sin).type_as(v)
-        k = rotate_pairs(self.k_norm(k), cos, sin).type_as(v)
-        return self.out(attend(q, k, v, bounds, real))
+    def forward(self, x, rope, segments):
+        norms = self.q_norm.weight, self.k_norm.weight
+        eps = self.q_norm.eps
+        mixed = rotated_attention(self.qkv(x), self.heads, rope, segments, norms=norms, eps=eps)
+        return self.out(mixed)
 
 
 class FeedForward(nn.Module):
@@ -123,7 +92,8 @@ class FeedForward(nn.Module):
             nn.init.xavier_uniform_(layer.weight)
 
     def forward(self, x):
-        return self.w2(F.silu(self.w1(x)) * self.w3(x))
+        both = torch.cat([self.w1.weight, self.w3.weight])
+        return self.w2(gated(F.linear(x, both), "silu"))
 
 
 class Block(nn.Module):
@@ -141,17 +111,17 @@ class Block(nn.Module):
         if modulated:
             self.adaLN_modulation = nn.Sequential(nn.SiLU(), zero(nn.Linear(min(dim, 1024), 4 * dim)))
 
-    def forward(self, x, cos, sin, bounds, real, c=None):
-        if c is None:
-            x = x + self.attention_norm2(
-                self.attention(self.attention_norm1(x), cos, sin, bounds, real)
-            )
-            return x + self.ffn_norm2(self.feed_forward(self.ffn_norm1(x)))
-        scale_msa, gate_msa, scale_mlp, gate_mlp = self.adaLN_modulation(c)[:, None].chunk(4, -1)
-        attended = self.attention(self.attention_norm1(x) * (1 + scale_msa), cos, sin, bounds, real)
-        x = x + gate_msa.tanh() * self.attention_norm2(attended)
-        fed = self.feed_forward(self.ffn_norm1(x) * (1 + scale_mlp))
-        return x + gate_mlp.tanh() * self.ffn_norm2(fed)
+    def forward(self, x, rope, segments, c=None):
+        factors = [None] * 4
+        if c is not None:
+            scale_msa, gate_msa, scale_mlp, gate_mlp = self.adaLN_modulation(c).chunk(4, -1)
+            factors = [1 + scale_msa, gate_msa.tanh(), 1 + scale_mlp, gate_mlp.tanh()]
+        eps = self.attention_norm1.eps
+        x, inner = scaled_norm(x, self.attention_norm1.weight, eps, factors[0])
+        inner = self.attention(inner, rope, segments)
+        x = add_normed(x, inner, self.attention_norm2.weight, eps, factors[1])
+        x, inner = scaled_norm(x, self.ffn_norm1.weight, eps, factors[2])
+        return add_normed(x, self.feed_forward(inner), self.ffn_norm2.weight, eps, factors[3])
 
 
 def zero(layer):
@@ -237,28 +207,28 @@ class NextDiT_CLIP(nn.Module):
     def forward(self, latents, t, captions, pooled, segments):
         """latents [B, C, H, W], t [B], captions [B, L, D] padded on the left, pooled [B, P]."""
         patch = self.config["patch_size"]
-        channels, height, width = latents.shape[1:]
+        batch, channels, height, width = latents.shape
         rows, columns = height // patch, width // patch
-        captioned, length = segments, segments.length
-        whole = Segments.of(segments.padding, length + rows * columns)
-        cos, sin = self.rope(segments, rows, columns)
+        length, count = segments.length, rows * columns
+        whole = Segments.of(segments.padding, length + count)
+        image_alone = Segments.without_padding(batch, count, latents.device)
+        rope = self.rope(segments, rows, columns)
         # Their order in a row is caption, image: the image's part is the end.
-        caption_rope = cos[:, :length], sin[:, :length]
-        image_rope = cos[:, length:], sin[:, length:]
+        caption_rope = [table[:, :length] for table in rope]
+        image_rope = [table[:, length:] for table in rope]
 
         c = torch.cat([self.t_embedder(t), self.clip_text_pooled_proj(pooled)], dim=-1)
         c = self.time_text_embed(c)
-        caption = self.cap_embedder(captions)
+        caption = self.cap_embedder(captions).float()
         for block in self.context_refiner:
-            caption = block(caption, *caption_rope, captioned.bounds, captioned.real())
+            caption = block(caption, caption_rope, segments)
         patches = latents.unflatten(3, (columns, patch)).unflatten(2, (rows, patch))
-        image = self.x_embedder(patches.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2))
+        image = self.x_embedder(patches.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)).float()
         for block in self.noise_refiner:
-            image = block(image, *image_rope, None, None, c)
-        x = torch.cat([caption, image.type_as(caption)], dim=1)
-        real = whole.real()
+            image = block(image, image_rope, image_alone, c)
+        x = torch.cat([caption, image], dim=1)
         for block in self.layers:
-            x = block(x, cos, sin, whole.bounds, real, c)
+            x = block(x, rope, whole, c)
         x = self.final_layer(x[:, length:], c).float()
         x = x.unflatten(2, (patch, patch, channels)).unflatten(1, (rows, columns))
         return x.permute(0, 5, 1, 3, 2, 4).flatten(4).flatten(2, 3)
@@ -269,22 +239,15 @@ class NextDiT_CLIP(nn.Module):
 
 
 class GemmaNorm(nn.Module):
+    """Its weights are what is added to one."""
+
     def __init__(self, dim, eps):
         super().__init__()
         self.eps = eps
         self.weight = nn.Parameter(torch.zeros(dim))
 
-    def forward(self, x):
-        wide = x.float()
-        wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)
-        return (wide * (1.0 + self.weight.float())).type_as(x)
-
-
-def rotate_halves(x, cos, sin):
-    """x [B, L, H, D], cos and sin [B, L, D / 2]: (i, i + D / 2) turn together."""
-    first, second = x.float().chunk(2, dim=-1)
-    cos, sin = cos[:, :, None], sin[:, :, None]
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1).type_as(x)
+    def whole_weight(self):
+        return 1.0 + self.weight
 
 
 def language_rope(segments, width, base):
@@ -299,7 +262,7 @@ class GemmaAttention(nn.Module):
         super().__init__()
         hidden, width = config["hidden_size"], config["head_dim"]
         heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
-        self.width, self.scale = width, config["query_pre_attn_scalar"] ** -0.5
+        self.heads, self.scale = (heads, kv_heads), config["query_pre_attn_scalar"] ** -0.5
         self.q_proj = nn.Linear(hidden, heads * width, bias=False)
         self.k_proj = nn.Linear(hidden, kv_heads * width, bias=False)
         self.v_proj = nn.Linear(hidden, kv_heads * width, bias=False)
@@ -307,14 +270,20 @@ class GemmaAttention(nn.Module):
         self.q_norm = GemmaNorm(width, config["rms_norm_eps"])
         self.k_norm = GemmaNorm(width, config["rms_norm_eps"])
 
-    def forward(self, x, cos, sin, bounds, real):
-        q, k, v = (
-            project(x).unflatten(-1, (-1, self.width))
-            for project in (self.q_proj, self.k_proj, self.v_proj)
+    def forward(self, x, rope, segments):
+        weight = torch.cat([p.weight for p in (self.q_proj, self.k_proj, self.v_proj)])
+        mixed = rotated_attention(
+            F.linear(x, weight),
+            self.heads,
+            rope,
+            segments,
+            norms=(self.q_norm.whole_weight(), self.k_norm.whole_weight()),
+            eps=self.q_norm.eps,
+            halves=True,
+            causal=True,
+            scale=self.scale,
         )
-        q = rotate_halves(self.q_norm(q), cos, sin).type_as(v)
-        k = rotate_halves(self.k_norm(k), cos, sin).type_as(v)
-        return self.o_proj(attend(q, k, v, bounds, real, causal=True, scale=self.scale))
+        return self.o_proj(mixed)
 
 
 class GemmaMlp(nn.Module):
@@ -326,7 +295,8 @@ class GemmaMlp(nn.Module):
         self.down_proj = nn.Linear(inner, hidden, bias=False)
 
     def forward(self, x):
-        return self.down_proj(F.gelu(self.gate_proj(x), approximate="tanh") * self.up_proj(x))
+        both = torch.cat([self.gate_proj.weight, self.up_proj.weight])
+        return self.down_proj(gated(F.linear(x, both), "gelu_tanh"))
 
 
 class GemmaLayer(nn.Module):
@@ -340,10 +310,13 @@ class GemmaLayer(nn.Module):
         self.pre_feedforward_layernorm = GemmaNorm(hidden, eps)
         self.post_feedforward_layernorm = GemmaNorm(hidden, eps)
 
-    def forward(self, x, cos, sin, bounds, real):
-        attended = self.self_attn(self.input_layernorm(x), cos, sin, bounds, real)
-        x = x + self.post_attention_layernorm(attended)
-        return x + self.post_feedforward_layernorm(self.mlp(self.pre_feedforward_layernorm(x)))
+    def forward(self, x, rope, segments):
+        eps = self.input_layernorm.eps
+        x, inner = scaled_norm(x, self.input_layernorm.whole_weight(), eps)
+        inner = self.self_attn(inner, rope, segments)
+        x = add_normed(x, inner, self.post_attention_layernorm.whole_weight(), eps)
+        x, inner = scaled_norm(x, self.pre_feedforward_layernorm.whole_weight(), eps)
+        return add_normed(x, self.mlp(inner), self.post_feedforward_layernorm.whole_weight(), eps)
 
 
 class Gemma3Text(nn.Module):
@@ -374,9 +347,8 @@ class Gemma3Text(nn.Module):
         """ids [B, L], padded on the left → features [B, L, hidden]."""
         x = self.embed_tokens(ids) * self.config["hidden_size"] ** 0.5
         rope = language_rope(segments, self.config["head_dim"], self.config["rope_theta"])
-        real = segments.real()
         for layer in self.layers[:-1]:
-            x = layer(x, *rope, segments.bounds, real)
+            x = layer(x, rope, segments)
         return x
 
 
@@ -387,10 +359,9 @@ class JinaMixer(nn.Module):
         self.Wqkv = nn.Linear(hidden, 3 * hidden)
         self.out_proj = nn.Linear(hidden, hidden)
 
-    def forward(self, x, cos, sin, bounds, real):
-        q, k, v = self.Wqkv(x).unflatten(-1, (3, self.heads, -1)).unbind(2)
-        q, k = rotate_halves(q, cos, sin).type_as(v), rotate_halves(k, cos, sin).type_as(v)
-        return self.out_proj(attend(q, k, v, bounds, real))
+    def forward(self, x, rope, segments):
+        heads = self.heads, self.heads
+        return self.out_proj(rotated_attention(self.Wqkv(x), heads, rope, segments, halves=True))
 
 
 class JinaMlp(nn.Module):
@@ -412,8 +383,8 @@ class JinaLayer(nn.Module):
         self.mlp = JinaMlp(config)
         self.norm2 = nn.LayerNorm(hidden, eps)
 
-    def forward(self, x, cos, sin, bounds, real):
-        x = self.norm1(x + self.mixer(x, cos, sin, bounds, real))
+    def forward(self, x, rope, segments):
+        x = self.norm1(x + self.mixer(x, rope, segments))
         return self.norm2(x + self.mlp(x))
 
 
@@ -443,10 +414,9 @@ class JinaText(nn.Module):
         x = self.emb_ln(x)
         width = config["hidden_size"] // config["num_attention_heads"]
         rope = language_rope(segments, width, config["rotary_emb_base"])
-        real = segments.real()
         for layer in self.encoder.layers:
-            x = layer(x, *rope, segments.bounds, real)
-        weights = real.float() / (segments.length - segments.padding)[:, None]
+            x = layer(x, rope, segments)
+        weights = segments.real().float() / (segments.length - segments.padding)[:, None]
         return (x.float() * weights[..., None]).sum(dim=1)
 
 

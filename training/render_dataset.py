@@ -27,6 +27,10 @@ CAPTIONS = 8
 SIZES = [((256, 256), 13), ((320, 192), 2), ((192, 320), 2), ((384, 256), 2), ((256, 384), 1)]
 # Of the pictures; the rest have one character.
 TWO_CHARACTERS = 0.65
+# Of the training pictures of two: those in which one wears what the other does not.
+CONTRASTED = 0.5
+# Circles in a picture of two: two eyes and a head each.
+MARKS = 6
 
 
 def size_of(shard):
@@ -40,11 +44,14 @@ def seed_of(split, shard):
 
 
 def scenes_of(split, shard, count):
-    from scene import sample_scene
+    from scene import contrasted, sample_scene
 
     rng = random.Random(seed_of(split, shard))
     for _ in range(count):
-        yield sample_scene(rng, characters=1 + (rng.random() < TWO_CHARACTERS), split=split), rng
+        scene = sample_scene(rng, characters=1 + (rng.random() < TWO_CHARACTERS), split=split)
+        if split == "train" and len(scene.characters) == 2 and rng.random() < CONTRASTED:
+            scene = contrasted(scene, rng)
+        yield scene, rng
 
 
 def make_shard(job):
@@ -59,14 +66,17 @@ def make_shard(job):
     tokenizers = CaptionTokenizers()
     width, height = size_of(shard) if split == "train" else (256, 256)
     pictures = np.empty((count, height, width, 3), dtype=np.uint8)
+    marks = np.zeros((count, MARKS, 3), dtype=np.float32)
     ids = {"gemma": [], "jina": []}
     for i, (scene, rng) in enumerate(scenes_of(split, shard, count)):
-        pictures[i] = render(scene, width, height, rng.getrandbits(31))
+        circles = []
+        pictures[i] = render(scene, width, height, rng.getrandbits(31), circles)
+        marks[i, : len(circles)] = circles
         for _ in range(CAPTIONS):
             gemma, jina = tokenizers.encode(sample_prompt(scene, rng))
             ids["gemma"].append(gemma)
             ids["jina"].append(jina)
-    arrays = {"pictures": pictures}
+    arrays = {"pictures": pictures, "marks": marks}
     for name, rows in ids.items():
         arrays[name] = np.concatenate([np.array(row, dtype=np.uint16) for row in rows])
         arrays[f"{name}_ends"] = np.cumsum([len(row) for row in rows]).astype(np.int32)
@@ -79,10 +89,11 @@ def make_shard(job):
 
 def read_shard(path, with_pictures=True):
     """Pictures uint8 [N, H, W, 3] or None; for Gemma and for Jina all ids in a row and the end of
-    each caption's, CAPTIONS a picture."""
+    each caption's, CAPTIONS a picture; circles (x, y, radius) [N, MARKS, 3] around eyes and heads."""
     with np.load(path) as file:
         texts = [(file[name], file[f"{name}_ends"]) for name in ("gemma", "jina")]
-        return torch.from_numpy(file["pictures"]) if with_pictures else None, texts
+        pictures = torch.from_numpy(file["pictures"]) if with_pictures else None
+        return pictures, texts, torch.from_numpy(file["marks"])
 
 
 def be_polite():
@@ -94,6 +105,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=512 * SHARD, help="pictures, in full shards")
+    parser.add_argument("--first", type=int, default=0, help="number of the first shard: fresh data")
     parser.add_argument("--split", choices=["train", "eval"], default="train")
     parser.add_argument("--shard", type=int, default=SHARD, help="pictures in a shard")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
@@ -102,7 +114,7 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     jobs = [
         (options.out, options.split, shard, options.shard)
-        for shard in range(-(-options.count // options.shard))
+        for shard in range(options.first, options.first - (-options.count // options.shard))
     ]
     start = time.monotonic()
     with multiprocessing.get_context("spawn").Pool(options.workers, be_polite) as pool:

@@ -17,7 +17,7 @@ from drawing.background import SIMPLE, Background
 from drawing.body import Body
 from drawing.brush import Brush, ellipse
 from drawing.effects import draw_effect
-from drawing.face import Face
+from drawing.face import EYE_X, EYE_Y, Face
 from drawing.hair import EARS_SHOW, Hair
 from drawing.palette import SKIN
 from scene import Character, Scene
@@ -29,14 +29,23 @@ FIGURE_HALF_WIDTH = 66.0
 # Where the middle of the head is, and where the neck lets it turn.
 HEAD_Y = -136.0
 NECK_Y = -94.0
+# Where a viewer looks, in the head's own units: each eye, and the head with what it wears.
+EYE_RADIUS = 17.0
+WHOLE_HEAD = (0.0, -16.0, 62.0)
 # Share of the width at which a single character stands.
 PLACE_OF_ONE = {"left": 0.28, "center": 0.5, "right": 0.72}
 PLACE_OF_TWO = {"left": 0.258, "center": 0.5, "right": 0.742}
 UPPER_BODY_ZOOM = 1.5
 
 
-def render(scene: Scene, width: int, height: int, seed: int) -> np.ndarray:
-    """The picture of a scene as uint8 RGB, shape [height, width, 3]."""
+def render(
+    scene: Scene, width: int, height: int, seed: int, marks: list[tuple] | None = None
+) -> np.ndarray:
+    """The picture of a scene as uint8 RGB, shape [height, width, 3].
+
+    To `marks` it adds, for each character, circles (x, y, radius) in pixels around both eyes and
+    the head.
+    """
     rng = random.Random(seed)
     pixels = np.empty((height, width, 4), np.uint8)
     surface = skia.Surface.MakeRasterDirect(
@@ -70,7 +79,7 @@ def render(scene: Scene, width: int, height: int, seed: int) -> np.ndarray:
         size = scale * figure_rng.uniform(0.96, 1.02)
         _shadow(brush, scene, x, ground, size)
         with brush.placed(x, ground, scale=size, turn=figure_rng.uniform(-1.3, 1.3)):
-            _draw_character(brush, character, figure_rng)
+            _draw_character(brush, character, figure_rng, marks)
     surface.flushAndSubmit()
     picture = np.ascontiguousarray(pixels[:, :, :3])
     if scene.style == "watercolor":
@@ -110,7 +119,9 @@ def _shadow(brush: Brush, scene: Scene, x: float, ground: float, scale: float) -
         brush.fill(ellipse(x, ground - scale, 34 * scale, 6 * scale), color, 0.22, blur=1.5 * scale)
 
 
-def _draw_character(brush: Brush, character: Character, rng: random.Random) -> None:
+def _draw_character(
+    brush: Brush, character: Character, rng: random.Random, marks: list[tuple] | None
+) -> None:
     body = Body(brush, character, rng)
     face = Face(brush, character, rng)
     hair = Hair(brush, character, rng)
@@ -127,6 +138,8 @@ def _draw_character(brush: Brush, character: Character, rng: random.Random) -> N
     body.behind()
     body.main()
     with head():
+        if marks is not None:
+            marks += _marks(brush.canvas.getTotalMatrix())
         hair.over_body()
         face.skin_and_ears(ears=character.hair_style in EARS_SHOW)
         hair.shadow_on(face.outline(), brush.tone(SKIN[character.skin]).shade)
@@ -137,6 +150,13 @@ def _draw_character(brush: Brush, character: Character, rng: random.Random) -> N
         face.tears()
         accessories.on_top()
     body.front()
+
+
+def _marks(matrix: skia.Matrix) -> list[tuple]:
+    """Circles around the eyes and the head, in pixels."""
+    circles = [(-EYE_X, EYE_Y, EYE_RADIUS), (EYE_X, EYE_Y, EYE_RADIUS), WHOLE_HEAD]
+    placed = [(matrix.mapXY(x, y), matrix.mapRadius(radius)) for x, y, radius in circles]
+    return [(point.x(), point.y(), radius) for point, radius in placed]
 
 
 class _Head:

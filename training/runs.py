@@ -80,12 +80,13 @@ def add_options(parser):
     parser.add_argument("--steps", type=int, help="instead of the stage's own number")
     parser.add_argument("--for", type=float, dest="seconds", help="seconds of training, not steps")
     parser.add_argument("--stop-after", type=float, help="seconds until this call ends")
-    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--toy", action="store_true", help="tiny networks, to try the command")
 
 
 def autocast(device):
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    # A weight is used once a step: to keep its copy would only mean trouble for CUDA graphs.
+    cuda = device.type == "cuda"
+    return torch.autocast(device.type, torch.bfloat16, enabled=cuda, cache_enabled=False)
 
 
 def pick_device():

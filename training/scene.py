@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Split = Literal["train", "eval"]
@@ -210,6 +210,29 @@ def sample_scene(
         effect=rng.choice(EFFECTS) if rng.random() < 0.2 else None,
         framing="upper_body" if upper_body else "full_body",
     )
+
+
+def contrasted(scene: Scene, rng: random.Random) -> Scene:
+    """A training scene of two, made harder to mix up: exactly one of them wears a hat, cat ears or
+    glasses; winks and the rarer styles are more frequent."""
+    kind = rng.choice(("hat", "cat_ears", "glasses"))
+    wearer = rng.randrange(2)
+    people = []
+    for number, character in enumerate(scene.characters):
+        kinds = HATS if kind == "hat" else (kind,)
+        worn = [a for a in character.accessories if a.kind not in kinds]
+        if number == wearer:
+            if kind != "glasses":
+                worn = [a for a in worn if a.kind == "glasses"]
+            chosen = rng.choice(kinds)
+            color = rng.choice(ACCESSORY_COLORS) if chosen in COLORED_ACCESSORIES else None
+            worn.insert(0, Accessory(chosen, color))
+        expression = character.expression
+        if expression == "closed_eyes" and rng.random() < 0.6:
+            expression = "wink"
+        people.append(replace(character, accessories=tuple(worn), expression=expression))
+    style = rng.choices(STYLES, (8, 3, 3, 3, 1))[0]
+    return replace(scene, characters=tuple(people), style=style)
 
 
 def _sample_characters(rng: random.Random, count: int, split: Split) -> tuple[Character, ...]:

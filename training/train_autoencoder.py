@@ -5,7 +5,8 @@ From: shards of render_dataset.py (those that are there when it starts).
 Run:  python training/train_autoencoder.py tiny --data FOLDER --run FOLDER
       python training/train_autoencoder.py kl --data FOLDER --run FOLDER
       python training/train_autoencoder.py decoder --data FOLDER --run FOLDER
-Continues from the run's checkpoint. With --stop-after it ends in time, to be started again.
+Continues from the run's checkpoint. With --stop-after it ends in time, to be started again. `tiny`
+without a checkpoint begins with the weights that import_run.py left, if it did.
 
 While it learns, latents are brought to mean 0 and deviation 1 in each channel by running
 statistics; the exported encoder has them folded into its last convolution, so that the diffusion
@@ -34,7 +35,7 @@ BATCH = 64
 PEAK_RATE = {"tiny": 8e-4, "kl": 8e-4, "decoder": 4e-4}
 WARM_UP = 200
 STEPS = {"tiny": 3576, "kl": 1628, "decoder": 3000}
-MOST_NOISE = 0.25
+MOST_NOISE = 0.15
 KEEP_STATISTICS = 0.02
 EMA = 0.998
 SAVE_SECONDS = 60
@@ -155,6 +156,7 @@ def main():
     parser.add_argument("kind", choices=["tiny", "kl", "decoder"])
     add_options(parser)
     parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--pictures", type=int, default=16384, help="how many to learn from")
     options = parser.parse_args()
     device = pick_device()
@@ -167,8 +169,11 @@ def main():
     pictures = Pictures(sorted(options.data.glob("shard-*.npz")), device, options.pictures)
     print(f"{pictures.count} pictures", flush=True)
     model = Training(sizes(options.toy), options.kind).to(device)
+    trained = options.run / "autoencoder.pt"
     if options.kind != "tiny":
-        model.freeze(torch.load(options.run / "autoencoder.pt", map_location=device))
+        model.freeze(torch.load(trained, map_location=device))
+    elif trained.exists():
+        model.tiny.load_state_dict(torch.load(trained, map_location=device))
     model = model.to(memory_format=torch.channels_last)
     learning = [p for p in model.parameters() if p.requires_grad]
     averaged = {k: v.clone() for k, v in model.state_dict().items() if v.is_floating_point()}

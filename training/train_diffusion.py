@@ -1,4 +1,5 @@
-"""Trains the three networks that turn a prompt into latents, together, from nothing.
+"""Trains the three networks that turn a prompt into latents, together, from nothing or from the
+published weights (import_run.py).
 
 From: shards of render_dataset.py, read as they appear; the trained autoencoder of the same run.
 Run:  python training/train_diffusion.py --data FOLDER --run FOLDER --eval-data FOLDER
@@ -6,22 +7,26 @@ Continues from the run's checkpoint. With --stop-after it ends in time, to be st
 
 Flow matching as upstream does it: x = t·latents + (1 − t)·noise, the network says latents − noise.
 One caption in ten is replaced by the empty prompt, which guidance needs.
+
+Batches have few shapes: captions are sorted into BUCKETS by length. On a GPU forward and backward of
+each shape are recorded once, as a CUDA graph; thousands of small kernels then start as one.
 """
 
 import argparse
-import queue
 import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
-from captions import DEMO, TOKENIZER_FOLDERS, CaptionTokenizers, on_device, padded_batch
-from captions import vocabulary_size
+from captions import DEMO, TOKENIZER_FOLDERS, CaptionTokenizers, left_padded, on_device
+from captions import padded_batch, vocabulary_size
 from configs import sizes
 from muon import Optimizer
-from networks import Gemma3Text, JinaText, NextDiT_CLIP, TinyAutoencoder
+from networks import Gemma3Text, JinaText, NextDiT_CLIP, Segments, TinyAutoencoder
 from PIL import Image
 from render_dataset import CAPTIONS, read_shard
 from runs import Progress, Run, add_options, autocast, pick_device
@@ -39,19 +44,28 @@ WEIGHT_DECAY = 0.02
 EMPTY_PROMPTS = 0.1
 # Sampling shifts its times by 6, so that nearly half of its steps are below t = 0.15. Training
 # needs the other times as well, where lines and eyes are decided, and at 256 tokens noise hides
-# less than at the 4096 of the real model: so the milder 3.
-SHIFT = 3.0
+# less than at the 4096 of the real model: so a milder shift.
+SHIFT = 2.5
+EXAM_SHIFT = 3.0
+# A difference in an eye counts (1 + 0.5 + 3) times, elsewhere on a head 1.5 times: they are the
+# smallest part of a picture of two, and what a viewer looks at.
+EYE_WEIGHT, HEAD_WEIGHT = 3.0, 0.5
 EMA = 0.9995
 SAVE_SECONDS = 90
 LOG_STEPS = 100
-EVAL_STEPS = 1000
-# This many batches are drawn at once and sorted by length, so that little of a batch is padding.
-SORTED_BATCHES = 4
-# Of a latent of 256 × 256 pixels.
+EVAL_STEPS = 2000
+# The longest captions of a batch in tokens of Gemma and of Jina, and one place of padding more:
+# kernels are seldom tried on segments without a token.
+BUCKETS = np.array([(48, 80), (72, 104), (88, 128), (104, 152), (144, 208)])
+# Samples drawn at once, to be sorted into the buckets.
+DRAWN = 4096
+# Of a latent of 256 × 256 pixels, and of one of its cells.
 USUAL_PIXELS = 32 * 32
-READERS = 6
-NEW_SHARDS_STEPS = 50
+CELL = 8
+READERS = 4
+FIRST_SHARDS = 32
 MOST_NEW_SHARDS = 8
+LOOK_SECONDS = 1.0
 MATRIX_BLOCKS = ("layers.", "refiner.")
 
 
@@ -75,68 +89,123 @@ class Painter(nn.Module):
         features, pooled, segments = encoded
         return self.next_dit(latents, t, features, pooled, segments)
 
-    def compile_blocks(self):
-        """Blocks alone: the same code for all layers, whatever the length of the texts."""
-        torch._dynamo.config.recompile_limit = 64
-        dit, gemma, jina = self.next_dit, self.transformer, self.clip_model
-        refiners = [*dit.context_refiner, *dit.noise_refiner]
-        texts = [*gemma.layers, *jina.encoder.layers]
-        for block in [*dit.layers, *refiners, *texts]:
-            block.compile(dynamic=True)
+
+class Rows:
+    """A tensor on the device to which a thread adds rows while others are read."""
+
+    def __init__(self, first):
+        self.buffer, self.count = first, len(first)
+
+    def append(self, more):
+        end = self.count + len(more)
+        if end > len(self.buffer):
+            room = self.buffer.new_empty(2 * end, *more.shape[1:])
+            room[: self.count] = self.buffer[: self.count]
+            self.buffer = room
+        self.buffer[self.count : end] = more
+        self.count = end
+
+    def at(self, places):
+        buffer = self.buffer
+        if buffer.is_cuda:  # the thread has a stream of its own, and may drop the buffer
+            buffer.record_stream(torch.cuda.current_stream())
+        return buffer[places]
 
 
-class Captions:
-    """All captions of pictures of one size: (picture, which of its captions) → ids."""
+class Samples:
+    """All pictures of one size. Caption 0 is the empty one; picture i has those from
+    1 + CAPTIONS · i on."""
 
-    def __init__(self):
-        self.flat, self.ends = [], []
+    def __init__(self, latents, marks, empty_captions, lengths):
+        self.latents, self.marks = Rows(latents[:0]), Rows(marks[:0])
+        self.captions = [Rows(rows) for rows in empty_captions]
+        self.lengths = Rows(torch.from_numpy(lengths).to(latents.device))
+        # What is drawn from: known to the host, and complete on the device.
+        self.ready, self.ready_lengths = 0, lengths
 
-    def add(self, flat, ends):
-        self.flat.append(flat)
-        self.ends.append(ends)
+    def append(self, latents, marks, captions, lengths):
+        self.latents.append(latents)
+        self.marks.append(marks)
+        for rows, more in zip(self.captions, captions):
+            rows.append(more)
+        self.lengths.append(torch.from_numpy(lengths).to(latents.device))
+        if latents.is_cuda:
+            torch.cuda.current_stream().synchronize()
+        self.ready_lengths = np.concatenate([self.ready_lengths, lengths])
+        self.ready = self.latents.count
 
-    def ids(self, picture, caption):
-        shard, place = divmod(picture, len(self.ends[0]) // CAPTIONS)
-        place = place * CAPTIONS + caption
-        first = self.ends[shard][place - 1] if place else 0
-        return self.flat[shard][first : self.ends[shard][place]]
+
+class Batch(NamedTuple):
+    latents: torch.Tensor
+    marks: torch.Tensor
+    gemma: torch.Tensor
+    jina: torch.Tensor
+    lengths: torch.Tensor
+    t: torch.Tensor
+    noise: torch.Tensor
+
+    def texts(self):
+        """For each encoder: ids and segments."""
+        rows = self.gemma, self.jina
+        return [
+            (ids, Segments.of(ids.shape[1] - self.lengths[:, i], ids.shape[1]))
+            for i, ids in enumerate(rows)
+        ]
 
 
 class Library:
-    """Latents on the device and captions beside them, grown as shards appear.
+    """Latents and captions on the device, grown as shards appear.
 
-    A shard's latents are kept beside it for the next call.
+    A shard's latents are kept beside it for the next call. `lock` is held while the device is used
+    by whoever grows it.
     """
 
     def __init__(self, folder, autoencoder, device):
         self.folder, self.autoencoder, self.device = folder, autoencoder, device
-        self.seen, self.count = set(), 0
-        # By size in latents: captions for each encoder; all latents.
-        self.captions, self.latents = {}, {}
+        self.seen, self.count, self.lock = set(), 0, threading.Lock()
+        self.samples = {}
+        empty = CaptionTokenizers().encode("")
+        rows = [
+            left_padded(np.array(ids, dtype=np.uint16), np.array([len(ids)]), most)[0]
+            for ids, most in zip(empty, BUCKETS[-1])
+        ]
+        self.empty = [torch.from_numpy(row).to(device) for row in rows]
+        self.empty_lengths = np.array([[len(ids) for ids in empty]])
 
     def grow(self, most):
-        """Reads up to `most` new shards."""
+        """Reads up to `most` new shards; how many it found."""
         new = [path for path in sorted(self.folder.glob("shard-*.npz")) if path not in self.seen]
-        parts = {}
+        new = new[:most]
         with ThreadPoolExecutor(READERS) as readers:
-            for path, (pictures, latents, texts) in zip(
-                new[:most], readers.map(read_for_training, new[:most])
-            ):
+            for path, parts in zip(new, readers.map(read_for_training, new)):
+                with self.lock:
+                    self.add(path, *parts)
                 self.seen.add(path)
-                if latents is None:
-                    latents = self.encode(pictures)
-                    unfinished = path.with_suffix(".part")
-                    torch.save(latents.cpu(), unfinished)
-                    unfinished.rename(path.with_suffix(".latents"))
-                size = tuple(latents.shape[2:])
-                parts.setdefault(size, []).append(latents.to(self.device))
-                captions = self.captions.setdefault(size, (Captions(), Captions()))
-                for one, text in zip(captions, texts):
-                    one.add(*text)
-                self.count += len(latents)
-        for size, new_latents in parts.items():
-            before = [self.latents[size]] if size in self.latents else []
-            self.latents[size] = torch.cat([*before, *new_latents])
+        return len(new)
+
+    def add(self, path, pictures, latents, marks, captions, lengths):
+        if latents is None:
+            latents = self.encode(pictures)
+            unfinished = path.with_suffix(".part")
+            torch.save(latents.cpu(), unfinished)
+            unfinished.rename(path.with_suffix(".latents"))
+        latents, marks = latents.to(self.device), marks.to(self.device)
+        size = tuple(latents.shape[2:])
+        if size not in self.samples:
+            self.samples[size] = Samples(latents, marks, self.empty, self.empty_lengths)
+        captions = [rows.to(self.device) for rows in captions]
+        self.samples[size].append(latents, marks, captions, lengths)
+        self.count += len(latents)
+
+    def grow_always(self):
+        """In a thread of its own."""
+
+        def run():
+            while True:
+                if not self.grow(MOST_NEW_SHARDS):
+                    time.sleep(LOOK_SECONDS)
+
+        threading.Thread(target=run, daemon=True).start()
 
     @torch.no_grad()
     def encode(self, pictures):
@@ -147,92 +216,166 @@ class Library:
                 parts.append(self.autoencoder.encode(part).half())
         return torch.cat(parts).contiguous()
 
-    def at(self, size, places):
-        """Latents by place among all pictures of the size."""
-        return self.latents[size][places.to(self.device, non_blocking=True)].float()
+    def batch(self, size, bucket, places):
+        """Of places [2, B]: which pictures, which captions."""
+        samples = self.samples[size]
+        pictures, captions = on_device_soon(places, self.device)
+        gemma, jina = (
+            rows.at(captions)[:, -length:].long()
+            for rows, length in zip(samples.captions, BUCKETS[bucket].tolist())
+        )
+        latents = samples.latents.at(pictures).float()
+        return Batch(
+            latents,
+            samples.marks.at(pictures),
+            gemma,
+            jina,
+            samples.lengths.at(captions),
+            shifted(torch.rand(len(pictures), device=self.device), SHIFT),
+            torch.randn_like(latents),
+        )
+
+
+def on_device_soon(array, device):
+    """Without waiting for what the device is doing."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def read_for_training(path):
-    """Pictures or, if they are there, latents; and both encoders' captions."""
+    """Pictures or, if they are there, latents; circles; both encoders' captions and lengths."""
     known = path.with_suffix(".latents")
     latents = torch.load(known) if known.exists() else None
-    pictures, texts = read_shard(path, with_pictures=latents is None)
-    return pictures, latents, texts
+    pictures, texts, marks = read_shard(path, with_pictures=latents is None)
+    rows, lengths = zip(*(left_padded(*text, most) for text, most in zip(texts, BUCKETS[-1])))
+    return pictures, latents, marks, [torch.from_numpy(x) for x in rows], np.stack(lengths, axis=1)
 
 
-class Batches:
-    """Draws batches ahead, in a thread: lists of ids become arrays while the device works."""
+class Draws:
+    """Which samples make the next batch, without end: (size, bucket, places [2, B])."""
 
-    def __init__(self, library, batch, rng, empty):
-        self.library, self.batch, self.rng, self.empty = library, batch, rng, empty
-        self.ready = queue.Queue(maxsize=6)
-        threading.Thread(target=self.run, daemon=True).start()
+    def __init__(self, library, batch, seed):
+        self.library, self.batch = library, batch
+        self.rng = np.random.default_rng(seed)
+        self.waiting = {}
 
-    def run(self):
+    def __iter__(self):
         while True:
-            for batch in self.draw():
-                self.ready.put(batch)
+            yield from self.draw()
 
     def draw(self):
-        counts = {size: len(latents) for size, latents in list(self.library.latents.items())}
-        (size,) = self.rng.choices(list(counts), list(counts.values()))
-        gemma, jina = self.library.captions[size]
+        counts = {size: one.ready for size, one in list(self.library.samples.items())}
+        share = np.array(list(counts.values())) / sum(counts.values())
+        size = list(counts)[self.rng.choice(len(share), p=share)]
         # The larger the pictures, the fewer.
         batch = min(self.batch, self.batch * USUAL_PIXELS // (size[0] * size[1]))
-        drawn = []
-        for _ in range(batch * SORTED_BATCHES):
-            place = self.rng.randrange(counts[size])
-            if self.rng.random() < EMPTY_PROMPTS:
-                drawn.append((*self.empty, place))
-            else:
-                caption = self.rng.randrange(CAPTIONS)
-                drawn.append((gemma.ids(place, caption), jina.ids(place, caption), place))
-        drawn.sort(key=lambda one: len(one[0]))
-        parts = [drawn[i : i + batch] for i in range(0, len(drawn), batch)]
-        self.rng.shuffle(parts)
-        for part in parts:
-            texts = [padded_batch([one[i] for one in part]) for i in (0, 1)]
-            places = torch.tensor([one[2] for one in part])
-            if torch.cuda.is_available():
-                texts = [tuple(x.pin_memory() for x in pair) for pair in texts]
-                places = places.pin_memory()
-            yield size, texts, places
+        pictures = self.rng.integers(counts[size], size=DRAWN)
+        captions = 1 + CAPTIONS * pictures + self.rng.integers(CAPTIONS, size=DRAWN)
+        captions[self.rng.random(DRAWN) < EMPTY_PROMPTS] = 0
+        lengths = self.library.samples[size].ready_lengths[captions]
+        buckets = np.max(
+            [np.searchsorted(BUCKETS[:, i], lengths[:, i], side="right") for i in (0, 1)], axis=0
+        )
+        full = []
+        for bucket in range(len(BUCKETS)):
+            new = np.stack([pictures, captions])[:, buckets == bucket]
+            key = size, bucket
+            waiting = np.concatenate([self.waiting.get(key, new[:, :0]), new], axis=1)
+            whole = waiting.shape[1] // batch * batch
+            self.waiting[key] = waiting[:, whole:]
+            for places in np.split(waiting[:, :whole], max(1, whole // batch), axis=1):
+                if whole:
+                    full.append((size, bucket, places))
+        self.rng.shuffle(full)
+        return full
 
 
-def flow_loss(painter, latents, texts, t, noise, device):
+def importance(marks, rows, columns):
+    """Circles [B, N, 3] in pixels → weights [B, 1, rows, columns] of a latent's cells."""
+    y = (torch.arange(rows, device=marks.device) + 0.5) * CELL
+    x = (torch.arange(columns, device=marks.device) + 0.5) * CELL
+    across, down, radius = marks[..., None, None].unbind(2)
+    inside = (x - across).square() + (y[:, None] - down).square() < radius.square()
+    # Of three circles two are eyes.
+    of_head = inside[:, 2::3].any(1)
+    of_eye = inside[:, 0::3].any(1) | inside[:, 1::3].any(1)
+    return (1 + EYE_WEIGHT * of_eye.float() + HEAD_WEIGHT * of_head.float())[:, None]
+
+
+def squared_error(painter, latents, texts, t, noise, device):
     mixed = t[:, None, None, None] * latents + (1 - t[:, None, None, None]) * noise
     with autocast(device):
-        encoded = painter.encode(*(on_device(pair, device) for pair in texts))
-        velocity = painter.velocity(mixed, t, encoded)
-    return (velocity.float() - (latents - noise)).pow(2).mean()
+        velocity = painter.velocity(mixed, t, painter.encode(*texts))
+    return (velocity.float() - (latents - noise)).square()
 
 
-def shifted(t):
-    return t / (t + SHIFT - SHIFT * t)
+class Gradients:
+    """Loss and gradients of a batch. On a GPU a shape that was met once is a CUDA graph."""
+
+    def __init__(self, painter, gradients, lock, device):
+        self.painter, self.gradients, self.lock, self.device = painter, gradients, lock, device
+        self.graphs = {}
+        self.pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
+
+    def work(self, batch):
+        torch._foreach_zero_(self.gradients)
+        inputs = batch.latents, batch.texts(), batch.t, batch.noise
+        errors = squared_error(self.painter, *inputs, self.device)
+        weights = importance(batch.marks, *batch.latents.shape[2:])
+        loss = (errors * weights).mean() / weights.mean()
+        loss.backward()
+        return loss.detach()
+
+    def __call__(self, batch):
+        if self.device.type != "cuda":
+            return self.work(batch)
+        key = tuple(x.shape for x in batch)
+        if key in self.graphs:
+            inputs, graph, loss = self.graphs[key]
+            torch._foreach_copy_(list(inputs), list(batch))
+            graph.replay()
+            return loss.clone()
+        # Whatever must happen once (loading kernels, choosing them) happens before the recording.
+        loss = self.work(batch)
+        with self.lock:
+            torch.cuda.synchronize()
+            self.graphs[key] = self.record(batch)
+        return loss
+
+    def record(self, batch):
+        inputs = Batch(*(x.clone() for x in batch))
+        graph = torch.cuda.CUDAGraph()
+        torch.cuda.synchronize()
+        graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
+        try:
+            loss = self.work(inputs)
+        finally:
+            graph.capture_end()
+        return inputs, graph, loss
+
+
+def shifted(t, shift):
+    return t / (t + shift - shift * t)
 
 
 class Exam:
-    """The loss on held-out scenes, with the same noise every time."""
+    """The loss on held-out scenes, with the same noise every time and equal weights."""
 
     def __init__(self, folder, library, device):
-        path = sorted(folder.glob("shard-*.npz"))[0]
-        pictures, texts = read_shard(path)
-        first = (Captions(), Captions())
-        for one, text in zip(first, texts):
-            one.add(*text)
+        pictures, texts, _ = read_shard(sorted(folder.glob("shard-*.npz"))[0])
         generator = torch.Generator().manual_seed(SEED)
-        self.device = device
         self.latents = library.encode(pictures).float()
         count = len(self.latents)
-        self.noise = torch.randn(self.latents.shape, generator=generator).to(device)
-        self.t = shifted((torch.arange(count) + 0.5) / count).to(device)
-        self.texts = [padded_batch([one.ids(i, 0) for i in range(count)]) for one in first]
+        noise = torch.randn(self.latents.shape, generator=generator).to(device)
+        t = shifted((torch.arange(count) + 0.5) / count, EXAM_SHIFT).to(device)
+        # The first caption of each.
+        captions = [np.split(ids, ends[:-1])[::CAPTIONS] for ids, ends in texts]
+        texts = [on_device(padded_batch(rows), device) for rows in captions]
+        self.inputs = self.latents, texts, t, noise, device
 
     @torch.no_grad()
     def loss(self, painter):
-        with torch.compiler.set_stance("force_eager"):
-            inputs = (self.latents, self.texts, self.t, self.noise)
-            return flow_loss(painter, *inputs, self.device)
+        return squared_error(painter, *self.inputs).mean()
 
 
 def held_out_prompts(count):
@@ -252,8 +395,7 @@ def held_out_prompts(count):
 
 @torch.no_grad()
 def draw_sheet(painter, autoencoder, prompts, path, columns=8, **options):
-    with torch.compiler.set_stance("force_eager"):
-        latents = sample(painter, CaptionTokenizers(), prompts, (256, 256), **options)
+    latents = sample(painter, CaptionTokenizers(), prompts, (256, 256), **options)
     pictures = torch.cat([autoencoder.decode(part) for part in latents.split(16)]).clamp(-1, 1)
     rows = pictures.unflatten(0, (-1, columns)).permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)
     Image.fromarray(((rows + 1) * 127.5).round().byte().cpu().numpy()).save(path, quality=88)
@@ -269,6 +411,8 @@ def main():
     parser.add_argument("--sheet", type=int, default=48, help="pictures drawn at the end")
     options = parser.parse_args()
     device = pick_device()
+    if device.type == "cuda":  # CUDA graphs cannot be recorded on the first stream
+        torch.cuda.set_stream(torch.cuda.Stream())
     config = sizes(options.toy)
     run = Run(options.run, "diffusion", options.stop_after)
     state = run.load(device)
@@ -279,8 +423,9 @@ def main():
     autoencoder.load_state_dict(torch.load(options.run / "autoencoder.pt", map_location=device))
     autoencoder.to(memory_format=torch.channels_last).requires_grad_(False)
     library = Library(options.data, autoencoder, device)
-    library.grow(1_000_000)
     exam = Exam(options.eval_data, library, device)
+    library.grow(FIRST_SHARDS)
+    library.grow_always()
     print(f"{library.count} pictures", flush=True)
 
     painter = Painter(config).to(device)
@@ -292,10 +437,9 @@ def main():
         averaged = {name: state["averaged"][name] for name, _ in named}
         if "optimizer" in state:  # import_run.py has none
             optimizer.load_state_dict(state["optimizer"])
-    if options.compile:
-        painter.compile_blocks()
-    empty = CaptionTokenizers().encode("")
-    batches = Batches(library, options.batch, random.Random(SEED + progress.start), empty)
+    gradients = optimizer.make_gradients()
+    work = Gradients(painter, gradients, library.lock, device)
+    draws = iter(Draws(library, options.batch, SEED + progress.start))
 
     def save(step):
         run.save(
@@ -311,15 +455,12 @@ def main():
 
     values = [value.detach() for _, value in named]
     seen = state["samples"] if state else 0
+    run.log(progress.start, held_out=exam.loss(painter))
     saved, losses, step = time.monotonic(), [], progress.start - 1
     progress.began = time.monotonic()
     for step in progress.numbers():
-        size, texts, places = batches.ready.get()
-        latents = library.at(size, places)
-        t = shifted(torch.rand(len(places), device=device))
-        loss = flow_loss(painter, latents, texts, t, torch.randn_like(latents), device)
-        optimizer.zero_grad()
-        loss.backward()
+        size, bucket, places = next(draws)
+        losses.append(work(library.batch(size, bucket, places)))
         nn.utils.clip_grad_norm_(optimizer.parameters, 1.0)
         optimizer.step(
             progress.rate(step, options.rate, WARM_UP),
@@ -327,16 +468,13 @@ def main():
         )
         keep = min(EMA, (step + 1) / (step + 10))
         torch._foreach_lerp_(list(averaged.values()), values, 1 - keep)
-        losses.append(loss.detach())
-        seen += len(places)
+        seen += places.shape[1]
         if (step + 1) % LOG_STEPS == 0:
             mean, seconds = torch.stack(losses).mean(), progress.elapsed()
             run.log(step + 1, loss=mean, seconds=seconds, samples=seen, pictures=library.count)
             losses.clear()
         if (step + 1) % EVAL_STEPS == 0:
             run.log(step + 1, held_out=exam.loss(painter))
-        if (step + 1) % NEW_SHARDS_STEPS == 0:
-            library.grow(MOST_NEW_SHARDS)
         if time.monotonic() - saved > SAVE_SECONDS:
             save(step + 1)
             saved = time.monotonic()

@@ -63,3 +63,21 @@ def test_every_sampled_scene_can_be_drawn():
     rng = random.Random(11)
     for seed in range(150):
         render(sample_scene(rng), 128, 128, seed)
+
+
+@pytest.mark.parametrize(("width", "height"), [(256, 256), (320, 192)])
+def test_marks_lie_on_the_eyes_and_around_the_heads(width, height):
+    marks = []
+    scene = dataclasses.replace(PAIR, characters=(GIRL, dataclasses.replace(BOY, eye_color="red_eyes")))
+    picture = render(scene, width, height, 2, marks).astype(int)
+    assert len(marks) == 6
+    for eyes, channel in ((marks[0:2], 1), (marks[3:5], 0)):
+        for x, y, radius in eyes:
+            reach = int(radius * 0.5)
+            iris = picture[int(y) - reach : int(y) + reach, int(x) - reach : int(x) + reach]
+            colors = iris.reshape(-1, 3)
+            colors = colors[np.ptp(colors, axis=1) > 60]
+            # Green eyes on the left, red ones on the right.
+            assert np.median(colors, axis=0).argmax() == channel
+    for eyes, (x, y, radius) in ((marks[0:2], marks[2]), (marks[3:5], marks[5])):
+        assert all(np.hypot(eye[0] - x, eye[1] - y) < radius for eye in eyes)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from scene import EYE_COLORS, HAIR_COLORS, held_out, sample_scene
+from scene import EYE_COLORS, HAIR_COLORS, contrasted, held_out, sample_scene
 
 
 def scenes(count, **options):
@@ -43,3 +43,19 @@ def test_the_same_seed_gives_the_same_scene():
 def test_more_than_two_characters_are_refused():
     with pytest.raises(ValueError, match="1 or 2"):
         sample_scene(random.Random(0), characters=3)
+
+
+def test_in_a_contrasted_scene_one_character_wears_what_the_other_does_not():
+    rng = random.Random(3)
+    for scene in scenes(300, characters=2):
+        first, second = (
+            {a.kind for a in c.accessories} for c in contrasted(scene, rng).characters
+        )
+        only_one = first ^ second
+        assert only_one & {"cat_ears", "glasses", "beret", "witch_hat", "straw_hat"}
+
+
+def test_a_contrasted_scene_stays_out_of_evaluation():
+    rng = random.Random(4)
+    made = [contrasted(scene, rng) for scene in scenes(1000, characters=2)]
+    assert not any(held_out(c) for scene in made for c in scene.characters)
