@@ -84,7 +84,7 @@ Examples:
       systemPrompt: "Gemma 在提示词之前读到的文字，代替训练时使用的那一段",
       output: "输出文件夹内的文件名（配合 --batch 时：outputs/ 内的文件夹）",
       steps: "采样步数",
-      guidance: "提示词的引导强度；为 1 时忽略负面提示词",
+      guidance: "提示词的引导强度；为 1 时忽略反向提示词",
       seed: "噪声的种子；不给时随机，总会显示出来",
       width: "宽度（像素），16 的倍数",
       height: "高度（像素），16 的倍数",

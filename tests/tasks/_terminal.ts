@@ -43,6 +43,11 @@ export class Terminal implements AsyncDisposable {
     return stripVTControlCharacters(this.#shown);
   }
 
+  /** All that was sent to the terminal. */
+  get raw(): string {
+    return this.#shown;
+  }
+
   /** Presses keys. */
   type(keys: string): void {
     this.#process.write(keys);

@@ -1,6 +1,7 @@
 /** `deno task create` at a terminal, as a person uses it. */
 import assert from "node:assert/strict";
 import { decodePng } from "../../src/mod.ts";
+import { moveUp } from "../../src/terminal/mod.ts";
 import { CTRL_C, Terminal, UP } from "./_terminal.ts";
 
 const ROOT = new URL("../..", import.meta.url);
@@ -137,3 +138,21 @@ Deno.test("the conversation is in Chinese where the locale is", () =>
     await terminal.until(/再见/);
     assert.equal(await terminal.exit(), 0);
   }, { LC_ALL: "zh_CN.UTF-8" }));
+
+Deno.test("the picture and its steps are shown in the terminal, in colour", async () => {
+  const args = ["create", "--prompt", "1girl", "--steps", "3", "--width", "64", "--height", "64"];
+  await using terminal = new Terminal([...args, "--show-steps"], {
+    COLORTERM: "truecolor",
+    TERM: "xterm-256color",
+    NO_COLOR: "",
+  });
+  const [, path] = await terminal.until(SAVED);
+  assert.equal(await terminal.exit(), 0);
+  await Deno.remove(new URL(path!, ROOT));
+  // Three steps and the picture, each of 28 lines at most, and each drawn over the one before.
+  const lines = terminal.shown.split("\n").filter((line) => line.includes("▀"));
+  assert.equal(lines.length % 4, 0);
+  assert(lines.length >= 4 * 10 && lines.length <= 4 * 28, String(lines.length));
+  assert(terminal.raw.includes(moveUp(lines.length / 4)), "nothing was drawn over");
+  assert(terminal.raw.includes("\x1b[38;2;"), "no colours");
+});
