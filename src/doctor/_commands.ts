@@ -1,6 +1,5 @@
 /** The one command for each problem, in the words of the machine's own distribution. */
 import { join } from "node:path";
-import { CUDA_PROVIDER_FILES } from "../runtime/binding.ts";
 import { CUDA_13_DRIVER } from "../runtime/provider.ts";
 import type { Machine } from "../runtime/machine.ts";
 
@@ -107,16 +106,9 @@ export function passGpu(container: Machine["container"]): string {
     : "docker run --gpus all --rm -it IMAGE deno task doctor";
 }
 
-const PROVIDER_PACKAGE = "com.github.asus4.onnxruntime.linux-x64-gpu";
-const PROVIDER_VERSION = "0.4.9";
-const PROVIDER_FOLDER = "package/Plugins/Linux/x64";
-
 /** Puts the CUDA provider beside the binding. */
-export function installProvider(folder: string): string {
-  const files = CUDA_PROVIDER_FILES.map((name) => `${PROVIDER_FOLDER}/${name}`);
-  return `npm pack ${PROVIDER_PACKAGE}@${PROVIDER_VERSION} && ` +
-    `tar -xzf ${PROVIDER_PACKAGE}-${PROVIDER_VERSION}.tgz ` +
-    `-C ${folder} --strip-components=${PROVIDER_FOLDER.split("/").length} ${files.join(" ")}`;
+export function installProvider(): string {
+  return "deno task install:cuda";
 }
 
 /** Gives the machine, or the container, more memory. */

@@ -1,4 +1,4 @@
-import { dirname, relative } from "node:path";
+import { dirname } from "node:path";
 import type { Language } from "../language.ts";
 import type { Device } from "../onnx/mod.ts";
 import { chooseProvider, type Obstacle } from "../runtime/provider.ts";
@@ -137,7 +137,7 @@ function obstacleFinding(obstacle: Obstacle, facts: Facts, language: Language): 
   return finding("provider", obstacle.code, severity, message, commandFor(obstacle, facts));
 }
 
-function commandFor(obstacle: Obstacle, { machine, binding }: Facts): string | undefined {
+function commandFor(obstacle: Obstacle, { machine }: Facts): string | undefined {
   switch (obstacle.code) {
     case "platform":
     case "no-gpu":
@@ -152,7 +152,7 @@ function commandFor(obstacle: Obstacle, { machine, binding }: Facts): string | u
       // After an update, the old kernel module stays until the machine is restarted.
       return /mismatch/i.test(obstacle.complaint) ? "sudo reboot" : "sudo modprobe nvidia";
     case "provider-missing":
-      return installProvider(relative(".", binding.folder));
+      return installProvider();
     case "libraries-missing":
       return installLibraries(machine, obstacle.names);
     case "libraries-elsewhere":

@@ -67,7 +67,7 @@ Deno.test("an AutoencoderKL's widest map is that before its last narrowing", asy
   await Deno.symlink(join(DEMO, "vae-kl"), vae);
   const model = await readModel(temporary.folder);
   assert.equal(model.isDemo, false);
-  assert.deepEqual(part(model, "vae").picture, { channels: 96 });
+  assert.deepEqual(part(model, "vae").picture, { channels: 112 });
 });
 
 Deno.test("of half a model, what is there is read and what is not is named", async () => {

@@ -1,0 +1,112 @@
+import { createHash } from "node:crypto";
+import { chmod, type FileHandle, open, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { PinError } from "./pin_error.ts";
+import type { PinnedFile } from "./pins.ts";
+
+/** A file that comes from somewhere. */
+export interface NamedStream {
+  /** Its path there; the last part is the file's name. */
+  readonly path: string;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** Whether a pinned file is where it belongs, and is the one that was pinned. */
+export type Standing = "in-place" | "missing" | "other-bytes";
+
+/** Readable by all, for containers that are built by one user and run by another. */
+const LIBRARY_MODE = 0o755;
+const CHUNK_BYTES = 1 << 20;
+
+/** Says how a pinned file stands; the whole of it is read. */
+export async function standingOf(
+  { name, bytes, sha256 }: PinnedFile,
+  folder: string,
+): Promise<Standing> {
+  let file: FileHandle;
+  try {
+    file = await open(join(folder, name));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "missing";
+    throw error;
+  }
+  try {
+    if ((await file.stat()).size !== bytes) return "other-bytes";
+    const hash = createHash("sha256");
+    const stream = file.createReadStream({ highWaterMark: CHUNK_BYTES, autoClose: false });
+    for await (const chunk of stream) hash.update(chunk);
+    return hash.digest("hex") === sha256 ? "in-place" : "other-bytes";
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Puts pinned files into a folder: all of them or none. They are written beside their places first,
+ * and take their names when the last of them has proved to be the pinned one. Only one process may
+ * do so at a time in a folder.
+ *
+ * @param files In the order in which they take their names.
+ * @param source Where they come from; what else comes from there is passed over.
+ * @throws {PinError} When a file is absent or has other bytes.
+ * @throws {Error} What the source and the file system report, such as a full disk.
+ */
+export async function installPinnedFiles(
+  files: readonly PinnedFile[],
+  source: AsyncIterable<NamedStream>,
+  folder: string,
+): Promise<void> {
+  // A fixed name: what a killed process left is overwritten and does not pile up.
+  const temporary = ({ name }: PinnedFile) => join(folder, `.${name}.part`);
+  const absent = new Set(files);
+  try {
+    for await (const { path, body } of source) {
+      const file = files.find(({ name }) => path === name || path.endsWith(`/${name}`));
+      if (file === undefined || !absent.delete(file)) continue;
+      await writePinned(file, body, temporary(file), path);
+      if (absent.size === 0) break;
+    }
+    const [missing] = absent;
+    if (missing !== undefined) {
+      throw new PinError("absent", missing.name, `There is no ${missing.name} in it.`);
+    }
+    for (const file of files) await rename(temporary(file), join(folder, file.name));
+  } finally {
+    await Promise.all(files.map((file) => rm(temporary(file), { force: true })));
+  }
+}
+
+async function writePinned(
+  { bytes, sha256 }: PinnedFile,
+  body: AsyncIterable<Uint8Array>,
+  target: string,
+  path: string,
+): Promise<void> {
+  const hash = createHash("sha256");
+  let size = 0;
+  const differs = (found: string) =>
+    new PinError(
+      "other-bytes",
+      path,
+      `${path} is not the pinned file: its SHA-256 is ${found}, and should be ${sha256}.`,
+    );
+  const file = await open(target, "w");
+  try {
+    for await (const chunk of body) {
+      size += chunk.length;
+      if (size > bytes) throw differs(`that of more than ${bytes} bytes`);
+      hash.update(chunk);
+      await writeAll(file, chunk);
+    }
+    const found = hash.digest("hex");
+    if (found !== sha256) throw differs(found);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await chmod(target, LIBRARY_MODE);
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += (await file.write(bytes.subarray(at))).bytesWritten;
+}

@@ -1,0 +1,67 @@
+/** `deno task install`: patches of dependencies, and on request ONNX Runtime's CUDA provider. */
+import { fileURLToPath } from "node:url";
+import { RequestError } from "../src/errors.ts";
+import { applyPatch, readPatches } from "../src/integrity/patches.ts";
+import type { AppliedPatch, Patch, PatchReport } from "../src/integrity/types.ts";
+import { texts } from "./_install_texts.ts";
+import { run, task, TaskFailure } from "./_task.ts";
+
+interface Options {
+  readonly json?: true;
+  readonly cuda?: true;
+  readonly from?: string;
+}
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const PATCHES = "patches";
+/** How file systems say that a folder is not to be written. */
+const NOT_WRITABLE = ["EROFS", "EACCES", "EPERM"];
+
+const command = task("install", texts.description)
+  .option("--cuda", texts.cuda)
+  .option("--from <path>", texts.from)
+  .addHelpText("after", `\n${texts.examples}`);
+
+await run<Options>(command, async ({ cuda, from }) => {
+  if (from !== undefined && !cuda) throw new RequestError(texts.fromNeedsCuda);
+  if (cuda && (await Deno.permissions.query({ name: "read" })).state !== "granted") {
+    throw new RequestError(texts.ownTask);
+  }
+  const patches: AppliedPatch[] = [];
+  for (const patch of await readPatches(`${ROOT}${PATCHES}`)) patches.push(await apply(patch));
+  if (!cuda) return { patches };
+  // Read only now: all that it needs would slow the patches down.
+  const { installCuda } = await import("./_install_cuda.ts");
+  return { patches, cuda: await installCuda(from) };
+});
+
+async function apply(patch: Patch): Promise<AppliedPatch> {
+  const name = `${PATCHES}/${patch.name}`;
+  try {
+    const report = await applyPatch(patch, ROOT);
+    const { state, changed } = report;
+    if (state === "does-not-fit") throw new TaskFailure(misfits(name, report), { patch: report });
+    if (changed.length > 0) console.error(texts.applied(name, changed.length));
+    return report;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "";
+    if (!NOT_WRITABLE.includes(code)) throw error;
+    throw new TaskFailure(texts.notWritable(name, code), {});
+  }
+}
+
+function misfits(name: string, { files }: PatchReport): string {
+  const lines = [texts.doesNotFit(name)];
+  for (const { path, misfit } of files) {
+    if (misfit === undefined) continue;
+    lines.push(path);
+    if (misfit.code === "no-file") {
+      const instead = misfit.installed.join(", ");
+      lines.push(`  ${texts.noFile}${instead === "" ? "" : ` ${texts.installed(instead)}`}`);
+    } else {
+      lines.push(`  ${texts.hunk(misfit.number)}`);
+      lines.push(...[misfit.header, ...misfit.lines].map((line) => `  ${line}`));
+    }
+  }
+  return [...lines, texts.layAnew].join("\n");
+}
