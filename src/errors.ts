@@ -5,9 +5,28 @@
  * @module
  */
 
+import type { Language } from "./language.ts";
+
+/** What an error knows besides its message. */
+export interface NewBieErrorOptions extends ErrorOptions {
+  /** The message in Chinese; without it there is only the English one. */
+  readonly zh?: string;
+}
+
 /** The request was carried out as asked and failed: a task that meets it exits with 1. */
 export class NewBieError extends Error {
   override name = "NewBieError";
+  readonly #zh: string | undefined;
+
+  constructor(message?: string, options?: NewBieErrorOptions) {
+    super(message, options);
+    this.#zh = options?.zh;
+  }
+
+  /** The message in a language. */
+  explain(language: Language): string {
+    return language === "zh" ? this.#zh ?? this.message : this.message;
+  }
 }
 
 /** The request itself was wrong, so nothing was tried: a task that meets it exits with 2. */

@@ -33,29 +33,35 @@ export async function writeFileAtomically(
   }
 }
 
+/** How to write a new file. */
+export interface NewFileOptions {
+  /** The temporary file's path, which no file may have; by default a new name in the same folder. */
+  readonly temporary?: string | undefined;
+  /** Whether a file that has one of the paths already is as good as the new one. */
+  readonly isSame?: ((path: string) => Promise<boolean>) | undefined;
+}
+
 /**
  * Writes a new file whole or not at all, under the first of several paths that no file has yet. It
  * never replaces a file, even if another process takes a path at the same moment.
  *
  * @param paths The paths to try, all in one folder; at least one of them has to be free.
- * @param temporary The temporary file's path, for callers that may be killed and come again: what was
- *   left there is overwritten. By default a new name in the same folder.
- * @returns The path that the file got.
+ * @returns The path that the file got, or that of a file which is the same.
  * @throws {Error} What the file system reports, such as a missing folder or a full disk.
  */
 export async function writeNewFile(
   paths: Iterable<string>,
   bytes: Uint8Array,
-  temporary?: string,
+  { temporary, isSame }: NewFileOptions = {},
 ): Promise<string> {
   let written: string | undefined;
   try {
     for (const path of paths) {
       if (written === undefined) {
         written = temporary ?? temporaryBeside(path);
-        await writeToDisk(written, bytes, temporary === undefined ? "wx" : "w");
+        await writeToDisk(written, bytes, "wx");
       }
-      if (await giveName(written, path)) return path;
+      if (await giveName(written, path) || await isSame?.(path)) return path;
     }
     throw new Error("every path is taken");
   } finally {

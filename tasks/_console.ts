@@ -1,6 +1,7 @@
 /** Questions and answers, on a terminal or through a pipe. */
 import readline from "node:readline";
 import process from "node:process";
+import { RequestError } from "../src/errors.ts";
 
 /** The person pressed Ctrl-C. */
 export class Interrupted extends Error {
@@ -53,12 +54,23 @@ export class Console {
   }
 
   /**
+   * Says why an answer cannot be taken. A person may answer again.
+   *
+   * @throws {RequestError} Through a pipe: the answers that follow would answer other questions.
+   */
+  refuse(problem: string): void {
+    if (!this.isTerminal) throw new RequestError(problem);
+    console.log(problem);
+  }
+
+  /**
    * Asks, and waits for one line.
    *
    * @returns The line, or undefined where the input has ended.
    * @throws {Interrupted} When Ctrl-C was pressed.
    */
   async ask(question: string, { prefill = "", history = [] }: AskOptions = {}) {
+    if (this.#ended) return this.#lines.shift();
     if (this.isTerminal) {
       this.#interface.history = [...history];
       this.#interface.setPrompt(question);
@@ -90,6 +102,16 @@ export class Console {
     return this.#lines[0];
   }
 
+  /** Whether a line has begun that nobody ended: the end of a paste without a line end. */
+  get hasBegunLine(): boolean {
+    return this.isTerminal && (this.#interface.line ?? "") !== "";
+  }
+
+  /** Whether the input has ended. */
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
   /** The lines that have come and were not taken yet. */
   waiting(): readonly string[] {
     return this.#lines;
@@ -102,7 +124,7 @@ export class Console {
 
   /** Does something during which Ctrl-C is a signal, and keys wait. */
   async away<T>(work: () => Promise<T>): Promise<T> {
-    if (!this.isTerminal) return await work();
+    if (!this.isTerminal || this.#ended) return await work();
     this.#interface.pause();
     process.stdin.setRawMode(false);
     try {

@@ -2,16 +2,20 @@
 import { join } from "node:path";
 import {
   type Batch,
+  batchIdOf,
   type BatchItem,
   finishedItems,
   isInShard,
+  removeLeftovers,
   type Shard,
 } from "../src/studio/batch.ts";
-import { OUTPUTS } from "../src/studio/outputs.ts";
+import { RequestError } from "../src/mod.ts";
+import { DiskError, OUTPUTS, prepareFolder } from "../src/studio/outputs.ts";
 import type { Studio } from "../src/studio/studio.ts";
 import { makePictures, type SavedPicture, type ShowOptions } from "./_create_picture.ts";
 import { text } from "./_create_texts.ts";
-import { duration, TaskFailure } from "./_task.ts";
+import { examinePrompt } from "./_prompt_check.ts";
+import { duration, messageOf, TaskFailure } from "./_task.ts";
 
 /** How to make a batch. */
 export interface BatchOptions extends ShowOptions {
@@ -35,30 +39,42 @@ interface Failure {
 export async function runBatch(studio: Studio, batch: Batch, options: BatchOptions) {
   const { shard, say } = options;
   const folder = join(OUTPUTS, options.folder);
+  await prepareFolder(folder);
   const finished = await finishedItems(folder);
   const own = batch.items.filter((item) => shard === undefined || isInShard(item, shard));
-  const todo = own.filter(({ id }) => !finished.has(id));
-  const already = own.length - todo.length;
+  const todo = own.filter(({ id }) => !finished.ids.has(id));
+  let already = own.length - todo.length;
   say(text.batchStart(todo.length, already, batch.items.length - own.length));
 
   // A fault has no id to be shared out by: the first shard reports it.
   const faults = shard === undefined || shard.index === 0 ? batch.faults : [];
-  const failures: Failure[] = [...faults];
+  const failures: Failure[] = faults.map(({ place, error }) => ({
+    place,
+    message: messageOf(error),
+  }));
   for (const { place, message } of failures) say(text.batchFailed(place, message));
   const pictures: (SavedPicture & { place: string })[] = [];
   const start = performance.now();
   for (const [index, item] of todo.entries()) {
     try {
+      // Another process may work on the same batch.
+      if (await batchIdOf(join(folder, item.name)) === item.id) {
+        already++;
+        continue;
+      }
       const [picture] = await makeItem(studio, item, folder, options);
+      await removeLeftovers(finished.leftovers.get(item.id));
       pictures.push({ place: item.place, ...picture! });
       const done = index + 1;
       const rest = (performance.now() - start) / done * (todo.length - done);
       const took = duration(picture!.milliseconds);
       say(text.batchLine(done, todo.length, picture!.path, took, duration(rest)));
     } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      failures.push({ place: item.place, message: error.message });
-      say(text.batchFailed(item.place, error.message));
+      // Where the disk takes no more, nothing else will succeed.
+      if (!(error instanceof Error) || error instanceof DiskError) throw error;
+      const failure = { place: item.place, message: messageOf(error) };
+      failures.push(failure);
+      say(text.batchFailed(failure.place, failure.message));
     }
   }
   say(text.batchDone(pictures.length, already, folder));
@@ -73,10 +89,14 @@ export async function runBatch(studio: Studio, batch: Batch, options: BatchOptio
 
 async function makeItem(
   studio: Studio,
-  { id, name, request }: BatchItem,
+  { id, place, name, request }: BatchItem,
   folder: string,
-  { show, showSteps }: ShowOptions,
+  { show, showSteps, say }: BatchOptions,
 ): Promise<SavedPicture[]> {
+  if (request.prompt.trim() === "") throw new RequestError(text.emptyPrompt);
+  const { report, faultyLine } = examinePrompt(request.prompt, studio.pipe.promptEncoders, place);
+  if (faultyLine !== undefined) throw new RequestError(report);
+  if (report !== "") say(report);
   return await makePictures(studio, request, {
     folder,
     name,

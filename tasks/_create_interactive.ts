@@ -2,17 +2,28 @@
 import { RequestError } from "../src/mod.ts";
 import { randomSeed } from "../src/random/mod.ts";
 import { folderOfTime, pictureName } from "../src/studio/outputs.ts";
-import { readText } from "../src/studio/batch.ts";
-import { parseSeed, parseSize, type RequestDefaults } from "../src/studio/request.ts";
+import { readText } from "../src/studio/read_text.ts";
+import {
+  MOST_GUIDANCE,
+  MOST_PICTURES,
+  MOST_STEPS,
+  parseSeed,
+  parseSize,
+  type RequestDefaults,
+} from "../src/studio/request.ts";
 import type { Studio } from "../src/studio/studio.ts";
 import { Console, Interrupted } from "./_console.ts";
 import { makePictures, type ShowOptions } from "./_create_picture.ts";
 import { text } from "./_create_texts.ts";
+import { namedFile } from "./_parse_input.ts";
 import { examinePrompt, isUnfinished } from "./_prompt_check.ts";
-import { duration } from "./_task.ts";
+import { duration, messageOf } from "./_task.ts";
 
 /** Lines that come within this time belong to one paste. */
 const PASTE_MILLISECONDS = 60;
+
+/** Longer prompts are refused as a whole: it does not matter what is still open in them. */
+const MAX_PROMPT_LENGTH = 1 << 16;
 
 /** What the answers begin with. */
 export interface Defaults {
@@ -35,7 +46,7 @@ export async function runInteractive(
     for (;;) {
       const asked = await sitting.ask();
       if (asked === undefined) break;
-      await make(console, studio, folder, asked, options);
+      if (await make(console, studio, folder, asked, options)) sitting.remember(asked);
     }
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
@@ -52,7 +63,7 @@ async function make(
   folder: string,
   { request, name, count }: Asked,
   options: ShowOptions,
-): Promise<void> {
+): Promise<boolean> {
   const controller = new AbortController();
   const cancel = () => controller.abort();
   try {
@@ -66,16 +77,20 @@ async function make(
           count,
           signal: controller.signal,
           onSaved: ({ path, seed, milliseconds }) =>
-            console.say(`${text.done(path)} (${text.made(seed, duration(milliseconds))})`),
+            console.say(text.done(path) + text.made(seed, duration(milliseconds))),
         });
       } finally {
         Deno.removeSignalListener("SIGINT", cancel);
       }
     });
+    return true;
   } catch (error) {
-    if (controller.signal.aborted) return console.say(text.cancelled);
-    if (!(error instanceof Error)) throw error;
-    console.say(error.message);
+    if (controller.signal.aborted) {
+      console.say(text.cancelled);
+      return true;
+    }
+    console.refuse(messageOf(error));
+    return false;
   }
 }
 
@@ -84,6 +99,8 @@ class Sitting {
   readonly #console: Console;
   readonly #studio: Studio;
   #defaults: Defaults;
+  /** The seed of the command line, for the first picture. */
+  #seed: number | bigint | undefined;
   /** Former prompts, each in one line, the latest first. */
   readonly #prompts: string[] = [];
 
@@ -91,6 +108,7 @@ class Sitting {
     this.#console = console;
     this.#studio = studio;
     this.#defaults = defaults;
+    this.#seed = defaults.request.generator?.seed;
   }
 
   /** One round of questions; undefined when the person leaves. */
@@ -106,14 +124,19 @@ class Sitting {
     const numInferenceSteps = await this.#answer(
       text.askSteps(before.numInferenceSteps),
       before.numInferenceSteps,
-      wholeFromOne,
+      wholeUpTo(MOST_STEPS),
     );
-    const guidanceScale = await this.#answer(
+    const guidance = await this.#answer(
       text.askGuidance(before.guidanceScale),
       before.guidanceScale,
-      numberFromZero,
+      guidanceScale,
     );
-    const seed = await this.#answer(text.askSeed, undefined, parseSeed);
+    const given = this.#seed;
+    const seed = await this.#answer(
+      given === undefined ? text.askSeed : text.askGivenSeed(given),
+      given,
+      parseSeed,
+    );
     const size = await this.#answer(
       text.askSize(`${before.width}x${before.height}`),
       { width: before.width, height: before.height },
@@ -122,12 +145,20 @@ class Sitting {
     const count = await this.#answer(
       text.askCount(this.#defaults.count),
       this.#defaults.count,
-      wholeFromOne,
+      wholeUpTo(MOST_PICTURES),
     );
-    const settings = { ...before, ...size, numInferenceSteps, guidanceScale };
-    this.#defaults = { ...this.#defaults, request: settings, count };
+    // Ctrl-D leaves; a pipe may end where everything that follows is to be the default.
+    if (this.#console.isTerminal && this.#console.hasEnded) return undefined;
+    const settings = { ...before, ...size, numInferenceSteps, guidanceScale: guidance };
     const generator = { ...before.generator, seed: seed ?? randomSeed() };
     return { request: { ...settings, prompt, generator }, name, count };
+  }
+
+  /** What was accepted is the default of the next picture, but for the seed and the name. */
+  remember({ request, count }: Asked): void {
+    const { prompt: _prompt, generator: _generator, ...settings } = request;
+    this.#defaults = { ...this.#defaults, request: settings, count };
+    this.#seed = undefined;
   }
 
   /** Asks until the answer is understood; an empty one, or the end of the input, is the default. */
@@ -139,7 +170,7 @@ class Sitting {
         return read(answer);
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
-        this.#console.say(text.again(error.message));
+        this.#console.refuse(text.again(messageOf(error)));
       }
     }
   }
@@ -158,8 +189,11 @@ class Sitting {
       if (prompt === undefined) return undefined;
       for (;;) {
         const { report, faultyLine } = examinePrompt(prompt, this.#studio.pipe.promptEncoders);
-        if (report !== "") this.#console.say(report);
-        if (faultyLine === undefined) return prompt;
+        if (faultyLine === undefined) {
+          if (report !== "") this.#console.say(report);
+          return prompt;
+        }
+        this.#console.refuse(report);
         const mended = await this.#mend(prompt, faultyLine);
         if (mended === undefined) break;
         prompt = mended;
@@ -167,9 +201,8 @@ class Sitting {
     }
   }
 
-  /** Lets a line be changed; undefined to start over. Through a pipe nothing can be changed. */
+  /** Lets a line be changed; undefined to start over. */
   async #mend(prompt: string, line: number): Promise<string | undefined> {
-    if (!this.#console.isTerminal) return undefined;
     const lines = prompt.split(/\r\n|[\r\n]/);
     const changed = await this.#console.ask(text.mendLine(line), {
       prefill: lines[line - 1] ?? "",
@@ -186,16 +219,18 @@ class Sitting {
       const first = await this.#console.ask(text.askPrompt, { history: this.#prompts });
       if (first === undefined || /^(q|quit|exit)$/i.test(first.trim())) return undefined;
       if (first.trim() === "") continue;
-      if (!first.startsWith("@")) {
+      const path = namedFile(first);
+      if (path === undefined) {
         const prompt = await this.#continued(first);
         this.#remember(prompt);
         return prompt;
       }
+      this.#remember(first);
       try {
-        return await readText(first.slice(1).trim());
+        return await readText(path);
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
-        this.#console.say(error.message);
+        this.#console.refuse(messageOf(error));
       }
     }
   }
@@ -204,8 +239,13 @@ class Sitting {
   async #continued(first: string): Promise<string> {
     let prompt = first;
     for (;;) {
-      const unfinished = isUnfinished(prompt);
       const ahead = await this.#console.peek(PASTE_MILLISECONDS);
+      if (this.#console.isTerminal && (ahead !== undefined || this.#console.hasBegunLine)) {
+        // Nobody types as fast: it was pasted. Its last line may still lack its end.
+        prompt += `\n${await this.#console.next()}`;
+        continue;
+      }
+      const unfinished = prompt.length <= MAX_PROMPT_LENGTH && isUnfinished(prompt);
       if (ahead === undefined) {
         if (!unfinished) return prompt;
         const line = await this.#console.ask(text.morePrompt);
@@ -220,12 +260,10 @@ class Sitting {
   }
 
   /**
-   * Whether lines that are there already go on with a finished prompt. On a terminal nobody types as
-   * fast, so they were pasted with it; through a pipe they may be the next answer, unless they begin
-   * with a tag.
+   * Whether lines that a pipe has brought already go on with a finished prompt: they may be the next
+   * answer, unless they begin with a tag.
    */
   #belongsToPrompt(prompt: string): boolean {
-    if (this.#console.isTerminal) return true;
     const next = this.#console.waiting().find((line) => line.trim() !== "");
     return prompt.trimStart().startsWith("<") && next !== undefined &&
       next.trimStart().startsWith("<");
@@ -237,13 +275,17 @@ class Sitting {
   }
 }
 
-function wholeFromOne(answer: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(answer)) throw new RequestError(text.notWhole(JSON.stringify(answer)));
-  return Number(answer);
+/** Reads a whole number from 1 to `most`. */
+function wholeUpTo(most: number): (answer: string) => number {
+  return (answer) => {
+    const number = /^\d{1,9}$/.test(answer) ? Number(answer) : 0;
+    if (number >= 1 && number <= most) return number;
+    throw new RequestError(text.notWhole(JSON.stringify(answer), most));
+  };
 }
 
-function numberFromZero(answer: string): number {
+function guidanceScale(answer: string): number {
   const number = Number(answer);
-  if (Number.isFinite(number) && number >= 0) return number;
-  throw new RequestError(text.notNumber(JSON.stringify(answer)));
+  if (number >= 0 && number <= MOST_GUIDANCE) return number;
+  throw new RequestError(text.notNumber(JSON.stringify(answer), MOST_GUIDANCE));
 }

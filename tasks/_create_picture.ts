@@ -1,5 +1,5 @@
 /** Makes and saves the pictures of one request, and shows how far they are. */
-import { BATCH_KEYWORD } from "../src/studio/batch.ts";
+import { BATCH_KEYWORD, batchIdOf } from "../src/studio/batch.ts";
 import { previews } from "../src/studio/preview.ts";
 import { savePicture } from "../src/studio/outputs.ts";
 import { laterSeed, type PictureRequest } from "../src/studio/request.ts";
@@ -53,7 +53,7 @@ export async function makePictures(
   const saved: SavedPicture[] = [];
   for (let index = 0; index < count; index++) {
     const label = count === 1 ? "" : text.picture(index + 1, count);
-    const progress = new ProgressLine(label, text.left);
+    const progress = new ProgressLine(label, text.progress);
     const screen = options.show || options.showSteps ? new TerminalPicture() : undefined;
     const preview = options.showSteps ? previews(studio.pipe) : undefined;
     try {
@@ -71,7 +71,10 @@ export async function makePictures(
       screen?.show(made.image);
       const { recipe, milliseconds } = made;
       const picture: SavedPicture = {
-        path: await savePicture(folder, name, pictureFile(made, texts), { id: batchId }),
+        path: await savePicture(folder, name, pictureFile(made, texts), {
+          id: batchId,
+          idOf: batchIdOf,
+        }),
         seed: String(recipe.generator.seed),
         width: recipe.width,
         height: recipe.height,

@@ -22,9 +22,6 @@ Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for 
     typing: "Type or paste the prompt; Ctrl-D in a line of its own ends it.",
     twoPrompts: "There is more than one prompt: give one argument, or --file. Put a prompt with " +
       "spaces in quotation marks.",
-    unreadable: (path: string, reason: string) => `${path} cannot be read: ${reason}`,
-    notUtf8: (source: string) =>
-      `${source} is not text in UTF-8. Save it again with that encoding.`,
     input: "standard input",
     argument: "prompt",
     negativePrompt: "negative prompt",
@@ -69,8 +66,6 @@ Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for 
 能够出图的提示词（无论有无警告）退出码为 0，有错误的为 2。`,
     typing: "请输入或粘贴提示词，在单独一行按 Ctrl-D 结束。",
     twoPrompts: "给出了不止一个提示词：请只给一个参数，或用 --file。含空格的提示词请加引号。",
-    unreadable: (path: string, reason: string) => `无法读取 ${path}：${reason}`,
-    notUtf8: (source: string) => `${source}不是 UTF-8 编码的文本，请用该编码重新保存。`,
     input: "标准输入",
     argument: "提示词",
     negativePrompt: "反向提示词",

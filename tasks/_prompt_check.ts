@@ -10,11 +10,21 @@ export interface Examination {
   readonly faultyLine: number | undefined;
 }
 
-/** Tells what is wrong with a prompt. */
-export function examinePrompt(prompt: string, encoders: readonly PromptEncoder[]): Examination {
+/**
+ * Tells what is wrong with a prompt.
+ *
+ * @param source What to call it, where there are several.
+ */
+export function examinePrompt(
+  prompt: string,
+  encoders: readonly PromptEncoder[],
+  source?: string,
+): Examination {
   const { diagnostics } = checkPrompt(prompt, { language, encoders });
+  const color = Deno.stdout.isTerminal() && Deno.stderr.isTerminal() && !Deno.noColor;
+  const options = { language, color, ...(source === undefined ? {} : { source }) };
   return {
-    report: renderDiagnostics(prompt, diagnostics, { language, color: showsColors() }),
+    report: renderDiagnostics(prompt, diagnostics, options),
     faultyLine: diagnostics.find(({ severity }) => severity === "error")?.line,
   };
 }
@@ -25,8 +35,4 @@ const UNFINISHED = new Set(["unclosed-tag", "unended"]);
 /** Whether the rest of a prompt is still to come: tags are open at its end. */
 export function isUnfinished(prompt: string): boolean {
   return checkPrompt(prompt).diagnostics.some(({ code }) => UNFINISHED.has(code));
-}
-
-function showsColors(): boolean {
-  return Deno.stdout.isTerminal() && !Deno.noColor;
 }

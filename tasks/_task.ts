@@ -1,7 +1,20 @@
 /** What all tasks share: options, `--json`, `--lang`, errors for people, exit codes. */
 import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { RequestError } from "../src/errors.ts";
+import { NewBieError, RequestError } from "../src/errors.ts";
 import { inLanguage, language } from "./_language.ts";
+
+/** What commander says, and how to say it in Chinese. */
+const COMMAND_LINE_FAULTS: readonly (readonly [RegExp, string])[] = [
+  [/^unknown option '(.*)'.*$/s, "未知的选项 $1。"],
+  [/^option '(.*)' argument missing$/, "选项 $1 缺少参数。"],
+  [/^option '(.*)' argument '(.*)' is invalid\. (.*)$/s, "选项 $1 的参数 “$2” 无效：$3"],
+  [/^too many arguments.*$/s, "参数过多。"],
+];
+
+function inChinese(message: string): string {
+  const fault = COMMAND_LINE_FAULTS.find(([pattern]) => pattern.test(message));
+  return fault === undefined ? message : message.replace(...fault);
+}
 
 /** The thing asked for failed. */
 const EXIT_FAILED = 1;
@@ -16,6 +29,13 @@ const text = inLanguage({
     wholeNumber: "Expected a whole number.",
     number: "Expected a number from 0 on.",
     titles: {} as Readonly<Record<string, string>>,
+    options: "[options]",
+    or: ", ",
+    semicolon: "; ",
+    byDefault: "default: ",
+    note: (description: string, notes: string) => `${description} (${notes})`,
+    error: "error: ",
+    commandLine: (message: string) => message,
   },
   zh: {
     json: "在标准输出打印一个 JSON 对象，其余内容打印到标准错误",
@@ -24,6 +44,13 @@ const text = inLanguage({
     wholeNumber: "应为非负整数。",
     number: "应为非负数。",
     titles: { "Usage:": "用法：", "Options:": "选项：", "Arguments:": "参数：" },
+    options: "[选项]",
+    or: "、",
+    semicolon: "；",
+    byDefault: "默认：",
+    note: (description: string, notes: string) => `${description}（${notes}）`,
+    error: "错误：",
+    commandLine: inChinese,
   },
 });
 
@@ -34,7 +61,22 @@ export function task(name: string, description: string): Command {
     .option("--json", text.json)
     .option("--lang <language>", text.lang, knownLanguage)
     .helpOption("--help", text.help)
-    .configureHelp({ styleTitle: (title) => text.titles[title] ?? title })
+    .configureHelp({
+      styleTitle: (title) => text.titles[title] ?? title,
+      styleUsage: (usage) => usage.replace("[options]", text.options),
+      optionDescription: ({ description, defaultValue, argChoices }) => {
+        const notes = [
+          ...(argChoices === undefined ? [] : [argChoices.join(text.or)]),
+          ...(defaultValue === undefined || defaultValue === ""
+            ? []
+            : [`${text.byDefault}${defaultValue}`]),
+        ];
+        return notes.length === 0
+          ? description
+          : text.note(description, notes.join(text.semicolon));
+      },
+    })
+    .configureOutput({ outputError: () => {} })
     .exitOverride();
 }
 
@@ -53,7 +95,11 @@ export async function run<Options extends { json?: true }>(
     command.parse(Deno.args, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    Deno.exit(error.exitCode === 0 ? 0 : EXIT_WRONG_REQUEST);
+    if (error.exitCode === 0) Deno.exit(0);
+    const message = text.commandLine(error.message.replace(/^error: /, ""));
+    console.error(`${text.error}${message}`);
+    if (Deno.args.includes("--json")) report("RequestError", message);
+    Deno.exit(EXIT_WRONG_REQUEST);
   }
   const options = command.opts<Options>();
   try {
@@ -62,10 +108,14 @@ export async function run<Options extends { json?: true }>(
     Deno.exit(0);
   } catch (error) {
     const { name, message, details, exitCode } = asFailure(error);
-    console.error(error instanceof TaskFailure ? message : `${name}: ${message}`);
-    if (options.json) console.log(JSON.stringify({ error: { name, message }, ...details }));
+    console.error(error instanceof TaskFailure ? message : `${text.error}${message}`);
+    if (options.json) report(name, message, details);
     Deno.exit(exitCode);
   }
+}
+
+function report(name: string, message: string, details: object = {}): void {
+  console.log(JSON.stringify({ error: { name, message }, ...details }));
 }
 
 /** A task failed, and has more to tell a program than a message. */
@@ -88,9 +138,16 @@ export class TaskFailure extends Error {
 
 function asFailure(error: unknown) {
   if (error instanceof TaskFailure) return error;
-  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  const { name } = error instanceof Error ? error : new Error();
+  const message = messageOf(error);
   const exitCode = error instanceof RequestError ? EXIT_WRONG_REQUEST : EXIT_FAILED;
   return { name, message, details: {}, exitCode };
+}
+
+/** An error's message in this process's language, as far as there is one. */
+export function messageOf(error: unknown): string {
+  if (error instanceof NewBieError) return error.explain(language);
+  return error instanceof Error ? error.message : String(error);
 }
 
 function knownLanguage(value: string): string {
@@ -113,9 +170,12 @@ export function positiveNumber(value: string): number {
 
 /** Milliseconds as people read them. */
 export function duration(milliseconds: number): string {
-  return milliseconds < 1000
-    ? `${milliseconds.toFixed(0)} ms`
-    : `${(milliseconds / 1000).toFixed(1)} s`;
+  if (milliseconds < 1000) return `${milliseconds.toFixed(0)} ms`;
+  const seconds = milliseconds / 1000;
+  if (seconds < 100) return `${seconds.toFixed(1)} s`;
+  const two = (value: number) => String(Math.floor(value)).padStart(2, "0");
+  const minutes = `${two(seconds % 3600 / 60)}:${two(seconds % 60)}`;
+  return seconds < 3600 ? `${minutes} min` : `${Math.floor(seconds / 3600)}:${minutes} h`;
 }
 
 export { inLanguage, language };

@@ -1,11 +1,16 @@
 /** `deno task create`: pictures from prompts, one by one in a conversation, or many at once. */
+import { ImageError } from "../src/image/mod.ts";
 import { RequestError } from "../src/mod.ts";
 import { randomSeed } from "../src/random/mod.ts";
 import { generateOptions, readRecipe, type Recipe, RecipeError } from "../src/recipe/mod.ts";
 import { SCHEDULER_NAMES } from "../src/schedulers/mod.ts";
-import { parseShard, readBatch, readText } from "../src/studio/batch.ts";
-import { folderOfTime, pictureName } from "../src/studio/outputs.ts";
+import { parseShard, readBatch } from "../src/studio/batch.ts";
+import { readBytes, readText } from "../src/studio/read_text.ts";
+import { folderOfTime, pictureName, prepareFolder } from "../src/studio/outputs.ts";
 import {
+  MOST_GUIDANCE,
+  MOST_PICTURES,
+  MOST_STEPS,
   parseSeed,
   type PictureRequest,
   type RequestDefaults,
@@ -21,7 +26,6 @@ import { examinePrompt } from "./_prompt_check.ts";
 import { duration, language, positiveNumber, run, task, wholeNumber } from "./_task.ts";
 
 const STEPS = 30;
-const GUIDANCE_SCALE = 7;
 const NAME = "output.png";
 
 interface Options {
@@ -39,6 +43,7 @@ interface Options {
   readonly count?: number;
   readonly scheduler?: typeof SCHEDULER_NAMES[number];
   readonly device: "auto" | "cpu" | "cuda";
+  readonly offload: "auto" | "none" | "model";
   readonly model: string;
   readonly batch?: string;
   readonly shard?: string;
@@ -64,6 +69,9 @@ const command = task("create", text.description)
   .addOption(
     new Option("--device <name>", help.device).choices(["auto", "cpu", "cuda"]).default("auto"),
   )
+  .addOption(
+    new Option("--offload <mode>", help.offload).choices(["auto", "none", "model"]).default("auto"),
+  )
   .option("--model <folder>", help.model, ".")
   .option("--batch <path>", help.batch)
   .option("--shard <i/n>", help.shard)
@@ -74,7 +82,7 @@ const command = task("create", text.description)
 
 await run<Options>(command, async (options) => {
   refuseContradictions(options);
-  if (options.count === 0) throw new RequestError(text.notWhole("--count 0"));
+  checkRanges(options);
   if (options.batch !== undefined) return await batch(options, options.batch);
   if (
     options.prompt !== undefined || options.promptFile !== undefined || options.from !== undefined
@@ -88,35 +96,45 @@ await run<Options>(command, async (options) => {
 async function once(options: Options) {
   const recipe = options.from === undefined ? undefined : await recipeOf(options.from);
   const asked = withoutAbsent({ ...requestOf(options), prompt: await promptOf(options) });
+  const name = pictureName(options.output ?? NAME);
+  const folder = folderOfTime(new Date());
+  await prepareFolder(folder);
+  await using studio = await open(options);
   const request: PictureRequest = {
-    ...defaultsOf(options),
+    ...defaultsOf(options, studio),
     ...(recipe === undefined ? {} : requestOfRecipe(recipe)),
     ...asked,
     prompt: asked.prompt ?? recipe!.prompt,
     generator: generatorOf(options, recipe) ?? { seed: randomSeed() },
   };
-  const name = pictureName(options.output ?? NAME);
-  await using studio = await open(options);
-  const { report, faultyLine } = examinePrompt(request.prompt, studio.pipe.promptEncoders);
-  if (report !== "") console.error(report);
-  if (faultyLine !== undefined) throw new RequestError(text.promptFaulty);
+  if (request.prompt.trim() === "") throw new RequestError(text.emptyPrompt);
+  if (!request.raw) {
+    const { report, faultyLine } = examinePrompt(request.prompt, studio.pipe.promptEncoders);
+    if (report !== "") console.error(report);
+    if (faultyLine !== undefined) throw new RequestError(text.promptFaulty);
+  }
+  const differences = recipe === undefined ? [] : await studio.differences(recipe);
+  if (differences.length > 0) {
+    console.error(text.recipeDiffers(differences.map((part) => text.parts[part])));
+  }
   const pictures = await makePictures(studio, request, {
-    folder: folderOfTime(new Date()),
+    folder,
     name,
     count: options.count ?? 1,
     show: options.show,
     showSteps: options.showSteps,
     onSaved: ({ path, seed, milliseconds }) =>
-      say(options, `${text.done(path)} (${text.made(seed, duration(milliseconds))})`),
+      say(options, text.done(path) + text.made(seed, duration(milliseconds))),
   });
-  return { pictures };
+  return recipe === undefined ? { pictures } : { pictures, differences };
 }
 
 async function batch(options: Options, path: string) {
   const shard = options.shard === undefined ? undefined : parseShard(options.shard);
   const generator = generatorOf(options);
+  await using studio = await open(options);
   const defaults = {
-    ...defaultsOf(options),
+    ...defaultsOf(options, studio),
     ...requestOf(options),
     ...(generator === undefined ? {} : { generator }),
   };
@@ -124,7 +142,6 @@ async function batch(options: Options, path: string) {
   const folder = options.output === undefined
     ? read.name
     : pictureName(`${options.output}/x`).replace(/\/x\.png$/, "");
-  await using studio = await open(options);
   return await runBatch(studio, read, {
     folder,
     shard,
@@ -137,10 +154,11 @@ async function batch(options: Options, path: string) {
 async function interactive(options: Options): Promise<undefined> {
   if (options.json) throw new RequestError(text.jsonNeedsPrompt);
   const generator = generatorOf(options);
+  const name = pictureName(options.output ?? NAME);
   await using studio = await open(options);
   const { defaultSize } = studio.pipe;
   const request = {
-    ...defaultsOf(options),
+    ...defaultsOf(options, studio),
     ...requestOf(options),
     width: options.width ?? defaultSize,
     height: options.height ?? defaultSize,
@@ -148,7 +166,7 @@ async function interactive(options: Options): Promise<undefined> {
   };
   await runInteractive(
     studio,
-    { request, name: options.output ?? NAME, count: options.count ?? 1 },
+    { request, name, count: options.count ?? 1 },
     { show: options.show, showSteps: options.showSteps },
   );
 }
@@ -165,8 +183,21 @@ function refuseContradictions(options: Options): void {
   }
 }
 
-function open({ model, device }: Options): Promise<Studio> {
-  return Studio.open(model, { device, log: console.error });
+function checkRanges({ steps = 1, guidance = 1, count = 1 }: Options): void {
+  const check = (option: string, value: number, most: number) => {
+    if (value < 1 || value > most) {
+      throw new RequestError(text.notWhole(`${option} ${value}`, most));
+    }
+  };
+  check("--steps", steps, MOST_STEPS);
+  check("--count", count, MOST_PICTURES);
+  if (guidance > MOST_GUIDANCE) {
+    throw new RequestError(text.notNumber(`--guidance ${guidance}`, MOST_GUIDANCE));
+  }
+}
+
+function open({ model, device, offload }: Options): Promise<Studio> {
+  return Studio.open(model, { device, offload, log: console.error });
 }
 
 /** What the options say of a request, without what is particular to one picture. */
@@ -183,8 +214,11 @@ function requestOf(options: Options) {
   });
 }
 
-function defaultsOf({ steps = STEPS, guidance = GUIDANCE_SCALE }: Options): RequestDefaults {
-  return { numInferenceSteps: steps, guidanceScale: guidance };
+function defaultsOf({ steps = STEPS, guidance }: Options, studio: Studio): RequestDefaults {
+  return {
+    numInferenceSteps: steps,
+    guidanceScale: guidance ?? studio.defaultGuidanceScale,
+  };
 }
 
 function generatorOf({ seed }: Options, recipe?: Recipe) {
@@ -197,16 +231,10 @@ async function promptOf({ prompt, promptFile }: Options): Promise<string | undef
 }
 
 async function recipeOf(path: string): Promise<Recipe> {
-  let bytes: Uint8Array;
   try {
-    bytes = await Deno.readFile(path);
-  } catch (cause) {
-    throw new RequestError(`${path}: ${(cause as Error).message}`, { cause });
-  }
-  try {
-    return readRecipe(bytes);
+    return readRecipe(await readBytes(path));
   } catch (error) {
-    if (!(error instanceof RecipeError)) throw error;
+    if (!(error instanceof RecipeError || error instanceof ImageError)) throw error;
     throw new RequestError(`${path}: ${error.explain(language)}`, { cause: error });
   }
 }

@@ -7,7 +7,8 @@ import { evaluationTable, stepsTable } from "../bench/eval/report.ts";
 import { REFERENCE_STEPS, SWEEP_SCENES, SWEEP_STEPS, sweepSteps } from "../bench/eval/sweep.ts";
 import { writeFileAtomically } from "../src/files.ts";
 import { encodePng, RequestError, type RgbImage } from "../src/mod.ts";
-import { DEMO_MODEL, GUIDANCE_SCALE, STEPS } from "./_health_check.ts";
+import { DEMO_GUIDANCE_SCALE } from "../src/studio/studio.ts";
+import { DEMO_MODEL, STEPS } from "./_health_check.ts";
 import { duration, run, task, wholeNumber } from "./_task.ts";
 
 const RESULTS = "bench/results";
@@ -36,7 +37,7 @@ const command = task(
 )
   .option("--limit <count>", "only the first so many scenes; records nothing", wholeNumber)
   .option("--steps <count>", "steps of the sampler", wholeNumber, STEPS)
-  .option("--guidance <scale>", "guidance scale", Number, GUIDANCE_SCALE)
+  .option("--guidance <scale>", "guidance scale", Number, DEMO_GUIDANCE_SCALE)
   .option("--model <folder>", "the model to evaluate", DEMO_MODEL)
   .option(
     "--pictures <folder>",

@@ -307,8 +307,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
             data,
             numInferenceSteps,
             velocity,
-            ({ index, total, timestep, nextTimestep, latents }) =>
-              options.onStep?.({
+            async ({ index, total, timestep, nextTimestep, latents }) => {
+              await options.onStep?.({
                 index,
                 total,
                 timestep,
@@ -316,7 +316,9 @@ export class NewBieImagePipeline implements AsyncDisposable {
                 latents: tensor(latents, dims),
                 imageIndex,
                 imageCount,
-              }),
+              });
+              await otherEvents();
+            },
             signal,
           );
           samples.push(tensor(sample, dims));
@@ -456,6 +458,13 @@ export class NewBieImagePipeline implements AsyncDisposable {
       throw new RequestError(
         `${name} is ${JSON.stringify(pixels)}; expected a number of pixels that is a multiple of ` +
           `${multiple}` + (Number.isFinite(nearest) ? `, such as ${nearest}.` : "."),
+        {
+          zh:
+            `${name === "width" ? "宽度" : "高度"}是 ${
+              JSON.stringify(pixels)
+            }；应为 ${multiple} 的倍数（像素）` +
+            (Number.isFinite(nearest) ? `，例如 ${nearest}。` : "。"),
+        },
       );
     }
     checkPlaces(this.#parts.transformerConfig, 0, height / multiple, width / multiple);
@@ -477,6 +486,14 @@ export class NewBieImagePipeline implements AsyncDisposable {
     if (asked === undefined) return scheduler;
     return typeof asked === "string" ? createScheduler(asked, { shift: scheduler.shift }) : asked;
   }
+}
+
+/**
+ * Lets the event loop turn. ONNX Runtime's answers come so fast one after the other that a signal,
+ * such as Ctrl-C, would have to wait for several steps.
+ */
+function otherEvents(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 /** What each encoder is to read of one prompt. */

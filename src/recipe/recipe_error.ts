@@ -84,7 +84,7 @@ export class RecipeError extends RequestError {
   }
 
   /** The message in a language. */
-  explain(language: Language): string {
+  override explain(language: Language): string {
     return explain(this.problem, language);
   }
 }

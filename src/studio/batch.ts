@@ -7,11 +7,13 @@
  *
  * @module
  */
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve as resolvePath } from "node:path";
 import { createHash } from "node:crypto";
+import { rm } from "node:fs/promises";
 import { RequestError } from "../errors.ts";
 import { ImageError, readPngText } from "../image/mod.ts";
 import { idOfTemporaryFile, pictureName } from "./outputs.ts";
+import { readText } from "./read_text.ts";
 import {
   type BatchLine,
   laterSeed,
@@ -40,7 +42,7 @@ export interface BatchItem {
 /** A line of a batch that asks for nothing that can be made. */
 export interface BatchFault {
   readonly place: string;
-  readonly message: string;
+  readonly error: Error;
 }
 
 /** A batch as read. */
@@ -72,6 +74,10 @@ export async function readBatch(
     throw new RequestError(
       `${path} asks for no picture: expected a line of JSON for each, such as {"prompt": "1girl"}, ` +
         "or a folder with .xml files.",
+      {
+        zh: `${path} 没有任何请求：应为每行一个 JSON，例如 {"prompt": "1girl"}，` +
+          "或存放 .xml 文件的文件夹。",
+      },
     );
   }
   const identify = identifier();
@@ -85,10 +91,11 @@ export async function readBatch(
       for (let index = 0; index < count; index++) items.push(identify(place, name, request, index));
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      faults.push({ place, message: error.message });
+      faults.push({ place, error });
     }
   }
-  return { name: basename(path).replace(/\.(jsonl|json|txt)$/i, ""), items, faults };
+  const name = basename(resolvePath(path)).replace(/\.(jsonl|json|txt)$/i, "");
+  return { name, items, faults };
 }
 
 /** A share of a batch: part `index` of `total`. */
@@ -108,6 +115,7 @@ export function parseShard(text: string): Shard {
   if (index === undefined || total === undefined || total === 0 || index > total) {
     throw new RequestError(
       `${JSON.stringify(text)} is no shard: expected i/n, such as 0/4, 1/4, 2/4 and 3/4.`,
+      { zh: `${JSON.stringify(text)} 不是分片：应为 i/n，例如 0/4、1/4、2/4 和 3/4。` },
     );
   }
   return { index: index % total, total };
@@ -120,29 +128,48 @@ export function isInShard({ id }: BatchItem, { index, total }: Shard): boolean {
 
 const ID_DIGITS_OF_SHARD = 12;
 
-/**
- * The ids of the requests whose pictures are in a folder, at any depth. Removes what is left of the
- * saving of these pictures, if a process was killed right after it.
- */
-export async function finishedItems(folder: string): Promise<Set<string>> {
-  const ids = new Set<string>();
-  const unfinished = new Map<string, string>();
-  for await (const path of filesBelow(folder)) {
-    const id = idOfTemporaryFile(path);
-    if (id !== undefined) unfinished.set(id, path);
-    if (!path.toLowerCase().endsWith(".png")) continue;
-    const finished = batchIdOf(await Deno.readFile(path));
-    if (finished !== undefined) ids.add(finished);
-  }
-  for (const [id, path] of unfinished) if (ids.has(id)) await Deno.remove(path);
-  return ids;
+/** What is in a folder of outputs. */
+export interface FinishedItems {
+  /** The ids of the requests whose pictures are there. */
+  readonly ids: ReadonlySet<string>;
+  /**
+   * By id, what killed processes left of pictures that they were saving. To be removed when the
+   * picture is there.
+   */
+  readonly leftovers: ReadonlyMap<string, readonly string[]>;
 }
 
-function batchIdOf(png: Uint8Array): string | undefined {
+/**
+ * Looks for the pictures of a batch in a folder, at any depth. Removes what is left of the saving of
+ * these pictures, if a process was killed right after it.
+ */
+export async function finishedItems(folder: string): Promise<FinishedItems> {
+  const ids = new Set<string>();
+  const leftovers = new Map<string, string[]>();
+  for await (const path of filesBelow(folder)) {
+    const unfinished = idOfTemporaryFile(path);
+    if (unfinished !== undefined) {
+      leftovers.set(unfinished, [...leftovers.get(unfinished) ?? [], path]);
+    } else if (path.toLowerCase().endsWith(".png")) {
+      const id = await batchIdOf(path);
+      if (id !== undefined) ids.add(id);
+    }
+  }
+  for (const id of ids) await removeLeftovers(leftovers.get(id));
+  return { ids, leftovers };
+}
+
+/** Removes files, of which some may be gone already. */
+export async function removeLeftovers(paths: readonly string[] = []): Promise<void> {
+  for (const path of paths) await rm(path, { force: true });
+}
+
+/** The id of the request that a picture answers, if it is a whole picture of a batch. */
+export async function batchIdOf(path: string): Promise<string | undefined> {
   try {
-    return readPngText(png)[BATCH_KEYWORD];
+    return readPngText(await Deno.readFile(path))[BATCH_KEYWORD];
   } catch (error) {
-    if (error instanceof ImageError) return undefined;
+    if (error instanceof ImageError || error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
 }
@@ -224,25 +251,7 @@ async function isFolder(path: string): Promise<boolean> {
     return (await Deno.stat(path)).isDirectory;
   } catch (cause) {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    throw new RequestError(`There is no ${path}.`, { cause });
-  }
-}
-
-/**
- * The text of a file, without a byte order mark.
- *
- * @throws {RequestError} When it cannot be read, or is not UTF-8.
- */
-export async function readText(path: string): Promise<string> {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
-  } catch (cause) {
-    const reason = cause instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : cause instanceof TypeError
-      ? "it is not UTF-8 text"
-      : (cause as Error).message;
-    throw new RequestError(`${path} cannot be read: ${reason}.`, { cause });
+    throw new RequestError(`There is no ${path}.`, { cause, zh: `${path} 不存在。` });
   }
 }
 

@@ -5,8 +5,9 @@
  */
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join, normalize, relative, sep } from "node:path";
-import { RequestError } from "../errors.ts";
+import { NewBieError, RequestError } from "../errors.ts";
 import { writeNewFile } from "../files.ts";
+import type { Texts } from "../language.ts";
 
 /** The folder below which all pictures lie. */
 export const OUTPUTS = "outputs";
@@ -37,22 +38,27 @@ export function pictureName(name: string): string {
   const trimmed = name.trim();
   const normal = normalize(trimmed.replaceAll("\\", "/"));
   const parts = normal.split("/");
-  const problem = trimmed === "" || parts.at(-1) === "" || normal === "."
-    ? "it names no file"
+  const problem: Texts<string> | undefined = /^(\.png)?$/i.test(parts.at(-1)!) || normal === "."
+    ? { en: "it names no file", zh: "没有指明文件" }
     : normal.startsWith("/") || /^[a-z]:/i.test(normal)
-    ? "it is an absolute path"
+    ? { en: "it is an absolute path", zh: "这是绝对路径" }
     : parts.includes("..")
-    ? "it leads out of the folder"
-    // deno-lint-ignore no-control-regex
-    : /[\0-\x1f\x7f]/.test(normal)
-    ? "it holds a control character"
+    ? { en: "it leads out of the folder", zh: "会离开输出文件夹" }
+    : /[\p{Cc}\p{Cf}]/u.test(normal)
+    ? { en: "it holds an invisible character", zh: "含有不可见字符" }
     : parts.some((part) => new TextEncoder().encode(part).length > LONGEST_NAME)
-    ? `it is longer than ${LONGEST_NAME} bytes`
+    ? { en: `it is longer than ${LONGEST_NAME} bytes`, zh: `超过 ${LONGEST_NAME} 字节` }
     : undefined;
   if (problem !== undefined) {
     throw new RequestError(
-      `${JSON.stringify(name)} cannot be the name of a picture: ${problem}. Pictures stay inside ` +
+      `${
+        JSON.stringify(name)
+      } cannot be the name of a picture: ${problem.en}. Pictures stay inside ` +
         `${OUTPUTS}/: give a name such as miku.png or miku/smile.png.`,
+      {
+        zh: `${JSON.stringify(name)} 不能作为图片的文件名：${problem.zh}。` +
+          `图片只能保存在 ${OUTPUTS}/ 内：请使用 miku.png 或 miku/smile.png 之类的名字。`,
+      },
     );
   }
   return /\.png$/i.test(normal) ? normal : `${normal}.png`;
@@ -63,11 +69,10 @@ const LONGEST_NAME = 180;
 
 /** How to save a picture. */
 export interface SaveOptions {
-  /**
-   * Names the temporary file, so that a picture that was being saved when the process was killed
-   * leaves nothing behind once it is made again.
-   */
+  /** The picture's id in a batch: it names the temporary file, and tells equal pictures. */
   readonly id?: string | undefined;
+  /** The id of a picture that was saved before. */
+  readonly idOf?: ((path: string) => Promise<string | undefined>) | undefined;
   /**
    * The folder that no picture may leave.
    *
@@ -84,19 +89,93 @@ export interface SaveOptions {
  * @param name What {@linkcode pictureName} made of the wish.
  * @returns The path of the new file.
  * @throws {RequestError} When a symbolic link would lead out of the outputs.
+ * @throws {NewBieError} When the disk does not take it, with what to do.
  */
 export async function savePicture(
   folder: string,
   name: string,
   png: Uint8Array,
-  { id, root = OUTPUTS }: SaveOptions = {},
+  { id, idOf, root = OUTPUTS }: SaveOptions = {},
 ): Promise<string> {
   const path = join(folder, name);
+  try {
+    await makeFolder(dirname(path), root);
+    if (id === undefined) return await writeNewFile(numbered(path), png);
+    const temporary = join(dirname(path), `.${id}.${crypto.randomUUID()}${UNFINISHED}`);
+    const isSame = async (path: string) => await idOf?.(path) === id;
+    return await writeNewFile(numbered(path), png, { temporary, isSame });
+  } catch (error) {
+    throw diskError(error, path);
+  }
+}
+
+/**
+ * Makes sure, before a picture is made, that there is a place for it.
+ *
+ * @throws {RequestError} When a symbolic link would lead out of the outputs.
+ * @throws {NewBieError} When the folder cannot be made or written to, with what to do.
+ */
+export async function prepareFolder(folder: string, root = OUTPUTS): Promise<void> {
+  const probe = join(folder, `.${crypto.randomUUID()}${UNFINISHED}`);
+  try {
+    await makeFolder(folder, root);
+    await Deno.writeFile(probe, new Uint8Array(), { createNew: true });
+    await Deno.remove(probe);
+  } catch (error) {
+    throw diskError(error, folder);
+  }
+}
+
+async function makeFolder(folder: string, root: string): Promise<void> {
   await Deno.mkdir(root, { recursive: true });
-  await refuseWayOut(dirname(path), root);
-  await Deno.mkdir(dirname(path), { recursive: true });
-  const temporary = id === undefined ? undefined : join(dirname(path), `.${id}${UNFINISHED}`);
-  return await writeNewFile(numbered(path), png, temporary);
+  await refuseWayOut(folder, root);
+  await Deno.mkdir(folder, { recursive: true });
+}
+
+/** What a disk says when it takes nothing more, in words for people. */
+const DISK_FAULTS: Readonly<Record<string, Texts<string>>> = {
+  ENOSPC: {
+    en: "the disk is full. Make room, or let outputs/ be a link to another disk",
+    zh: "磁盘已满。请腾出空间，或让 outputs/ 链接到另一块磁盘",
+  },
+  EDQUOT: {
+    en: "your quota of disk space is used up. Make room",
+    zh: "磁盘配额已用完。请腾出空间",
+  },
+  EROFS: {
+    en: "the file system is read-only. Mount it for writing",
+    zh: "文件系统是只读的。请以可写方式挂载",
+  },
+  EACCES: {
+    en: "you may not write there. Change its permissions or owner",
+    zh: "没有写入权限。请修改权限或所有者",
+  },
+  EPERM: {
+    en: "you may not write there. Change its permissions or owner",
+    zh: "没有写入权限。请修改权限或所有者",
+  },
+  EEXIST: {
+    en: "a file stands where a folder is needed. Move it away",
+    zh: "需要文件夹的地方有一个文件。请移走它",
+  },
+  ENOTDIR: {
+    en: "a file stands where a folder is needed. Move it away",
+    zh: "需要文件夹的地方有一个文件。请移走它",
+  },
+};
+
+/** The disk takes no picture at all: it is no use to make more. */
+export class DiskError extends NewBieError {
+  override name = "DiskError";
+}
+
+function diskError(error: unknown, path: string): unknown {
+  const fault = DISK_FAULTS[(error as NodeJS.ErrnoException)?.code ?? ""];
+  if (fault === undefined) return error;
+  return new DiskError(`${path} cannot be written: ${fault.en}.`, {
+    cause: error,
+    zh: `无法写入 ${path}：${fault.zh}。`,
+  });
 }
 
 /** The end of a temporary file's name. */
@@ -105,9 +184,7 @@ const UNFINISHED = ".part";
 /** The id that {@linkcode savePicture} named a temporary file after. */
 export function idOfTemporaryFile(path: string): string | undefined {
   const name = basename(path);
-  return name.startsWith(".") && name.endsWith(UNFINISHED)
-    ? name.slice(1, -UNFINISHED.length)
-    : undefined;
+  return name.startsWith(".") && name.endsWith(UNFINISHED) ? name.split(".")[1] : undefined;
 }
 
 /** `a.png`, `a-2.png`, `a-3.png`… */
@@ -124,6 +201,7 @@ async function refuseWayOut(folder: string, root: string): Promise<void> {
   if (way !== ".." && !way.startsWith(`..${sep}`)) return;
   throw new RequestError(
     `${folder} is a link that leads out of ${root}/, to ${real}. Choose another name.`,
+    { zh: `${folder} 是一个指向 ${root}/ 之外（${real}）的链接。请换一个名字。` },
   );
 }
 

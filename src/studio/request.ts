@@ -35,6 +35,13 @@ export type RequestDefaults =
   & Partial<PictureRequest>
   & Pick<PictureRequest, "numInferenceSteps" | "guidanceScale">;
 
+/** The most steps of a sampler. */
+export const MOST_STEPS = 1000;
+/** The most guidance; far beyond what any picture survives. */
+export const MOST_GUIDANCE = 1000;
+/** The most pictures of one request. */
+export const MOST_PICTURES = 10_000;
+
 /** The largest seed of a generator. */
 const MOST_SEED = 2n ** 64n - 1n;
 
@@ -48,6 +55,7 @@ export function parseSeed(text: string): number | bigint {
   if (seed === undefined || seed > MOST_SEED) {
     throw new RequestError(
       `${JSON.stringify(text)} is no seed: expected a whole number from 0 to ${MOST_SEED}.`,
+      { zh: `${JSON.stringify(text)} 不是种子：应为 0 到 ${MOST_SEED} 的整数。` },
     );
   }
   return seed <= Number.MAX_SAFE_INTEGER ? Number(seed) : seed;
@@ -72,6 +80,7 @@ export function parseSize(text: string): { width: number; height: number } {
   if (match === null) {
     throw new RequestError(
       `${JSON.stringify(text)} is no size: expected width and height in pixels, such as 256x384.`,
+      { zh: `${JSON.stringify(text)} 不是尺寸：应为以像素计的宽和高，例如 256x384。` },
     );
   }
   const width = Number(match[1]);
@@ -87,9 +96,13 @@ const line = z.strictObject({
   negative_prompt: z.string(),
   system_prompt: z.string(),
   output: z.string(),
-  steps: z.int().min(1),
-  guidance: z.number().min(0),
-  seed: z.union([z.int().min(0), z.string().regex(/^\d+$/)]),
+  steps: z.int().min(1).max(MOST_STEPS),
+  guidance: z.number().min(0).max(MOST_GUIDANCE),
+  // Numbers beyond 2⁵³ − 1 lose digits in JSON: they are written as text.
+  seed: z.union([z.int().min(0), z.string().regex(/^\d+$/)], {
+    error:
+      'expected a whole number, beyond 9007199254740991 in quotes, such as "18446744073709551615"',
+  }),
   width: pixels,
   height: pixels,
   scheduler: z.enum(SCHEDULER_NAMES),
@@ -115,18 +128,27 @@ export function parseBatchLine(text: string): BatchLine {
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw new RequestError(`not valid JSON: ${(cause as Error).message}`, { cause });
+    const { message } = cause as Error;
+    throw new RequestError(`not valid JSON: ${message}`, {
+      cause,
+      zh: `不是有效的 JSON：${message}`,
+    });
   }
   const result = line.safeParse(typeof json === "string" ? { prompt: json } : json);
   if (!result.success) {
     const problems = result.error.issues.map(({ path, message }) =>
       path.length === 0 ? message : `${path.join(".")}: ${message}`
     );
-    throw new RequestError(problems.join("; "));
+    const known = Object.keys(line.shape).join(", ");
+    throw new RequestError(`${problems.join("; ")}. A line may have: ${known}.`, {
+      zh: `${problems.join("；")}。一行可以有：${known}。`,
+    });
   }
   const { prompt, prompt_file, negative_prompt, system_prompt, output, ...rest } = result.data;
   if ((prompt === undefined) === (prompt_file === undefined)) {
-    throw new RequestError('expected either "prompt" or "prompt_file"');
+    throw new RequestError('expected either "prompt" or "prompt_file".', {
+      zh: '应有 "prompt" 或 "prompt_file" 之一。',
+    });
   }
   const { steps, guidance, seed, ...others } = rest;
   const request = withoutAbsent({

@@ -25,6 +25,20 @@ const CHECKSUMS = join(OUTPUTS, ".weights.json");
 const NO_TRUNCATION = 100;
 const RENORM = 1;
 
+const GUIDANCE_SCALE = 7;
+/** With more than this the demo model blurs faces; measured by `deno task eval`. */
+export const DEMO_GUIDANCE_SCALE = 3;
+
+/** What may make a picture come out differently. */
+export type RecipeDifference =
+  | "transformer"
+  | "textEncoder"
+  | "clipModel"
+  | "vae"
+  | "provider"
+  | "dtype"
+  | "onnxruntime";
+
 /** How to look on, and how to stop. */
 export interface MakeOptions {
   readonly onStep?: (step: StepInfo) => void | Promise<void>;
@@ -99,6 +113,27 @@ export class Studio implements AsyncDisposable {
       versions: currentVersions(),
     };
     return { image: image!, recipe, milliseconds: timings.total };
+  }
+
+  /** The guidance that suits the model: the demo model draws faces best with little of it. */
+  get defaultGuidanceScale(): number {
+    return this.pipe.isDemo ? DEMO_GUIDANCE_SCALE : GUIDANCE_SCALE;
+  }
+
+  /** In what this studio differs from the one that made a picture, where the picture shows it. */
+  async differences({ models, provider, dtype, versions }: Recipe): Promise<RecipeDifference[]> {
+    const own = await this.#models;
+    const { onnxruntime } = currentVersions();
+    const same: Readonly<Record<RecipeDifference, boolean>> = {
+      transformer: models.transformer.sha256 === own.transformer.sha256,
+      textEncoder: models.textEncoder.sha256 === own.textEncoder.sha256,
+      clipModel: models.clipModel?.sha256 === own.clipModel?.sha256,
+      vae: models.vae.sha256 === own.vae.sha256,
+      provider: provider === this.pipe.device,
+      dtype: dtype === this.pipe.dtype,
+      onnxruntime: versions.onnxruntime === onnxruntime,
+    };
+    return (Object.keys(same) as RecipeDifference[]).filter((part) => !same[part]);
   }
 
   /** Frees the model. */

@@ -65,7 +65,7 @@ Deno.test("prompt_file is read from the batch's folder", async () => {
     const { items, faults } = await readBatch(`${folder}/deep/p.jsonl`, DEFAULTS);
     assert.deepEqual(items.map(({ request }) => request.prompt), ["<a>1</a>"]);
     assert.equal(faults[0]!.place, `${folder}/deep/p.jsonl:2`);
-    assert.match(faults[0]!.message, /none\.xml/);
+    assert.match(faults[0]!.error.message, /none\.xml/);
   });
 });
 
@@ -144,7 +144,7 @@ Deno.test("shards count from 0 or from 1", () => {
 
 Deno.test("a folder's finished requests are known by their pictures alone", async () => {
   await withFolder(async (folder) => {
-    assert.deepEqual(await finishedItems(`${folder}/none`), new Set());
+    assert.deepEqual((await finishedItems(`${folder}/none`)).ids, new Set());
     await Deno.mkdir(`${folder}/o/deep`, { recursive: true });
     await Deno.writeFile(`${folder}/o/a.png`, encodePng(dot, { text: { [BATCH_KEYWORD]: "one" } }));
     await Deno.writeFile(
@@ -154,11 +154,13 @@ Deno.test("a folder's finished requests are known by their pictures alone", asyn
     await Deno.writeFile(`${folder}/o/c.png`, encodePng(dot));
     await Deno.writeFile(`${folder}/o/broken.png`, new Uint8Array([1, 2, 3]));
     // A process was killed after it had saved "one", and another is saving "three".
-    await Deno.writeFile(`${folder}/o/.one.part`, new Uint8Array());
-    await Deno.writeFile(`${folder}/o/.three.part`, new Uint8Array());
-    assert.deepEqual(await finishedItems(`${folder}/o`), new Set(["one", "two"]));
+    await Deno.writeFile(`${folder}/o/.one.x.part`, new Uint8Array());
+    await Deno.writeFile(`${folder}/o/.three.y.part`, new Uint8Array());
+    const { ids, leftovers } = await finishedItems(`${folder}/o`);
+    assert.deepEqual(ids, new Set(["one", "two"]));
+    assert.deepEqual(leftovers.get("three"), [`${folder}/o/.three.y.part`]);
     assert.deepEqual(filesBelow(`${folder}/o`), [
-      `${folder}/o/.three.part`,
+      `${folder}/o/.three.y.part`,
       `${folder}/o/a.png`,
       `${folder}/o/broken.png`,
       `${folder}/o/c.png`,

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { RequestError } from "../../src/errors.ts";
-import { folderOfTime, pictureName, savePicture } from "../../src/studio/outputs.ts";
+import {
+  DiskError,
+  folderOfTime,
+  pictureName,
+  prepareFolder,
+  savePicture,
+} from "../../src/studio/outputs.ts";
 import { filesBelow, withFolder } from "./_folder.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -36,6 +42,10 @@ Deno.test("a name that leads out of the folder, or that no file can have, is ref
     "\\x",
     "a/",
     "a\0b",
+    ".png",
+    "a\u202egnp",
+    ".png",
+    "a\u202egnp",
   ];
   for (const name of [...names, "a\nb", "x".repeat(300)]) {
     assert.throws(() => pictureName(name), RequestError, JSON.stringify(name));
@@ -65,6 +75,38 @@ Deno.test("pictures saved at the same moment get a name each", async () => {
     );
     assert.equal(new Set(paths).size, texts.length);
     assert.deepEqual(paths.map((path) => Deno.readTextFileSync(path)), texts);
+  });
+});
+
+Deno.test("a picture of a batch that is there already is not saved again under another name", async () => {
+  await withFolder(async (folder) => {
+    const root = `${folder}/outputs`;
+    const idOf = async (path: string) => (await Deno.readTextFile(path)).split(" ")[0];
+    const save = (text: string) =>
+      savePicture(root, "a.png", bytes(text), { root, id: text.split(" ")[0], idOf });
+    const paths = await Promise.all([save("one here"), save("one there"), save("two")]);
+    assert.equal(paths[0], paths[1]);
+    assert.equal(filesBelow(root).length, 2);
+    assert.deepEqual(filesBelow(root), [`${root}/a-2.png`, `${root}/a.png`]);
+  });
+});
+
+Deno.test("a disk that takes no picture is an error that says what to do, in both languages", async () => {
+  await withFolder(async (folder) => {
+    const root = `${folder}/outputs`;
+    await Deno.writeTextFile(root, "a file");
+    const attempts = [
+      () => prepareFolder(root, root),
+      () => savePicture(root, "a.png", bytes("a"), { root }),
+    ];
+    for (const attempt of attempts) {
+      await assert.rejects(attempt(), (error) => {
+        assert(error instanceof DiskError);
+        assert.match(error.message, /a file stands where a folder is needed/);
+        assert.match(error.explain("zh"), /需要文件夹/);
+        return true;
+      });
+    }
   });
 });
 

@@ -123,6 +123,17 @@ Deno.test("failures are collected, the rest is made, and the exit code says so",
   });
 });
 
+Deno.test("two processes on one batch make no picture twice, and neither fails", async () => {
+  await withBatch(prompts(12), async (file, name, folder) => {
+    const args = ["--batch", file, "--output", name, ...SMALL, "--json"];
+    const runs = await Promise.all([runTask("create", args), runTask("create", args)]);
+    for (const { code, err } of runs) assert.equal(code, 0, err);
+    const ids = idsIn(folder);
+    assert.equal(ids.length, 12);
+    assert.equal(new Set(ids).size, 12);
+  });
+});
+
 Deno.test("shards make every picture once, into one folder", async () => {
   await withBatch(prompts(9), async (file, name, folder) => {
     const args = ["--batch", file, "--output", name, ...SMALL, "--json"];

@@ -95,15 +95,53 @@ Deno.test("a prompt of several lines is pasted, with blank lines in it, and come
     assert.equal(await terminal.exit(), 0);
   }));
 
-Deno.test("Ctrl-C cancels the picture and not the sitting", () =>
+Deno.test("a paste without a line end keeps its last line, once Enter ends it", () =>
+  withTerminal(async (terminal, made) => {
+    await terminal.until(PROMPT);
+    terminal.type(
+      "<character_1><n>miku</n></character_1>\r<general_tags><count>1girl</count></general_tags>",
+    );
+    await terminal.until(/<\/general_tags>/);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert(!OUTPUT.test(terminal.shown), terminal.shown);
+    terminal.type("\r");
+    await answerQuickly(terminal);
+    const path = await saved(terminal, made);
+    const { text } = decodePng(await Deno.readFile(new URL(path, ROOT)));
+    assert.match(text["parameters"]!, /miku[^]*1girl/);
+    terminal.type(CTRL_C);
+    assert.equal(await terminal.exit(), 0);
+  }));
+
+Deno.test("Ctrl-D leaves, at whichever question", async () => {
+  for (const questions of [[], [/filename/], [/filename/, /steps/]]) {
+    await withTerminal(async (terminal) => {
+      await terminal.until(PROMPT);
+      if (questions.length > 0) terminal.type("1girl\r");
+      for (const question of questions.slice(0, -1)) await terminal.answer(question, "");
+      if (questions.length > 0) await terminal.until(questions.at(-1)!);
+      terminal.type("\x04");
+      await terminal.until(/Goodbye/);
+      assert.equal(await terminal.exit(), 0);
+      assert(!/Saved/.test(terminal.shown));
+    });
+  }
+});
+
+Deno.test("Ctrl-C cancels the picture within a few steps, and not the sitting", () =>
   withTerminal(async (terminal) => {
     await terminal.answer(PROMPT, "1girl, solo");
     await terminal.answer(OUTPUT, "never");
     await terminal.answer(/Enter steps/, "900");
-    for (const rest of [/guidance/, /seed/, /size/, /number/]) await terminal.answer(rest, "");
-    await terminal.until(/ [2-9]\/900/);
+    await terminal.answer(/guidance/, "");
+    await terminal.answer(/seed/, "");
+    await terminal.answer(/size/, "384x384");
+    await terminal.answer(/number/, "");
+    const [, before] = await terminal.until(/ ([2-9])\/900/);
     terminal.type(CTRL_C);
     await terminal.until(/Cancelled\./);
+    const steps = [...terminal.shown.matchAll(/ (\d+)\/900/g)].map((match) => Number(match[1]));
+    assert(Math.max(...steps) - Number(before) <= 3, `it went on to step ${Math.max(...steps)}`);
     await terminal.answer(PROMPT, "q");
     assert.equal(await terminal.exit(), 0);
     assert(!/Saved/.test(terminal.shown));
@@ -117,6 +155,7 @@ Deno.test("answers that make no sense are asked for again", () =>
     await terminal.answer(OUTPUT, "../../escape.png");
     await terminal.answer(OUTPUT, "kept");
     await terminal.answer(/Enter steps/, "many");
+    await terminal.answer(/Enter steps/, "1001");
     await terminal.answer(/Enter steps/, "2");
     await terminal.answer(/guidance/, "-1");
     await terminal.answer(/guidance/, "3");

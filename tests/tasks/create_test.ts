@@ -1,6 +1,6 @@
 /** `deno task create` without questions. */
 import assert from "node:assert/strict";
-import { decodePng } from "../../src/mod.ts";
+import { decodePng, encodePng } from "../../src/mod.ts";
 import { readRecipe } from "../../src/recipe/mod.ts";
 import { ROOT, runTask } from "./_task_command.ts";
 
@@ -85,7 +85,7 @@ Deno.test("without a seed every picture has another, and says which", async () =
 Deno.test("a prompt comes from a file", async () => {
   const [picture] = await create("--prompt-file", "models/demo/health_check.xml", ...SMALL);
   const prompt = await Deno.readTextFile(new URL("models/demo/health_check.xml", ROOT));
-  assert.equal(readRecipe(await read(picture!.path)).prompt, prompt);
+  assert.equal(readRecipe(await read(picture!.path)).prompt, prompt.trimEnd());
 });
 
 const WRONG: Readonly<Record<string, readonly string[]>> = {
@@ -95,6 +95,12 @@ const WRONG: Readonly<Record<string, readonly string[]>> = {
   "a size that the model cannot make": ["--prompt", "a", "--width", "65"],
   "a wrong seed": ["--prompt", "a", "--seed", "-1"],
   "no pictures": ["--prompt", "a", "--count", "0"],
+  "too many steps": ["--prompt", "a", "--steps", "1001"],
+  "too many pictures": ["--prompt", "a", "--count", "10001"],
+  "a number that is none": ["--prompt", "a", "--steps", "x"],
+  "an unknown option": ["--prompt", "a", "--magic"],
+  "an empty prompt": ["--prompt", " "],
+  "a folder as prompt file": ["--prompt-file", "models"],
   "two prompts": ["--prompt", "a", "--prompt-file", "models/demo/health_check.xml"],
   "a missing prompt file": ["--prompt-file", "no/such/file.xml"],
   "a batch with a prompt": ["--prompt", "a", "--batch", "x.jsonl"],
@@ -110,9 +116,39 @@ for (const [what, args] of Object.entries(WRONG)) {
     const { code, out, err } = await runTask("create", [...args, "--json"]);
     assert.equal(code, 2, err);
     assert(err.trim() !== "" && !err.includes("    at "), err);
-    assert(out === "" || JSON.parse(out).error.message !== "");
+    assert.equal(typeof JSON.parse(out).error.message, "string");
+    assert(!/\bError:/.test(err), err);
+
+    const chinese = await runTask("create", [...args, "--json", "--lang", "zh"]);
+    assert.equal(chinese.code, 2);
+    assert.match(JSON.parse(chinese.out).error.message, /\p{Script=Han}/u);
   });
 }
+
+Deno.test("a picture that was made with another model is made, with a warning", async () => {
+  const [first] = await create("--prompt", "1girl", "--seed", "1", ...SMALL);
+  const { image, text } = decodePng(await read(first!.path));
+  const json = text["newbie"]!.replaceAll(/"sha256":\s*"[0-9a-f]{4}/g, '"sha256":"0000')
+    .replace('"cpu","dtype"', '"cuda","dtype"');
+  const other = await Deno.makeTempFile({ suffix: ".png" });
+  try {
+    await Deno.writeFile(other, encodePng(image, { text: { ...text, newbie: json } }));
+    const { code, out, err } = await runTask("create", ["--from", other, "--json"]);
+    assert.equal(code, 0, err);
+    const { pictures, differences } = JSON.parse(out);
+    made.push(pictures[0].path);
+    for (const part of ["transformer", "textEncoder", "vae"]) assert(differences.includes(part));
+    assert.match(err, /another transformer/);
+  } finally {
+    await Deno.remove(other);
+  }
+});
+
+Deno.test("a broken prompt through a pipe ends with exit 2, and answers nothing else", async () => {
+  const { code, out } = await runTask("create", [], { stdin: "<a><b></a>\nname\n1\n\n\n\n\n" });
+  assert.equal(code, 2);
+  assert(!out.includes("Saved"));
+});
 
 Deno.test("answers through a pipe make a picture", async () => {
   const stdin = "<character_1>\n<n>miku</n>\n</character_1>\n\n<general_tags><count>1girl</count>" +

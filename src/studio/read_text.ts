@@ -1,0 +1,68 @@
+import { RequestError } from "../errors.ts";
+import type { Texts } from "../language.ts";
+
+/**
+ * The text of a file in UTF-8, or in UTF-16 with its mark, as some editors on Windows save it. A byte
+ * order mark is no text, and the line end behind the last line belongs to the file.
+ *
+ * @throws {RequestError} When it cannot be read, or is no such text.
+ */
+export async function readText(path: string): Promise<string> {
+  return decodeText(await readBytes(path), path);
+}
+
+/**
+ * The bytes of a file.
+ *
+ * @throws {RequestError} When it cannot be read.
+ */
+export async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await Deno.readFile(path);
+  } catch (cause) {
+    throw unreadable(path, reasonOf(cause), cause);
+  }
+}
+
+/**
+ * The same for bytes that are there already.
+ *
+ * @param source What messages call them.
+ * @throws {RequestError} When they are no such text.
+ */
+export function decodeText(bytes: Uint8Array, source: string): string {
+  const [first, second] = bytes;
+  const encoding = first === 0xff && second === 0xfe
+    ? "utf-16le"
+    : first === 0xfe && second === 0xff
+    ? "utf-16be"
+    : "utf-8";
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes).replace(/\r?\n$/, "");
+  } catch (cause) {
+    const reason = {
+      en: "it is neither UTF-8 nor UTF-16 text. Save it as UTF-8",
+      zh: "它不是 UTF-8 或 UTF-16 文本。请另存为 UTF-8",
+    };
+    throw unreadable(source, reason, cause);
+  }
+}
+
+function unreadable(source: string, reason: Texts<string>, cause: unknown): RequestError {
+  return new RequestError(`${source} cannot be read: ${reason.en}.`, {
+    cause,
+    zh: `无法读取 ${source}：${reason.zh}。`,
+  });
+}
+
+function reasonOf(error: unknown): Texts<string> {
+  const { code = "" } = error as NodeJS.ErrnoException;
+  return REASONS[code] ?? { en: (error as Error).message, zh: (error as Error).message };
+}
+
+const REASONS: Readonly<Record<string, Texts<string>>> = {
+  ENOENT: { en: "there is no such file", zh: "文件不存在" },
+  ENOTDIR: { en: "there is no such file", zh: "文件不存在" },
+  EISDIR: { en: "it is a folder, not a file", zh: "它是文件夹，不是文件" },
+  EACCES: { en: "you may not read it", zh: "没有读取权限" },
+};
