@@ -327,7 +327,7 @@ function selfAttention(
   const project = (x: Value, name: string, from: number, to: number) =>
     linear(
       x,
-      parameters.get(`${name}.weight`, [to, from], compute),
+      parameters.matrix(`${name}.weight`, [to, from], compute),
       config.attention_bias ? parameters.get(`${name}.bias`, [to], compute) : undefined,
     );
   const position = (x: Value, heads: number, name: string) => {
@@ -360,11 +360,11 @@ function feedForward(
   parameters: Parameters,
   compute: DtypePolicy["compute"],
 ): Value {
-  const inner = [intermediate_size, hidden_size];
-  const gate = linear(x, parameters.get("gate_proj.weight", inner, compute));
-  const up = linear(x, parameters.get("up_proj.weight", inner, compute));
+  const inner = [intermediate_size, hidden_size] as const;
+  const gate = linear(x, parameters.matrix("gate_proj.weight", inner, compute));
+  const up = linear(x, parameters.matrix("up_proj.weight", inner, compute));
   const activated = gelu(gate, hidden_activation === "gelu" ? "none" : "tanh");
-  const down = parameters.get("down_proj.weight", [hidden_size, intermediate_size], compute);
+  const down = parameters.matrix("down_proj.weight", [hidden_size, intermediate_size], compute);
   return linear(mul(activated, up), down);
 }
 

@@ -492,7 +492,7 @@ function selfAttention(
   const headDim = dim / n_heads;
   const [queryDim, keyDim] = [n_heads * headDim, n_kv_heads * headDim];
   const scope = parameters.scope("attention");
-  const qkv = linear(x, scope.get("qkv.weight", [queryDim + 2 * keyDim, dim], compute));
+  const qkv = linear(x, scope.matrix("qkv.weight", [queryDim + 2 * keyDim, dim], compute));
   const [q, k, v] = split(qkv, [queryDim, keyDim, keyDim], -1) as [Value, Value, Value];
 
   const position = (x: Value, width: number, heads: number, name: string) => {
@@ -509,7 +509,7 @@ function selfAttention(
     v,
     { heads: n_heads, keyValueHeads: n_kv_heads, scale: headDim ** -0.5 },
   );
-  return linear(attended, scope.get("out.weight", [dim, queryDim], compute));
+  return linear(attended, scope.matrix("out.weight", [dim, queryDim], compute));
 }
 
 /** w2(silu(w1 x) · w3 x) (Shazeer 2020, SwiGLU). */
@@ -518,9 +518,9 @@ function feedForward(x: Value, config: NextDiTConfig, parameters: Parameters): V
   const compute = floatTypeOf(x);
   const hidden = feedForwardDim(config);
   const scope = parameters.scope("feed_forward");
-  const gate = silu(linear(x, scope.get("w1.weight", [hidden, dim], compute)));
-  const value = linear(x, scope.get("w3.weight", [hidden, dim], compute));
-  return linear(mul(gate, value), scope.get("w2.weight", [dim, hidden], compute));
+  const gate = silu(linear(x, scope.matrix("w1.weight", [hidden, dim], compute)));
+  const value = linear(x, scope.matrix("w3.weight", [hidden, dim], compute));
+  return linear(mul(gate, value), scope.matrix("w2.weight", [dim, hidden], compute));
 }
 
 /** 4 · dim, times the multiplier if any, rounded up to `multiple_of`. */

@@ -10,8 +10,8 @@ import { encodeFloats } from "./_encode_floats.ts";
 import {
   type Attribute,
   type Dimension,
+  ELEMENT_TYPE_OF,
   type ElementType,
-  FLOAT_TYPE_OF,
   type FloatType,
   ONNX_DATA_TYPE,
 } from "./types.ts";
@@ -150,7 +150,7 @@ export class Graph {
    *   many values: a 1×1 convolution stored as [out, in, 1, 1] serves as an [out, in] matrix.
    */
   weight(entry: TensorEntry, dims: readonly number[] = entry.shape): Value {
-    const value = { graph: this, name: entry.name, type: FLOAT_TYPE_OF[entry.dtype] };
+    const value = { graph: this, name: entry.name, type: ELEMENT_TYPE_OF[entry.dtype] };
     if (!this.#referenceShapes.has(entry.name)) {
       this.#referenceShapes.set(entry.name, dims);
       this.#references.push({ value, entry });

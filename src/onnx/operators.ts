@@ -101,14 +101,47 @@ export function matmul(a: Value, b: Value): Value {
   return a.graph.node("MatMul", [a, b], a.type);
 }
 
+/** A matrix [out, in] that stays quantised until a product needs it (see `Quantization`). */
+export interface QuantizedMatrix {
+  readonly shape: readonly [number, number];
+  readonly bits: number;
+  readonly blockSize: number;
+  /** [out, in / blockSize, bytes of a block]. */
+  readonly packed: Value;
+  /** [out, in / blockSize], in the type of arithmetic. */
+  readonly scales: Value;
+}
+
+/** A matrix [out, in] for {@linkcode linear}. */
+export type Matrix = Value | QuantizedMatrix;
+
 /** x · weightᵀ + bias, PyTorch's `nn.Linear`: weight is [out, in], bias [out]. */
-export function linear(x: Value, weight: Value, bias?: Value): Value {
+export function linear(x: Value, weight: Matrix, bias?: Value): Value {
+  const product = "packed" in weight ? quantizedProduct(x, weight) : plainProduct(x, weight);
+  return bias === undefined ? product : add(product, bias);
+}
+
+function plainProduct(x: Value, weight: Value): Value {
   same("linear", x, weight);
-  const product = x.graph.node("FusedMatMul", [x, weight], x.type, {
+  return x.graph.node("FusedMatMul", [x, weight], x.type, {
     domain: MICROSOFT_DOMAIN,
     attributes: { transB: int(1) },
   });
-  return bias === undefined ? product : add(product, bias);
+}
+
+/** `MatMulNBits`: by default its products are of x as it is, not of x rounded to 8 bits. */
+function quantizedProduct(x: Value, matrix: QuantizedMatrix): Value {
+  same("linear", x, matrix.scales);
+  const [rows, columns] = matrix.shape;
+  return x.graph.node("MatMulNBits", [x, matrix.packed, matrix.scales], x.type, {
+    domain: MICROSOFT_DOMAIN,
+    attributes: {
+      N: int(rows),
+      K: int(columns),
+      bits: int(matrix.bits),
+      block_size: int(matrix.blockSize),
+    },
+  });
 }
 
 /** RMS normalisation over the last axis (Zhang & Sennrich 2019); the mean square in float32. */
@@ -387,7 +420,7 @@ function same(operator: string, a: Value, b: Value): void {
 }
 
 function floatType(x: Value): FloatType {
-  if (x.type === "int64" || x.type === "bool") {
+  if (x.type === "int64" || x.type === "bool" || x.type === "uint8") {
     throw new TypeError(`${x.name} is ${x.type}, where a floating-point value is needed.`);
   }
   return x.type;

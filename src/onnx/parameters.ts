@@ -8,7 +8,7 @@ import { NewBieError } from "../errors.ts";
 import { elementCount } from "../tensor.ts";
 import type { TensorEntry, Weights } from "../safetensors/mod.ts";
 import type { Graph, Value } from "./graph.ts";
-import { cast } from "./operators.ts";
+import { cast, type Matrix } from "./operators.ts";
 import type { FloatType } from "./types.ts";
 
 /** One tensor that is not what the architecture needs. */
@@ -23,6 +23,8 @@ export interface WeightProblem {
   readonly expected: readonly number[];
   /** The shape in the file; absent when the file has no such tensor. */
   readonly found?: readonly number[];
+  /** Set where the file has the tensor quantised, but its values are needed as they were. */
+  readonly quantized?: true;
 }
 
 /** The weights do not fit their config.json. Carries every problem, not only the first. */
@@ -40,9 +42,13 @@ export class CheckpointError extends NewBieError {
   }
 }
 
-function describe({ component, file, tensor, expected, found }: WeightProblem): string {
+function describe(
+  { component, file, tensor, expected, found, quantized }: WeightProblem,
+): string {
   const shape = (dims: readonly number[]) => `[${dims.join(", ")}]`;
-  const state = found === undefined ? "missing" : `found ${shape(found)}`;
+  const state = found === undefined
+    ? "missing"
+    : `found ${shape(found)}${quantized ? " quantised, which this tensor must not be" : ""}`;
   return `  ${component}: ${tensor} in ${file}: expected ${shape(expected)}, ${state}`;
 }
 
@@ -101,17 +107,40 @@ export class Parameters {
     return cast(this.#graph.weight(entry, shape), type);
   }
 
+  /** A weight [out, in] for {@linkcode linear}, which may be quantised. */
+  matrix(name: string, shape: readonly [number, number], type: FloatType): Matrix {
+    const entry = this.#find(name, shape, true);
+    if (entry?.quantization === undefined) return this.get(name, shape, type);
+    const { bits, blockSize, scales } = entry.quantization;
+    const blocks = shape[1] / blockSize;
+    const bytes = entry.byteLength / (shape[0] * blocks);
+    const packed = this.#graph.weight(entry, [shape[0], blocks, bytes]);
+    return { shape, bits, blockSize, packed, scales: cast(this.#graph.weight(scales), type) };
+  }
+
   /** Where the tensor lies, after the same check; `undefined` when it does not fit. */
   entry(name: string, shape: readonly number[]): TensorEntry | undefined {
+    return this.#find(name, shape, false);
+  }
+
+  #find(
+    name: string,
+    shape: readonly number[],
+    mayBeQuantized: boolean,
+  ): TensorEntry | undefined {
     const tensor = this.#nameInFile(this.#prefix + name);
     const entry = this.#weights.tensors.get(tensor);
-    if (entry !== undefined && fits(entry.shape, shape)) return entry;
+    const isQuantized = entry?.quantization !== undefined;
+    if (entry !== undefined && fits(entry.shape, shape) && (mayBeQuantized || !isQuantized)) {
+      return entry;
+    }
     this.#problems.set(tensor, {
       component: this.#component,
       file: entry?.file ?? this.#weights.source,
       tensor,
       expected: shape,
       ...(entry === undefined ? {} : { found: entry.shape }),
+      ...(isQuantized && !mayBeQuantized ? { quantized: true } : {}),
     });
     return undefined;
   }

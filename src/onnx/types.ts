@@ -6,7 +6,7 @@
 import type { WeightDtype } from "../safetensors/mod.ts";
 
 /** The element types that appear in our graphs. */
-export type ElementType = "float32" | "float16" | "bfloat16" | "int64" | "bool";
+export type ElementType = "float32" | "float16" | "bfloat16" | "uint8" | "int64" | "bool";
 
 /** The floating-point types in which a graph can do its arithmetic. */
 export type FloatType = "float32" | "float16" | "bfloat16";
@@ -14,6 +14,7 @@ export type FloatType = "float32" | "float16" | "bfloat16";
 /** `TensorProto.DataType` of each element type (onnx.proto). */
 export const ONNX_DATA_TYPE: Readonly<Record<ElementType, number>> = Object.freeze({
   float32: 1,
+  uint8: 2,
   int64: 7,
   bool: 9,
   float16: 10,
@@ -21,10 +22,11 @@ export const ONNX_DATA_TYPE: Readonly<Record<ElementType, number>> = Object.free
 });
 
 /** The element type in which safetensors stores each of its dtypes. */
-export const FLOAT_TYPE_OF: Readonly<Record<WeightDtype, FloatType>> = Object.freeze({
+export const ELEMENT_TYPE_OF: Readonly<Record<WeightDtype, ElementType>> = Object.freeze({
   F32: "float32",
   F16: "float16",
   BF16: "bfloat16",
+  U8: "uint8",
 });
 
 /** An extent: known, or a name for one that each run decides. */

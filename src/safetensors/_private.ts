@@ -1,6 +1,7 @@
 import { JsonScanner } from "./_json_scanner.ts";
 import { SafetensorsError } from "./safetensors_error.ts";
-import type { OpaqueEntry, TensorEntry, WeightDtype } from "./types.ts";
+import { quantizedBits, quantizedEntry } from "./_quantization.ts";
+import type { OpaqueEntry, QuantizedBits, TensorEntry, WeightDtype } from "./types.ts";
 
 /** The file begins with the header's length as an unsigned 64-bit integer, little-endian. */
 export const PREFIX_BYTES = 8;
@@ -37,7 +38,7 @@ const DTYPE_BITS: ReadonlyMap<string, number> = new Map([
 const BITS_A_BYTE = 8;
 const LONGEST_QUOTE = 120;
 const MOST_LISTED = 20;
-const METADATA = "__metadata__";
+export const METADATA = "__metadata__";
 const DAMAGED = "The file is damaged or was written wrongly: fetch or export it again.";
 
 /** Whose header is read. */
@@ -84,7 +85,8 @@ export function bytesPerValue(dtype: WeightDtype): number {
   return DTYPE_BITS.get(dtype)! / BITS_A_BYTE;
 }
 
-function isWeightDtype(dtype: string): dtype is WeightDtype {
+/** Whether the values are floating-point numbers that the toolkit reads. */
+export function isFloatDtype(dtype: string): dtype is Exclude<WeightDtype, "U8"> {
   return dtype === "F32" || dtype === "F16" || dtype === "BF16";
 }
 
@@ -159,7 +161,8 @@ export function parseHeader(bytes: Uint8Array, fileSize: number, origin: Origin)
   });
   scanner.end();
   checkLayout(entries, dataStart, fileSize, source);
-  return { ...sortOut(entries, origin), metadata: metadata ?? emptyRecord() };
+  metadata ??= emptyRecord();
+  return { ...sortOut(entries, origin, quantizedBits(metadata, source)), metadata };
 }
 
 /** An object in which no name, `__proto__` included, means anything of itself. */
@@ -320,6 +323,7 @@ function checkLayout(
 function sortOut(
   entries: ReadonlyMap<string, OpaqueEntry>,
   { source, opaque: opaqueNames }: Origin,
+  bits: QuantizedBits | undefined,
 ): Pick<Header, "tensors" | "opaque"> {
   const tensors = new Map<string, TensorEntry>();
   const opaque = new Map<string, OpaqueEntry>();
@@ -327,8 +331,10 @@ function sortOut(
   for (const [name, entry] of entries) {
     const { dtype } = entry;
     if (opaqueNames.has(name)) opaque.set(name, entry);
-    else if (isWeightDtype(dtype)) tensors.set(name, { name, ...entry, dtype });
-    else strangers.push([name, dtype]);
+    else if (isFloatDtype(dtype)) tensors.set(name, { name, ...entry, dtype });
+    else if (dtype === "U8" && bits !== undefined) {
+      tensors.set(name, quantizedEntry(name, entries, bits, source));
+    } else strangers.push([name, dtype]);
   }
   const first = strangers[0];
   if (first !== undefined) {

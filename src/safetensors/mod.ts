@@ -9,12 +9,16 @@
 
 export { openWeights } from "./open_weights.ts";
 export { readSafetensorsHeader } from "./read_safetensors_header.ts";
+export { QUANTIZED_BITS_KEY, SCALES_SUFFIX } from "./_quantization.ts";
 export { RowReader } from "./row_reader.ts";
 export { SafetensorsError } from "./safetensors_error.ts";
 export type {
   OpaqueEntry,
   OpenWeightsOptions,
+  Quantization,
+  QuantizedBits,
   TensorEntry,
   WeightDtype,
   Weights,
 } from "./types.ts";
+export { safetensorsByteLength, type TensorSource, writeSafetensors } from "./write_safetensors.ts";

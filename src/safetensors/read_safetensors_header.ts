@@ -23,7 +23,8 @@ import type { OpenWeightsOptions, Weights } from "./types.ts";
  * @param options Which tensors may stand in the file without being weights.
  * @returns What the file holds, in the header's order.
  * @throws {SafetensorsError} When the file cannot be read, is not a well-formed safetensors file, or
- * holds a tensor that is neither `F32`, `F16` nor `BF16` and is not named in `options.opaque`.
+ * holds a tensor that is neither `F32`, `F16` nor `BF16`, nor, in a file whose metadata says so, a
+ * quantised matrix in `U8`, and is not named in `options.opaque`.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-import { bytesPerValue, quote, showShape, unreadable } from "./_private.ts";
+import { bytesPerValue, isFloatDtype, quote, showShape, unreadable } from "./_private.ts";
 import { SafetensorsError } from "./safetensors_error.ts";
 import type { TensorEntry, WeightDtype } from "./types.ts";
 
@@ -6,7 +6,9 @@ import type { TensorEntry, WeightDtype } from "./types.ts";
 const BFLOAT16_SHIFT = 16;
 
 /** Turns the stored bytes of one row into float32; both begin at an aligned place. */
-const widen: Readonly<Record<WeightDtype, (stored: Uint8Array, row: Float32Array) => void>> = {
+const widen: Readonly<
+  Record<Exclude<WeightDtype, "U8">, (stored: Uint8Array, row: Float32Array) => void>
+> = {
   F32: (stored, row) => row.set(new Float32Array(stored.buffer)),
   F16: (stored, row) => row.set(new Float16Array(stored.buffer)),
   BF16: (stored, row) => {
@@ -50,10 +52,18 @@ export class RowReader implements AsyncDisposable {
   /** How many values a row has: the product of all other extents. */
   readonly rowLength: number;
   readonly #entry: TensorEntry;
+  readonly #widen: (stored: Uint8Array, row: Float32Array) => void;
   #file: Deno.FsFile | undefined;
 
-  private constructor(entry: TensorEntry, rowCount: number, rowLength: number, file: Deno.FsFile) {
+  private constructor(
+    entry: TensorEntry,
+    widenRow: (stored: Uint8Array, row: Float32Array) => void,
+    rowCount: number,
+    rowLength: number,
+    file: Deno.FsFile,
+  ) {
     this.#entry = entry;
+    this.#widen = widenRow;
     this.rowCount = rowCount;
     this.rowLength = rowLength;
     this.#file = file;
@@ -63,12 +73,13 @@ export class RowReader implements AsyncDisposable {
    * Opens the file that holds a tensor.
    *
    * @param entry The tensor, as `openWeights` found it; of any shape but a scalar's.
-   * @throws {SafetensorsError} When the tensor is a scalar, or the file cannot be opened or is
+   * @throws {SafetensorsError} When the tensor is a scalar or quantised, or the file cannot be opened or is
    * shorter than it was when its header was read.
    */
   static async open(entry: TensorEntry): Promise<RowReader> {
     const [rowCount, ...rest] = entry.shape;
     if (rowCount === undefined) throw refusal(entry, "is a scalar and so has no rows");
+    if (!isFloatDtype(entry.dtype)) throw refusal(entry, "is quantised and so has no rows to read");
     const rowLength = rest.reduce((product, extent) => product * extent, 1);
     if (rowCount * rowLength * bytesPerValue(entry.dtype) !== entry.byteLength) {
       throw refusal(
@@ -82,7 +93,7 @@ export class RowReader implements AsyncDisposable {
       file = await Deno.open(entry.file);
       const { size } = await file.stat();
       if (size < entry.offset + entry.byteLength) throw shortened(entry);
-      return new RowReader(entry, rowCount, rowLength, file);
+      return new RowReader(entry, widen[entry.dtype], rowCount, rowLength, file);
     } catch (error) {
       file?.close();
       throw error instanceof SafetensorsError ? error : unreadable(entry.file, error);
@@ -110,7 +121,7 @@ export class RowReader implements AsyncDisposable {
     try {
       for (let i = 0; i < rows.length; i++) {
         this.#readRow(file, rows[i]!, stored);
-        widen[this.#entry.dtype](stored, values.subarray(i * rowLength, (i + 1) * rowLength));
+        this.#widen(stored, values.subarray(i * rowLength, (i + 1) * rowLength));
       }
     } catch (error) {
       throw error instanceof SafetensorsError ? error : unreadable(this.#entry.file, error);

@@ -1,5 +1,5 @@
-/** The dtypes that a weight may have. */
-export type WeightDtype = "F32" | "F16" | "BF16";
+/** The dtypes that a weight may have; `U8` holds quantised values, several to a byte or one. */
+export type WeightDtype = "F32" | "F16" | "BF16" | "U8";
 
 /** Where the bytes of a tensor lie, and what they are. */
 interface StoredTensor {
@@ -19,7 +19,24 @@ export interface TensorEntry extends StoredTensor {
   readonly name: string;
   /** How each value is stored, little-endian. */
   readonly dtype: WeightDtype;
+  /** Of a quantised matrix, whose `shape` is that of the matrix; with dtype `U8` and no other. */
+  readonly quantization?: Quantization;
 }
+
+/**
+ * How a matrix [N, K] is quantised: each row is cut into blocks of values that share a scale. A value
+ * is (q − 2^(bits − 1)) · scale, with q in `bits` bits, the first of a block in a byte's lowest.
+ */
+export interface Quantization {
+  readonly bits: QuantizedBits;
+  /** Values that share a scale: a power of two from 16 on, and a divisor of K. */
+  readonly blockSize: number;
+  /** [N, K / blockSize], in the same file. */
+  readonly scales: TensorEntry;
+}
+
+/** Bits of a quantised value. */
+export type QuantizedBits = 4 | 8;
 
 /** A tensor that is not a weight, such as a tokenizer stored as bytes. */
 export interface OpaqueEntry extends StoredTensor {

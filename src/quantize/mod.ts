@@ -1,0 +1,7 @@
+/**
+ * Weight-only quantisation: smaller copies of a model for smaller cards.
+ *
+ * @module
+ */
+export type { QuantizedFile } from "./quantize_file.ts";
+export { type QuantizedModel, quantizeModel, type QuantizeModelOptions } from "./quantize_model.ts";

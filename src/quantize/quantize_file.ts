@@ -1,0 +1,209 @@
+import { NewBieError } from "../errors.ts";
+import { COMFYUI_TOKENIZER_TENSOR } from "../pipeline/checkpoint.ts";
+import {
+  type OpaqueEntry,
+  openWeights,
+  QUANTIZED_BITS_KEY,
+  type QuantizedBits,
+  RowReader,
+  SCALES_SUFFIX,
+  type TensorEntry,
+  type TensorSource,
+  type WeightDtype,
+  type Weights,
+  writeSafetensors,
+} from "../safetensors/mod.ts";
+import { quantizeBlocks, type SquaredError } from "./_blocks.ts";
+
+/**
+ * The matrices that are quantised: those of attention and feed-forward, in NextDiT's blocks and in
+ * Gemma's layers. They are nine tenths of all weights. Embedders, the timestep's and the condition's
+ * layers, modulations (`adaLN_modulation`), the final layer, norms, biases and embedding tables stay
+ * as they are: they are small, are read by row, or carry what every block depends on.
+ */
+const QUANTIZED =
+  /(^|\.)(attention\.(qkv|out)|feed_forward\.w[123]|self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)\.weight$/;
+/** Vision towers have layers of the same names, and no part in making pictures. */
+const NOT_QUANTIZED = /(^|\.)vision_(tower|model)\./;
+
+/** How to quantise. */
+export interface QuantizeOptions {
+  readonly bits: QuantizedBits;
+  /** Values that share a scale: 16, 32, 64 or 128. */
+  readonly blockSize: number;
+  /** Told after each matrix how many of the file's matrices are done. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** What quantising a file did. */
+export interface QuantizedFile {
+  /** The matrices that were quantised. */
+  readonly matrices: readonly string[];
+  /** Those that stayed as they were because their rows cannot be cut into blocks. */
+  readonly left: readonly string[];
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  /** ‖W − Ŵ‖ / ‖W‖ over all quantised matrices. */
+  readonly relativeError: number;
+}
+
+/** The matrices of a file that can be quantised in blocks of a size, and those that cannot. */
+export function matricesToQuantize(
+  { tensors }: Weights,
+  blockSize: number,
+): { readonly matrices: TensorEntry[]; readonly left: TensorEntry[] } {
+  const candidates = [...tensors.values()].filter(({ name, shape }) =>
+    QUANTIZED.test(name) && !NOT_QUANTIZED.test(name) && shape.length === 2
+  );
+  const fits = ({ shape }: TensorEntry) => shape[1]! % blockSize === 0;
+  return {
+    matrices: candidates.filter(fits),
+    left: candidates.filter((entry) => !fits(entry)),
+  };
+}
+
+/** Opens a file to be quantised. */
+export async function openForQuantization(path: string): Promise<Weights> {
+  const weights = await openWeights(path, { opaque: [COMFYUI_TOKENIZER_TENSOR] });
+  if (QUANTIZED_BITS_KEY in weights.metadata) {
+    throw new NewBieError(
+      `${path} is quantised already. Quantise the original: each rounding adds to the last.`,
+    );
+  }
+  return weights;
+}
+
+/**
+ * Writes a safetensors file anew with its large matrices quantised block by block, each tensor in
+ * turn: a few megabytes are held at a time. The target appears when all of it is on disk.
+ *
+ * A quantised matrix keeps its name; as `U8` [N, blocks, bytes of a block] it is what ONNX Runtime's
+ * `MatMulNBits` reads, so that a graph points straight into the file. `NAME.scales` [N, blocks] in
+ * bfloat16 stands after it.
+ *
+ * @param weights One file, from {@linkcode openForQuantization}.
+ * @param target The path of the new file.
+ * @throws {NewBieError} When a matrix holds values that are no finite numbers.
+ */
+export async function quantizeFile(
+  weights: Weights,
+  target: string,
+  { bits, blockSize, onProgress }: QuantizeOptions,
+): Promise<QuantizedFile> {
+  const { matrices, left } = matricesToQuantize(weights, blockSize);
+  const error: SquaredError = { error: 0, norm: 0 };
+  let done = 0;
+  const quantized = new Map(matrices.map((entry) => [entry, async function* () {
+    yield* quantizeMatrix(entry, bits, blockSize, error);
+    onProgress?.(++done, matrices.length);
+  }]));
+  const stored = [
+    ...weights.tensors.values(),
+    ...weights.opaque.entries().map(([name, entry]) => ({ name, ...entry })),
+  ].sort((a, b) => a.offset - b.offset);
+  const tensors = stored.flatMap((entry): TensorSource[] => {
+    const pieces = quantized.get(entry as TensorEntry);
+    if (pieces === undefined) return [copied(entry)];
+    return quantizedSources(entry as TensorEntry, bits, blockSize, pieces);
+  });
+  const metadata = { ...weights.metadata, [QUANTIZED_BITS_KEY]: String(bits) };
+  const bytesAfter = await writeSafetensors(target, tensors, metadata);
+  return {
+    matrices: matrices.map(({ name }) => name),
+    left: left.map(({ name }) => name),
+    bytesBefore: (await Deno.stat(weights.files[0]!)).size,
+    bytesAfter,
+    relativeError: error.norm === 0 ? 0 : Math.sqrt(error.error / error.norm),
+  };
+}
+
+/** A piece of a matrix: whole rows, packed, and their scales. */
+interface Piece {
+  readonly packed: Uint8Array;
+  readonly scales: Uint8Array;
+}
+
+/** The matrix and its scales, which one reading of the original gives both. */
+function quantizedSources(
+  { name, shape }: TensorEntry,
+  bits: QuantizedBits,
+  blockSize: number,
+  pieces: () => AsyncIterable<Piece>,
+): TensorSource[] {
+  const [rows, columns] = shape as [number, number];
+  const blocks = columns / blockSize;
+  let scales: Uint8Array[] = [];
+  return [
+    {
+      name,
+      dtype: "U8",
+      shape: [rows, blocks, blockSize * bits / BITS_A_BYTE],
+      bytes: async function* () {
+        for await (const piece of pieces()) {
+          scales.push(piece.scales);
+          yield piece.packed;
+        }
+      },
+    },
+    {
+      name: name + SCALES_SUFFIX,
+      dtype: "BF16",
+      shape: [rows, blocks],
+      bytes: function* () {
+        yield* scales;
+        scales = [];
+      },
+    },
+  ];
+}
+
+const BITS_A_BYTE = 8;
+/** Values read at a time: 4 MiB as float32. */
+const VALUES_AT_ONCE = 1 << 20;
+
+async function* quantizeMatrix(
+  entry: TensorEntry,
+  bits: QuantizedBits,
+  blockSize: number,
+  error: SquaredError,
+): AsyncGenerator<Piece> {
+  const [rows, columns] = entry.shape as [number, number];
+  await using reader = await RowReader.open(entry);
+  const rowsAtOnce = Math.max(1, Math.floor(VALUES_AT_ONCE / columns));
+  for (let row = 0; row < rows; row += rowsAtOnce) {
+    const count = Math.min(rowsAtOnce, rows - row);
+    const values = await reader.read(Array.from({ length: count }, (_, index) => row + index));
+    const packed = new Uint8Array(values.length * bits / BITS_A_BYTE);
+    const scales = new Uint16Array(values.length / blockSize);
+    if (!quantizeBlocks(values, blockSize, bits, packed, scales, error)) {
+      throw new NewBieError(
+        `${entry.file}: tensor ${entry.name} holds values that are no finite numbers. The file is ` +
+          "damaged: fetch it again.",
+      );
+    }
+    yield { packed, scales: new Uint8Array(scales.buffer) };
+  }
+}
+
+const BYTES_AT_ONCE = 1 << 22;
+
+function copied(entry: OpaqueEntry & { readonly name: string }): TensorSource {
+  const { name, shape, file: path, offset, byteLength } = entry;
+  return {
+    name,
+    // What the header says is copied as it is, tokenizers stored as bytes included.
+    dtype: entry.dtype as WeightDtype,
+    shape,
+    bytes: async function* () {
+      using file = await Deno.open(path);
+      await file.seek(offset, Deno.SeekMode.Start);
+      const buffer = new Uint8Array(Math.min(BYTES_AT_ONCE, byteLength));
+      for (let left = byteLength; left > 0;) {
+        const count = await file.read(buffer.subarray(0, Math.min(buffer.length, left)));
+        if (count === null) throw new NewBieError(`${path} became shorter while it was read.`);
+        yield buffer.subarray(0, count);
+        left -= count;
+      }
+    },
+  };
+}

@@ -1,0 +1,79 @@
+/** Quantised matrices in safetensors files: how a file says that it has them. */
+import { isFloatDtype, quote, showShape } from "./_private.ts";
+import { SafetensorsError } from "./safetensors_error.ts";
+import type { OpaqueEntry, QuantizedBits, TensorEntry } from "./types.ts";
+
+/**
+ * The key of `__metadata__` that makes `U8` tensors [N, blocks, bytes of a block] quantised matrices;
+ * its value says in how many bits.
+ */
+export const QUANTIZED_BITS_KEY = "quantized_bits";
+/** What follows a quantised matrix's name in that of its scales [N, blocks]. */
+export const SCALES_SUFFIX = ".scales";
+
+/** ONNX Runtime's `MatMulNBits` takes no smaller blocks, and powers of two alone. */
+const SMALLEST_BLOCK = 16;
+const BITS_A_BYTE = 8;
+
+/** In how many bits a file's matrices are quantised; absent where they are not. */
+export function quantizedBits(
+  metadata: Readonly<Record<string, string>>,
+  source: string,
+): QuantizedBits | undefined {
+  const stated = metadata[QUANTIZED_BITS_KEY];
+  if (stated === undefined) return undefined;
+  if (stated === "4") return 4;
+  if (stated === "8") return 8;
+  throw new SafetensorsError(
+    `${source}: its metadata states ${QUANTIZED_BITS_KEY} ${quote(stated)}; 4 and 8 can be read.`,
+    { file: source },
+  );
+}
+
+/** The matrix that a `U8` tensor of a quantised file stands for. */
+export function quantizedEntry(
+  name: string,
+  entries: ReadonlyMap<string, OpaqueEntry>,
+  bits: QuantizedBits,
+  source: string,
+): TensorEntry {
+  const { shape, file, offset, byteLength } = entries.get(name)!;
+  const refuse = (problem: string) =>
+    new SafetensorsError(
+      `${source}: tensor ${quote(name)}, a matrix quantised in ${bits} bits, ${problem}. ` +
+        "Quantise the original again: deno task quantize.",
+      { file: source, tensor: name },
+    );
+  const [rows, blocks, bytes] = shape;
+  if (rows === undefined || blocks === undefined || bytes === undefined || shape.length !== 3) {
+    throw refuse(`has the shape ${showShape(shape)} instead of [rows, blocks, bytes of a block]`);
+  }
+  const blockSize = bytes * BITS_A_BYTE / bits;
+  if (blockSize < SMALLEST_BLOCK || !Number.isInteger(Math.log2(blockSize))) {
+    throw refuse(
+      `has blocks of ${blockSize} values; a block must have ${SMALLEST_BLOCK} or a greater power ` +
+        "of two",
+    );
+  }
+  const scalesName = name + SCALES_SUFFIX;
+  const scales = entries.get(scalesName);
+  if (scales === undefined || !isFloatDtype(scales.dtype)) {
+    throw refuse(`needs ${quote(scalesName)} in F32, F16 or BF16 in the same file`);
+  }
+  const { dtype } = scales;
+  if (scales.shape.length !== 2 || scales.shape[0] !== rows || scales.shape[1] !== blocks) {
+    throw refuse(
+      `needs scales of the shape ${showShape([rows, blocks])}, but ${quote(scalesName)} has ` +
+        showShape(scales.shape),
+    );
+  }
+  return {
+    name,
+    dtype: "U8",
+    shape: [rows, blocks * blockSize],
+    file,
+    offset,
+    byteLength,
+    quantization: { bits, blockSize, scales: { name: scalesName, ...scales, dtype } },
+  };
+}

@@ -1,0 +1,100 @@
+/** `deno task quantize`: smaller copies of a model. */
+import { resolve } from "node:path";
+import { InvalidArgumentError, Option } from "commander";
+import { quantizeModel } from "../src/quantize/mod.ts";
+import { duration, inLanguage, run, task, wholeNumber } from "./_task.ts";
+
+/** The blocks that lose least; larger ones save little. */
+const DEFAULT_BLOCK = 32;
+
+const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+const percent = (ratio: number) => `${(100 * ratio).toFixed(2)} %`;
+
+const text = inLanguage({
+  en: {
+    description: "Makes a smaller copy of a model for smaller cards: the matrices of the " +
+      "transformer's and of Gemma's attention and feed-forward layers become integers of 4 or 8 " +
+      "bits. Embedders, modulations, the final layer, norms, embedding tables, the CLIP model and " +
+      "the VAE stay as they are. The copy is used like the original: --model FOLDER.",
+    folder: "a model's folder, or one part's",
+    bits: "bits of a weight",
+    block: "weights that share a scale: 16, 32, 64 or 128",
+    out: "the new folder (default: FOLDER-int4 or FOLDER-int8)",
+    examples: "\nExamples:\n  deno task quantize models/demo --bits 8 --out outputs/demo-int8" +
+      "\n  deno task quantize . --bits 4 --out ../newbie-int4",
+    expected: "Expected 4 or 8.",
+    matrix: "matrix",
+    file: (path: string, before: string, after: string, error: string) =>
+      `  ${path}: ${before} → ${after}; the weights changed by ${error}`,
+    left: (count: number, block: number) =>
+      `    ${count} matrices stay as they are: their rows cannot be cut into blocks of ${block}.`,
+    done: (folder: string, time: string) => `Done: ${folder}, ${time}.`,
+  },
+  zh: {
+    description:
+      "为显存较小的显卡制作更小的模型副本：把 Transformer 和 Gemma 的注意力层与前馈层的" +
+      "矩阵变为 4 位或 8 位整数。嵌入层、调制层、末层、归一化、词嵌入表、CLIP 模型和 VAE " +
+      "保持不变。副本的用法与原模型相同：--model 文件夹。",
+    folder: "模型的文件夹，或其中一个组件的文件夹",
+    bits: "每个权重的位数",
+    block: "共用一个缩放系数的权重个数：16、32、64 或 128",
+    out: "新文件夹（默认为 文件夹-int4 或 文件夹-int8）",
+    examples: "\n示例：\n  deno task quantize models/demo --bits 8 --out outputs/demo-int8" +
+      "\n  deno task quantize . --bits 4 --out ../newbie-int4",
+    expected: "应为 4 或 8。",
+    matrix: "矩阵",
+    file: (path: string, before: string, after: string, error: string) =>
+      `  ${path}：${before} → ${after}；权重的变化为 ${error}`,
+    left: (count: number, block: number) =>
+      `    ${count} 个矩阵保持不变：其行长不能按 ${block} 分块。`,
+    done: (folder: string, time: string) => `完成：${folder}，用时 ${time}。`,
+  },
+});
+
+const command = task("quantize", text.description)
+  .argument("<folder>", text.folder)
+  .addOption(
+    new Option("--bits <bits>", text.bits).argParser(bitsOf).makeOptionMandatory(),
+  )
+  .option("--block <weights>", text.block, wholeNumber, DEFAULT_BLOCK)
+  .option("--out <folder>", text.out)
+  .addHelpText("after", text.examples);
+
+interface Options {
+  readonly json?: true;
+  readonly bits: 4 | 8;
+  readonly block: number;
+  readonly out?: string;
+}
+
+await run<Options>(command, async ({ bits, block, out }, [folder]) => {
+  const start = performance.now();
+  const target = out ?? `${resolve(folder!)}-int${bits}`;
+  const result = await quantizeModel(folder!, target, {
+    bits,
+    blockSize: block,
+    onProgress: showProgress,
+  });
+  for (const { path, bytesBefore, bytesAfter, relativeError, left } of result.files) {
+    console.error(
+      text.file(path, mebibytes(bytesBefore), mebibytes(bytesAfter), percent(relativeError)),
+    );
+    if (left.length > 0) console.error(text.left(left.length, block));
+  }
+  const milliseconds = performance.now() - start;
+  console.error(text.done(result.folder, duration(milliseconds)));
+  return { ...result, bits, blockSize: block, milliseconds };
+});
+
+function bitsOf(value: string): 4 | 8 {
+  if (value === "4") return 4;
+  if (value === "8") return 8;
+  throw new InvalidArgumentError(text.expected);
+}
+
+/** A line that is overwritten, and only where there is a terminal to do so. */
+function showProgress(file: string, done: number, total: number): void {
+  if (!Deno.stderr.isTerminal()) return;
+  const line = `\r  ${file}: ${text.matrix} ${done}/${total}${done === total ? "\n" : ""}`;
+  Deno.stderr.writeSync(new TextEncoder().encode(line));
+}
