@@ -40,13 +40,15 @@ export async function runInteractive(
 ): Promise<void> {
   const folder = folderOfTime(new Date());
   using console = new Console();
+  using interruption = new Interruption(console.isTerminal);
   const sitting = new Sitting(console, studio, defaults);
   console.say(text.promptHint);
   try {
     for (;;) {
       const asked = await sitting.ask();
       if (asked === undefined) break;
-      if (await make(console, studio, folder, asked, options)) sitting.remember(asked);
+      const made = await make(console, studio, folder, asked, options, interruption);
+      if (made) sitting.remember(asked);
     }
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
@@ -63,34 +65,54 @@ async function make(
   folder: string,
   { request, name, count }: Asked,
   options: ShowOptions,
+  interruption: Interruption,
 ): Promise<boolean> {
-  const controller = new AbortController();
-  const cancel = () => controller.abort();
+  const signal = interruption.next();
   try {
     await console.away(async () => {
-      Deno.addSignalListener("SIGINT", cancel);
-      try {
-        await makePictures(studio, request, {
-          ...options,
-          folder,
-          name,
-          count,
-          signal: controller.signal,
-          onSaved: ({ path, seed, milliseconds }) =>
-            console.say(text.done(path) + text.made(seed, duration(milliseconds))),
-        });
-      } finally {
-        Deno.removeSignalListener("SIGINT", cancel);
-      }
+      await makePictures(studio, request, {
+        ...options,
+        folder,
+        name,
+        count,
+        signal,
+        onSaved: ({ path, seed, milliseconds }) =>
+          console.say(text.done(path) + text.made(seed, duration(milliseconds))),
+      });
     });
     return true;
   } catch (error) {
-    if (controller.signal.aborted) {
+    if (signal.aborted) {
       console.say(text.cancelled);
       return true;
     }
     console.refuse(messageOf(error));
     return false;
+  }
+}
+
+/**
+ * Ctrl-C while pictures are made. The listener stays for the whole sitting: the signal may come
+ * twice, from the terminal and from `deno task`, and the second one must not end the process.
+ */
+class Interruption {
+  readonly #isTerminal: boolean;
+  readonly #abort = () => this.#controller.abort();
+  #controller = new AbortController();
+
+  constructor(isTerminal: boolean) {
+    this.#isTerminal = isTerminal;
+    if (isTerminal) Deno.addSignalListener("SIGINT", this.#abort);
+  }
+
+  /** Aborted by the next Ctrl-C. */
+  next(): AbortSignal {
+    this.#controller = new AbortController();
+    return this.#controller.signal;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isTerminal) Deno.removeSignalListener("SIGINT", this.#abort);
   }
 }
 

@@ -20,7 +20,7 @@ Deno.test("one scene goes all the way from its prompts to rates", async () => {
   assert.equal(code, 0, err);
   const result = JSON.parse(out);
   assert.equal(result.prompts, 1);
-  assert.deepEqual(result.sampling, { steps: 2, guidance: 7 });
+  assert.deepEqual(result.sampling, { steps: 2, guidance: 3 });
   const isRate = (value: unknown) => typeof value === "number" && value >= 0 && value <= 1;
   assert(isRate(result.checkerError));
   for (const kind of ["xml", "tags"]) {
