@@ -9,13 +9,14 @@ import {
   COMFYUI_TOKENIZER_TENSOR,
   type ComponentFiles,
   findCheckpoint,
+  type Role,
+  TOOLKIT_SLOTS,
 } from "../pipeline/checkpoint.ts";
 import { openWeights, type WeightDtype, type Weights } from "../safetensors/mod.ts";
 import { elementCount } from "../tensor.ts";
 import type { PartShape } from "./memory.ts";
 
-/** The four parts of a model. */
-export type Role = "transformer" | "textEncoder" | "clipModel" | "vae";
+export type { Role };
 
 /** A part that was found. */
 export interface Part extends PartShape {
@@ -60,14 +61,13 @@ export interface Slot {
   readonly path: string;
 }
 
-/** The toolkit's own layout, in its own folder. */
-export const SLOTS: readonly Slot[] = [
-  { role: "transformer", path: "models/next-dit-3.5b" },
-  { role: "textEncoder", path: "models/transformer/gemma-3-2b" },
-  { role: "clipModel", path: "models/clip_model/jina-clip-v2" },
-  { role: "vae", path: "models/vae/taesd" },
-];
 const SLOTS_FOLDER = "models";
+const ROLES = Object.keys(TOOLKIT_SLOTS) as Role[];
+
+/** The toolkit's own layout, in its own folder. */
+export const SLOTS: readonly Slot[] = ROLES.map((role) => {
+  return { role, path: `${SLOTS_FOLDER}/${TOOLKIT_SLOTS[role]}` };
+});
 
 /** Whether a part can be used. */
 export function isSound(part: Part | DamagedPart): part is Part {
@@ -92,9 +92,8 @@ export async function readModel(folder: string): Promise<ModelFacts> {
     );
     return { ...nothing, parts, missing, problem };
   }
-  const roles: Role[] = ["transformer", "textEncoder", "clipModel", "vae"];
   const parts = await Promise.all(
-    roles.flatMap((role) => files[role] === undefined ? [] : [readPart(role, files[role])]),
+    ROLES.flatMap((role) => files[role] === undefined ? [] : [readPart(role, files[role])]),
   );
   const partOf = (role: Role) => parts.find((part) => part.role === role);
   const [transformer, vae] = [partOf("transformer"), partOf("vae")];
@@ -113,8 +112,8 @@ export async function readModel(folder: string): Promise<ModelFacts> {
 /** `findCheckpoint` cannot know whether the transformer needs a CLIP model. */
 function missingClip({ transformer, clipModel, layout }: CheckpointFiles, needed: boolean): Slot[] {
   if (clipModel !== undefined || !needed) return [];
-  const place = layout === "toolkit" ? "../clip_model/jina-clip-v2" : "../clip_model";
-  return [{ role: "clipModel", path: join(transformer.weights, place) }];
+  const place = layout === "toolkit" ? TOOLKIT_SLOTS.clipModel : "clip_model";
+  return [{ role: "clipModel", path: join(transformer.weights, "..", place) }];
 }
 
 /** Slots lie in `models/` of the folder, or in the folder itself. */

@@ -44,7 +44,8 @@ export class CheckpointNotFoundError extends NewBieError {
   override name = "CheckpointNotFoundError";
 }
 
-type Role = "transformer" | "textEncoder" | "clipModel" | "vae";
+/** The four parts of a model. */
+export type Role = "transformer" | "textEncoder" | "clipModel" | "vae";
 /** Whether the CLIP model is needed, too, only the transformer's configuration tells. */
 const REQUIRED_ROLES: readonly Role[] = ["transformer", "textEncoder", "vae"];
 
@@ -56,7 +57,7 @@ const DIFFUSERS_FOLDERS: Readonly<Record<Role, string>> = {
   vae: "vae",
 };
 /** The toolkit's own layout, below `models/`. */
-const TOOLKIT_SLOTS: Readonly<Record<Role, string>> = {
+export const TOOLKIT_SLOTS: Readonly<Record<Role, string>> = {
   transformer: "next-dit-3.5b",
   textEncoder: "transformer/gemma-3-2b",
   clipModel: "clip_model/jina-clip-v2",

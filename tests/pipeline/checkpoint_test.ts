@@ -3,6 +3,7 @@ import { CheckpointError } from "../../src/onnx/mod.ts";
 import { findCheckpoint } from "../../src/pipeline/checkpoint.ts";
 import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";
 import { fixture, readJson } from "../_fixtures.ts";
+import { inTempFolder } from "../_folders.ts";
 import { appendTensor } from "../safetensors/_writer.ts";
 import { spieceModelOf } from "../tokenizer/_sentencepiece_files.ts";
 
@@ -14,17 +15,14 @@ async function withFolder(
   files: readonly (readonly [string, string])[],
   work: (folder: string) => Promise<void>,
 ): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
+  await inTempFolder(async (folder) => {
     for (const [path, original] of files) {
       const target = `${folder}/${path}`;
       await Deno.mkdir(target.slice(0, target.lastIndexOf("/")), { recursive: true });
       await Deno.copyFile(original, target);
     }
     await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 /** The tiny pipeline in the toolkit's own layout, below a prefix. */

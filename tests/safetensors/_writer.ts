@@ -64,16 +64,6 @@ export function appendTensor(
   return fileBytes(json, joined);
 }
 
-/** Runs with an empty folder, which is gone afterwards. */
-export async function inTempFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 /** Whether an error is one that a person can act on: of the right class and naming the file. */
 export function names(error: unknown, file: string): boolean {
   return error instanceof Error && error.name === "SafetensorsError" &&

@@ -2,18 +2,12 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { columnsOf } from "../../tasks/_columns.ts";
+import { ROOT, runTask } from "./_task_command.ts";
 
-const root = new URL("../..", import.meta.url).pathname;
+const root = ROOT.pathname;
 
-async function doctor(args: readonly string[], env: Record<string, string> = {}) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["task", "doctor", ...args],
-    cwd: root,
-    env: { NO_COLOR: "", LC_ALL: "C", LD_LIBRARY_PATH: "", ...env },
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
-}
+const doctor = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  runTask("doctor", args, { env: { NO_COLOR: "", LD_LIBRARY_PATH: "", ...env } });
 
 Deno.test("this machine can make pictures, and doctor says with what", async () => {
   const { code, out, err } = await doctor([]);

