@@ -3,6 +3,7 @@ import {
   decodePng,
   imageFromTensor,
   NewBieImagePipeline,
+  type PretrainedOptions,
   psnr,
   type RgbImage,
   type SchedulerName,
@@ -56,12 +57,12 @@ export async function runHealthCheck(
     readonly scheduler?: SchedulerName;
     readonly log?: (line: string) => void;
     readonly onStep?: (done: number, total: number) => void;
-  } = {},
+  } & Pick<PretrainedOptions, "device" | "dtype" | "offload"> = {},
 ): Promise<HealthCheckRun> {
-  const { model = DEMO_MODEL, log = console.error, scheduler, onStep } = options;
+  const { model = DEMO_MODEL, log = console.error, scheduler, onStep, ...loading } = options;
   const start = performance.now();
   const prompt = await Deno.readTextFile(`${DEMO_MODEL}/health_check.xml`);
-  await using pipe = await NewBieImagePipeline.fromPretrained(model, { log });
+  await using pipe = await NewBieImagePipeline.fromPretrained(model, { log, ...loading });
   const loaded = performance.now();
   const { images: [latents], timings } = await pipe.generate({
     prompt,

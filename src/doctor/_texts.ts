@@ -1,6 +1,6 @@
 import type { Texts } from "../language.ts";
 import type { Obstacle } from "../runtime/provider.ts";
-import type { OffloadMode } from "./memory.ts";
+import type { OffloadMode } from "../pipeline/memory.ts";
 import type { Role } from "./models.ts";
 
 type ObstacleTexts = {

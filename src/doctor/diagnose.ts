@@ -18,7 +18,7 @@ import {
   offloadThatFits,
   PUBLISHED_PARTS,
   PUBLISHED_PICTURE_SIZE,
-} from "./memory.ts";
+} from "../pipeline/memory.ts";
 import { isSound, type ModelFacts, SLOTS } from "./models.ts";
 import type { Area, Diagnosis, Finding, FindingCode, Fit, Severity } from "./types.ts";
 

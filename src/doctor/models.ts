@@ -1,8 +1,4 @@
 import { basename, join, resolve } from "node:path";
-import { parseVaeConfig, type VaeConfig } from "../models/autoencoder.ts";
-import { GEMMA3_MAX_TOKENS, parseGemma3Config } from "../models/gemma3.ts";
-import { parseJinaClipConfig } from "../models/jina_clip.ts";
-import { parseNextDiTConfig } from "../models/next_dit.ts";
 import {
   type CheckpointFiles,
   type CheckpointLayout,
@@ -14,7 +10,8 @@ import {
 } from "../pipeline/checkpoint.ts";
 import { openWeights, type WeightDtype, type Weights } from "../safetensors/mod.ts";
 import { elementCount } from "../tensor.ts";
-import type { PartShape } from "./memory.ts";
+import type { PartShape } from "../pipeline/memory.ts";
+import { partShape } from "../pipeline/part_shape.ts";
 
 export type { Role };
 
@@ -29,8 +26,6 @@ export interface Part extends PartShape {
   readonly dtypes: readonly WeightDtype[];
   /** Values in all tensors, those that never reach a device included. */
   readonly parameters: number;
-  /** Of a transformer: whether it has CLIP conditioning. */
-  readonly needsClip?: boolean;
 }
 
 /** A part that was found and cannot be read. */
@@ -151,96 +146,11 @@ async function readPart(role: Role, files: ComponentFiles): Promise<Part | Damag
       bytes: tensors.reduce((sum, { byteLength }) => sum + byteLength, 0),
       dtypes: [...new Set(tensors.map(({ dtype }) => dtype))].sort(),
       parameters: tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0),
-      ...shapeOf(role, json, files.config ?? path, weights),
+      ...partShape(role, json, files.config ?? path, weights),
     };
   } catch (error) {
     return { role, path, problem: error instanceof Error ? error.message : String(error) };
   }
-}
-
-/** Longest texts that people write; the encoder takes more. */
-const USUAL_CLIP_TOKENS = 512;
-
-function shapeOf(
-  role: Role,
-  json: unknown,
-  file: string,
-  weights: Weights,
-): PartShape & Pick<Part, "needsClip"> {
-  switch (role) {
-    case "transformer": {
-      const config = parseNextDiTConfig(json ?? {}, file, weights);
-      const { dim, n_heads, patch_size, sample_size } = config;
-      const imageTokens = (sample_size / patch_size) ** 2;
-      return {
-        deviceParameters: countOnDevice(weights, () => true),
-        sampleSize: sample_size,
-        needsClip: config.clip_text_dim !== undefined,
-        sequence: { tokens: imageTokens + USUAL_CAPTION_TOKENS, width: dim, heads: n_heads },
-      };
-    }
-    case "textEncoder": {
-      const config = parseGemma3Config(json, file, weights);
-      const last = config.layer_types.length - 1;
-      const absent = new RegExp(
-        `embed_tokens|lm_head|vision_tower|multi_modal|layers\\.${last}\\.|(^|\\.)norm\\.`,
-      );
-      return {
-        deviceParameters: countOnDevice(weights, (name) => !absent.test(name)),
-        sequence: {
-          tokens: GEMMA3_MAX_TOKENS,
-          width: config.hidden_size,
-          heads: config.num_attention_heads,
-        },
-      };
-    }
-    case "clipModel": {
-      const config = parseJinaClipConfig(json, file, weights);
-      return {
-        deviceParameters: countOnDevice(
-          weights,
-          (name) => !/word_embeddings|token_type_embeddings|vision_model/.test(name),
-        ),
-        sequence: {
-          tokens: USUAL_CLIP_TOKENS,
-          width: config.hidden_size,
-          heads: config.num_attention_heads,
-        },
-      };
-    }
-    case "vae": {
-      const config = parseVaeConfig(json, file, weights);
-      return {
-        deviceParameters: countOnDevice(weights, (name) => !/(^|[._])encoder\./.test(name)),
-        pixelsPerLatent: pixelsPerLatentOf(config),
-        picture: { channels: widestAtFullSize(config) },
-      };
-    }
-  }
-}
-
-/** Of a caption as people write them. */
-export const USUAL_CAPTION_TOKENS = 256;
-
-function countOnDevice({ tensors }: Weights, isOnDevice: (name: string) => boolean): number {
-  let count = 0;
-  for (const { name, shape } of tensors.values()) {
-    if (isOnDevice(name)) count += elementCount(shape);
-  }
-  return count;
-}
-
-function pixelsPerLatentOf(config: VaeConfig): number {
-  return config._class_name === "AutoencoderKL"
-    ? 2 ** (config.block_out_channels.length - 1)
-    : config.upsampling_scaling_factor ** (config.num_decoder_blocks.length - 1);
-}
-
-/** The widest feature map of the picture's size: what the last upsampling writes. */
-function widestAtFullSize(config: VaeConfig): number {
-  return config._class_name === "AutoencoderKL"
-    ? config.block_out_channels[1] ?? config.block_out_channels[0]!
-    : config.decoder_block_out_channels.at(-1)!;
 }
 
 async function exists(path: string): Promise<boolean> {
