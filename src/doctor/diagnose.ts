@@ -202,7 +202,7 @@ function modelFindings(facts: Facts, fits: readonly Fit[], language: Language): 
     findings.push(finding("models", "part-missing", "error", message, copyPart(path)));
   }
   if (model.layout === undefined && findings.length === 0) {
-    const message = text.modelAbsent(model.folder, model.problem ?? "");
+    const message = model.problem ?? "";
     const fix = model.folder === "." ? "git checkout -- models/demo" : "deno task doctor";
     findings.push(finding("models", "model-absent", "error", message, fix));
   }

@@ -1,4 +1,6 @@
 import { basename, join, resolve } from "node:path";
+import { explainError } from "../errors.ts";
+import type { Language } from "../language.ts";
 import {
   type CheckpointFiles,
   type CheckpointLayout,
@@ -73,22 +75,28 @@ function isUsable(part: Part | DamagedPart | undefined): part is Part {
   return part !== undefined && isSound(part);
 }
 
-/** Reads headers and configurations of the model in a folder; no weight is loaded. */
-export async function readModel(folder: string): Promise<ModelFacts> {
+/**
+ * Reads headers and configurations of the model in a folder; no weight is loaded.
+ *
+ * @param language In which problems are told.
+ */
+export async function readModel(folder: string, language: Language = "en"): Promise<ModelFacts> {
   const nothing = { folder, isDemo: false, pictureSize: 0, parts: [], missing: [] };
   let files: CheckpointFiles;
   try {
     files = await findCheckpoint(folder);
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = explainError(error, language);
     const { filled, missing } = await slotsIn(folder);
     const parts = await Promise.all(
-      filled.map(({ role, path }) => readPart(role, slotFiles(path))),
+      filled.map(({ role, path }) => readPart(role, slotFiles(path), language)),
     );
     return { ...nothing, parts, missing, problem };
   }
   const parts = await Promise.all(
-    ROLES.flatMap((role) => files[role] === undefined ? [] : [readPart(role, files[role])]),
+    ROLES.flatMap((role) =>
+      files[role] === undefined ? [] : [readPart(role, files[role], language)]
+    ),
   );
   const partOf = (role: Role) => parts.find((part) => part.role === role);
   const [transformer, vae] = [partOf("transformer"), partOf("vae")];
@@ -134,7 +142,11 @@ async function open({ weights: path, config }: ComponentFiles) {
   return { weights, json };
 }
 
-async function readPart(role: Role, files: ComponentFiles): Promise<Part | DamagedPart> {
+async function readPart(
+  role: Role,
+  files: ComponentFiles,
+  language: Language,
+): Promise<Part | DamagedPart> {
   const path = files.weights;
   try {
     const { weights, json } = await open(files);
@@ -149,7 +161,7 @@ async function readPart(role: Role, files: ComponentFiles): Promise<Part | Damag
       ...partShape(role, json, files.config ?? path, weights),
     };
   } catch (error) {
-    return { role, path, problem: error instanceof Error ? error.message : String(error) };
+    return { role, path, problem: explainError(error, language) };
   }
 }
 

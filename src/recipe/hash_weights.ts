@@ -104,6 +104,7 @@ async function hashFile(path: string, signal: AbortSignal | undefined): Promise<
   if (after.identity === before.identity) return sha256;
   throw new NewBieError(
     `${path} was changed while its checksum was taken. Wait until it is complete, and try again.`,
+    { zh: `${path} 在计算校验和时被改动。请等它写完后再试。` },
   );
 }
 

@@ -2,6 +2,8 @@
  * A small safetensors writer, made from the format's description alone: eight bytes of length, JSON,
  * data. It writes what it is told to, right or wrong.
  */
+import { SafetensorsError } from "../../src/safetensors/mod.ts";
+import { saysSameInChinese } from "../_languages.ts";
 
 /** What the header says of one tensor; of any type, so that it can be wrong. */
 export interface Description {
@@ -64,8 +66,12 @@ export function appendTensor(
   return fileBytes(json, joined);
 }
 
-/** Whether an error is one that a person can act on: of the right class and naming the file. */
+/**
+ * Whether an error is one that a person can act on: of the right class, naming the file, and saying
+ * the same in Chinese.
+ */
 export function names(error: unknown, file: string): boolean {
-  return error instanceof Error && error.name === "SafetensorsError" &&
-    "file" in error && error.file === file && error.message.startsWith(file);
+  return error instanceof SafetensorsError && error.file === file &&
+    error.message.startsWith(file) && error.explain("zh").startsWith(`${file}：`) &&
+    saysSameInChinese(error);
 }

@@ -65,6 +65,8 @@ Deno.test("a folder without a model is an answer: exit 0, since the demo model i
     assert.equal(code, 0);
     assert.match(out, /✗ No model was found/);
     assert.match(out, /deno task create --model models\/demo/);
+    const chinese = await doctor(["--model", folder, "--lang", "zh"]);
+    assert.match(chinese.out, /✗ .*没有找到模型/);
   } finally {
     await Deno.remove(folder);
   }

