@@ -17,7 +17,7 @@ clip_model         ids [1, L] → pooled_*
 vae, vae_kl        latents → image_*
 
 Inputs are drawn on the CPU from a seed, so that they are the same everywhere. On stdout one JSON
-object: for each output ‖half − float32‖ / ‖float32‖, PyTorch's own error, and whether all is finite.
+object: for each output ‖half − float32‖ / ‖float32‖, PyTorch's own error, and whether it is finite.
 """
 
 import argparse
@@ -164,7 +164,8 @@ def errors_of(tensors):
         if not name.endswith("_float32"):
             continue
         output = name.removesuffix("_float32")
-        half = next(tensors[output + end] for end in ("_bfloat16", "_float16") if output + end in tensors)
+        halves = [tensors.get(output + end) for end in ("_bfloat16", "_float16")]
+        half = next(values for values in halves if values is not None)
         error = ((half.double() - exact.double()).norm() / exact.double().norm()).item()
         finite = bool(half.isfinite().all() and exact.isfinite().all())
         # JSON has no NaN.

@@ -5,11 +5,11 @@ JinaClip         the text tower of Jina CLIP v2 (jinaai/xlm-roberta-flash-implem
 Gemma3           transformers' own Gemma3TextModel, without the last layer, which no feature needs
 AutoencoderTiny, AutoencoderKL   the decoders of diffusers' classes of these names
 
-A baseline must be as good as PyTorch without kernels of one's own allows: fused norms and attention,
-grouped heads without copies, no masks, each caption at its exact length, rotary tables made once,
-what depends on the text alone computed once a prompt, and nothing that makes torch.compile stop. As
-in upstream the residual stream has the type of the weights, while norms and rotations compute in
-float32. What goes in and comes out is float32.
+A baseline must be as good as PyTorch without kernels of one's own allows: fused norms and
+attention, grouped heads without copies, no masks, each caption at its exact length, rotary tables
+made once, what depends on the text alone computed once a prompt, and nothing that makes
+torch.compile stop. As in upstream the residual stream has the type of the weights, while norms and
+rotations compute in float32. What goes in and comes out is float32.
 """
 
 import json
@@ -34,7 +34,7 @@ def rope_tables(angles, device):
 
 
 def next_dit_rope(config, length, rows, columns, device):
-    """The tables of `length` caption tokens at (i, 0, 0) and of patches at (length, row, column)."""
+    """The tables of caption tokens at (i, 0, 0) and of patches at (length, row, column)."""
     places = torch.arange(rows * columns)
     caption = [torch.arange(length), torch.zeros(length), torch.zeros(length)]
     image = [torch.full((rows * columns,), length), places // columns, places % columns]
@@ -70,6 +70,17 @@ class RMSNorm(nn.Module):
         return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
 
 
+# Not each of PyTorch's kernels knows groups of heads; for those that do not, heads are repeated.
+REPEAT_HEADS = False
+
+
+def grouped_attention(q, k, v):
+    """q [B, H, L, D], k and v [B, H / n, L, D]."""
+    if REPEAT_HEADS:
+        k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) for t in (k, v))
+    return F.scaled_dot_product_attention(q, k, v, enable_gqa=not REPEAT_HEADS)
+
+
 class JointAttention(nn.Module):
     def __init__(self, dim, heads, kv_heads):
         super().__init__()
@@ -82,8 +93,7 @@ class JointAttention(nn.Module):
     def forward(self, x, rope):
         q, k, v = self.qkv(x).unflatten(-1, (-1, self.width)).split(self.heads, dim=2)
         q, k = rotate_pairs(self.q_norm(q), rope), rotate_pairs(self.k_norm(k), rope)
-        q, k, v = (t.transpose(1, 2) for t in (q, k, v))
-        mixed = F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+        mixed = grouped_attention(*(t.transpose(1, 2) for t in (q, k, v)))
         return self.out(mixed.transpose(1, 2).flatten(2))
 
 
@@ -117,7 +127,7 @@ class Block(nn.Module):
             self.adaLN_modulation = linear_after_silu(min(dim, 1024), 4 * dim)
 
     def forward(self, x, rope, condition=None):
-        """condition: [B, 1, min(dim, 1024)] after SiLU, or None for the context refiner's blocks."""
+        """condition: [B, 1, min(dim, 1024)] after SiLU; None in the context refiner's blocks."""
         if condition is None:
             x = x + self.attention_norm2(self.attention(self.attention_norm1(x), rope))
             return x + self.ffn_norm2(self.feed_forward(self.ffn_norm1(x)))
@@ -174,7 +184,7 @@ class NextDiT(nn.Module):
         self.clip_text_pooled_proj = nn.Sequential(RMSNorm(pooled), nn.Linear(pooled, pooled))
 
     def text(self, features, pooled, caption_rope):
-        """Once a prompt: features [B, L, cap_feat_dim] and pooled text [B, P] → [B, L, dim], [B, P]."""
+        """Once a prompt: features [B, L, cap_feat_dim], pooled [B, P] → [B, L, dim], [B, P]."""
         kind = self.x_embedder.weight.dtype
         caption = self.cap_embedder(features.to(kind))
         for block in self.context_refiner:
@@ -309,10 +319,17 @@ class TinyBlock(nn.Module):
         return F.relu(self.conv(x) + x)
 
 
+TINY_DEFAULTS = {"act_fn": "relu", "scaling_factor": 1, "shift_factor": 0, "out_channels": 3} | {
+    "decoder_block_out_channels": [64] * 4,
+    "num_decoder_blocks": [3, 3, 3, 1],
+    "upsampling_scaling_factor": 2,
+}
+
+
 class AutoencoderTiny(nn.Module):
     def __init__(self, config):
         super().__init__()
-        self.config = config
+        self.config = config = TINY_DEFAULTS | config
         assert config["act_fn"] == "relu"
         widths, counts = config["decoder_block_out_channels"], config["num_decoder_blocks"]
         layers = [conv3(config["latent_channels"], widths[0]), nn.ReLU()]
