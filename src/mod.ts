@@ -11,7 +11,7 @@ export type * from "./pipeline/types.ts";
 export { CheckpointNotFoundError } from "./pipeline/checkpoint.ts";
 export { DeviceMemoryError } from "./pipeline/device_memory_error.ts";
 export { NonFiniteError } from "./pipeline/non_finite_error.ts";
-export { CheckpointError, type WeightProblem } from "./onnx/mod.ts";
+export { CheckpointError, type Device, type Dtype, type WeightProblem } from "./onnx/mod.ts";
 export { SessionError } from "./runtime/session.ts";
 export { SafetensorsError } from "./safetensors/mod.ts";
 export { TokenizerError } from "./tokenizer/mod.ts";

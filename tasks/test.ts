@@ -2,7 +2,8 @@
 import { writeFileAtomically } from "../src/files.ts";
 import { encodePng, NewBieError } from "../src/mod.ts";
 import { GUIDANCE_SCALE, judge, runHealthCheck, SEED, STEPS } from "./_health_check.ts";
-import { duration, inLanguage, run, task } from "./_task.ts";
+import { addModelOptions, type ModelOptions } from "./_model_options.ts";
+import { duration, inLanguage, language, run, task } from "./_task.ts";
 
 const OUTPUT = "success_output.png";
 /** Named, so that the task needs no leave to write anywhere else. */
@@ -47,9 +48,17 @@ const text = inLanguage({
 const command = task("test", text.description)
   .addHelpText("after", `\n${text.example}\n  deno task test --json`);
 
-await run(command, async () => {
+addModelOptions(command);
+
+await run<ModelOptions & { json?: true }>(command, async ({ device, dtype, offload }) => {
   const start = performance.now();
-  const result = await runHealthCheck({ onStep: showProgress });
+  const result = await runHealthCheck({
+    device,
+    dtype,
+    offload,
+    language,
+    onStep: showProgress,
+  });
   const { image } = result;
   await writeFileAtomically(OUTPUT, encodePng(image), TEMPORARY);
   const timings = { ...result.timings, total: performance.now() - start };

@@ -229,7 +229,7 @@ export function compileJinaClip(
     x = norm(add(x, selfAttention(x, scope.scope("mixer"), tower)), scope, "norm1", tower);
     x = norm(add(x, feedForward(x, scope.scope("mlp"), tower)), scope, "norm2", tower);
   }
-  graph.output("pooled", cast(mean(x, 1), INTERFACE_TYPE), [1, hidden_size]);
+  graph.output("pooled", mean(cast(x, INTERFACE_TYPE), 1), [1, hidden_size]);
   parameters.check();
   return {
     graph: graph.compile(),

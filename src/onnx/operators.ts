@@ -97,8 +97,6 @@ export function silu(x: Value): Value {
 
 /** The exponent of a mean square that no activation comes near. */
 const FAR_ABOVE = 60;
-/** Values that a thread block of the gated norm's kernel takes at a time. */
-const GATED_GROUP = 256;
 
 /**
  * silu(gate) · x by element, the gate of SwiGLU (Shazeer 2020); the last extent is `width`.
@@ -111,18 +109,13 @@ export function swiglu(gate: Value, x: Value, width: number): Value {
   same("swiglu", gate, x);
   const { graph } = x;
   const type = floatType(x);
-  const group = commonDivisor(width, GATED_GROUP);
   // float16 cannot hold the scale.
   if (graph.device === "cpu" || type === "float16") return mul(silu(gate), x);
-  const weight = graph.vector(new Array<number>(group).fill(2 ** (FAR_ABOVE / 2)), type);
-  return graph.node("GatedRMSNorm", [x, gate, weight], type, {
+  const weight = graph.vector(new Array<number>(width).fill(2 ** (FAR_ABOVE / 2)), type);
+  return graph.node("GatedRMSNorm", [x, weight, gate], type, {
     domain: MICROSOFT_DOMAIN,
     attributes: { epsilon: float(2 ** FAR_ABOVE) },
   });
-}
-
-function commonDivisor(a: number, b: number): number {
-  return b === 0 ? a : commonDivisor(b, a % b);
 }
 
 /** GELU, exact (with erf) or with the tanh approximation (Hendrycks & Gimpel 2016). */
@@ -245,7 +238,7 @@ export function layerNorm(
 }
 
 /**
- * Rotary position embedding (Su et al. 2021) of [B, S, heads · headDim] by tables of cosines and
+ * Rotary position embedding (Su et al. 2021) of [1, S, heads · headDim] by tables of cosines and
  * sines, each [S, headDim / 2].
  *
  * @param pairs `adjacent` rotates (x₀, x₁), (x₂, x₃)…, the complex form; `halves` rotates
@@ -258,9 +251,10 @@ export function rotaryEmbedding(
   pairs: "adjacent" | "halves",
 ): Value {
   same("rotaryEmbedding", x, tables.cos);
-  const firstPosition = x.graph.integers([0]);
-  return x.graph.node("RotaryEmbedding", [x, firstPosition, tables.cos, tables.sin], x.type, {
-    domain: MICROSOFT_DOMAIN,
+  const { graph } = x;
+  const one = graph.integers([0]);
+  const batched = (table: Value) => graph.node("Unsqueeze", [table, one], table.type);
+  return graph.node("RotaryEmbedding", [x, batched(tables.cos), batched(tables.sin)], x.type, {
     attributes: { interleaved: int(pairs === "adjacent" ? 1 : 0), num_heads: int(heads) },
   });
 }

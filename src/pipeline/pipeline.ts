@@ -5,6 +5,7 @@
  */
 import { NewBieError, RequestError } from "../errors.ts";
 import { imageFromTensor, type RgbImage } from "../image/mod.ts";
+import type { Language, Texts } from "../language.ts";
 import { checkPlaces } from "../models/next_dit.ts";
 import { type Device, type Dtype, dtypePolicy } from "../onnx/mod.ts";
 import {
@@ -87,6 +88,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
   readonly dtype: Dtype;
   readonly #parts: Components;
   readonly #log: (line: string) => void;
+  readonly #language: Language;
   /** What {@linkcode encodePrompt} said of the padding in its features. */
   readonly #masks = new WeakMap<Tensor, Tensor>();
 
@@ -95,7 +97,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     device: Device,
     dtype: Dtype,
     parts: Components,
-    log: (line: string) => void,
+    { log, language }: { log: (line: string) => void; language: Language },
   ) {
     this.checkpoint = files;
     this.layout = files.layout;
@@ -104,6 +106,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     this.dtype = dtype;
     this.#parts = parts;
     this.#log = log;
+    this.#language = language;
   }
 
   /**
@@ -126,15 +129,15 @@ export class NewBieImagePipeline implements AsyncDisposable {
     folder: string,
     options: PretrainedOptions = {},
   ): Promise<NewBieImagePipeline> {
-    const { device: asked = "auto", dtype = "auto", offload = "auto", log = console.error } =
-      options;
+    const { device: asked = "auto", dtype = "auto", offload = "auto" } = options;
+    const { language = "en", log = console.error } = options;
     checkChoice("device", asked, ["auto", "cpu", "cuda"]);
     checkChoice("dtype", dtype, ["auto", "float32", "bfloat16", "float16"]);
     checkChoice("offload", offload, ["auto", ...OFFLOAD_MODES]);
     const files = await findCheckpoint(folder);
-    log(describeCheckpoint(files, folder));
+    log(describeCheckpoint(files, folder, language));
     const place = await findPlace(asked);
-    if (asked === "auto") log(describePlace(place));
+    if (asked === "auto") log(TEXTS[language].place(place));
     const policy = dtypePolicy(place.device, dtype);
     if (policy === undefined) {
       throw new RequestError(`dtype is "${dtype}", but the CPU computes in float32 alone.`, {
@@ -153,7 +156,13 @@ export class NewBieImagePipeline implements AsyncDisposable {
         return offloadThatFits(estimate, memoryFree) ?? "sequential";
       },
     });
-    const pipeline = new NewBieImagePipeline(files, place.device, policy.compute, parts, log);
+    const pipeline = new NewBieImagePipeline(
+      files,
+      place.device,
+      policy.compute,
+      parts,
+      { log, language },
+    );
     if (parts.offload === "none") await pipeline.#loadSessions();
     return pipeline;
   }
@@ -500,7 +509,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
       );
     }
     if (ids.length <= maxTokens) return ids;
-    this.#log(`A prompt has ${ids.length} tokens; ${name} reads the first ${maxTokens}.`);
+    this.#log(TEXTS[this.#language].cut(ids.length, name, maxTokens));
     return tokenizer.encode(text, { maxLength: maxTokens });
   }
 
@@ -566,9 +575,23 @@ async function findPlace(asked: "auto" | Device): Promise<DeviceChoice> {
   return asked === "cuda" ? { device: "cuda", ...await gpuMemory() } : { device: "cpu" };
 }
 
-function describePlace({ device, gpu, reason }: DeviceChoice): string {
-  return device === "cuda" ? `On CUDA: ${gpu ?? "an NVIDIA GPU"}.` : `On the CPU: ${reason!.en}.`;
-}
+/** What the log says. */
+const TEXTS: Texts<{
+  readonly place: (place: DeviceChoice) => string;
+  readonly cut: (tokens: number, encoder: string, read: number) => string;
+}> = {
+  en: {
+    place: ({ gpu, reason }) =>
+      reason === undefined ? `On CUDA: ${gpu ?? "an NVIDIA GPU"}.` : `On the CPU: ${reason.en}.`,
+    cut: (tokens, encoder, read) =>
+      `A prompt has ${tokens} tokens; ${encoder} reads the first ${read}.`,
+  },
+  zh: {
+    place: ({ gpu, reason }) =>
+      reason === undefined ? `使用 CUDA：${gpu ?? "NVIDIA GPU"}。` : `使用 CPU：${reason.zh}。`,
+    cut: (tokens, encoder, read) => `提示词有 ${tokens} 个词元；${encoder} 只读取前 ${read} 个。`,
+  },
+};
 
 /** Width and height that a model was trained for, in pixels. */
 function pictureSize(parts: readonly SizedPart[]): number {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { RgbImage } from "../image/mod.ts";
+import type { Language } from "../language.ts";
 import type { Device, Dtype } from "../onnx/mod.ts";
 import type { GeneratorOptions } from "../random/mod.ts";
 import type { Scheduler, SchedulerName } from "../schedulers/mod.ts";
@@ -35,6 +36,12 @@ export interface PretrainedOptions {
    * @default {"auto"}
    */
   readonly offload?: "auto" | OffloadMode;
+  /**
+   * In which the log speaks.
+   *
+   * @default {"en"}
+   */
+  readonly language?: Language;
   /**
    * Receives what a person should know about the loading, a line each.
    *

@@ -76,7 +76,7 @@ export class VaeDecoder implements AsyncDisposable {
     device: Device,
     fallback?: VaeFallback,
   ): Promise<VaeDecoder> {
-    const whole = await Session.create(graphs.whole, { device });
+    const whole = await Session.create(graphs.whole, { device, mayUseCpu: true });
     return new VaeDecoder(config, graphs, device, whole, fallback);
   }
 
@@ -131,7 +131,7 @@ export class VaeDecoder implements AsyncDisposable {
     this.#fallback.log("The VAE overflows in float16; it decodes in float32 from now on.");
     const graphs = this.#fallback.exactGraphs();
     await this.#whole[Symbol.asyncDispose]();
-    this.#whole = await Session.create(graphs.whole, { device: this.#device });
+    this.#whole = await Session.create(graphs.whole, { device: this.#device, mayUseCpu: true });
     this.#graphs = graphs;
     return true;
   }

@@ -37,9 +37,9 @@ const BINDINGS = fileURLToPath(
 export async function chooseDevice(
   host: Host = localHost(),
   probe: () => Promise<void> = probeCuda,
+  { os, arch }: { readonly os: string; readonly arch: string } = Deno.build,
 ): Promise<DeviceChoice> {
   const onCpu = (en: string, zh: string): DeviceChoice => ({ device: "cpu", reason: { en, zh } });
-  const { os, arch } = host.system();
   if (os !== "linux" || arch !== "x86_64") {
     return onCpu(
       `CUDA needs Linux on x86_64, and this is ${os} on ${arch}`,

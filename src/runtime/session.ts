@@ -55,6 +55,13 @@ function sessionError(graph: string, doing: string, cause: unknown): SessionErro
 /** Options of {@linkcode Session.create}. */
 export interface SessionOptions {
   readonly device: Device;
+  /**
+   * Whether the CPU may compute what CUDA has no kernel for, such as shapes. Otherwise a graph that
+   * would need it is refused.
+   *
+   * @default {false}
+   */
+  readonly mayUseCpu?: boolean;
 }
 
 /** A graph ready to run on a device. */
@@ -72,10 +79,14 @@ export class Session implements AsyncDisposable {
    *
    * @throws {OutOfMemoryError} When the weights do not fit into the device's memory.
    * @throws {SessionError} When ONNX Runtime refuses the graph or cannot read the weights; on CUDA
-   *   also when it has no CUDA kernel for a node: nothing falls back to the CPU.
+   *   also when it has no CUDA kernel for a node, unless the CPU may compute it.
    */
-  static async create(graph: CompiledGraph, { device }: SessionOptions): Promise<Session> {
+  static async create(
+    graph: CompiledGraph,
+    { device, mayUseCpu = false }: SessionOptions,
+  ): Promise<Session> {
     const entries: Record<string, string> = device === "cuda" ? { ...CUDA_ENTRIES } : {};
+    if (device === "cuda" && !mayUseCpu) entries.disable_cpu_ep_fallback = "1";
     if (graph.weightFolder !== undefined) {
       entries.model_external_initializers_file_folder_path = graph.weightFolder;
     }
@@ -136,7 +147,6 @@ export class Session implements AsyncDisposable {
 const CUDA_ENTRIES = {
   // The arena would take memory for weights in steps that double.
   use_device_allocator_for_initializers: "1",
-  disable_cpu_ep_fallback: "1",
 };
 
 /** `ORT_LOGGING_LEVEL_ERROR`: warnings about node placement are for developers. */
