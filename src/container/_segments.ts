@@ -1,5 +1,6 @@
 /** Archives that are not written anywhere: where each of their bytes comes from. */
 import { open } from "node:fs/promises";
+import { NewBieError } from "../errors.ts";
 import {
   encodeHeader,
   END_OF_ARCHIVE,
@@ -54,32 +55,36 @@ export function sizeOf(segments: readonly Segment[]): number {
 }
 
 /**
- * The bytes from a place on, in pieces.
+ * The bytes from a place on, up to another, in pieces.
  *
  * @throws {Error} What the file system reports; `TornFileError` when a file is shorter than it was.
  */
 export async function* readSegments(
   segments: readonly Segment[],
   from = 0,
+  to = Infinity,
 ): AsyncGenerator<Uint8Array> {
   let start = 0;
   for (const segment of segments) {
     const size = sizeOfOne(segment);
-    const skipped = Math.max(0, from - start);
+    const first = Math.max(0, from - start);
+    const end = Math.min(size, to - start);
     start += size;
-    if (skipped >= size) continue;
-    if ("bytes" in segment) yield segment.bytes.subarray(skipped);
-    else yield* readFilePart(segment.file, skipped, size);
+    if (first >= end) continue;
+    if ("bytes" in segment) yield segment.bytes.subarray(first, end);
+    else yield* readFilePart(segment.file, first, end);
   }
 }
 
 /** A file has fewer bytes than it had when it was looked at. */
-export class TornFileError extends Error {
+export class TornFileError extends NewBieError {
   override name = "TornFileError";
   readonly file: string;
 
   constructor(file: string) {
-    super(`${file} was changed while it was read.`);
+    super(`${file} was changed while it was read. Wait until it is complete, and try again.`, {
+      zh: `${file} 在读取期间发生了变化。请等它写完后再试。`,
+    });
     this.file = file;
   }
 }
