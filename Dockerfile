@@ -27,9 +27,9 @@ COPY packages/ node_modules/
 COPY app/ ./
 # Patches, and the sources as JavaScript. Deno's databases beside them differ from run to run, and it
 # does without.
-ENV DENO_DIR=/deno
+ENV DENO_DIR=/deno NO_COLOR=1
 RUN deno task --quiet install \
-  && deno cache --quiet --frozen --cached-only src/mod.ts tasks/*.ts \
+  && deno cache --quiet --frozen src/mod.ts tasks/*.ts \
   && find /deno -mindepth 1 -maxdepth 1 ! -name gen -exec rm -r {} +
 
 FROM ${BASE}

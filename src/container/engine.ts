@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { stripVTControlCharacters } from "node:util";
 import { NewBieError } from "../errors.ts";
 import { type Docker, type DockerContainer, openDocker } from "./_docker.ts";
 import { type Message, readMessages } from "./_messages.ts";
@@ -236,7 +237,8 @@ async function follow(
     id = aux?.ID ?? id;
     const lines = (line + stream).split("\n");
     line = lines.pop()!;
-    for (const text of lines) {
+    for (const coloured of lines) {
+      const text = stripVTControlCharacters(coloured).trimEnd();
       const [, number, total, instruction] = STEP.exec(text) ?? [];
       const [, image] = MADE.exec(text) ?? [];
       if (image !== undefined) made.push(image);
