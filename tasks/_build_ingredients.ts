@@ -14,7 +14,7 @@ import {
   TINI,
 } from "../src/integrity/mod.ts";
 import { texts } from "./_build_texts.ts";
-import { megabytes, ProgressLine } from "./_engine.ts";
+import { megabytes, ProgressLine } from "./_container_engine.ts";
 import { findRegistry } from "./_install_cuda.ts";
 import { download, DownloadError } from "./_install_download.ts";
 import { TaskFailure } from "./_task.ts";

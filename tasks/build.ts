@@ -26,7 +26,7 @@ import { RequestError } from "../src/errors.ts";
 import { BASE_IMAGES } from "../src/integrity/mod.ts";
 import { gatherIngredients } from "./_build_ingredients.ts";
 import { texts } from "./_build_texts.ts";
-import { cancellable, connectEngine, megabytes, ProgressLine } from "./_engine.ts";
+import { cancellable, connectEngine, megabytes, ProgressLine } from "./_container_engine.ts";
 import { duration, run, task, TaskFailure } from "./_task.ts";
 
 interface Options {
