@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
+import { stripVTControlCharacters } from "node:util";
 import { NewBieError } from "../errors.ts";
-import { type Docker, type DockerContainer, type DockerFault, openDocker } from "./_docker.ts";
+import { type Docker, type DockerContainer, openDocker } from "./_docker.ts";
 import { type Message, readMessages } from "./_messages.ts";
 import { addressText } from "./engine_address.ts";
 import { asEngineError, BuildError, EngineError } from "./engine_error.ts";
@@ -14,7 +15,6 @@ import type {
 } from "./types.ts";
 
 const NOT_FOUND = 404;
-const CONFLICT = 409;
 /** How the classic builder and Podman begin a step. */
 const STEP = /^(?:Step|STEP) (\d+)\/(\d+) ?: (.*)$/;
 /** How the classic builder tells the image or the container that a step made. */
@@ -116,11 +116,11 @@ export class Engine {
    * @throws {BuildError} When a step fails.
    */
   async build(
-    { context, arguments: buildargs, labels, platform, signal }: BuildRequest,
+    { context, arguments: buildargs, base, labels, platform, signal }: BuildRequest,
     onEvent: (event: BuildEvent) => void = () => {},
   ): Promise<string> {
     const made: string[] = [];
-    let isBuilt = false;
+    const kept = [base];
     try {
       const id = await this.#ask(async () => {
         const options = {
@@ -136,11 +136,11 @@ export class Engine {
         const stream = await this.#docker.buildImage(context, options);
         return await follow(this.#messages(stream, signal), made, onEvent);
       });
-      isBuilt = true;
+      kept.push(id);
       return id;
     } finally {
       context.destroy();
-      await this.#removeMade(made, isBuilt);
+      await this.#removeMade(made, kept);
     }
   }
 
@@ -213,15 +213,11 @@ export class Engine {
    * Removes what a build leaves: the images of its steps, which the engine keeps as a cache that no
    * build here uses. Those that a finished image stands on are refused, and stay.
    */
-  async #removeMade(made: readonly string[], isBuilt: boolean): Promise<void> {
+  async #removeMade(made: readonly string[], kept: readonly string[]): Promise<void> {
     for (const id of made.toReversed()) {
-      try {
-        await this.#docker.getImage(id).remove({ noprune: false });
-      } catch (error) {
-        const { statusCode } = error as DockerFault;
-        const isKept = statusCode === NOT_FOUND || statusCode === CONFLICT;
-        if (!isKept && isBuilt) throw asEngineError(error, this.address);
-      }
+      if (kept.some((whole) => whole.replace("sha256:", "").startsWith(id))) continue;
+      // What cannot be removed must not hide how the build ended.
+      await this.#docker.getImage(id).remove().catch(() => {});
     }
   }
 }
@@ -241,7 +237,8 @@ async function follow(
     id = aux?.ID ?? id;
     const lines = (line + stream).split("\n");
     line = lines.pop()!;
-    for (const text of lines) {
+    for (const coloured of lines) {
+      const text = stripVTControlCharacters(coloured).trimEnd();
       const [, number, total, instruction] = STEP.exec(text) ?? [];
       const [, image] = MADE.exec(text) ?? [];
       if (image !== undefined) made.push(image);

@@ -32,6 +32,8 @@ export interface BuildRequest {
   /** A tar archive with a Dockerfile at its top. */
   readonly context: Readable;
   readonly arguments: Readonly<Record<string, string>>;
+  /** The id of the image that it builds on. */
+  readonly base: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly platform: string;
   readonly signal?: AbortSignal | undefined;
