@@ -1,4 +1,4 @@
-import { access } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Texts } from "../language.ts";
 import type { Checksums } from "./checksum_list.ts";
@@ -46,9 +46,9 @@ export async function checkFiles(
   let bytes = 0;
   const outcomes = await hashFiles(present.map((path) => join(root, path)), {
     ...options,
-    onProgress(count) {
-      bytes = count;
-      options.onProgress?.(count);
+    onProgress(done, total) {
+      bytes = done;
+      options.onProgress?.(done, total);
     },
   });
   const changed: ChangedFile[] = [];
@@ -92,7 +92,7 @@ function platformFolder({ os, arch }: { readonly os: string; readonly arch: stri
 /** A link that leads nowhere is no file. */
 async function exists(path: string): Promise<boolean> {
   try {
-    await access(path);
+    await stat(path);
     return true;
   } catch (error) {
     return !["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");

@@ -8,8 +8,8 @@ export type { HashOutcome };
 export interface HashFilesOptions {
   /** Ends the work; what is thrown then is the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told how many bytes of all files have been read. */
-  readonly onProgress?: ((bytes: number) => void) | undefined;
+  /** Is told how many bytes have been read, and how many there are in all files. */
+  readonly onProgress?: ((bytes: number, total: number) => void) | undefined;
   /**
    * How many files at once, each in a thread of its own.
    *
@@ -52,7 +52,7 @@ export async function hashFiles(
   const wanted = threads ??
     (total < BYTES_WORTH_THREADS ? 1 : Math.min(MOST_THREADS, navigator.hardwareConcurrency));
   let done = 0;
-  const onBytes = (count: number) => onProgress?.(done += count);
+  const onBytes = (count: number) => onProgress?.(done += count, total);
   const outcomes = new Array<HashOutcome>(paths.length);
   // The largest first: nobody waits in the end for one that was begun late.
   const queue = [...paths.keys()].sort((a, b) => sizes[b]! - sizes[a]!);

@@ -35,9 +35,9 @@ export async function updateChecksums(
   let bytes = 0;
   const outcomes = await hashFiles(paths.map((path) => join(root, path)), {
     ...options,
-    onProgress(count) {
-      bytes = count;
-      options.onProgress?.(count);
+    onProgress(done, total) {
+      bytes = done;
+      options.onProgress?.(done, total);
     },
   });
   const problems = outcomes.flatMap(({ problem }) => problem === undefined ? [] : [problem]);
