@@ -17,7 +17,10 @@ export interface Docker {
     readonly Arch: string;
     readonly Components?: readonly { readonly Name: string }[];
   }>;
-  info(): Promise<{ readonly Runtimes?: Readonly<Record<string, unknown>> }>;
+  info(): Promise<{
+    readonly Runtimes?: Readonly<Record<string, unknown>>;
+    readonly SecurityOptions?: readonly string[] | null;
+  }>;
   getImage(name: string): DockerImage;
   /** Answers when the engine has read the last byte of the archive, or has failed before. */
   loadImage(archive: Readable, options?: Options): Promise<Readable>;

@@ -47,23 +47,20 @@ export class Engine {
     );
     try {
       const { Version, ApiVersion, Os, Arch, Components = [] } = await docker.version();
+      const { Runtimes = {}, SecurityOptions } = await docker.info();
       const isPodman = Components.some(({ Name }) => Name.startsWith("Podman"));
       const facts = {
         product: isPodman ? "Podman" : "Docker",
         version: Version,
         apiVersion: ApiVersion,
         platform: `${Os}/${Arch}`,
+        isRootless: SecurityOptions?.some((option) => option.includes("rootless")) ?? false,
+        hasNvidiaRuntime: "nvidia" in Runtimes,
       };
       return new Engine(docker, facts, text);
     } catch (error) {
       throw asEngineError(error, text);
     }
-  }
-
-  /** Whether the engine can hand NVIDIA GPUs to a container by the runtime of that name. */
-  async hasNvidiaRuntime(): Promise<boolean> {
-    const { Runtimes = {} } = await this.#ask(() => this.#docker.info());
-    return "nvidia" in Runtimes;
   }
 
   /** What the engine knows of an image; undefined when it has none of that name. */

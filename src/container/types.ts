@@ -1,4 +1,4 @@
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 
 /** Where an engine listens. */
 export type EngineAddress =
@@ -13,6 +13,10 @@ export interface EngineFacts {
   readonly apiVersion: string;
   /** As Go writes it: `linux/amd64`. */
   readonly platform: string;
+  /** Whether a container's root is nobody but the user that runs the engine. */
+  readonly isRootless: boolean;
+  /** Whether it hands NVIDIA GPUs to containers by a runtime of that name. */
+  readonly hasNvidiaRuntime: boolean;
 }
 
 /** What an engine knows of an image. */
@@ -63,14 +67,26 @@ export interface Mount {
   readonly isReadOnly: boolean;
 }
 
-/** What runs in a container. */
+/** What runs in a container, of which nothing is left in the end. */
 export interface RunRequest {
   readonly image: string;
   readonly command: readonly string[];
   readonly mounts: readonly Mount[];
   readonly environment: Readonly<Record<string, string>>;
-  /** `uid:gid`; the image's own where it is absent. */
-  readonly user?: string | undefined;
-  readonly usesGpus: boolean;
-  readonly signal?: AbortSignal | undefined;
+  /** `uid:gid` */
+  readonly user: string;
+  readonly hasGpus: boolean;
+  /** The terminal that it gets; absent where there is none. */
+  readonly terminal?: RunTerminal | undefined;
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  /** Signals to pass on, such as `SIGINT`. */
+  readonly onSignal: (pass: (name: string) => void) => void;
+}
+
+/** A terminal, as far as a container is concerned. */
+export interface RunTerminal {
+  readonly size: () => { readonly columns: number; readonly rows: number };
+  readonly onResize: (resized: () => void) => void;
 }
