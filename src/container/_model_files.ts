@@ -44,13 +44,6 @@ export async function findModelFiles(root: string): Promise<ModelFile[]> {
   }));
 }
 
-/** The folders that a container sees in place of its own empty ones: `models/vae/taesd` and so on. */
-export function modelFolders(files: readonly { readonly path: string }[]): string[] {
-  const folders = [...new Set(files.map(({ path }) => path.slice(0, path.lastIndexOf("/"))))]
-    .filter((folder) => folder !== MODELS).sort();
-  return folders.filter((folder) => !folders.some((other) => folder.startsWith(`${other}/`)));
-}
-
 /** Links are followed, as weights often lie on another disk. */
 async function filesBelow(root: string, folder: string): Promise<string[]> {
   const names = await readdir(join(root, folder)).catch((error) => {

@@ -8,7 +8,7 @@ import { writeFileAtomically } from "../files.ts";
 import { CHECKSUM_LIST } from "../integrity/checksum_list.ts";
 import { hashOutcome } from "../integrity/hash_file.ts";
 import { bundleReadme } from "./_bundle_readme.ts";
-import { findModelFiles, type ModelFile, modelFolders } from "./_model_files.ts";
+import { findModelFiles, type ModelFile } from "./_model_files.ts";
 import { plainFile, readSegments, type Segment, sizeOf, tarOf, type TarPart } from "./_segments.ts";
 import {
   type ExpectedContent,
@@ -261,13 +261,11 @@ async function bundleParts(
   const { reference, digest, configDigest, platform } = layout;
   const imageBytes = sizeOf(archive);
   const sum = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-  const slots = modelFolders(weights);
   const values = {
     NAME: name,
     IMAGE: reference,
     IDS: [configDigest, digest].map((digest) => digest.replace("sha256:", "")).join(" "),
     MEMBERS: [...UNPACKED, ...(weights.length > 0 ? ["models"] : [])].join(" "),
-    SLOTS: slots.join(" "),
   };
   const bytes = imageBytes + weights.reduce((total, { bytes }) => total + bytes, 0);
   const hasWeights = weights.length > 0;

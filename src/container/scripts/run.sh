@@ -10,7 +10,6 @@
 set -eu
 
 image='@IMAGE@'
-slots='@SLOTS@'
 docker=${DOCKER:-docker}
 here=$(cd "$(dirname "$0")" && pwd)
 gpus=${GPUS-$(nvidia-smi -L > /dev/null 2>&1 && echo all || true)}
@@ -18,13 +17,14 @@ gpus=${GPUS-$(nvidia-smi -L > /dev/null 2>&1 && echo all || true)}
 mkdir -p "$here/outputs"
 [ $# -gt 0 ] || set -- test
 set -- "$image" "$@"
-for slot in $slots; do
-  set -- --volume "$here/$slot:/app/$slot:ro" "$@"
+for folder in "$here"/models/*; do
+  [ -d "$folder" ] || continue
+  set -- --volume "$folder:/app/models/${folder##*/}:ro" "$@"
 done
-[ ! -f "$here/checksums.txt" ] ||
-  set -- --volume "$here/checksums.txt:/app/checksums.txt:ro" "$@"
+[ ! -d "$here/models" ] || set -- --volume "$here/checksums.txt:/app/checksums.txt:ro" "$@"
 [ -z "$gpus" ] || set -- --gpus "$gpus" "$@"
 [ ! -t 0 ] || set -- --tty "$@"
 exec "$docker" run --rm --interactive --network none --read-only --tmpfs /tmp \
-  --user "$(id -u):$(id -g)" --volume "$here/outputs:/app/outputs" \
+  --cap-drop ALL --security-opt no-new-privileges --user "$(id -u):$(id -g)" \
+  --volume "$here/outputs:/app/outputs" \
   --env LANG --env LC_ALL --env LC_MESSAGES --env TERM --env COLORTERM "$@"
