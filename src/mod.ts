@@ -10,6 +10,7 @@ export { NewBieImagePipeline } from "./pipeline/pipeline.ts";
 export type * from "./pipeline/types.ts";
 export { CheckpointNotFoundError } from "./pipeline/checkpoint.ts";
 export { CheckpointError, type WeightProblem } from "./onnx/mod.ts";
+export { ChangedWeightsError } from "./integrity/check_weights.ts";
 export { SessionError } from "./runtime/session.ts";
 export { SafetensorsError } from "./safetensors/mod.ts";
 export { TokenizerError } from "./tokenizer/mod.ts";

@@ -48,6 +48,7 @@ interface Options {
   readonly batch?: string;
   readonly shard?: string;
   readonly from?: string;
+  readonly strict?: true;
   readonly show?: true;
   readonly showSteps?: true;
 }
@@ -76,6 +77,7 @@ const command = task("create", text.description)
   .option("--batch <path>", help.batch)
   .option("--shard <i/n>", help.shard)
   .option("--from <picture>", help.from)
+  .option("--strict", help.strict)
   .option("--show", help.show)
   .option("--show-steps", help.showSteps)
   .addHelpText("after", text.examples);
@@ -196,8 +198,8 @@ function checkRanges({ steps = 1, guidance = 1, count = 1 }: Options): void {
   }
 }
 
-function open({ model, device, offload }: Options): Promise<Studio> {
-  return Studio.open(model, { device, offload, log: console.error });
+function open({ model, device, offload, strict }: Options): Promise<Studio> {
+  return Studio.open(model, { device, offload, strict: strict ?? false, log: console.error });
 }
 
 /** What the options say of a request, without what is particular to one picture. */

@@ -40,6 +40,7 @@ export interface DockerImage {
     readonly Size: number;
     readonly RepoTags: readonly string[] | null;
     readonly RepoDigests: readonly string[] | null;
+    readonly RootFS?: { readonly Layers?: readonly string[] };
     readonly Config: { readonly Labels: Readonly<Record<string, string>> | null };
   }>;
   /** The archive of `docker save`. */

@@ -99,7 +99,7 @@ export function labelsOf(
   },
 ): Record<string, string> {
   const { commit, time, changes, files } = sources;
-  const [, digest = base.facts.id] = /@(sha256:[0-9a-f]{64})$/.exec(base.name) ?? [];
+  const [, digest] = /@(sha256:[0-9a-f]{64})$/.exec(base.name) ?? [];
   const standard = {
     title: REPOSITORY,
     description: "Anime pictures from XML prompts: NewBie-image-Exp0.1 on Deno and ONNX Runtime",
@@ -108,11 +108,13 @@ export function labelsOf(
     created: new Date(time * 1000).toISOString().replace(".000Z", "Z"),
     licenses: "MIT",
     "base.name": base.name.replace(/@.*$/, ""),
-    "base.digest": digest,
+    // An image without one has an ID, but each engine that imports it gives it another.
+    ...(digest === undefined ? {} : { "base.digest": digest }),
   };
   const own = {
     variant,
     sources: digestOf(files),
+    "base-layers": String(base.facts.layers.length),
     deno: DENO.version,
     onnxruntime: ONNX_RUNTIME.version,
     ...(variant === "cuda" ? { "cuda-provider": CUDA_PROVIDER.version } : {}),

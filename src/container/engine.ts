@@ -77,6 +77,7 @@ export class Engine {
         tags: found.RepoTags ?? [],
         digests: found.RepoDigests ?? [],
         labels: found.Config.Labels ?? {},
+        layers: found.RootFS?.Layers ?? [],
       };
     } catch (error) {
       if (error instanceof EngineError && error.status === NOT_FOUND) return undefined;

@@ -29,6 +29,8 @@ export interface ImageFacts {
   /** `name@sha256:…`, for images that came from a registry. */
   readonly digests: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
+  /** The SHA-256 of each layer's tar, from the lowest to the highest. */
+  readonly layers: readonly string[];
 }
 
 /** What is built. */

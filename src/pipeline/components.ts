@@ -21,12 +21,12 @@ import {
   COMFYUI_TOKENIZER_TENSOR,
   type ComponentFiles,
 } from "./checkpoint.ts";
-import { ClipModel } from "./clip_model.ts";
+import type { ClipModel } from "./clip_model.ts";
 import { openTokenizer } from "./open_tokenizer.ts";
 import { promptEncoders } from "./prompt_encoders.ts";
-import { TextEncoder } from "./text_encoder.ts";
-import { Transformer } from "./transformer.ts";
-import { VaeDecoder } from "./vae.ts";
+import type { TextEncoder } from "./text_encoder.ts";
+import type { Transformer } from "./transformer.ts";
+import type { VaeDecoder } from "./vae.ts";
 
 /** Everything a pipeline runs. */
 export interface Components {
@@ -118,6 +118,7 @@ export async function loadComponents(
   };
   if (problems.length > 0) throw new CheckpointError(problems);
 
+  // ONNX Runtime is not loaded before a session is made: whoever only checks a checkpoint needs none.
   const component = <T extends AsyncDisposable>(opened: Opened, load: () => Promise<T>) =>
     new Component(load, opened.check, keep);
   return {
@@ -133,17 +134,29 @@ export async function loadComponents(
     vaeScaleFactor: pixelsPerLatent(vaeConfig),
     transformer: component(
       dit,
-      () => Transformer.create(transformerConfig, graphs.transformer!, device),
+      async () => {
+        const { Transformer } = await import("./transformer.ts");
+        return await Transformer.create(transformerConfig, graphs.transformer!, device);
+      },
     ),
     textEncoder: component(
       gemma,
-      () => TextEncoder.create(textEncoderConfig, graphs.textEncoder!, device),
+      async () => {
+        const { TextEncoder } = await import("./text_encoder.ts");
+        return await TextEncoder.create(textEncoderConfig, graphs.textEncoder!, device);
+      },
     ),
-    vae: component(vae, () => VaeDecoder.create(vaeConfig, graphs.vae!, device)),
+    vae: component(vae, async () => {
+      const { VaeDecoder } = await import("./vae.ts");
+      return await VaeDecoder.create(vaeConfig, graphs.vae!, device);
+    }),
     ...(clip === undefined ? {} : {
       clip: {
         tokenizer: clip.tokenizer,
-        model: component(clip, () => ClipModel.create(clip.config, graphs.clipModel!, device)),
+        model: component(clip, async () => {
+          const { ClipModel } = await import("./clip_model.ts");
+          return await ClipModel.create(clip.config, graphs.clipModel!, device);
+        }),
       },
     }),
   };

@@ -27,6 +27,7 @@ import { combineGuidance, createScheduler, needsUnconditional } from "../schedul
 import type { Scheduler } from "../schedulers/mod.ts";
 import { elementCount, type Tensor, tensor } from "../tensor.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
+import { checkListedWeights } from "./_checksums.ts";
 import { expectDims, expectTensor } from "./_expect_tensor.ts";
 import {
   type CheckpointFiles,
@@ -109,6 +110,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * @throws {CheckpointError} Naming every tensor that does not fit.
    * @throws {ConfigError} When a config.json is wrong, or two parts do not fit each other.
    * @throws {SafetensorsError} When a weights file is damaged.
+   * @throws {ChangedWeightsError} When a weights file is not the one that checksums.txt lists.
    * @throws {TokenizerError} When a tokenizer cannot be read.
    * @throws {SessionError} When ONNX Runtime cannot load a graph.
    */
@@ -127,6 +129,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const policy = dtype === "float32" ? DTYPE_POLICIES.cpu : DTYPE_POLICIES[device];
     const keep = offload !== "model";
     const parts = await loadComponents(files, { device, policy, keep });
+    await checkListedWeights(files, folder, options, log);
     const pipeline = new NewBieImagePipeline(files, device, policy.compute, parts, log);
     if (keep) await pipeline.#loadSessions();
     return pipeline;
