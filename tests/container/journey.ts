@@ -96,7 +96,7 @@ async function cancelled({ folder }: Clone): Promise<void> {
   }
   assert.equal((await child.status).code, 1, said);
   assert.match(said, /Cancelled; nothing is left of it\.\n$/);
-  assert.deepEqual(await everything(), before);
+  assert.deepEqual(await newSince(before), []);
 }
 
 async function twoAtOnce(clone: Clone): Promise<void> {
@@ -120,7 +120,7 @@ async function otherArchitecture({ task }: Clone): Promise<void> {
       err,
       /newbie-other:arm64 is for linux\/arm64, and the image is to be for linux\/amd64/,
     );
-    assert.deepEqual(await everything(), before);
+    assert.deepEqual(await newSince(before), []);
   } finally {
     await output("docker", "rmi", name).catch(() => {});
     await Deno.remove(archive);
@@ -199,7 +199,7 @@ async function pictures(clone: Clone): Promise<void> {
   // The exit code is the task's own.
   const wrong = await clone.task("container", "--", "create", "--steps", "none");
   assert.equal(wrong.code, 2, wrong.err);
-  assert.deepEqual(await everything(), before);
+  assert.deepEqual(await newSince(before), []);
 }
 
 async function succeed(clone: Clone, ...args: string[]): Promise<TaskResult> {
@@ -230,15 +230,19 @@ async function clone(folder: string): Promise<Clone> {
   return { folder, task };
 }
 
-/** Every image, container and volume of the engine. */
-async function everything(): Promise<string[]> {
+/** The images, containers and volumes that an engine has now and had not then. */
+async function newSince(before: ReadonlySet<string>): Promise<string[]> {
+  return [...(await everything()).difference(before)];
+}
+
+async function everything(): Promise<Set<string>> {
   const lists = [["images", "--all", "--quiet"], ["ps", "--all", "--quiet"], [
     "volume",
     "ls",
     "--quiet",
   ]];
   const found = await Promise.all(lists.map((list) => output("docker", ...list)));
-  return found.flatMap((text) => [...new Set(text.split("\n"))].sort());
+  return new Set(found.flatMap((text) => text.split("\n")));
 }
 
 async function step<T>(name: string, work: () => Promise<T>): Promise<T> {
