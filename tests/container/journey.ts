@@ -9,8 +9,10 @@
  * `--move-clock` the machine's clock is a day ahead during the second build.
  */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { packTar, type TarHeader } from "modern-tar";
 import { MINIMUM_PSNR_DB } from "../../tasks/_health_check.ts";
 import { decodePng, psnr } from "../../src/mod.ts";
 import { BASE, output, provideBase, Skipped, startEngine } from "./_ci_engine.ts";
@@ -111,8 +113,8 @@ async function otherArchitecture({ task }: Clone): Promise<void> {
   const name = "newbie-other:arm64";
   const archive = await Deno.makeTempFile();
   try {
-    await output("tar", "--create", `--file=${archive}`, "--files-from=/dev/null");
-    await output("docker", "import", "--platform", "linux/arm64", archive, name);
+    await Deno.writeFile(archive, await packTar(imageFor("arm64", name)));
+    await output("docker", "load", "--input", archive);
     const before = await everything();
     const { code, err } = await task("build", "--variant", "cpu", "--base", name);
     assert.equal(code, 1, err);
@@ -125,6 +127,26 @@ async function otherArchitecture({ task }: Clone): Promise<void> {
     await output("docker", "rmi", name).catch(() => {});
     await Deno.remove(archive);
   }
+}
+
+/** An image with nothing in it, as `docker save` writes it. */
+function imageFor(architecture: string, name: string): { header: TarHeader; body: Uint8Array }[] {
+  // A tar archive without an entry.
+  const layer = new Uint8Array(1024);
+  const digest = createHash("sha256").update(layer).digest("hex");
+  const config = {
+    architecture,
+    os: "linux",
+    config: {},
+    rootfs: { type: "layers", diff_ids: [`sha256:${digest}`] },
+  };
+  const manifest = [{ Config: "config.json", RepoTags: [name], Layers: ["layer.tar"] }];
+  const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+  return Object.entries({
+    "manifest.json": json(manifest),
+    "config.json": json(config),
+    "layer.tar": layer,
+  }).map(([name, body]) => ({ header: { name, size: body.length }, body }));
 }
 
 /** Asks from within, without the task that asks the engine for all this. */
