@@ -25,10 +25,11 @@ ENV PATH=/tools/bin:$PATH
 WORKDIR /app
 COPY packages/ node_modules/
 COPY app/ ./
-# Patches, and the sources as JavaScript. Deno's databases beside them differ from run to run, and it
-# does without.
+# Patches; a look at everything that is pinned; and the sources as JavaScript. Deno's databases beside
+# them differ from run to run, and it does without.
 ENV DENO_DIR=/deno NO_COLOR=1
 RUN deno task --quiet install \
+  && deno task --quiet verify \
   && deno cache --quiet --frozen src/mod.ts tasks/*.ts \
   && find /deno -mindepth 1 -maxdepth 1 ! -name gen -exec rm -r {} +
 

@@ -21,6 +21,9 @@ export interface Docker {
     readonly Runtimes?: Readonly<Record<string, unknown>>;
     readonly SecurityOptions?: readonly string[] | null;
   }>;
+  listImages(options: Options): Promise<
+    readonly { readonly Id: string; readonly ParentId: string }[]
+  >;
   getImage(name: string): DockerImage;
   /** Answers when the engine has read the last byte of the archive, or has failed before. */
   loadImage(archive: Readable, options?: Options): Promise<Readable>;

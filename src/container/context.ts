@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { createTarPacker } from "modern-tar";
 import { NewBieError } from "../errors.ts";
 import { CUDA_PROVIDER, DENO, type PinnedFile, TINI } from "../integrity/mod.ts";
-import { configurationForImage, importsOf } from "./image_content.ts";
+import { importsOf } from "./image_content.ts";
 import { folderOf, type LockedPackage, lockedPackages } from "./locked_packages.ts";
 import type { Sources } from "./sources.ts";
 import { unpackTarball } from "./_tarball.ts";
@@ -82,10 +82,7 @@ export async function contextEntries(
   ];
   for (const { path, isExecutable, bytes } of files) {
     if (path === "Dockerfile") entries.push(file(path, bytes));
-    const body = path === "deno.json"
-      ? new TextEncoder().encode(configurationForImage(new TextDecoder().decode(bytes)))
-      : bytes;
-    entries.push(file(`app/${path}`, body, isExecutable));
+    entries.push(file(`app/${path}`, bytes, isExecutable));
   }
   return inOrder(entries);
 }

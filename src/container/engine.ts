@@ -19,6 +19,11 @@ const NOT_FOUND = 404;
 const STEP = /^(?:Step|STEP) (\d+)\/(\d+) ?: (.*)$/;
 /** How the classic builder tells the image or the container that a step made. */
 const MADE = /^ ---> (?:Running in )?([0-9a-f]{12,64})$/;
+/** What it says of its own, and not a step. */
+const ASIDE = /^(?:Removing intermediate container |Successfully )/;
+/** How often, and how many times in vain, to look for what a cancelled build leaves. */
+const LOOK_MILLISECONDS = 300;
+const QUIET_LOOKS = 3;
 
 /**
  * A container engine: Docker, or another with its API.
@@ -119,6 +124,14 @@ export class Engine {
   ): Promise<string> {
     const made: string[] = [];
     const kept = [base];
+    const connection = new AbortController();
+    /** What runs may be cut off; anything else ends by itself, and its image is told then. */
+    let mayCut = true;
+    const cancel = () => {
+      if (mayCut) connection.abort();
+    };
+    if (signal?.aborted) cancel();
+    signal?.addEventListener("abort", cancel);
     try {
       const id = await this.#ask(async () => {
         const options = {
@@ -129,15 +142,22 @@ export class Engine {
           nocache: true,
           rm: true,
           forcerm: true,
-          ...(signal === undefined ? {} : { abortSignal: signal }),
+          abortSignal: connection.signal,
         };
         const stream = await this.#docker.buildImage(context, options);
-        return await follow(this.#messages(stream, signal), made, onEvent);
+        return await follow(this.#messages(stream, connection.signal), made, (event) => {
+          mayCut = event.kind === "output" ? mayCut : event.text.startsWith("RUN ");
+          if (signal?.aborted) connection.abort();
+          connection.signal.throwIfAborted();
+          onEvent(event);
+        });
       });
       kept.push(id);
       return id;
     } finally {
+      signal?.removeEventListener("abort", cancel);
       context.destroy();
+      if (connection.signal.aborted) await this.#addLate(made);
       await this.#removeMade(made, kept);
     }
   }
@@ -207,6 +227,21 @@ export class Engine {
     }
   }
 
+  /** Waits for what a step that was cut off may still make, and adds it. */
+  async #addLate(made: string[]): Promise<void> {
+    for (let quiet = 0; quiet < QUIET_LOOKS;) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MILLISECONDS));
+      const images = await this.#docker.listImages({ all: true }).catch(() => []);
+      const isMade = (id: string) =>
+        made.some((known) => id.replace("sha256:", "").startsWith(known));
+      const late = images.filter(({ Id, ParentId }) =>
+        ParentId !== "" && isMade(ParentId) && !isMade(Id)
+      );
+      quiet = late.length === 0 ? quiet + 1 : 0;
+      for (const { Id } of late) made.push(Id.replace("sha256:", ""));
+    }
+  }
+
   /**
    * Removes what a build leaves: the images of its steps, which the engine keeps as a cache that no
    * build here uses. Those that a finished image stands on are refused, and stay.
@@ -245,7 +280,7 @@ async function follow(
         output = "";
         const place = { number: Number(number), total: Number(total) };
         onEvent({ kind: "step", ...place, text: instruction });
-      } else if (image === undefined) {
+      } else if (image === undefined && !ASIDE.test(text)) {
         output += `${text}\n`;
         onEvent({ kind: "output", text });
       }

@@ -45,11 +45,29 @@ export function isInImage(path: string): boolean {
   return INCLUDED.some((name) => name.endsWith("/") ? path.startsWith(name) : path === name);
 }
 
+/** A file as the image has it; most are what they are in the repository. */
+export function contentForImage(path: string, bytes: Uint8Array): Uint8Array {
+  const change = CHANGES[path];
+  if (change === undefined) return bytes;
+  return new TextEncoder().encode(change(new TextDecoder().decode(bytes)));
+}
+
+const CHANGES: Readonly<Record<string, (text: string) => string>> = {
+  "deno.json": configurationForImage,
+  "checksums.txt": checksumsForImage,
+};
+
+/** checksums.txt as the image has it: without weights that lie on this machine and not in there. */
+function checksumsForImage(text: string): string {
+  const lines = text.split("\n");
+  return lines.filter((line) => !/ [ *]models\/(?!demo\/)/.test(line)).join("\n");
+}
+
 /**
  * deno.json as the image has it: packages lie there already, so that Deno must never look for those
  * that only tests need; and tasks that have no place there are not offered.
  */
-export function configurationForImage(text: string): string {
+function configurationForImage(text: string): string {
   const configuration = JSON.parse(text) as { tasks: Record<string, unknown> };
   const tasks = Object.entries(configuration.tasks).filter(([name]) =>
     !OUTSIDE_TASKS.includes(name)

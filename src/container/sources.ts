@@ -3,13 +3,14 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { NewBieError } from "../errors.ts";
-import { isInImage } from "./image_content.ts";
+import { contentForImage, isInImage } from "./image_content.ts";
 
 /** A file of the repository. */
 export interface SourceFile {
   /** As git names it. */
   readonly path: string;
   readonly isExecutable: boolean;
+  /** As the image has them. */
   readonly bytes: Uint8Array;
 }
 
@@ -37,13 +38,16 @@ const SYMBOLIC_LINK = "120000";
 export async function readSources(root: string): Promise<Sources> {
   const [commit, time] = (await git(root, "log", "-1", "--format=%H %ct")).trim().split(" ");
   const status = await git(root, "status", "--porcelain", "-z");
-  const changes = status.split("\0").filter((line) => isInImage(line.slice("?? ".length)));
+  const changes: string[] = [];
+  for (const line of status.split("\0")) {
+    if (await isChange(root, line)) changes.push(line);
+  }
   const files: SourceFile[] = [];
   for (const line of (await git(root, "ls-files", "--stage", "-z")).split("\0")) {
     const [, mode, path] = /^(\d+) [0-9a-f]+ \d\t(.*)$/s.exec(line) ?? [];
     if (path === undefined || !isInImage(path) || mode === SYMBOLIC_LINK) continue;
     try {
-      const bytes = await readFile(join(root, path));
+      const bytes = contentForImage(path, await readFile(join(root, path)));
       files.push({ path, isExecutable: mode === EXECUTABLE, bytes });
     } catch (error) {
       // Deleted since the commit: git status says so.
@@ -52,6 +56,17 @@ export async function readSources(root: string): Promise<Sources> {
   }
   files.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
   return { commit: commit!, time: Number(time), changes, files };
+}
+
+/** Whether a line of `git status` tells of something that the image would have otherwise. */
+async function isChange(root: string, line: string): Promise<boolean> {
+  const path = line.slice("?? ".length);
+  if (!isInImage(path)) return false;
+  if (!line.startsWith(" M")) return true;
+  const encoder = new TextEncoder();
+  const before = encoder.encode(await git(root, "show", `HEAD:${path}`));
+  const now = await readFile(join(root, path));
+  return Buffer.compare(contentForImage(path, before), contentForImage(path, now)) !== 0;
 }
 
 /** One digest for all files: their modes, paths and bytes. */

@@ -54,11 +54,13 @@ export async function checkDockerfile(
         problems.push({ code: "other-image", line, found });
       } else seen.add(image);
     }
+    const expand = (value: string) =>
+      value.replace(/\$\{?(\w+)\}?/g, (_, name) => variables.get(name) ?? "");
     const [, variable, value] = /^ARG\s+(\w+)=["']?([^"'\s]*)/i.exec(instruction) ?? [];
-    if (variable !== undefined) variables.set(variable, value!);
+    if (variable !== undefined) variables.set(variable, expand(value!));
     const [, base, stage] = /^FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?/i.exec(instruction) ?? [];
     if (base === undefined) continue;
-    const image = base.replace(/\$\{?(\w+)\}?/g, (_, name) => variables.get(name) ?? "");
+    const image = expand(base);
     if (!stages.has(image) && !/@sha256:[0-9a-f]{64}$/.test(image)) {
       problems.push({ code: "no-digest", line, found: base });
     }
