@@ -1,7 +1,7 @@
 /** `deno task verify`: is everything what it was pinned to be? Changes nothing. */
-import { dirname, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { verifyProject } from "../src/integrity/verify_project.ts";
+import { findCheckpoint } from "../src/pipeline/checkpoint.ts";
 import { checkCheckpoint } from "../src/pipeline/check_checkpoint.ts";
 import { ReadingLine } from "./_reading_line.ts";
 import { messageOf, run, task, TaskFailure } from "./_task.ts";
@@ -32,17 +32,15 @@ await run<{ json?: true }>(command, async ({ json }) => {
 
 /** The model that pictures are made with, and the demo model if it is another. */
 async function checkModels(): Promise<ModelReport[]> {
-  const model = await checkModel(".");
-  return model.isDemo || model.folder === DEMO_MODEL
-    ? [model]
-    : [model, await checkModel(DEMO_MODEL)];
+  const found = await findCheckpoint(".").catch(() => undefined);
+  const folders = found?.isDemo ? [DEMO_MODEL] : [".", DEMO_MODEL];
+  return await Promise.all(folders.map(checkModel));
 }
 
 async function checkModel(folder: string): Promise<ModelReport> {
   try {
-    const { layout, isDemo, transformer } = await checkCheckpoint(`${ROOT}${folder}`);
-    const place = isDemo ? relative(ROOT, dirname(transformer.weights)) : folder;
-    return { folder: place, isSound: true, layout, isDemo };
+    const { layout, isDemo } = await checkCheckpoint(folder);
+    return { folder, isSound: true, layout, isDemo };
   } catch (error) {
     return { folder, isSound: false, problem: messageOf(error) };
   }

@@ -54,13 +54,11 @@ export async function checkDockerfile(
         problems.push({ code: "other-image", line, found });
       } else seen.add(image);
     }
-    const expand = (value: string) =>
-      value.replace(/\$\{?(\w+)\}?/g, (_, name) => variables.get(name) ?? "");
     const [, variable, value] = /^ARG\s+(\w+)=["']?([^"'\s]*)/i.exec(instruction) ?? [];
-    if (variable !== undefined) variables.set(variable, expand(value!));
+    if (variable !== undefined) variables.set(variable, expand(value!, variables));
     const [, base, stage] = /^FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?/i.exec(instruction) ?? [];
     if (base === undefined) continue;
-    const image = expand(base);
+    const image = expand(base, variables);
     if (!stages.has(image) && !/@sha256:[0-9a-f]{64}$/.test(image)) {
       problems.push({ code: "no-digest", line, found: base });
     }
@@ -74,6 +72,11 @@ export async function checkDockerfile(
       expected: `${name}@${digest}`,
     })),
   ];
+}
+
+/** With the values that variables have by default. */
+function expand(text: string, variables: ReadonlyMap<string, string>): string {
+  return text.replace(/\$\{?(\w+)\}?/g, (_, name) => variables.get(name) ?? "");
 }
 
 /** Whether a name that stands before a digest is the pinned one, with its tag or without. */

@@ -19,6 +19,7 @@ export type HashOutcome =
 
 /** What tells a file from what it was before, without reading it. */
 export interface FileIdentity {
+  readonly bytes: number;
   /** Size, inode, and the times of the last write and of the last change of any kind. */
   readonly identity: string;
   /** Whether it has been left alone for long enough for the times to tell. */
@@ -38,6 +39,7 @@ const CHUNK_BYTES = 1 << 22;
 export async function identify(path: string): Promise<FileIdentity> {
   const { size, ino, mtimeMs, ctimeMs } = await stat(path);
   return {
+    bytes: size,
     identity: [size, ino, mtimeMs, ctimeMs].join(" "),
     isSettled: Date.now() - Math.max(mtimeMs, ctimeMs) > SETTLED_AFTER_MS,
   };

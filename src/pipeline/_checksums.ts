@@ -1,32 +1,28 @@
 /** The weights of a checkpoint against the lists of checksums that name them. */
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CHECKSUM_LIST } from "../integrity/checksum_list.ts";
 import { checkWeights } from "../integrity/check_weights.ts";
 import type { CheckpointFiles } from "./checkpoint.ts";
 import type { PretrainedOptions } from "./types.ts";
 
-/** The toolkit's own list; none where its sources are not files. */
-const OWN_LIST = new URL(`../../${CHECKSUM_LIST}`, import.meta.url);
+/** The toolkit's list. */
+const LIST = new URL(`../../${CHECKSUM_LIST}`, import.meta.url);
 const GIGABYTE = 1e9;
 
 /**
- * Compares a checkpoint's weights with the toolkit's list and with one in the checkpoint's folder.
+ * Compares a checkpoint's weights with the toolkit's list, where that is a file.
  *
  * @throws {ChangedWeightsError} Naming all that are not as listed.
  */
 export async function checkListedWeights(
   { transformer, textEncoder, clipModel, vae }: CheckpointFiles,
-  folder: string,
   { strict, checksumCache }: PretrainedOptions,
   log: (line: string) => void,
 ): Promise<void> {
+  if (LIST.protocol !== "file:") return;
   const parts = [transformer, textEncoder, ...(clipModel === undefined ? [] : [clipModel]), vae];
-  const { unlisted } = await checkWeights(parts.map(({ weights }) => weights), {
-    lists: [
-      ...(OWN_LIST.protocol === "file:" ? [fileURLToPath(OWN_LIST)] : []),
-      join(folder, CHECKSUM_LIST),
-    ],
+  const places = parts.map(({ weights }) => weights);
+  const { unlisted } = await checkWeights(places, fileURLToPath(LIST), {
     strict,
     cacheFile: checksumCache,
     onRead(bytes) {

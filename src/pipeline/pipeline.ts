@@ -129,7 +129,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const policy = dtype === "float32" ? DTYPE_POLICIES.cpu : DTYPE_POLICIES[device];
     const keep = offload !== "model";
     const parts = await loadComponents(files, { device, policy, keep });
-    await checkListedWeights(files, folder, options, log);
+    await checkListedWeights(files, options, log);
     const pipeline = new NewBieImagePipeline(files, device, policy.compute, parts, log);
     if (keep) await pipeline.#loadSessions();
     return pipeline;
