@@ -12,6 +12,7 @@ export { CheckpointNotFoundError } from "./pipeline/checkpoint.ts";
 export { DeviceMemoryError } from "./pipeline/device_memory_error.ts";
 export { NonFiniteError } from "./pipeline/non_finite_error.ts";
 export { CheckpointError, type Device, type Dtype, type WeightProblem } from "./onnx/mod.ts";
+export { ChangedWeightsError } from "./integrity/check_weights.ts";
 export { SessionError } from "./runtime/session.ts";
 export { SafetensorsError } from "./safetensors/mod.ts";
 export { TokenizerError } from "./tokenizer/mod.ts";

@@ -27,6 +27,7 @@ export const text = inLanguage({
       from: "make the picture of this PNG again; other options change its recipe",
       show: "show the picture in the terminal",
       showSteps: "show the steps, too",
+      strict: "read all weights again and compare them with checksums.txt",
     },
     examples: `
 Examples:
@@ -106,6 +107,7 @@ Examples:
       from: "重新生成这张 PNG；其他选项可修改其配方",
       show: "在终端里显示图片",
       showSteps: "同时显示每一步",
+      strict: "重新读取全部权重，并与 checksums.txt 比较",
     },
     examples: `
 示例：

@@ -16,8 +16,9 @@ export class DownloadError extends Error {
 
 /** What is downloaded. */
 export interface PinnedDownload {
-  readonly bytes: number;
-  /** `sha512-` and the hash in base64, as npm writes it. */
+  /** Where it is not known, a download that broke off begins anew. */
+  readonly bytes?: number | undefined;
+  /** `sha512-` or `sha256-` and the hash in base64, as npm writes it. */
   readonly integrity: string;
 }
 
@@ -53,15 +54,17 @@ export async function download(
 async function receive(
   url: string,
   target: string,
-  { bytes }: PinnedDownload,
+  { bytes, integrity: expected }: PinnedDownload,
   onProgress: (bytes: number) => void,
 ): Promise<{ found: string; isContinued: boolean }> {
-  using file = await Deno.open(target, { read: true, write: true, create: true });
-  let hash = createHash("sha512");
+  const truncate = bytes === undefined;
+  using file = await Deno.open(target, { read: true, write: true, create: true, truncate });
+  const algorithm = expected.slice(0, expected.indexOf("-"));
+  let hash = createHash(algorithm);
   let size = await hashAll(file, hash);
   const isContinued = size > 0;
-  const integrity = () => ({ found: `sha512-${hash.digest("base64")}`, isContinued });
-  if (size >= bytes) return integrity();
+  const integrity = () => ({ found: `${algorithm}-${hash.digest("base64")}`, isContinued });
+  if (bytes !== undefined && size >= bytes) return integrity();
 
   const silence = new AbortController();
   const patience = setTimeout(
@@ -73,7 +76,7 @@ async function receive(
     if (response.status !== PARTIAL_CONTENT) {
       await file.truncate();
       await file.seek(0, Deno.SeekMode.Start);
-      hash = createHash("sha512");
+      hash = createHash(algorithm);
       size = 0;
     }
     const body = response.body ?? new ReadableStream<Uint8Array>();
@@ -85,13 +88,13 @@ async function receive(
         size += chunk.length;
         onProgress(size);
         // More than there should be: the hash will say so.
-        if (size > bytes) break;
+        if (bytes !== undefined && size > bytes) break;
       }
     } catch (cause) {
       if (isOfFile(cause)) throw cause;
       throw interrupted(size, reasonOf(cause), cause);
     }
-    if (size < bytes) throw interrupted(size, "EOF");
+    if (bytes !== undefined && size < bytes) throw interrupted(size, "EOF");
     return integrity();
   } finally {
     clearTimeout(patience);

@@ -47,6 +47,7 @@ interface Options extends ModelOptions {
   readonly batch?: string;
   readonly shard?: string;
   readonly from?: string;
+  readonly strict?: true;
   readonly show?: true;
   readonly showSteps?: true;
 }
@@ -69,6 +70,7 @@ const command = task("create", text.description)
   .option("--batch <path>", help.batch)
   .option("--shard <i/n>", help.shard)
   .option("--from <picture>", help.from)
+  .option("--strict", help.strict)
   .option("--show", help.show)
   .option("--show-steps", help.showSteps)
   .addHelpText("after", text.examples);
@@ -191,8 +193,9 @@ function checkRanges({ steps = 1, guidance = 1, count = 1 }: Options): void {
   }
 }
 
-function open({ model, device, dtype, offload }: Options): Promise<Studio> {
-  return Studio.open(model, { device, dtype, offload, language, log: console.error });
+function open({ model, device, dtype, offload, strict }: Options): Promise<Studio> {
+  const options = { device, dtype, offload, strict: strict ?? false, language };
+  return Studio.open(model, { ...options, log: console.error });
 }
 
 /** What the options say of a request, without what is particular to one picture. */

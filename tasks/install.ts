@@ -2,8 +2,9 @@
 import { fileURLToPath } from "node:url";
 import { RequestError } from "../src/errors.ts";
 import { applyPatch, readPatches } from "../src/integrity/patches.ts";
-import type { AppliedPatch, Patch, PatchReport } from "../src/integrity/types.ts";
+import type { AppliedPatch, Patch } from "../src/integrity/types.ts";
 import { texts } from "./_install_texts.ts";
+import { misfitLines } from "./_patch_misfits.ts";
 import { run, task, TaskFailure } from "./_task.ts";
 
 interface Options {
@@ -40,7 +41,10 @@ async function apply(patch: Patch): Promise<AppliedPatch> {
   try {
     const report = await applyPatch(patch, ROOT);
     const { state, changed } = report;
-    if (state === "does-not-fit") throw new TaskFailure(misfits(name, report), { patch: report });
+    if (state === "does-not-fit") {
+      const message = [texts.doesNotFit(name), ...misfitLines(report)].join("\n");
+      throw new TaskFailure(message, { patch: report });
+    }
     if (changed.length > 0) console.error(texts.applied(name, changed.length));
     return report;
   } catch (error) {
@@ -48,20 +52,4 @@ async function apply(patch: Patch): Promise<AppliedPatch> {
     if (!NOT_WRITABLE.includes(code)) throw error;
     throw new TaskFailure(texts.notWritable(name, code), {});
   }
-}
-
-function misfits(name: string, { files }: PatchReport): string {
-  const lines = [texts.doesNotFit(name)];
-  for (const { path, misfit } of files) {
-    if (misfit === undefined) continue;
-    lines.push(path);
-    if (misfit.code === "no-file") {
-      const instead = misfit.installed.join(", ");
-      lines.push(`  ${texts.noFile}${instead === "" ? "" : ` ${texts.installed(instead)}`}`);
-    } else {
-      lines.push(`  ${texts.hunk(misfit.number)}`);
-      lines.push(...[misfit.header, ...misfit.lines].map((line) => `  ${line}`));
-    }
-  }
-  return [...lines, texts.layAnew].join("\n");
 }

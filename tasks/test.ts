@@ -6,14 +6,17 @@ import { addModelOptions, type ModelOptions } from "./_model_options.ts";
 import { duration, inLanguage, language, run, task } from "./_task.ts";
 
 const OUTPUT = "success_output.png";
-/** Named, so that the task needs no leave to write anywhere else. */
-const TEMPORARY = `${OUTPUT}.part`;
+/** Where the picture goes when the toolkit's own folder is read-only, as in a container. */
+const OUTPUT_ELSEWHERE = `outputs/${OUTPUT}`;
+/** How file systems say that a folder is not to be written. */
+const NOT_WRITABLE = ["EROFS", "EACCES", "EPERM"];
 
 const guidance = GUIDANCE_SCALE.toFixed(1);
 const text = inLanguage({
   en: {
     description: `Health check: makes one picture with the demo model (${STEPS} steps, guidance ` +
-      `${guidance}, seed ${SEED}), writes ${OUTPUT} and compares it with the recorded one.`,
+      `${guidance}, seed ${SEED}), writes ${OUTPUT} (in a read-only folder ${OUTPUT_ELSEWHERE}) and ` +
+      "compares it with the recorded one.",
     example: "Example:",
     stages: {
       load: "load",
@@ -23,24 +26,24 @@ const text = inLanguage({
       total: "total",
     },
     step: "step",
-    failed: (problems: string) =>
-      `${OUTPUT} was written, but ${problems}. A weight, the sampler or the arithmetic differs from ` +
+    failed: (output: string, problems: string) =>
+      `${output} was written, but ${problems}. A weight, the sampler or the arithmetic differs from ` +
       "what was recorded.",
-    success: (size: string, verdict: string) =>
-      `Success: ${OUTPUT} (${size}), ${verdict} to the record.`,
+    success: (output: string, size: string, verdict: string) =>
+      `Success: ${output} (${size}), ${verdict} to the record.`,
     identical: "identical",
   },
   zh: {
     description:
       `健康检查：用演示模型生成一张图片（${STEPS} 步，引导强度 ${guidance}，种子 ${SEED}），` +
-      `写入 ${OUTPUT}，并与记录的图片比较。`,
+      `写入 ${OUTPUT}（文件夹只读时写入 ${OUTPUT_ELSEWHERE}），并与记录的图片比较。`,
     example: "示例：",
     stages: { load: "加载", encode: "编码", denoise: "去噪", decode: "解码", total: "合计" },
     step: "步骤",
-    failed: (problems: string) =>
-      `已写入 ${OUTPUT}，但是：${problems}。某个权重、采样器或运算与记录时不同。`,
-    success: (size: string, verdict: string) =>
-      `成功：${OUTPUT}（${size}），与记录相比：${verdict}。`,
+    failed: (output: string, problems: string) =>
+      `已写入 ${output}，但是：${problems}。某个权重、采样器或运算与记录时不同。`,
+    success: (output: string, size: string, verdict: string) =>
+      `成功：${output}（${size}），与记录相比：${verdict}。`,
     identical: "完全一致",
   },
 });
@@ -60,7 +63,7 @@ await run<ModelOptions & { json?: true }>(command, async ({ device, dtype, offlo
     onStep: showProgress,
   });
   const { image } = result;
-  await writeFileAtomically(OUTPUT, encodePng(image), TEMPORARY);
+  const output = await write(encodePng(image));
   const timings = { ...result.timings, total: performance.now() - start };
   for (const stage of Object.keys(text.stages) as (keyof typeof timings)[]) {
     console.error(`  ${text.stages[stage].padEnd(8)}${duration(timings[stage]).padStart(8)}`);
@@ -68,13 +71,13 @@ await run<ModelOptions & { json?: true }>(command, async ({ device, dtype, offlo
 
   const { psnr, latentDeviation, problems } = await judge(result);
   if (problems.length > 0) {
-    throw new NewBieError(text.failed(problems.join("; ")));
+    throw new NewBieError(text.failed(output, problems.join("; ")));
   }
   const identical = psnr === Infinity;
   const verdict = identical ? text.identical : `PSNR ${psnr.toFixed(1)} dB`;
-  console.error(text.success(`${image.width} × ${image.height}`, verdict));
+  console.error(text.success(output, `${image.width} × ${image.height}`, verdict));
   return {
-    output: OUTPUT,
+    output,
     width: image.width,
     height: image.height,
     // JSON has no infinity: null stands for a picture without any difference.
@@ -84,6 +87,22 @@ await run<ModelOptions & { json?: true }>(command, async ({ device, dtype, offlo
     timings,
   };
 });
+
+/** @returns Where the picture is. */
+async function write(png: Uint8Array): Promise<string> {
+  // The temporary file is named, so that the task needs no leave to write anywhere else.
+  const writeTo = (path: string) => writeFileAtomically(path, png, `${path}.part`);
+  try {
+    await writeTo(OUTPUT);
+    return OUTPUT;
+  } catch (error) {
+    if (!NOT_WRITABLE.includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    await writeTo(OUTPUT_ELSEWHERE).catch(() => {
+      throw error;
+    });
+    return OUTPUT_ELSEWHERE;
+  }
+}
 
 /** A line that is overwritten, and only where there is a terminal to do so. */
 function showProgress(done: number, total: number): void {

@@ -4,10 +4,39 @@
  *
  * @module
  */
+export { areFilesSound, type ChangedFile, checkFiles, type FilesReport } from "./check_files.ts";
+export { checkDockerfile, type DockerfileProblem } from "./check_dockerfile.ts";
+export { checkPins, type PinProblem } from "./check_pins.ts";
+export {
+  ChangedWeightsError,
+  checkWeights,
+  type CheckWeightsOptions,
+  type WeightsCheck,
+} from "./check_weights.ts";
+export {
+  CHECKSUM_LIST,
+  ChecksumListError,
+  type Checksums,
+  formatChecksums,
+  parseChecksums,
+} from "./checksum_list.ts";
+export { coveredFiles, CUDA_LIBRARIES, LIBRARIES } from "./covered_files.ts";
+export { hashFile, type HashFileOptions } from "./hash_file.ts";
+export { hashFiles, type HashFilesOptions, type HashOutcome } from "./hash_files.ts";
+export { type ChecksumUpdate, updateChecksums } from "./update_checksums.ts";
+export { type ProjectReport, verifyProject } from "./verify_project.ts";
 export { installPinnedFiles, type NamedStream, type Standing, standingOf } from "./pinned_files.ts";
 export { PinError, type PinErrorCode } from "./pin_error.ts";
 export { readTarball } from "./read_tarball.ts";
-export { CUDA_PROVIDER, type PinnedFile } from "./pins.ts";
+export {
+  BASE_IMAGES,
+  CUDA_PROVIDER,
+  DENO,
+  ONNX_RUNTIME,
+  type PinnedFile,
+  type PinnedImage,
+  TINI,
+} from "./pins.ts";
 export { PatchError } from "./patch_error.ts";
 export { applyPatch, inspectPatch, readPatches } from "./patches.ts";
 export type * from "./types.ts";

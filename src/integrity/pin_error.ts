@@ -1,4 +1,4 @@
-import { NewBieError } from "../errors.ts";
+import { NewBieError, type NewBieErrorOptions } from "../errors.ts";
 
 /**
  * - `damaged`: the archive cannot be read to its end;
@@ -14,7 +14,7 @@ export class PinError extends NewBieError {
   /** The file at fault; what the archive's reader said when the whole is damaged. */
   readonly subject: string;
 
-  constructor(code: PinErrorCode, subject: string, message: string, options?: ErrorOptions) {
+  constructor(code: PinErrorCode, subject: string, message: string, options?: NewBieErrorOptions) {
     super(message, options);
     this.code = code;
     this.subject = subject;

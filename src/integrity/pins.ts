@@ -37,3 +37,68 @@ export const CUDA_PROVIDER = {
     },
   ] as readonly PinnedFile[],
 } as const;
+
+/** An image to build on, told by the digest of its manifest for one platform. */
+export interface PinnedImage {
+  readonly name: string;
+  /** The manifest's digest. The same name may mean other bytes tomorrow, and is for people. */
+  readonly digest: string;
+  readonly platform: string;
+}
+
+/**
+ * What the image is built on. Both are Ubuntu 24.04: the same glibc and libstdc++ under the same
+ * libraries, with CUDA and without.
+ */
+export const BASE_IMAGES = {
+  cuda: {
+    name: "nvidia/cuda:13.0.3-cudnn-runtime-ubuntu24.04",
+    digest: "sha256:af851538a2bb05f587f27b660d61de3643d964e75ef5c04f4086ff2b36f2a12a",
+    platform: "linux/amd64",
+  },
+  cpu: {
+    name: "ubuntu:noble-20260911",
+    digest: "sha256:496754492fb28b4d3049432f2ca787449331e23fb14f0dd3fffea86bf5a93eb4",
+    platform: "linux/amd64",
+  },
+} as const satisfies Record<string, PinnedImage>;
+
+/** Deno for Linux on x86_64 with glibc, as its own npm package carries it. */
+export const DENO = {
+  package: "@deno/linux-x64-glibc",
+  version: "2.9.6",
+  tarball: {
+    bytes: 42_285_097,
+    /** As the npm registry publishes it: SHA-512, base64. */
+    integrity:
+      "sha512-3md4TKLCuzsLDmfOoC5KN7NAZaxSVkMgm64vg6foD00JBADCpYS2/5QqXfzgnP5ZQz3iLP9vBQJtEgc116OAoQ==",
+  },
+  /** Where the binary lies in the tarball. */
+  folder: "package",
+  binary: {
+    name: "deno",
+    bytes: 95_600_728,
+    sha256: "bceb5b6a6239b0b010418406d8c77a508f67cf4337d94288f1c19fe71304aab0",
+  },
+} as const;
+
+/** tini, the container's first process: it passes signals on and buries the dead. From Debian 12. */
+export const TINI = {
+  version: "0.19.0-1+b3",
+  package: {
+    name: "tini_0.19.0-1+b3_amd64.deb",
+    bytes: 267_204,
+    sha256: "7d1947665fa40e55f218fefad773dc6de66458d0b39eaa292cdcadfc7c996632",
+  },
+  /** Where the binary lies in the package. */
+  folder: "usr/bin",
+  /** The static one: it asks nothing of the base image. */
+  binary: {
+    name: "tini-static",
+    bytes: 708_080,
+    sha256: "91d7ee6af31b344e16231ff242cc643dcc3a7b6812ce095ab1ae4075c12c967b",
+  },
+} as const;
+
+/** onnxruntime-node, and the library that it loads. */
+export const ONNX_RUNTIME = { version: "1.29.0" } as const;

@@ -22,14 +22,14 @@ import {
   type ComponentFiles,
   type Role,
 } from "./checkpoint.ts";
-import { ClipModel } from "./clip_model.ts";
+import type { ClipModel } from "./clip_model.ts";
 import { type OffloadMode, type PartShape, SEGMENTS } from "./memory.ts";
 import { openTokenizer } from "./open_tokenizer.ts";
 import { partShape } from "./part_shape.ts";
 import { promptEncoders } from "./prompt_encoders.ts";
-import { TextEncoder } from "./text_encoder.ts";
-import { Transformer } from "./transformer.ts";
-import { VaeDecoder } from "./vae.ts";
+import type { TextEncoder } from "./text_encoder.ts";
+import type { Transformer } from "./transformer.ts";
+import type { VaeDecoder } from "./vae.ts";
 
 /** Everything a pipeline runs. */
 export interface Components {
@@ -141,6 +141,7 @@ export async function loadComponents(
   };
   if (problems.length > 0) throw new CheckpointError(problems);
 
+  // ONNX Runtime is not loaded before a session is made: whoever only checks a checkpoint needs none.
   const component = <T extends AsyncDisposable>(opened: Opened, load: () => Promise<T>) =>
     new Component(load, opened.check, offload === "none");
   const { device } = policy;
@@ -163,20 +164,30 @@ export async function loadComponents(
     offload,
     transformer: component(
       dit,
-      () => Transformer.create(transformerConfig, graphs.transformer!, hold),
+      async () => {
+        const { Transformer } = await import("./transformer.ts");
+        return await Transformer.create(transformerConfig, graphs.transformer!, hold);
+      },
     ),
     textEncoder: component(
       gemma,
-      () => TextEncoder.create(textEncoderConfig, graphs.textEncoder!, hold),
+      async () => {
+        const { TextEncoder } = await import("./text_encoder.ts");
+        return await TextEncoder.create(textEncoderConfig, graphs.textEncoder!, hold);
+      },
     ),
-    vae: component(
-      vae,
-      () => VaeDecoder.create(vaeConfig, graphs.vae!, device, inSixteenBits ? fallback : undefined),
-    ),
+    vae: component(vae, async () => {
+      const { VaeDecoder } = await import("./vae.ts");
+      const whenTooSmall = inSixteenBits ? fallback : undefined;
+      return await VaeDecoder.create(vaeConfig, graphs.vae!, device, whenTooSmall);
+    }),
     ...(clip === undefined ? {} : {
       clip: {
         tokenizer: clip.tokenizer,
-        model: component(clip, () => ClipModel.create(clip.config, graphs.clipModel!, device)),
+        model: component(clip, async () => {
+          const { ClipModel } = await import("./clip_model.ts");
+          return await ClipModel.create(clip.config, graphs.clipModel!, device);
+        }),
       },
     }),
   };

@@ -30,6 +30,7 @@ import { combineGuidance, createScheduler, needsUnconditional } from "../schedul
 import type { Scheduler } from "../schedulers/mod.ts";
 import { elementCount, type Tensor, tensor } from "../tensor.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
+import { checkListedWeights } from "./_checksums.ts";
 import { expectDims, expectTensor } from "./_expect_tensor.ts";
 import {
   type CheckpointFiles,
@@ -121,6 +122,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * @throws {CheckpointError} Naming every tensor that does not fit.
    * @throws {ConfigError} When a config.json is wrong, or two parts do not fit each other.
    * @throws {SafetensorsError} When a weights file is damaged.
+   * @throws {ChangedWeightsError} When a weights file is not the one that checksums.txt lists.
    * @throws {TokenizerError} When a tokenizer cannot be read.
    * @throws {DeviceMemoryError} When the model does not fit into the memory.
    * @throws {SessionError} When ONNX Runtime cannot load a graph.
@@ -156,6 +158,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
         return offloadThatFits(estimate, memoryFree) ?? "sequential";
       },
     });
+    await checkListedWeights(files, options, log);
     const pipeline = new NewBieImagePipeline(
       files,
       place.device,

@@ -43,6 +43,18 @@ export interface PretrainedOptions {
    */
   readonly language?: Language;
   /**
+   * Whether weights that checksums.txt lists are read to their end even when `checksumCache` knows
+   * them.
+   *
+   * @default {false}
+   */
+  readonly strict?: boolean;
+  /**
+   * A JSON file that remembers the checksums of weights by path, size, inode and times, so that they
+   * are read once and not at every start. It is made when it is missing.
+   */
+  readonly checksumCache?: string;
+  /**
    * Receives what a person should know about the loading, a line each.
    *
    * @default {console.error}

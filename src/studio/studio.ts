@@ -73,7 +73,8 @@ export class Studio implements AsyncDisposable {
    * @param folder As for {@linkcode NewBieImagePipeline.fromPretrained}, which see for errors.
    */
   static async open(folder: string, options: PretrainedOptions): Promise<Studio> {
-    return new Studio(await NewBieImagePipeline.fromPretrained(folder, options));
+    const remembering = { checksumCache: CHECKSUMS, ...options };
+    return new Studio(await NewBieImagePipeline.fromPretrained(folder, remembering));
   }
 
   /**

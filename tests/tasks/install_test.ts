@@ -6,32 +6,11 @@ import { CUDA_PROVIDER } from "../../src/integrity/mod.ts";
 import { findRegistry, refusePlatform } from "../../tasks/_install_cuda.ts";
 import { download, DownloadError } from "../../tasks/_install_download.ts";
 import { temporaryFolder } from "../_folders.ts";
-import { COMMON, ROOT, sh } from "../integrity/_packages.ts";
+import { COMMON, sh } from "../integrity/_packages.ts";
+import { clone } from "./_clone.ts";
 
 const TARGET = `${COMMON}/dist/cjs/tensor-impl.js`;
 const hasProvider = Deno.build.os === "linux" && Deno.build.arch === "x86_64";
-
-/** A clone: no packages are laid yet. */
-async function clone() {
-  const folder = await temporaryFolder();
-  const at = (path: string) => join(folder.path, path);
-  for (const name of ["src", "tasks", "patches"]) await sh("cp", ["-r", name, folder.path], ROOT);
-  for (const name of ["deno.json", "deno.lock"]) await Deno.copyFile(join(ROOT, name), at(name));
-  return {
-    ...folder,
-    at,
-    async task(...args: string[]) {
-      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["task", "--quiet", ...args],
-        cwd: folder.path,
-        env: { LC_ALL: "C", NO_COLOR: "1", NPM_CONFIG_REGISTRY: "" },
-        stdin: "null",
-      }).output();
-      const decoder = new TextDecoder();
-      return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
-    },
-  };
-}
 
 Deno.test("a fresh clone is patched by its first task; after that the step is silent", async () => {
   await using it = await clone();

@@ -1,0 +1,54 @@
+import { readdir, realpath, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { CUDA_PROVIDER, ONNX_RUNTIME } from "./pins.ts";
+
+/** Where Deno lays ONNX Runtime's libraries, below the top of the project. */
+export const LIBRARIES = `node_modules/.deno/onnxruntime-node@${ONNX_RUNTIME.version}` +
+  "/node_modules/onnxruntime-node/bin/napi-v6";
+const LIBRARY = /\.(so(\.\d+)*|dylib|dll|node)$/;
+
+/** Where the CUDA provider's libraries lie when it is installed. */
+export const CUDA_LIBRARIES: readonly string[] = CUDA_PROVIDER.libraries.map(({ name }) =>
+  `${LIBRARIES}/linux/x64/${name}`
+);
+
+/**
+ * What a checksum must stand for, below the top of the project: everything in `models/` but texts
+ * for people, patches, the lock, and ONNX Runtime's libraries.
+ *
+ * @param root The top of the project.
+ * @returns Paths with `/`, in order.
+ */
+export async function coveredFiles(root: string): Promise<string[]> {
+  const found = await Promise.all([
+    filesBelow(root, "models", (name) => !name.endsWith(".md")),
+    filesBelow(root, "patches", (name) => name.endsWith(".patch")),
+    filesBelow(root, LIBRARIES, (name) => LIBRARY.test(name)),
+    stat(join(root, "deno.lock")).then(() => ["deno.lock"], () => []),
+  ]);
+  return found.flat().sort();
+}
+
+/** Links are followed, as weights often lie on another disk; what begins with a dot is passed over. */
+async function filesBelow(
+  root: string,
+  folder: string,
+  isCovered: (name: string) => boolean,
+  above: readonly string[] = [],
+): Promise<string[]> {
+  const names = await readdir(join(root, folder)).catch((error) => {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  });
+  const real = names.length === 0 ? folder : await realpath(join(root, folder));
+  // A link to a folder above it would never end.
+  if (above.includes(real)) return [];
+  const found = await Promise.all(names.map(async (name) => {
+    if (name.startsWith(".")) return [];
+    const path = `${folder}/${name}`;
+    const entry = await stat(join(root, path)).catch(() => undefined);
+    if (entry?.isDirectory()) return await filesBelow(root, path, isCovered, [...above, real]);
+    return isCovered(name) ? [path] : [];
+  }));
+  return found.flat();
+}

@@ -1,0 +1,105 @@
+/** One file's checksum, taken piece by piece. */
+import { createHash } from "node:crypto";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { NewBieError } from "../errors.ts";
+import type { Texts } from "../language.ts";
+
+/** How to take a checksum. */
+export interface HashFileOptions {
+  /** Ends the reading; what is thrown then is the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Is told of each piece how many bytes it had. */
+  readonly onBytes?: ((count: number) => void) | undefined;
+}
+
+/** A file's SHA-256 in hexadecimal, or why there is none. */
+export type HashOutcome =
+  | { readonly sha256: string; readonly problem?: never }
+  | { readonly problem: Texts<string>; readonly sha256?: never };
+
+/** What tells a file from what it was before, without reading it. */
+export interface FileIdentity {
+  readonly bytes: number;
+  /** Size, inode, and the times of the last write and of the last change of any kind. */
+  readonly identity: string;
+  /** Whether it has been left alone for long enough for the times to tell. */
+  readonly isSettled: boolean;
+}
+
+/**
+ * Times of change are known to the second. A file that was changed a moment ago may change once more
+ * without a trace.
+ */
+const SETTLED_AFTER_MS = 2000;
+
+/** At once in memory; large enough that reading keeps up with hashing. */
+const CHUNK_BYTES = 1 << 22;
+
+/** Tells what a file is now. */
+export async function identify(path: string): Promise<FileIdentity> {
+  const { size, ino, mtimeMs, ctimeMs } = await stat(path);
+  return {
+    bytes: size,
+    identity: [size, ino, mtimeMs, ctimeMs].join(" "),
+    isSettled: Date.now() - Math.max(mtimeMs, ctimeMs) > SETTLED_AFTER_MS,
+  };
+}
+
+/**
+ * A file's SHA-256 in hexadecimal. Other work goes on between the pieces.
+ *
+ * @throws {NewBieError} When the file changes while it is read.
+ * @throws The signal's reason, when it was aborted.
+ * @throws {Error} What the file system reports.
+ */
+export async function hashFile(path: string, options: HashFileOptions = {}): Promise<string> {
+  const before = await identify(path);
+  const file = await open(path);
+  let sha256: string;
+  try {
+    sha256 = await hashAll(file, options);
+  } finally {
+    await file.close();
+  }
+  const after = await identify(path);
+  if (after.identity === before.identity) return sha256;
+  throw new NewBieError(
+    `${path} was changed while its checksum was taken. Wait until it is complete, and try again.`,
+    { zh: `${path} 在计算校验值期间发生了变化。请等它写完后再试。` },
+  );
+}
+
+/**
+ * As {@linkcode hashFile}, but what goes wrong with the file is returned.
+ *
+ * @throws The signal's reason, when it was aborted.
+ */
+export async function hashOutcome(path: string, options: HashFileOptions): Promise<HashOutcome> {
+  try {
+    return { sha256: await hashFile(path, options) };
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    const { message } = error as Error;
+    const zh = error instanceof NewBieError ? error.explain("zh") : message;
+    return { problem: { en: message, zh } };
+  }
+}
+
+/** The next piece is read while one is hashed, so that the slower of the two sets the pace. */
+async function hashAll(file: FileHandle, { signal, onBytes }: HashFileOptions): Promise<string> {
+  const hash = createHash("sha256");
+  let [chunk, next] = [new Uint8Array(CHUNK_BYTES), new Uint8Array(CHUNK_BYTES)];
+  const read = (into: Uint8Array) => file.read(into, 0, into.length, null);
+  let reading = read(chunk);
+  while (true) {
+    const { bytesRead } = await reading;
+    signal?.throwIfAborted();
+    if (bytesRead === 0) return hash.digest("hex");
+    reading = read(next);
+    // What goes wrong with it is met in the next round; here it must not end the process.
+    reading.catch(() => {});
+    hash.update(chunk.subarray(0, bytesRead));
+    onBytes?.(bytesRead);
+    [chunk, next] = [next, chunk];
+  }
+}

@@ -1,0 +1,51 @@
+/** `deno task verify`: is everything what it was pinned to be? Changes nothing. */
+import { fileURLToPath } from "node:url";
+import { verifyProject } from "../src/integrity/verify_project.ts";
+import { findCheckpoint } from "../src/pipeline/checkpoint.ts";
+import { checkCheckpoint } from "../src/pipeline/check_checkpoint.ts";
+import { ReadingLine } from "./_reading_line.ts";
+import { messageOf, run, task, TaskFailure } from "./_task.ts";
+import { type ModelReport, report, type VerifyReport } from "./_verify_report.ts";
+import { text } from "./_verify_texts.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const DEMO_MODEL = "models/demo";
+
+const command = task("verify", text.description).addHelpText("after", `\n${text.examples}`);
+
+await run<{ json?: true }>(command, async ({ json }) => {
+  const start = performance.now();
+  const line = new ReadingLine(text.progress);
+  const project = await verifyProject(ROOT, { onProgress: line.show });
+  line.clear();
+  const milliseconds = performance.now() - start;
+  const models = await checkModels();
+  const isSound = project.isSound && models.every((model) => model.isSound);
+  const found: VerifyReport = { ...project, isSound, models, milliseconds };
+  const { findings, verdict } = report(found, { color: mayColor(json) });
+  const say = json ? console.error : console.log;
+  say(findings);
+  if (!isSound) throw new TaskFailure(verdict, { ...found });
+  say(verdict);
+  return found;
+});
+
+/** The model that pictures are made with, and the demo model if it is another. */
+async function checkModels(): Promise<ModelReport[]> {
+  const found = await findCheckpoint(".").catch(() => undefined);
+  const folders = found?.isDemo ? [DEMO_MODEL] : [".", DEMO_MODEL];
+  return await Promise.all(folders.map(checkModel));
+}
+
+async function checkModel(folder: string): Promise<ModelReport> {
+  try {
+    const { layout, isDemo } = await checkCheckpoint(folder);
+    return { folder, isSound: true, layout, isDemo };
+  } catch (error) {
+    return { folder, isSound: false, problem: messageOf(error) };
+  }
+}
+
+function mayColor(json: true | undefined): boolean {
+  return (json ? Deno.stderr : Deno.stdout).isTerminal() && !Deno.env.get("NO_COLOR");
+}
