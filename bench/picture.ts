@@ -26,6 +26,7 @@ export interface PictureResult {
   /** Of every picture. */
   readonly timings: readonly Timings[];
   readonly offload: string;
+  readonly vae: string;
   readonly dtype: string;
   /** Whether every pixel of the last picture has one colour, as when something overflowed. */
   readonly isBlank: boolean;
@@ -73,6 +74,7 @@ if (import.meta.main) {
     firstPicture,
     timings,
     offload: pipe.offload,
+    vae: pipe.vaeClassName,
     dtype: pipe.dtype,
     isBlank,
   };

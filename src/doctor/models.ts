@@ -10,7 +10,7 @@ import {
   type Role,
   TOOLKIT_SLOTS,
 } from "../pipeline/checkpoint.ts";
-import { openWeights, type WeightDtype, type Weights } from "../safetensors/mod.ts";
+import { openWeights, type WeightDtype } from "../safetensors/mod.ts";
 import { elementCount } from "../tensor.ts";
 import type { PartShape } from "../pipeline/memory.ts";
 import { partShape } from "../pipeline/part_shape.ts";
