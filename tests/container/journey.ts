@@ -25,7 +25,6 @@ const CACHE = join(
 const DOWNLOADS = "node_modules/.cache/newbie/downloads";
 const IMAGE = "newbie:cpu";
 const BUILD = ["build", "--variant", "cpu", "--base", BASE] as const;
-const DAY_SECONDS = 86_400;
 const PROMPT = "models/demo/health_check.xml";
 const RECORD = "models/demo/health_check.png";
 
