@@ -10,7 +10,7 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { packTar, type TarHeader } from "modern-tar";
 import { MINIMUM_PSNR_DB } from "../../tasks/_health_check.ts";
@@ -25,7 +25,10 @@ const CACHE = join(
 const DOWNLOADS = "node_modules/.cache/newbie/downloads";
 const IMAGE = "newbie:cpu";
 const BUILD = ["build", "--variant", "cpu", "--base", BASE] as const;
-const DAY_SECONDS = 86_400;
+const LATEST = "newbie:latest";
+/** The size of a volume: a bundle has several. */
+const VOLUME = "100M";
+const DAY_MILLISECONDS = 86_400_000;
 const PROMPT = "models/demo/health_check.xml";
 const RECORD = "models/demo/health_check.png";
 
@@ -71,6 +74,21 @@ async function journey(folder: string): Promise<void> {
   await step("what runs inside may touch nothing", restrictions);
   await step("the engine's own health check", healthCheck);
   await step("health check and pictures inside", () => pictures(first));
+
+  const bundle = await step("bundle, in volumes", () => bundleOf(first));
+  await step("remove, and load by the script", () => loadByScript(first, bundle));
+  await step("remove, and load by the task", () => loadByTask(first, bundle));
+  await step("what was loaded may touch nothing", restrictions);
+  await step("health check and pictures inside what was loaded", () => pictures(first));
+
+  await removeAll();
+  await provideBase(CACHE);
+  const second = await clone(join(folder, "elsewhere", "second"));
+  await step(
+    "a second build, elsewhere and later, has the same digest",
+    () => sameAgain(second, bundle),
+  );
+  await removeAll();
 }
 
 async function build({ task }: Clone): Promise<{ readonly image: string }> {
@@ -222,6 +240,87 @@ async function pictures(clone: Clone): Promise<void> {
   const wrong = await clone.task("container", "--", "create", "--steps", "none");
   assert.equal(wrong.code, 2, wrong.err);
   assert.deepEqual(await newSince(before), []);
+}
+
+/** What `deno task bundle` tells. */
+interface Bundle {
+  readonly folder: string;
+  /** The image's digest. */
+  readonly image: string;
+  /** For every byte of the bundle. */
+  readonly sha256: string;
+  readonly volumes: readonly unknown[];
+}
+
+async function bundleOf(clone: Clone): Promise<Bundle> {
+  const { out } = await succeed(clone, "bundle", "--json", "--split", VOLUME);
+  const bundle: Bundle = JSON.parse(out);
+  assert(bundle.volumes.length > 1, out);
+  console.log(`  image ${bundle.image}`);
+  return { ...bundle, folder: resolve(clone.folder, bundle.folder) };
+}
+
+async function loadByScript({ folder }: Clone, bundle: Bundle): Promise<void> {
+  await removeAll();
+  const script = join(bundle.folder, "load.sh");
+  await output("sh", script, "--into", join(folder, "outputs", "installed"));
+  await output(
+    "docker",
+    "run",
+    "--rm",
+    "--network",
+    "none",
+    "--read-only",
+    IMAGE,
+    "parse",
+    "1girl",
+  );
+}
+
+async function loadByTask(clone: Clone, bundle: Bundle): Promise<void> {
+  await removeAll();
+  await succeed(clone, "load", "--sha256", bundle.sha256, bundle.folder);
+}
+
+/** No name that a build or a load has given is left, and neither is the base image. */
+async function removeAll(): Promise<void> {
+  for (const name of [IMAGE, LATEST, BASE]) await output("docker", "rmi", name).catch(() => {});
+  const left = await output("docker", "images", "--quiet", "newbie");
+  assert.equal(left, "");
+}
+
+/** Other times on the sources, another clock: nothing of them may be in the image. */
+async function sameAgain(clone: Clone, expected: Bundle): Promise<void> {
+  await output("find", join(clone.folder, "src"), "-exec", "touch", "-d", "2001-02-03", "{}", "+");
+  {
+    await using _clock = await movedClock();
+    await build(clone);
+  }
+  const bundle = await bundleOf(clone);
+  if (bundle.image !== expected.image) {
+    const { out, err } = await clone.task("compare", expected.folder, bundle.folder);
+    assert.fail(`The images differ:\n${out}${err}`);
+  }
+  assert.equal(bundle.sha256, expected.sha256);
+}
+
+/** The machine's clock a day ahead, where that was asked for. */
+async function movedClock(): Promise<AsyncDisposable> {
+  if (!Deno.args.includes("--move-clock")) {
+    return { [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  const set = (milliseconds: number) => output("date", "--set", `@${milliseconds / 1000}`);
+  const [before, begun] = [Date.now(), performance.now()];
+  await set(before + DAY_MILLISECONDS);
+  const putBack = async () => {
+    Deno.removeSignalListener("SIGINT", putBack);
+    Deno.removeSignalListener("SIGTERM", putBack);
+    // What has passed meanwhile, by a clock that nobody sets.
+    await set(before + (performance.now() - begun));
+  };
+  Deno.addSignalListener("SIGINT", putBack);
+  Deno.addSignalListener("SIGTERM", putBack);
+  return { [Symbol.asyncDispose]: putBack };
 }
 
 async function succeed(clone: Clone, ...args: string[]): Promise<TaskResult> {
