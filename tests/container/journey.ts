@@ -48,6 +48,7 @@ interface TaskResult {
 const start = performance.now();
 try {
   await using _engine = await startEngine();
+  await using _images = await keepImages();
   await provideBase(CACHE);
   const folder = await Deno.makeTempDir({ prefix: "newbie-journey-" });
   try {
@@ -279,6 +280,25 @@ async function loadByScript({ folder }: Clone, bundle: Bundle): Promise<void> {
 async function loadByTask(clone: Clone, bundle: Bundle): Promise<void> {
   await removeAll();
   await succeed(clone, "load", "--sha256", bundle.sha256, bundle.folder);
+}
+
+/** Puts images of other builds, which an engine may have, out of the way and back in the end. */
+async function keepImages(): Promise<AsyncDisposable> {
+  const kept: [name: string, elsewhere: string][] = [];
+  for (const name of [IMAGE, LATEST]) {
+    const elsewhere = name.replace("newbie:", "newbie-kept:");
+    const isThere = await output("docker", "tag", name, elsewhere).then(() => true, () => false);
+    if (isThere) kept.push([name, elsewhere]);
+  }
+  return {
+    async [Symbol.asyncDispose]() {
+      await removeAll();
+      for (const [name, elsewhere] of kept) {
+        await output("docker", "tag", elsewhere, name);
+        await output("docker", "rmi", elsewhere);
+      }
+    },
+  };
 }
 
 /** No name that a build or a load has given is left, and neither is the base image. */
