@@ -102,9 +102,9 @@ async function build({ task }: Clone): Promise<{ readonly image: string }> {
 
 /** Deno's own node_modules is the measure, for what the image has of it. */
 async function samePackages({ folder }: Clone): Promise<void> {
-  // Modules that Deno has laid carry a mark of its own.
+  // Deno marks what it has laid.
   const list =
-    `cd "$0/node_modules" && find . -type f ! -name .initialized -exec sha256sum {} + ; ` +
+    `cd "$0/node_modules" && find . -type f ! -name .initialized ! -name .scripts-warned -exec sha256sum {} + ; ` +
     `find . -type l ! -path "./.bin/*" -printf "%l  %p\\n"`;
   const read = (text: string) =>
     new Map(text.trim().split("\n").map((line) => line.split("  ").reverse() as [string, string]));
