@@ -10,7 +10,7 @@
  */
 import { join } from "node:path";
 import { bundleOf, loadByScript, loadByTask, sameAgain } from "./_bundles.ts";
-import { build, clone } from "./_clones.ts";
+import { build, clone, succeed } from "./_clones.ts";
 import { keepImages, removeAll } from "./_contents.ts";
 import { provideBase, Skipped, startEngine } from "./_engine.ts";
 import { healthCheck, narrow, pictures, restrictions, samePackages } from "./_inside.ts";
