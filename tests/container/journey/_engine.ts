@@ -7,7 +7,7 @@ export class Skipped extends Error {
 }
 
 /** A base image with glibc and libstdc++, made of Debian's packages: no registry is needed. */
-export const BASE = "newbie-base:debian";
+export const BASE = "newbie-base:journey";
 const SUITE = "bookworm";
 const MIRROR = "http://deb.debian.org/debian";
 const SOCKET = "/var/run/docker.sock";
@@ -28,12 +28,10 @@ export async function output(command: string, ...args: string[]): Promise<string
  * @throws {Skipped} Where none can run.
  */
 export async function startEngine(): Promise<AsyncDisposable> {
-  if (await answers()) return { [Symbol.asyncDispose]: () => Promise.resolve() };
-  if (Deno.env.get("DOCKER_HOST")) {
-    throw new Skipped("no engine answers at DOCKER_HOST");
-  }
-  if (Deno.build.os !== "linux" || Deno.uid() !== 0) {
-    throw new Skipped("no engine is running, and starting one takes root on Linux");
+  const problem = await problemOfEngine();
+  if (problem === undefined) return { [Symbol.asyncDispose]: () => Promise.resolve() };
+  if (Deno.env.get("DOCKER_HOST") || Deno.build.os !== "linux" || Deno.uid() !== 0) {
+    throw new Skipped(`no engine answers (${problem}), and starting one takes root on Linux`);
   }
   await install("dockerd", ["docker.io"]);
   const folder = await Deno.makeTempDir({ prefix: "newbie-engine-" });
@@ -54,7 +52,7 @@ export async function startEngine(): Promise<AsyncDisposable> {
     await Deno.remove(folder, { recursive: true });
   };
   for (let second = 0; second < START_SECONDS && !ended; second++) {
-    if (await answers()) {
+    if (await problemOfEngine() === undefined) {
       console.log(`Started dockerd; it is stopped in the end (process ${engine.pid}).`);
       return { [Symbol.asyncDispose]: stop };
     }
@@ -66,13 +64,11 @@ export async function startEngine(): Promise<AsyncDisposable> {
 }
 
 /**
- * Puts the base image into the engine: from an archive in `cache`, or made anew.
+ * Puts the base image into the engine: from an archive in `cache`, which is made where it is absent.
  *
  * @throws {Skipped} Where it cannot be made.
  */
 export async function provideBase(cache: string): Promise<void> {
-  const known = await output("docker", "images", "--quiet", BASE);
-  if (known.trim() !== "") return;
   const archive = join(cache, `base-${SUITE}.tar`);
   if (!await exists(archive)) await makeBase(archive, cache);
   await output("docker", "import", archive, BASE);
@@ -130,8 +126,14 @@ async function install(command: string, packages: readonly string[]): Promise<vo
   }
 }
 
-async function answers(): Promise<boolean> {
-  return await output("docker", "version").then(() => true, () => false);
+/** Why no engine answers; undefined when one does. */
+async function problemOfEngine(): Promise<string | undefined> {
+  try {
+    await output("docker", "version");
+    return undefined;
+  } catch (error) {
+    return (error as Error).message.trim().split("\n").at(-1);
+  }
 }
 
 async function exists(path: string): Promise<boolean> {
