@@ -10,7 +10,7 @@ import {
 } from "../integrity/mod.ts";
 import { type ContextEntry, packContext, type Variant } from "./context.ts";
 import type { Engine } from "./engine.ts";
-import { EngineError } from "./engine_error.ts";
+import { EngineError, reasonOf } from "./engine_error.ts";
 import { digestOf, type Sources } from "./sources.ts";
 import type { BuildEvent, ImageFacts, PullProgress } from "./types.ts";
 
@@ -65,7 +65,7 @@ export async function prepareBase(
       await engine.pull(reference, { platform, signal, ...(onProgress ? { onProgress } : {}) });
     } catch (error) {
       if (!(error instanceof Error) || error.name === "AbortError" || signal?.aborted) throw error;
-      const reason = error instanceof EngineError ? error.message : error.message.trim();
+      const reason = reasonOf(error instanceof EngineError ? error.cause : error);
       throw new NewBieError(
         `The base image ${name} is not in this engine and could not be fetched: ${reason}\n` +
           "Where no registry can be reached, load it from an archive (docker load) or name a copy: " +

@@ -59,7 +59,9 @@ export class BuildError extends NewBieError {
 export function reasonOf(error: unknown): string {
   const { json, message = String(error) } = error as Partial<DockerFault>;
   const said = (json as { message?: unknown } | null | undefined)?.message;
-  return (typeof said === "string" ? said : message).trim();
+  // dockerode puts HTTP's part before what it read from a stream.
+  return (typeof said === "string" ? said : message.replace(/^\(HTTP code \d+\) .*? - /, ""))
+    .trim();
 }
 
 /** An error of dockerode as one that a person can use. */

@@ -3,7 +3,7 @@ import { finished } from "node:stream/promises";
 import { NewBieError } from "../errors.ts";
 import type { DockerContainer } from "./_docker.ts";
 import type { Engine } from "./engine.ts";
-import { asEngineError, EngineError } from "./engine_error.ts";
+import { asEngineError, EngineError, reasonOf } from "./engine_error.ts";
 import type { RunRequest } from "./types.ts";
 
 /**
@@ -102,14 +102,14 @@ function explained(error: unknown): unknown {
   if (!(error instanceof EngineError) || !/device driver|nvidia|CDI/i.test(error.message)) {
     return error;
   }
+  const reason = reasonOf(error.cause);
   return new NewBieError(
-    `The engine cannot pass the GPU through (${error.message}). Install the NVIDIA Container ` +
+    `The engine cannot pass the GPU through (${reason}). Install the NVIDIA Container ` +
       "Toolkit and run: sudo nvidia-ctk runtime configure --runtime=docker; sudo systemctl restart " +
       "docker. Without a GPU: --gpu none",
     {
       cause: error,
-      zh:
-        `引擎无法将 GPU 传入容器（${error.message}）。请安装 NVIDIA Container Toolkit，然后运行：` +
+      zh: `引擎无法将 GPU 传入容器（${reason}）。请安装 NVIDIA Container Toolkit，然后运行：` +
         "sudo nvidia-ctk runtime configure --runtime=docker；sudo systemctl restart docker。" +
         "不使用 GPU：--gpu none",
     },
