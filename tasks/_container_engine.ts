@@ -68,9 +68,13 @@ export class ProgressLine {
  * Does something that Ctrl-C ends cleanly: the signal is aborted, and the work has the time to take
  * back what it did.
  *
+ * @param message What is said when it was ended.
  * @throws {TaskFailure} When it was ended.
  */
-export async function cancellable<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function cancellable<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  message = () => text.cancelled,
+): Promise<T> {
   const controller = new AbortController();
   const stop = () => controller.abort();
   const signals = ["SIGINT", "SIGTERM"] as const;
@@ -78,7 +82,7 @@ export async function cancellable<T>(work: (signal: AbortSignal) => Promise<T>):
   try {
     return await work(controller.signal);
   } catch (error) {
-    if (controller.signal.aborted) throw new TaskFailure(text.cancelled, {});
+    if (controller.signal.aborted) throw new TaskFailure(message(), {});
     throw error;
   } finally {
     for (const name of signals) Deno.removeSignalListener(name, stop);

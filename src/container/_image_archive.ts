@@ -14,6 +14,7 @@ const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 
 /** What an image's configuration says; engines write more, of which nothing is kept. */
 export const imageConfigSchema = z.object({
+  created: z.string().optional(),
   architecture: z.string(),
   os: z.string(),
   variant: z.string().optional(),

@@ -74,6 +74,7 @@ export async function writeVolumes(
       try {
         await using volume = await HashedFile.create(path);
         for (let left = bytes; left > 0;) {
+          signal?.throwIfAborted();
           if (rest.length === 0) {
             const { done, value } = await pieces.next();
             if (done) throw new Error("the archive is shorter than its volumes");

@@ -19,6 +19,16 @@ export const REPOSITORY = "newbie";
 /** The tag of what was built last. */
 export const LATEST = `${REPOSITORY}:latest`;
 
+/** What an image says of itself that a bundle of it goes by. */
+export const BUNDLE_LABELS = {
+  /** The commit's time, which everything in it gets. */
+  created: "org.opencontainers.image.created",
+  version: "org.opencontainers.image.version",
+  variant: `${REPOSITORY}.variant`,
+  /** How many of its layers are those of the image that it was built on. */
+  baseLayers: `${REPOSITORY}.base-layers`,
+} as const;
+
 /** What an image is built on. */
 export interface BaseImage {
   /** As `FROM` takes it. */

@@ -39,20 +39,24 @@ export class BundleError extends NewBieError {
   }
 }
 
-/** How file systems say that a disk, a quota or a file is full. */
-const NO_ROOM = ["ENOSPC", "EDQUOT"];
-const FILE_TOO_LARGE = "EFBIG";
+/** How file systems say that a disk or a quota is full, by name and by Linux's number. */
+const NO_ROOM = /^(?:ENOSPC|EDQUOT)$|\(os error (?:28|122)\)/;
+/** That a file may not grow to this size. */
+const TOO_LARGE = /^EFBIG$|\(os error 27\)/;
 
 /** An error of the file system as one that a person can use, where it is about room. */
 export function asRoomError(error: unknown, folder: string): unknown {
-  const { code = "" } = (error ?? {}) as NodeJS.ErrnoException;
-  if (NO_ROOM.includes(code)) {
+  if (!(error instanceof Error) || error instanceof NewBieError) return error;
+  // Deno names few errors by a code.
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  const says = (words: RegExp) => words.test(code) || words.test(message);
+  if (says(NO_ROOM)) {
     return new BundleError("no-room", {
       en: `The disk that holds ${folder} is full. Make room, or choose another with --out.`,
       zh: `${folder} 所在的磁盘已满。请腾出空间，或用 --out 选择其他位置。`,
     }, { cause: error });
   }
-  if (code === FILE_TOO_LARGE) {
+  if (says(TOO_LARGE)) {
     return new BundleError("no-room", {
       en: `The disk that holds ${folder} takes no file of this size. Split the bundle: --split 4G`,
       zh: `${folder} 所在的磁盘不支持这样大的文件。请分卷：--split 4G`,

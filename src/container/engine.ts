@@ -19,6 +19,8 @@ const NOT_FOUND = 404;
 const STEP = /^(?:Step|STEP) (\d+)\/(\d+) ?: (.*)$/;
 /** How the classic builder tells the image or the container that a step made. */
 const MADE = /^ ---> (?:Running in )?([0-9a-f]{12,64})$/;
+/** What it says of its own, and not a step. */
+const ASIDE = /^(?:Removing intermediate container |Successfully )/;
 /** How often, and how many times in vain, to look for what a cancelled build leaves. */
 const LOOK_MILLISECONDS = 300;
 const QUIET_LOOKS = 3;
@@ -278,7 +280,7 @@ async function follow(
         output = "";
         const place = { number: Number(number), total: Number(total) };
         onEvent({ kind: "step", ...place, text: instruction });
-      } else if (image === undefined) {
+      } else if (image === undefined && !ASIDE.test(text)) {
         output += `${text}\n`;
         onEvent({ kind: "output", text });
       }

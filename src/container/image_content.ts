@@ -27,6 +27,7 @@ const OUTSIDE_TASKS = [
   "bundle",
   "check",
   "checksums",
+  "compare",
   "container",
   "eval",
   "fuzz",

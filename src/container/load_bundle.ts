@@ -162,7 +162,7 @@ async function listWeights(root: string, weights: Weights): Promise<void> {
   for (const { path, sha256 } of weights) {
     if (!path.endsWith(".md")) checksums.set(path, sha256);
   }
-  await writeFileAtomically(list, Buffer.from(formatChecksums(checksums)));
+  await writeFileAtomically(list, Buffer.from(formatChecksums(checksums)), `${list}.part`);
 }
 
 async function requireRoom(root: string, weights: Weights): Promise<void> {

@@ -126,7 +126,7 @@ export async function sbomOf(
     ...await binaries(tree),
     ...await weightsIn(tree),
   ] as Known[];
-  const beside = weights.map((file): Known => ({ ...weightsFile(file.path), ...file }));
+  const beside = weights.map(({ path, sha256 }): Known => ({ ...weightsFile(path), sha256 }));
   const packagesInside = unique(inside.map(spdxPackage));
   const packagesBeside = unique(beside.map(spdxPackage));
   const packages = [image, ...packagesInside, ...packagesBeside];
@@ -183,10 +183,15 @@ function spdxPackage(
   };
 }
 
-/** In order, and each once: a file may lie in two places. */
+/** In order, and each once, as a file may lie in two places; different ones get different IDs. */
 function unique(packages: readonly SpdxPackage[]): SpdxPackage[] {
-  const byId = new Map(packages.map((found) => [found.SPDXID, found]));
-  return [...byId.values()].sort((a, b) => a.SPDXID < b.SPDXID ? -1 : 1);
+  const byText = new Map(packages.map((found) => [JSON.stringify(found), found]));
+  const taken = new Map<string, number>();
+  return [...byText].sort(([a], [b]) => a < b ? -1 : 1).map(([, found]) => {
+    const count = (taken.get(found.SPDXID) ?? 0) + 1;
+    taken.set(found.SPDXID, count);
+    return count === 1 ? found : { ...found, SPDXID: `${found.SPDXID}-${count}` };
+  });
 }
 
 async function operatingSystem(tree: LayerTree): Promise<Known[]> {
