@@ -137,8 +137,9 @@ export function labelsOf(
 }
 
 /**
- * Builds an image and gives it its names. When this throws, there is no image, and those that had
- * the names still have them.
+ * Builds an image and gives it its names. An image that had them and has no other is removed, unless
+ * a container stands on it. When this throws, there is no image, and those that had the names still
+ * have them.
  *
  * @returns What the engine knows of it.
  * @throws {BuildError} When a step fails.
@@ -172,8 +173,19 @@ export async function buildImage(
     signal,
   };
   const id = await engine.build(request, onEvent);
+  const before = await Promise.all(tags.map((tag) => engine.image(tag)));
   for (const tag of tags) await engine.tag(id, tag);
+  for (const old of new Set(before.map((image) => image?.id))) {
+    if (old !== undefined && old !== id) await removeNameless(engine, old);
+  }
   return (await engine.image(id))!;
+}
+
+async function removeNameless(engine: Engine, id: string): Promise<void> {
+  const image = await engine.image(id);
+  if (image === undefined || image.tags.length + image.digests.length > 0) return;
+  // Where a container stands on it the engine refuses, and is right to.
+  await engine.removeImage(id).catch(() => {});
 }
 
 function prefixed(prefix: string, labels: Readonly<Record<string, string>>) {

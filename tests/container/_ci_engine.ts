@@ -7,7 +7,7 @@ export class Skipped extends Error {
 }
 
 /** A base image with glibc and libstdc++, made of Debian's packages: no registry is needed. */
-export const BASE = "newbie-base:debian";
+export const BASE = "newbie-base:journey";
 const SUITE = "bookworm";
 const MIRROR = "http://deb.debian.org/debian";
 const SOCKET = "/var/run/docker.sock";
@@ -66,13 +66,11 @@ export async function startEngine(): Promise<AsyncDisposable> {
 }
 
 /**
- * Puts the base image into the engine: from an archive in `cache`, or made anew.
+ * Puts the base image into the engine: from an archive in `cache`, which is made where it is absent.
  *
  * @throws {Skipped} Where it cannot be made.
  */
 export async function provideBase(cache: string): Promise<void> {
-  const known = await output("docker", "images", "--quiet", BASE);
-  if (known.trim() !== "") return;
   const archive = join(cache, `base-${SUITE}.tar`);
   if (!await exists(archive)) await makeBase(archive, cache);
   await output("docker", "import", archive, BASE);

@@ -10,7 +10,7 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { packTar, type TarHeader } from "modern-tar";
 import { MINIMUM_PSNR_DB } from "../../tasks/_health_check.ts";
@@ -25,6 +25,10 @@ const CACHE = join(
 const DOWNLOADS = "node_modules/.cache/newbie/downloads";
 const IMAGE = "newbie:cpu";
 const BUILD = ["build", "--variant", "cpu", "--base", BASE] as const;
+const LATEST = "newbie:latest";
+/** The size of a volume: a bundle has several. */
+const VOLUME = "100M";
+const DAY_MILLISECONDS = 86_400_000;
 const PROMPT = "models/demo/health_check.xml";
 const RECORD = "models/demo/health_check.png";
 
@@ -44,6 +48,7 @@ interface TaskResult {
 const start = performance.now();
 try {
   await using _engine = await startEngine();
+  await using _images = await keepImages();
   await provideBase(CACHE);
   const folder = await Deno.makeTempDir({ prefix: "newbie-journey-" });
   try {
@@ -60,6 +65,7 @@ try {
 async function journey(folder: string): Promise<void> {
   const first = await clone(join(folder, "first"));
   await step("build", () => build(first));
+  await step("packages lie there as Deno lays them", () => samePackages(first));
   await step("verify, on this side and inside", async () => {
     await succeed(first, "verify");
     await succeed(first, "container", "--", "verify");
@@ -69,13 +75,58 @@ async function journey(folder: string): Promise<void> {
   await step("a base image of another architecture is refused", () => otherArchitecture(first));
   await step("what runs inside may touch nothing", restrictions);
   await step("the engine's own health check", healthCheck);
+  await step("a task's container is as narrow as promised", () => narrow(first));
   await step("health check and pictures inside", () => pictures(first));
+
+  const bundle = await step("bundle, in volumes", () => bundleOf(first));
+  await step("remove, and load by the script", () => loadByScript(first, bundle));
+  await step("remove, and load by the task", () => loadByTask(first, bundle));
+  await step("what was loaded may touch nothing", restrictions);
+  await step("health check and pictures inside what was loaded", () => pictures(first));
+
+  await removeAll();
+  await provideBase(CACHE);
+  const second = await clone(join(folder, "elsewhere", "second"));
+  await step(
+    "a second build, elsewhere and later, has the same digest",
+    () => sameAgain(second, bundle),
+  );
+  await removeAll();
 }
 
 async function build({ task }: Clone): Promise<{ readonly image: string }> {
   const { code, out, err } = await task(...BUILD, "--json");
   assert.equal(code, 0, err);
   return JSON.parse(out);
+}
+
+/** Deno's own node_modules is the measure, for what the image has of it. */
+async function samePackages({ folder }: Clone): Promise<void> {
+  // Deno marks what it has laid.
+  const list =
+    `cd "$0/node_modules" && find . -type f ! -name .initialized ! -name .scripts-warned -exec sha256sum {} + ; ` +
+    `find . -type l ! -path "./.bin/*" -printf "%l  %p\\n"`;
+  const read = (text: string) =>
+    new Map(text.trim().split("\n").map((line) => line.split("  ").reverse() as [string, string]));
+  const inside = read(
+    await output("docker", "run", "--rm", "--entrypoint", "sh", IMAGE, "-c", list, "/app"),
+  );
+  const here = read(await output("sh", "-c", list, folder));
+  const MOST = 1000;
+  assert(inside.size > MOST, `${inside.size} files`);
+  for (const [path, content] of inside) assert.equal(content, here.get(path), path);
+  // What is absent belongs to other packages, or to other machines.
+  const packageOf = (path: string) => path.split("/").slice(0, 3).join("/");
+  const packages = new Set([...inside.keys()].map(packageOf));
+  const absent = [...here.keys()].filter((path) =>
+    !inside.has(path) && packages.has(packageOf(path))
+  );
+  const OTHER_MACHINES =
+    /^\.\/\.deno\/onnxruntime-node@[^/]+\/.*\/bin\/napi-v6\/(darwin|win32|linux\/arm64)\//;
+  assert.deepEqual(
+    absent.filter((path) => !OTHER_MACHINES.test(path) && path.startsWith("./.deno/")),
+    [],
+  );
 }
 
 async function cancelled({ folder }: Clone): Promise<void> {
@@ -178,6 +229,43 @@ async function restrictions(): Promise<void> {
   }
 }
 
+/** Looks at a container while its task waits for a line, and interrupts it. */
+async function narrow({ folder }: Clone): Promise<void> {
+  const before = await everything();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", "container", "--mount", "README.md", "--", "create"],
+    cwd: folder,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let said = "";
+  while (!said.includes("Enter your XML prompt")) {
+    const { value, done } = await reader.read();
+    assert(!done, said);
+    said += value;
+  }
+  const id = (await output("docker", "ps", "--quiet", "--latest")).trim();
+  const [{ Config, HostConfig, Mounts }] = JSON.parse(await output("docker", "inspect", id));
+  assert.notEqual(Config.User.split(":")[0], "0");
+  assert.equal(HostConfig.NetworkMode, "none");
+  assert.equal(HostConfig.ReadonlyRootfs, true);
+  assert.equal(HostConfig.Privileged, false);
+  assert.deepEqual(HostConfig.CapDrop, ["ALL"]);
+  assert.deepEqual(HostConfig.SecurityOpt, ["no-new-privileges"]);
+  const writable = (Mounts as { Destination: string; RW: boolean }[]).filter(({ RW }) => RW);
+  assert.deepEqual(writable.map(({ Destination }) => Destination), ["/app/outputs"]);
+  assert(
+    Mounts.some(({ Destination }: { Destination: string }) => Destination === "/app/README.md"),
+  );
+  child.kill("SIGINT");
+  assert.notEqual((await child.status).code, 0);
+  await reader.cancel();
+  await child.stdin.close().catch(() => {});
+  assert.deepEqual(await newSince(before), []);
+}
+
 /** With the checks an instant apart instead of half an hour. */
 async function healthCheck(): Promise<void> {
   const options = ["--network", "none", "--read-only", "--health-interval", "1s"];
@@ -209,9 +297,8 @@ async function pictures(clone: Clone): Promise<void> {
   assert.equal(test.output, "outputs/success_output.png");
   const request = ["--prompt-file", PROMPT, "--steps", "30", "--guidance", "7", "--seed", "42"];
   const { out } = await succeed(clone, "container", "--", "create", "--json", ...request);
-  const [picture] = out.match(/outputs\/[\w/]+\.png/) ?? [];
-  assert(picture !== undefined, out);
-  const [made, recorded] = [picture, RECORD].map((path) =>
+  const { pictures: [{ path }] } = JSON.parse(out) as { pictures: [{ path: string }] };
+  const [made, recorded] = [path, RECORD].map((path) =>
     decodePng(Deno.readFileSync(join(clone.folder, path))).image
   );
   const similarity = psnr(made!, recorded!);
@@ -221,6 +308,111 @@ async function pictures(clone: Clone): Promise<void> {
   const wrong = await clone.task("container", "--", "create", "--steps", "none");
   assert.equal(wrong.code, 2, wrong.err);
   assert.deepEqual(await newSince(before), []);
+}
+
+/** What `deno task bundle` tells. */
+interface Bundle {
+  readonly folder: string;
+  /** The image's digest. */
+  readonly image: string;
+  /** For every byte of the bundle. */
+  readonly sha256: string;
+  readonly volumes: readonly unknown[];
+}
+
+async function bundleOf(clone: Clone): Promise<Bundle> {
+  const { out } = await succeed(clone, "bundle", "--json", "--split", VOLUME);
+  const bundle: Bundle = JSON.parse(out);
+  assert(bundle.volumes.length > 1, out);
+  console.log(`  image ${bundle.image}`);
+  return { ...bundle, folder: resolve(clone.folder, bundle.folder) };
+}
+
+async function loadByScript({ folder }: Clone, bundle: Bundle): Promise<void> {
+  await removeAll();
+  const script = join(bundle.folder, "load.sh");
+  await output("sh", script, "--into", join(folder, "outputs", "installed"));
+  await output(
+    "docker",
+    "run",
+    "--rm",
+    "--network",
+    "none",
+    "--read-only",
+    IMAGE,
+    "parse",
+    "1girl",
+  );
+}
+
+async function loadByTask(clone: Clone, bundle: Bundle): Promise<void> {
+  await removeAll();
+  await succeed(clone, "load", "--sha256", bundle.sha256, bundle.folder);
+}
+
+/** Puts images of other builds, which an engine may have, out of the way and back in the end. */
+async function keepImages(): Promise<AsyncDisposable> {
+  const kept: [name: string, elsewhere: string][] = [];
+  for (const name of [IMAGE, LATEST]) {
+    const elsewhere = name.replace("newbie:", "newbie-kept:");
+    const isThere = await output("docker", "tag", name, elsewhere).then(() => true, () => false);
+    if (isThere) kept.push([name, elsewhere]);
+  }
+  return {
+    async [Symbol.asyncDispose]() {
+      await removeAll();
+      for (const [name, elsewhere] of kept) {
+        await output("docker", "tag", elsewhere, name);
+        await output("docker", "rmi", elsewhere);
+      }
+    },
+  };
+}
+
+/** No name that a build or a load has given is left, and neither is the base image. */
+async function removeAll(): Promise<void> {
+  for (const name of [IMAGE, LATEST, BASE]) await output("docker", "rmi", name).catch(() => {});
+  const left = await output("docker", "images", "--quiet", "newbie");
+  assert.equal(left, "");
+}
+
+/** Other times on the sources, another clock: nothing of them may be in the image. */
+async function sameAgain(clone: Clone, expected: Bundle): Promise<void> {
+  await output("find", join(clone.folder, "src"), "-exec", "touch", "-d", "2001-02-03", "{}", "+");
+  {
+    await using _clock = await movedClock();
+    await build(clone);
+  }
+  const bundle = await bundleOf(clone);
+  if (bundle.image !== expected.image) {
+    const { out, err } = await clone.task("compare", expected.folder, bundle.folder);
+    assert.fail(`The images differ:\n${out}${err}`);
+  }
+  assert.equal(bundle.sha256, expected.sha256);
+}
+
+/** The machine's clock a day ahead, where that was asked for. */
+async function movedClock(): Promise<AsyncDisposable> {
+  if (!Deno.args.includes("--move-clock")) {
+    return { [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  const set = (milliseconds: number) => output("date", "--set", `@${milliseconds / 1000}`);
+  const [before, begun] = [Date.now(), performance.now()];
+  try {
+    await set(before + DAY_MILLISECONDS);
+  } catch (error) {
+    console.log(`  the clock cannot be moved here: ${(error as Error).message.trim()}`);
+    return { [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  const putBack = async () => {
+    Deno.removeSignalListener("SIGINT", putBack);
+    Deno.removeSignalListener("SIGTERM", putBack);
+    // What has passed meanwhile, by a clock that nobody sets.
+    await set(before + (performance.now() - begun));
+  };
+  Deno.addSignalListener("SIGINT", putBack);
+  Deno.addSignalListener("SIGTERM", putBack);
+  return { [Symbol.asyncDispose]: putBack };
 }
 
 async function succeed(clone: Clone, ...args: string[]): Promise<TaskResult> {
