@@ -36,9 +36,9 @@ export function benchCompile(): CompileResult[] {
     let bytes = 0;
     for (let run = 0; run < RUNS; run++) {
       const start = performance.now();
-      const { text, step } = compile(weights);
+      const { text, steps } = compile(weights);
       times.push(performance.now() - start);
-      bytes = text.model.byteLength + step.model.byteLength;
+      bytes = [text, ...steps].reduce((sum, { model }) => sum + model.byteLength, 0);
     }
     return { layers, milliseconds: median(times), kibibytes: bytes / 1024 };
   });

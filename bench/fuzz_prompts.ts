@@ -15,6 +15,7 @@ import {
   renderDiagnostics,
   XmlPromptError,
 } from "../src/prompt/mod.ts";
+import { Dice } from "./_dice.ts";
 
 const SLOWEST_MS = 1000;
 const MOST_VIOLATIONS_TOLD = 10;
@@ -112,24 +113,6 @@ const FRAGMENTS: readonly string[] = [
   "```xml\n",
   "```",
 ];
-
-/** A small generator of 32-bit numbers (Marsaglia's xorshift), so that a seed repeats a run. */
-class Dice {
-  #state: number;
-  constructor(seed: number) {
-    this.#state = (seed ^ 0x9e3779b9) || 1;
-  }
-  /** An integer from 0 to `sides` − 1. */
-  roll(sides: number): number {
-    this.#state ^= this.#state << 13;
-    this.#state ^= this.#state >>> 17;
-    this.#state ^= this.#state << 5;
-    return (this.#state >>> 0) % sides;
-  }
-  pick<T>(items: readonly T[]): T {
-    return items[this.roll(items.length)]!;
-  }
-}
 
 /** A prompt without errors, and what it says. */
 interface Built {

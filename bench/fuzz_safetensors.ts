@@ -9,6 +9,7 @@
 
 import { parseHeader, parsePrefix, PREFIX_BYTES } from "../src/safetensors/_private.ts";
 import { readSafetensorsHeader, SafetensorsError } from "../src/safetensors/mod.ts";
+import { Dice } from "./_dice.ts";
 
 const SLOWEST_MS = 1000;
 const MOST_RSS_GROWTH = 100_000_000;
@@ -73,24 +74,6 @@ interface Case {
   /** The length and the header. */
   readonly head: Uint8Array;
   readonly fileSize: number;
-}
-
-/** A small generator of 32-bit numbers (Marsaglia's xorshift), so that a seed repeats a run. */
-class Dice {
-  #state: number;
-  constructor(seed: number) {
-    this.#state = (seed ^ 0x9e3779b9) || 1;
-  }
-  /** An integer from 0 to `sides` − 1. */
-  roll(sides: number): number {
-    this.#state ^= this.#state << 13;
-    this.#state ^= this.#state >>> 17;
-    this.#state ^= this.#state << 5;
-    return (this.#state >>> 0) % sides;
-  }
-  pick<T>(items: readonly T[]): T {
-    return items[this.roll(items.length)]!;
-  }
 }
 
 const encoder = new TextEncoder();

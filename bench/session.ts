@@ -27,12 +27,12 @@ export async function benchSession(): Promise<SessionResult> {
     const start = performance.now();
     const weights = await openWeights(FOLDER);
     const config = parseNextDiTConfig(JSON.parse(await Deno.readTextFile(file)), file, weights);
-    const { text, step } = compileNextDiT(config, weights, DTYPE_POLICIES.cpu);
+    const { text, steps } = compileNextDiT(config, weights, DTYPE_POLICIES.cpu);
     const compiled = performance.now();
-    const sessions = [
-      await Session.create(text, { device: "cpu" }),
-      await Session.create(step, { device: "cpu" }),
-    ];
+    const sessions: Session[] = [];
+    for (const graph of [text, ...steps]) {
+      sessions.push(await Session.create(graph, { device: "cpu" }));
+    }
     loads.push(performance.now() - compiled);
     compiles.push(compiled - start);
     bytes = [...weights.tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);

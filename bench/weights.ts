@@ -9,16 +9,18 @@
  *
  * @module
  */
-import { copyFile, mkdir, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { NewBieError, RequestError } from "../src/errors.ts";
 import { compileVae, parseVaeConfig } from "../src/models/autoencoder.ts";
 import { compileGemma3, parseGemma3Config } from "../src/models/gemma3.ts";
 import { compileJinaClip, parseJinaClipConfig } from "../src/models/jina_clip.ts";
 import { compileNextDiT, parseNextDiTConfig } from "../src/models/next_dit.ts";
 import { DTYPE_POLICIES } from "../src/onnx/mod.ts";
+import { TOOLKIT_SLOTS } from "../src/pipeline/checkpoint.ts";
 import { createGenerator } from "../src/random/mod.ts";
 import {
+  refuseExisting,
+  requireRoom,
   safetensorsByteLength,
   type TensorSource,
   type Weights,
@@ -65,7 +67,7 @@ function compileAutoencoder(config: PartConfig, weights: Weights): unknown {
 /** The published configurations; NewBieAI-Lab/NewBie-image-Exp0.1 for the transformer. */
 const ARCHITECTURES: Readonly<Record<PartName, Architecture>> = {
   transformer: {
-    folder: "next-dit-3.5b",
+    folder: TOOLKIT_SLOTS.transformer,
     file: "diffusion_pytorch_model.safetensors",
     published: {
       _class_name: "NextDiT_3B_GQA_patch2_Adaln_Refiner_WHIT_CLIP",
@@ -90,7 +92,7 @@ const ARCHITECTURES: Readonly<Record<PartName, Architecture>> = {
       compileNextDiT(parseNextDiTConfig(config, FILE, weights), weights, POLICY),
   },
   text_encoder: {
-    folder: "transformer/gemma-3-2b",
+    folder: TOOLKIT_SLOTS.textEncoder,
     file: "model.safetensors",
     published: {
       architectures: ["Gemma3ForCausalLM"],
@@ -123,7 +125,7 @@ const ARCHITECTURES: Readonly<Record<PartName, Architecture>> = {
     },
   },
   clip_model: {
-    folder: "clip_model/jina-clip-v2",
+    folder: TOOLKIT_SLOTS.clipModel,
     file: "model.safetensors",
     published: {
       architectures: ["XLMRobertaModel"],
@@ -146,7 +148,7 @@ const ARCHITECTURES: Readonly<Record<PartName, Architecture>> = {
       compileJinaClip(parseJinaClipConfig(config, FILE, weights), weights, POLICY),
   },
   vae: {
-    folder: "vae/taesd",
+    folder: TOOLKIT_SLOTS.vae,
     file: "diffusion_pytorch_model.safetensors",
     published: {
       _class_name: "AutoencoderTiny",
@@ -263,16 +265,13 @@ export async function writeRandomWeights(
     return { plan, tensors, bytes: safetensorsByteLength(tensors, METADATA) };
   });
   for (const { plan: { part } } of jobs) {
-    const target = join(folder, ARCHITECTURES[part].folder);
-    if (await exists(target)) {
-      throw new RequestError(
-        `${target} is there already, and weights are never overwritten. Remove it, or give another ` +
-          "folder.",
-      );
-    }
+    await refuseExisting(join(folder, ARCHITECTURES[part].folder));
   }
   await mkdir(folder, { recursive: true });
-  await requireRoom(folder, jobs.reduce((sum, { bytes }) => sum + bytes, 0));
+  await requireRoom(folder, jobs.reduce((sum, { bytes }) => sum + bytes, 0), {
+    what: "the weights",
+    remedy: "give another folder, or write less: --only, --layers, --vocabulary.",
+  });
 
   const written: WrittenPart[] = [];
   for (const { plan, tensors, bytes } of jobs) {
@@ -396,19 +395,4 @@ function hash(name: string, seed: number): number {
     state = Math.imul(state ^ unit, 0x01000193);
   }
   return state >>> 0;
-}
-
-async function requireRoom(folder: string, needed: number): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  const free = bavail * bsize;
-  if (free >= needed) return;
-  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-  throw new NewBieError(
-    `${folder}: the weights take ${gib(needed)}, but the disk has ${gib(free)} left. Make room, ` +
-      "give another folder, or write less: --only, --layers, --vocabulary.",
-  );
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(() => true, () => false);
 }

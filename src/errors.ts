@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Language } from "./language.ts";
+import type { Language, Texts } from "./language.ts";
 
 /** What an error knows besides its message. */
 export interface NewBieErrorOptions extends ErrorOptions {
@@ -29,6 +29,12 @@ export class NewBieError extends Error {
   }
 }
 
+/** What was thrown, for people: in a language, where it knows it. */
+export function explainError(error: unknown, language: Language): string {
+  if (error instanceof NewBieError) return error.explain(language);
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** The request itself was wrong, so nothing was tried: a task that meets it exits with 2. */
 export class RequestError extends NewBieError {
   override name = "RequestError";
@@ -40,10 +46,13 @@ export class ConfigError extends NewBieError {
   /** The file that was read. */
   readonly file: string;
 
-  constructor(file: string, problems: readonly string[], options?: ErrorOptions) {
+  /** @param problems What is wrong; what has but one text is said in it in both languages. */
+  constructor(file: string, problems: readonly (string | Texts<string>)[], options?: ErrorOptions) {
+    const said = (language: Language) =>
+      problems.map((problem) => typeof problem === "string" ? problem : problem[language]);
     super(
-      `${file}: ${problems.join("; ")}. Compare it with the file published with the model.`,
-      options,
+      `${file}: ${said("en").join("; ")}. Compare it with the file published with the model.`,
+      { ...options, zh: `${file}：${said("zh").join("；")}。请与随模型发布的文件对照。` },
     );
     this.file = file;
   }

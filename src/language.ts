@@ -10,6 +10,11 @@ export type Language = "en" | "zh";
 /** What a program says, in every language. The English text decides what there is to say. */
 export type Texts<T> = Readonly<Record<Language, T>>;
 
+/** Says one thing in both languages: `say` makes it of what a language has. */
+export function inBoth<T>(texts: Texts<T>, say: (text: T) => string): Texts<string> {
+  return { en: say(texts.en), zh: say(texts.zh) };
+}
+
 /** The variables of POSIX that name the language of messages, the first that is set counts. */
 export const LANGUAGE_VARIABLES = ["LC_ALL", "LC_MESSAGES", "LANG"] as const;
 

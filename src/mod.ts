@@ -9,7 +9,9 @@ export { decodePng, encodePng, imageFromTensor, psnr, type RgbImage } from "./im
 export { NewBieImagePipeline } from "./pipeline/pipeline.ts";
 export type * from "./pipeline/types.ts";
 export { CheckpointNotFoundError } from "./pipeline/checkpoint.ts";
-export { CheckpointError, type WeightProblem } from "./onnx/mod.ts";
+export { DeviceMemoryError } from "./pipeline/device_memory_error.ts";
+export { NonFiniteError } from "./pipeline/non_finite_error.ts";
+export { CheckpointError, type Device, type Dtype, type WeightProblem } from "./onnx/mod.ts";
 export { ChangedWeightsError } from "./integrity/check_weights.ts";
 export { SessionError } from "./runtime/session.ts";
 export { SafetensorsError } from "./safetensors/mod.ts";

@@ -80,7 +80,7 @@ export class Console {
     } else {
       Deno.stdout.writeSync(new TextEncoder().encode(question));
     }
-    const line = await this.#next();
+    const line = await this.next();
     if (!this.isTerminal) console.log();
     return line;
   }
@@ -117,9 +117,20 @@ export class Console {
     return this.#lines;
   }
 
-  /** Waits for one more line, without a question. */
+  /**
+   * Waits for one more line, without a question.
+   *
+   * @throws {Interrupted} When Ctrl-C was pressed.
+   */
   async next(): Promise<string | undefined> {
-    return await this.#next();
+    while (this.#lines.length === 0 && !this.#ended && !this.#interrupted) {
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+    if (this.#interrupted) {
+      this.#interrupted = false;
+      throw new Interrupted();
+    }
+    return this.#lines.shift();
   }
 
   /** Does something during which Ctrl-C is a signal, and keys wait. */
@@ -138,16 +149,5 @@ export class Console {
   /** Gives the terminal back. */
   [Symbol.dispose](): void {
     this.#interface.close();
-  }
-
-  async #next(): Promise<string | undefined> {
-    while (this.#lines.length === 0 && !this.#ended && !this.#interrupted) {
-      await new Promise<void>((resolve) => this.#wake = resolve);
-    }
-    if (this.#interrupted) {
-      this.#interrupted = false;
-      throw new Interrupted();
-    }
-    return this.#lines.shift();
   }
 }

@@ -1,5 +1,6 @@
 /** The interactive studio: asks, makes pictures, and asks again. */
 import { RequestError } from "../src/mod.ts";
+import { MAX_PROMPT_LENGTH } from "../src/prompt/mod.ts";
 import { randomSeed } from "../src/random/mod.ts";
 import { folderOfTime, pictureName } from "../src/studio/outputs.ts";
 import { readText } from "../src/studio/read_text.ts";
@@ -21,9 +22,6 @@ import { duration, messageOf } from "./_task.ts";
 
 /** Lines that come within this time belong to one paste. */
 const PASTE_MILLISECONDS = 60;
-
-/** Longer prompts are refused as a whole: it does not matter what is still open in them. */
-const MAX_PROMPT_LENGTH = 1 << 16;
 
 /** What the answers begin with. */
 export interface Defaults {
@@ -267,6 +265,7 @@ class Sitting {
         prompt += `\n${await this.#console.next()}`;
         continue;
       }
+      // A longer prompt is refused as a whole: it does not matter what is still open in it.
       const unfinished = prompt.length <= MAX_PROMPT_LENGTH && isUnfinished(prompt);
       if (ahead === undefined) {
         if (!unfinished) return prompt;

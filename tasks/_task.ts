@@ -1,6 +1,6 @@
 /** What all tasks share: options, `--json`, `--lang`, errors for people, exit codes. */
 import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { NewBieError, RequestError } from "../src/errors.ts";
+import { explainError, RequestError } from "../src/errors.ts";
 import { inLanguage, language } from "./_language.ts";
 
 /** What commander says, and how to say it in Chinese. */
@@ -146,8 +146,7 @@ function asFailure(error: unknown) {
 
 /** An error's message in this process's language, as far as there is one. */
 export function messageOf(error: unknown): string {
-  if (error instanceof NewBieError) return error.explain(language);
-  return error instanceof Error ? error.message : String(error);
+  return explainError(error, language);
 }
 
 function knownLanguage(value: string): string {

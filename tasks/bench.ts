@@ -1,5 +1,6 @@
 /** `deno task bench`: speed and memory, recorded in bench/results. */
 import { benchCompile } from "../bench/compile.ts";
+import { benchCuda, cudaTable } from "../bench/cuda.ts";
 import { benchDecoders } from "../bench/decoders.ts";
 import type { DemoResult } from "../bench/demo.ts";
 import { describeMachine } from "../bench/machine.ts";
@@ -7,21 +8,46 @@ import { benchSession } from "../bench/session.ts";
 import { median } from "../bench/_statistics.ts";
 import { writeFileAtomically } from "../src/files.ts";
 import { NewBieError, RequestError } from "../src/mod.ts";
+import { Option } from "commander";
 import { run, task, wholeNumber } from "./_task.ts";
 
 const RESULTS = "bench/results";
 const DEFAULT_RUNS = 3;
+/** What the published model makes by default. */
+const PICTURE_SIZE = 1024;
+const PICTURE_STEPS = 28;
+const CAPTION_TOKENS = 256;
 
-const command = task("bench", `Measures the toolkit on this machine's CPU; records in ${RESULTS}/.`)
+interface Options {
+  readonly json?: true;
+  readonly runs: number;
+  readonly device: "cpu" | "cuda";
+  readonly model?: string;
+  readonly modelWithKl?: string;
+  readonly reference?: string;
+}
+
+const command = task("bench", `Measures the toolkit on this machine; records in ${RESULTS}/.`)
+  .addOption(
+    new Option("--device <name>", "what to measure").choices(["cpu", "cuda"]).default("cpu"),
+  )
   .option(
     "--runs <count>",
-    "runs of the demo model, of which the median counts",
+    "CPU: runs of the demo model, of which the median counts",
     wholeNumber,
     DEFAULT_RUNS,
   )
-  .addHelpText("after", "\nExample:\n  deno task bench --runs 5");
+  .option("--model <folder>", "CUDA: folder of a full-size model with AutoencoderTiny")
+  .option("--model-with-kl <folder>", "CUDA: the same with AutoencoderKL")
+  .option("--reference <file>", "CUDA: what bench/reference/components.py stored of its weights")
+  .addHelpText(
+    "after",
+    "\nExamples:\n  deno task bench --runs 5\n  deno task bench --device cuda --model /data/random",
+  );
 
-await run<{ json?: true; runs: number }>(command, async ({ runs }) => {
+await run<Options>(command, async (options) => {
+  if (options.device === "cuda") return await benchOnCuda(options);
+  const { runs } = options;
   if (runs < 1) throw new RequestError(`--runs is ${runs}; expected at least 1.`);
   const machine = await describeMachine();
   const date = new Date().toISOString().slice(0, 10);
@@ -62,12 +88,48 @@ await run<{ json?: true; runs: number }>(command, async ({ runs }) => {
     ),
     "",
   ].join("\n");
-  const encode = (text: string) => new TextEncoder().encode(text);
-  await writeFileAtomically(`${RESULTS}/cpu.json`, encode(JSON.stringify(results, null, 2) + "\n"));
-  await writeFileAtomically(`${RESULTS}/cpu.md`, encode(table));
-  console.error(table);
+  await record("cpu", results, table);
   return results;
 });
+
+/** The full-size model on a GPU. */
+async function benchOnCuda({ model, modelWithKl, reference }: Options) {
+  if (model === undefined) {
+    throw new RequestError("--device cuda needs --model: deno task bench:weights writes one.");
+  }
+  const machine = await describeMachine();
+  const date = new Date().toISOString().slice(0, 10);
+  const measured = await benchCuda({
+    model,
+    ...(modelWithKl === undefined ? {} : { modelWithKl }),
+    ...(reference === undefined ? {} : { reference }),
+    steps: PICTURE_STEPS,
+    size: PICTURE_SIZE,
+    caption: CAPTION_TOKENS,
+    log: console.error,
+  });
+  const results = { date, machine, ...measured };
+  const table = [
+    `# CUDA, ${date}`,
+    "",
+    `${measured.gpu}; ${machine.cpu}, ${machine.cores} cores; Deno ${machine.deno}, ONNX Runtime ` +
+    `${machine.onnxruntime}; random weights of the published sizes, ${CAPTION_TOKENS} caption tokens, ` +
+    "guidance 5 (two forwards a step). `deno task bench --device cuda`",
+    "",
+    ...cudaTable(measured),
+    "",
+  ].join("\n");
+  await record("cuda", results, table);
+  return results;
+}
+
+async function record(name: string, results: unknown, table: string): Promise<void> {
+  const encode = (text: string) => new TextEncoder().encode(text);
+  const json = JSON.stringify(results, null, 2) + "\n";
+  await writeFileAtomically(`${RESULTS}/${name}.json`, encode(json));
+  await writeFileAtomically(`${RESULTS}/${name}.md`, encode(table));
+  console.error(table);
+}
 
 /** Medians over runs in processes of their own. */
 async function benchDemo(runs: number): Promise<DemoResult> {

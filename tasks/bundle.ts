@@ -2,7 +2,15 @@
 import { fileURLToPath } from "node:url";
 import type { Readable } from "node:stream";
 import { InvalidArgumentError } from "commander";
-import { BUNDLE_LABELS, type Engine, LATEST, makeBundle, sizeText } from "../src/container/mod.ts";
+import {
+  BUNDLE_LABELS,
+  BundleError,
+  type Engine,
+  LATEST,
+  makeBundle,
+  sizeText,
+} from "../src/container/mod.ts";
+import { RequestError } from "../src/errors.ts";
 import { texts } from "./_bundle_texts.ts";
 import { cancellable, connectEngine, megabytes, ProgressLine } from "./_container_engine.ts";
 import { duration, run, task, TaskFailure } from "./_task.ts";
@@ -63,7 +71,10 @@ await run<Options>(command, async ({ image: reference, out, split, models }) => 
     console.error(texts.digests(bundle.image, bundle.sha256));
     return { ...bundle, reference: `newbie:${image.variant}` };
   }, () => isThere(part) ? texts.cancelledAndKept(part) : texts.cancelled).catch((error) => {
-    if (!(error instanceof TaskFailure) && isThere(part)) console.error(texts.kept(part));
+    // Of what another process is making there is nothing to say.
+    const isOwn = !(error instanceof TaskFailure || error instanceof RequestError) &&
+      !(error instanceof BundleError && error.code === "busy");
+    if (isOwn && isThere(part)) console.error(texts.kept(part));
     throw error;
   });
 });

@@ -22,13 +22,14 @@ import { runBatch } from "./_create_batch.ts";
 import { runInteractive } from "./_create_interactive.ts";
 import { makePictures } from "./_create_picture.ts";
 import { text } from "./_create_texts.ts";
+import { addModelOptions, type ModelOptions } from "./_model_options.ts";
 import { examinePrompt } from "./_prompt_check.ts";
 import { duration, language, positiveNumber, run, task, wholeNumber } from "./_task.ts";
 
 const STEPS = 30;
 const NAME = "output.png";
 
-interface Options {
+interface Options extends ModelOptions {
   readonly json?: true;
   readonly prompt?: string;
   readonly promptFile?: string;
@@ -42,8 +43,6 @@ interface Options {
   readonly height?: number;
   readonly count?: number;
   readonly scheduler?: typeof SCHEDULER_NAMES[number];
-  readonly device: "auto" | "cpu" | "cuda";
-  readonly offload: "auto" | "none" | "model";
   readonly model: string;
   readonly batch?: string;
   readonly shard?: string;
@@ -67,12 +66,6 @@ const command = task("create", text.description)
   .option("--height <pixels>", help.height, wholeNumber)
   .option("--count <pictures>", help.count, wholeNumber)
   .addOption(new Option("--scheduler <name>", help.scheduler).choices(SCHEDULER_NAMES))
-  .addOption(
-    new Option("--device <name>", help.device).choices(["auto", "cpu", "cuda"]).default("auto"),
-  )
-  .addOption(
-    new Option("--offload <mode>", help.offload).choices(["auto", "none", "model"]).default("auto"),
-  )
   .option("--model <folder>", help.model, ".")
   .option("--batch <path>", help.batch)
   .option("--shard <i/n>", help.shard)
@@ -81,6 +74,8 @@ const command = task("create", text.description)
   .option("--show", help.show)
   .option("--show-steps", help.showSteps)
   .addHelpText("after", text.examples);
+
+addModelOptions(command);
 
 await run<Options>(command, async (options) => {
   refuseContradictions(options);
@@ -198,8 +193,9 @@ function checkRanges({ steps = 1, guidance = 1, count = 1 }: Options): void {
   }
 }
 
-function open({ model, device, offload, strict }: Options): Promise<Studio> {
-  return Studio.open(model, { device, offload, strict: strict ?? false, log: console.error });
+function open({ model, device, dtype, offload, strict }: Options): Promise<Studio> {
+  const options = { device, dtype, offload, strict: strict ?? false, language };
+  return Studio.open(model, { ...options, log: console.error });
 }
 
 /** What the options say of a request, without what is particular to one picture. */

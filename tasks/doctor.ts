@@ -46,7 +46,7 @@ const command = task("doctor", text.description)
 await run<{ json?: true; model: string }>(command, async ({ json, model }) => {
   const { isDirectory } = await Deno.stat(model).catch(() => ({ isDirectory: false }));
   if (!isDirectory) throw new RequestError(text.noFolder(model));
-  const facts = await gatherFacts({ model });
+  const facts = await gatherFacts({ model, language });
   const diagnosis = diagnose(facts, language);
   const color = Deno.stdout.isTerminal() && !Deno.noColor;
   if (!json) console.log(`${report(facts, diagnosis, { color })}\n`);

@@ -15,7 +15,7 @@ import {
 import { type Input, readArgument, readInput } from "./_parse_input.ts";
 import { texts } from "./_parse_texts.ts";
 import { type Paint, printable, treeLines } from "./_parse_tree.ts";
-import { language, run, task, TaskFailure } from "./_task.ts";
+import { language, messageOf, run, task, TaskFailure } from "./_task.ts";
 
 interface Options {
   readonly json?: true;
@@ -91,7 +91,7 @@ async function openEncoders(
     return { encoders: await openPromptEncoders(await findCheckpoint(folder)) };
   } catch (error) {
     if (!(error instanceof NewBieError)) throw error;
-    return { encoders: [], missing: error.message };
+    return { encoders: [], missing: messageOf(error) };
   }
 }
 

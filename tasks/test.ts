@@ -2,7 +2,8 @@
 import { writeFileAtomically } from "../src/files.ts";
 import { encodePng, NewBieError } from "../src/mod.ts";
 import { GUIDANCE_SCALE, judge, runHealthCheck, SEED, STEPS } from "./_health_check.ts";
-import { duration, inLanguage, run, task } from "./_task.ts";
+import { addModelOptions, type ModelOptions } from "./_model_options.ts";
+import { duration, inLanguage, language, run, task } from "./_task.ts";
 
 const OUTPUT = "success_output.png";
 /** Where the picture goes when the toolkit's own folder is read-only, as in a container. */
@@ -50,9 +51,17 @@ const text = inLanguage({
 const command = task("test", text.description)
   .addHelpText("after", `\n${text.example}\n  deno task test --json`);
 
-await run(command, async () => {
+addModelOptions(command);
+
+await run<ModelOptions & { json?: true }>(command, async ({ device, dtype, offload }) => {
   const start = performance.now();
-  const result = await runHealthCheck({ onStep: showProgress });
+  const result = await runHealthCheck({
+    device,
+    dtype,
+    offload,
+    language,
+    onStep: showProgress,
+  });
   const { image } = result;
   const output = await write(encodePng(image));
   const timings = { ...result.timings, total: performance.now() - start };

@@ -7,19 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from networks import Segments
+from prompt_language import SYSTEM_PLAIN, SYSTEM_XML
 from tokenizers import Tokenizer
 
 DEMO = Path(__file__).resolve().parent.parent / "models" / "demo"
 TOKENIZER_FOLDERS = {"gemma": "transformer", "jina": "clip_model"}
-
-SYSTEM_XML = (
-    "You are an assistant designed to generate high-quality anime images based on xml format "
-    "prompts. <Prompt Start> "
-)
-SYSTEM_PLAIN = (
-    "You are an assistant designed to generate high-quality anime images with the highest degree "
-    "of image-text alignment based on textual prompts. <Prompt Start> "
-)
 
 # Rows of a batch are padded to a multiple of this, so that few lengths occur; by one at least, since
 # kernels are seldom tried on segments without a token.

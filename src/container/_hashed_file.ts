@@ -59,7 +59,14 @@ export class HashedFile implements AsyncDisposable {
   }
 
   async #put(bytes: Uint8Array): Promise<void> {
+    const writing = this.#writeAll(bytes);
+    // What goes wrong with it is met below, and must not end the process before.
+    writing.catch(() => {});
     this.#hash.update(bytes);
+    await writing;
+  }
+
+  async #writeAll(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       at += (await this.#file.write(bytes, at, bytes.length - at)).bytesWritten;
     }

@@ -89,6 +89,29 @@ export class TornFileError extends NewBieError {
   }
 }
 
+/** The same pieces, of which the next is fetched while one is in use. */
+export async function* readAhead(
+  pieces: AsyncGenerator<Uint8Array, undefined>,
+): AsyncGenerator<Uint8Array, undefined> {
+  const fetch = () => {
+    const next = pieces.next();
+    // What goes wrong is met in its turn, and must not end the process before.
+    next.catch(() => {});
+    return next;
+  };
+  try {
+    let next = fetch();
+    while (true) {
+      const { done, value } = await next;
+      if (done) return;
+      next = fetch();
+      yield value;
+    }
+  } finally {
+    await pieces.return(undefined);
+  }
+}
+
 async function* readFilePart(
   path: string,
   start: number,

@@ -3,7 +3,7 @@ import { createHash, type Hash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { HashedFile, type WrittenFile } from "./_hashed_file.ts";
-import { readSegments, type Segment } from "./_segments.ts";
+import { readAhead, readSegments, type Segment } from "./_segments.ts";
 import { BundleError } from "./bundle_error.ts";
 
 /** A file within an archive that has to have a checksum. */
@@ -64,7 +64,7 @@ export async function writeVolumes(
   { present, signal, onProgress, onVolume }: WriteVolumesOptions,
 ): Promise<void> {
   const start = volumes.slice(0, present).reduce((sum, { bytes }) => sum + bytes, 0);
-  const pieces = checkedPieces(segments, expected, start, signal)[Symbol.asyncIterator]();
+  const pieces = readAhead(checkedPieces(segments, expected, start, signal));
   let done = start;
   let rest: Uint8Array = new Uint8Array();
   try {

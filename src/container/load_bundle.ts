@@ -68,7 +68,7 @@ export async function loadBundle(
       await copyWeights(bundle, weights, { root, placed, signal, onProgress });
     }
     const id = await loadImage(bundle, engine, { signal, onProgress });
-    signal?.throwIfAborted();
+    // The engine has it: from here on it is done rather than undone.
     await placed.keep();
     if (root !== undefined && weights.length > 0) await listWeights(root, weights);
     return { reference: image.reference, id, weights: weights.map(({ path }) => path) };

@@ -97,7 +97,7 @@ const NAME_ANNOTATIONS = ["io.containerd.image.name", "org.opencontainers.image.
  * @throws {Error} What the file system reports, such as a full disk.
  *
  * @example
- * ```ts no-run
+ * ```ts ignore
  * import { createReadStream } from "node:fs";
  *
  * const { digest } = await writeCanonicalLayout(createReadStream("saved.tar"), "image", {

@@ -1,6 +1,7 @@
 import type { Texts } from "../language.ts";
+import { ZH_ROLES } from "../pipeline/_checkpoint_texts.ts";
 import type { Obstacle } from "../runtime/provider.ts";
-import type { OffloadMode } from "./memory.ts";
+import type { OffloadMode } from "../pipeline/memory.ts";
 import type { Role } from "./models.ts";
 
 type ObstacleTexts = {
@@ -21,7 +22,6 @@ interface Catalogue {
   diskSmall(folder: string, free: string, needed: string): string;
   largerGpuIdle(index: number, free: string): string;
   modelFound(isDemo: boolean): string;
-  modelAbsent(folder: string, problem: string): string;
   publishedAbsent(bytes: string): string;
   partMissing(role: Role, slot: string): string;
   partDamaged(role: Role, problem: string): string;
@@ -79,7 +79,6 @@ export const TEXTS: Texts<Catalogue> = {
       `GPU ${index} has more free memory (${free}), but the first GPU is the one that is used.`,
     modelFound: (isDemo) =>
       isDemo ? "The demo model is complete." : "The model is complete, and its headers are sound.",
-    modelAbsent: (_, problem) => problem,
     publishedAbsent: (bytes) =>
       `The published model's files (${bytes}) are not here; the demo model draws. They belong ` +
       "into these four folders, each with its config.json:",
@@ -133,7 +132,6 @@ export const TEXTS: Texts<Catalogue> = {
     largerGpuIdle: (index, free) =>
       `${index} 号显卡的空闲显存更多（${free}），但默认使用第一块显卡。`,
     modelFound: (isDemo) => isDemo ? "演示模型完整。" : "模型完整，文件头没有问题。",
-    modelAbsent: (folder, problem) => `${folder} 里没有可用的模型：${problem}`,
     publishedAbsent: (bytes) =>
       `这里没有正式模型的文件（${bytes}），由演示模型作画。请放入这四个文件夹，并各带一份 ` +
       "config.json：",
@@ -158,12 +156,6 @@ const EN_ROLES: Readonly<Record<Role, string>> = {
   textEncoder: "The text encoder",
   clipModel: "The CLIP model",
   vae: "The decoder (VAE)",
-};
-const ZH_ROLES: Readonly<Record<Role, string>> = {
-  transformer: "扩散变换器",
-  textEncoder: "文本编码器",
-  clipModel: "CLIP 模型",
-  vae: "解码器（VAE）",
 };
 
 function nameOf(path: string): string {

@@ -18,7 +18,7 @@ import {
   offloadThatFits,
   PUBLISHED_PARTS,
   PUBLISHED_PICTURE_SIZE,
-} from "./memory.ts";
+} from "../pipeline/memory.ts";
 import { isSound, type ModelFacts, SLOTS } from "./models.ts";
 import type { Area, Diagnosis, Finding, FindingCode, Fit, Severity } from "./types.ts";
 
@@ -202,7 +202,7 @@ function modelFindings(facts: Facts, fits: readonly Fit[], language: Language): 
     findings.push(finding("models", "part-missing", "error", message, copyPart(path)));
   }
   if (model.layout === undefined && findings.length === 0) {
-    const message = text.modelAbsent(model.folder, model.problem ?? "");
+    const message = model.problem ?? "";
     const fix = model.folder === "." ? "git checkout -- models/demo" : "deno task doctor";
     findings.push(finding("models", "model-absent", "error", message, fix));
   }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Language } from "../language.ts";
 import { type BindingFacts, readBinding } from "../runtime/binding.ts";
 import { type GpuFacts, readGpus } from "../runtime/gpus.ts";
 import { type Host, localHost } from "../runtime/host.ts";
@@ -33,6 +34,12 @@ export interface GatherOptions {
    */
   readonly model?: string | undefined;
   readonly host?: Host;
+  /**
+   * In which the model's problems are told.
+   *
+   * @default {"en"}
+   */
+  readonly language?: Language;
 }
 
 const DEMO_MODEL = join("models", "demo");
@@ -42,16 +49,16 @@ const DEMO_MODEL = join("models", "demo");
  * changes nothing.
  */
 export async function gatherFacts(options: GatherOptions = {}): Promise<Facts> {
-  const { host = localHost(), model: folder = "." } = options;
+  const { host = localHost(), model: folder = ".", language = "en" } = options;
   const [machine, gpu, binding, model, models, outputs] = await Promise.all([
     readMachine(host),
     readGpus(host),
     readBinding(host),
-    readModel(folder),
+    readModel(folder, language),
     diskOf(host, "models/"),
     diskOf(host, "outputs/"),
   ]);
-  const demo = model.isDemo ? undefined : await readModel(DEMO_MODEL);
+  const demo = model.isDemo ? undefined : await readModel(DEMO_MODEL, language);
   return {
     machine,
     gpu,

@@ -6,6 +6,7 @@
  */
 export { diagnose, formatBytes } from "./diagnose.ts";
 export { type Disk, type Facts, gatherFacts, type GatherOptions } from "./gather_facts.ts";
-export { type MemoryEstimate, type OffloadMode, PUBLISHED_PARTS } from "./memory.ts";
-export { isSound, type ModelFacts, type Part, type Role, SLOTS } from "./models.ts";
+export type { Role } from "../pipeline/checkpoint.ts";
+export { type MemoryEstimate, type OffloadMode, PUBLISHED_PARTS } from "../pipeline/memory.ts";
+export { isSound, type ModelFacts, type Part, SLOTS } from "./models.ts";
 export type { Area, Diagnosis, Finding, FindingCode, Fit, Severity } from "./types.ts";

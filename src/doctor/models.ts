@@ -1,21 +1,21 @@
 import { basename, join, resolve } from "node:path";
-import { parseVaeConfig, type VaeConfig } from "../models/autoencoder.ts";
-import { GEMMA3_MAX_TOKENS, parseGemma3Config } from "../models/gemma3.ts";
-import { parseJinaClipConfig } from "../models/jina_clip.ts";
-import { parseNextDiTConfig } from "../models/next_dit.ts";
+import { explainError } from "../errors.ts";
+import type { Language } from "../language.ts";
 import {
   type CheckpointFiles,
   type CheckpointLayout,
   COMFYUI_TOKENIZER_TENSOR,
   type ComponentFiles,
   findCheckpoint,
+  type Role,
+  TOOLKIT_SLOTS,
 } from "../pipeline/checkpoint.ts";
-import { openWeights, type WeightDtype, type Weights } from "../safetensors/mod.ts";
+import { openWeights, type WeightDtype } from "../safetensors/mod.ts";
 import { elementCount } from "../tensor.ts";
-import type { PartShape } from "./memory.ts";
+import type { PartShape } from "../pipeline/memory.ts";
+import { partShape } from "../pipeline/part_shape.ts";
 
-/** The four parts of a model. */
-export type Role = "transformer" | "textEncoder" | "clipModel" | "vae";
+export type { Role };
 
 /** A part that was found. */
 export interface Part extends PartShape {
@@ -28,8 +28,6 @@ export interface Part extends PartShape {
   readonly dtypes: readonly WeightDtype[];
   /** Values in all tensors, those that never reach a device included. */
   readonly parameters: number;
-  /** Of a transformer: whether it has CLIP conditioning. */
-  readonly needsClip?: boolean;
 }
 
 /** A part that was found and cannot be read. */
@@ -60,14 +58,13 @@ export interface Slot {
   readonly path: string;
 }
 
-/** The toolkit's own layout, in its own folder. */
-export const SLOTS: readonly Slot[] = [
-  { role: "transformer", path: "models/next-dit-3.5b" },
-  { role: "textEncoder", path: "models/transformer/gemma-3-2b" },
-  { role: "clipModel", path: "models/clip_model/jina-clip-v2" },
-  { role: "vae", path: "models/vae/taesd" },
-];
 const SLOTS_FOLDER = "models";
+const ROLES = Object.keys(TOOLKIT_SLOTS) as Role[];
+
+/** The toolkit's own layout, in its own folder. */
+export const SLOTS: readonly Slot[] = ROLES.map((role) => {
+  return { role, path: `${SLOTS_FOLDER}/${TOOLKIT_SLOTS[role]}` };
+});
 
 /** Whether a part can be used. */
 export function isSound(part: Part | DamagedPart): part is Part {
@@ -78,23 +75,28 @@ function isUsable(part: Part | DamagedPart | undefined): part is Part {
   return part !== undefined && isSound(part);
 }
 
-/** Reads headers and configurations of the model in a folder; no weight is loaded. */
-export async function readModel(folder: string): Promise<ModelFacts> {
+/**
+ * Reads headers and configurations of the model in a folder; no weight is loaded.
+ *
+ * @param language In which problems are told.
+ */
+export async function readModel(folder: string, language: Language = "en"): Promise<ModelFacts> {
   const nothing = { folder, isDemo: false, pictureSize: 0, parts: [], missing: [] };
   let files: CheckpointFiles;
   try {
     files = await findCheckpoint(folder);
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = explainError(error, language);
     const { filled, missing } = await slotsIn(folder);
     const parts = await Promise.all(
-      filled.map(({ role, path }) => readPart(role, slotFiles(path))),
+      filled.map(({ role, path }) => readPart(role, slotFiles(path), language)),
     );
     return { ...nothing, parts, missing, problem };
   }
-  const roles: Role[] = ["transformer", "textEncoder", "clipModel", "vae"];
   const parts = await Promise.all(
-    roles.flatMap((role) => files[role] === undefined ? [] : [readPart(role, files[role])]),
+    ROLES.flatMap((role) =>
+      files[role] === undefined ? [] : [readPart(role, files[role], language)]
+    ),
   );
   const partOf = (role: Role) => parts.find((part) => part.role === role);
   const [transformer, vae] = [partOf("transformer"), partOf("vae")];
@@ -113,8 +115,8 @@ export async function readModel(folder: string): Promise<ModelFacts> {
 /** `findCheckpoint` cannot know whether the transformer needs a CLIP model. */
 function missingClip({ transformer, clipModel, layout }: CheckpointFiles, needed: boolean): Slot[] {
   if (clipModel !== undefined || !needed) return [];
-  const place = layout === "toolkit" ? "../clip_model/jina-clip-v2" : "../clip_model";
-  return [{ role: "clipModel", path: join(transformer.weights, place) }];
+  const place = layout === "toolkit" ? TOOLKIT_SLOTS.clipModel : "clip_model";
+  return [{ role: "clipModel", path: join(transformer.weights, "..", place) }];
 }
 
 /** Slots lie in `models/` of the folder, or in the folder itself. */
@@ -140,7 +142,11 @@ async function open({ weights: path, config }: ComponentFiles) {
   return { weights, json };
 }
 
-async function readPart(role: Role, files: ComponentFiles): Promise<Part | DamagedPart> {
+async function readPart(
+  role: Role,
+  files: ComponentFiles,
+  language: Language,
+): Promise<Part | DamagedPart> {
   const path = files.weights;
   try {
     const { weights, json } = await open(files);
@@ -152,96 +158,11 @@ async function readPart(role: Role, files: ComponentFiles): Promise<Part | Damag
       bytes: tensors.reduce((sum, { byteLength }) => sum + byteLength, 0),
       dtypes: [...new Set(tensors.map(({ dtype }) => dtype))].sort(),
       parameters: tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0),
-      ...shapeOf(role, json, files.config ?? path, weights),
+      ...partShape(role, json, files.config ?? path, weights),
     };
   } catch (error) {
-    return { role, path, problem: error instanceof Error ? error.message : String(error) };
+    return { role, path, problem: explainError(error, language) };
   }
-}
-
-/** Longest texts that people write; the encoder takes more. */
-const USUAL_CLIP_TOKENS = 512;
-
-function shapeOf(
-  role: Role,
-  json: unknown,
-  file: string,
-  weights: Weights,
-): PartShape & Pick<Part, "needsClip"> {
-  switch (role) {
-    case "transformer": {
-      const config = parseNextDiTConfig(json ?? {}, file, weights);
-      const { dim, n_heads, patch_size, sample_size } = config;
-      const imageTokens = (sample_size / patch_size) ** 2;
-      return {
-        deviceParameters: countOnDevice(weights, () => true),
-        sampleSize: sample_size,
-        needsClip: config.clip_text_dim !== undefined,
-        sequence: { tokens: imageTokens + USUAL_CAPTION_TOKENS, width: dim, heads: n_heads },
-      };
-    }
-    case "textEncoder": {
-      const config = parseGemma3Config(json, file, weights);
-      const last = config.layer_types.length - 1;
-      const absent = new RegExp(
-        `embed_tokens|lm_head|vision_tower|multi_modal|layers\\.${last}\\.|(^|\\.)norm\\.`,
-      );
-      return {
-        deviceParameters: countOnDevice(weights, (name) => !absent.test(name)),
-        sequence: {
-          tokens: GEMMA3_MAX_TOKENS,
-          width: config.hidden_size,
-          heads: config.num_attention_heads,
-        },
-      };
-    }
-    case "clipModel": {
-      const config = parseJinaClipConfig(json, file, weights);
-      return {
-        deviceParameters: countOnDevice(
-          weights,
-          (name) => !/word_embeddings|token_type_embeddings|vision_model/.test(name),
-        ),
-        sequence: {
-          tokens: USUAL_CLIP_TOKENS,
-          width: config.hidden_size,
-          heads: config.num_attention_heads,
-        },
-      };
-    }
-    case "vae": {
-      const config = parseVaeConfig(json, file, weights);
-      return {
-        deviceParameters: countOnDevice(weights, (name) => !/(^|[._])encoder\./.test(name)),
-        pixelsPerLatent: pixelsPerLatentOf(config),
-        picture: { channels: widestAtFullSize(config) },
-      };
-    }
-  }
-}
-
-/** Of a caption as people write them. */
-export const USUAL_CAPTION_TOKENS = 256;
-
-function countOnDevice({ tensors }: Weights, isOnDevice: (name: string) => boolean): number {
-  let count = 0;
-  for (const { name, shape } of tensors.values()) {
-    if (isOnDevice(name)) count += elementCount(shape);
-  }
-  return count;
-}
-
-function pixelsPerLatentOf(config: VaeConfig): number {
-  return config._class_name === "AutoencoderKL"
-    ? 2 ** (config.block_out_channels.length - 1)
-    : config.upsampling_scaling_factor ** (config.num_decoder_blocks.length - 1);
-}
-
-/** The widest feature map of the picture's size: what the last upsampling writes. */
-function widestAtFullSize(config: VaeConfig): number {
-  return config._class_name === "AutoencoderKL"
-    ? config.block_out_channels[1] ?? config.block_out_channels[0]!
-    : config.decoder_block_out_channels.at(-1)!;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -5,7 +5,7 @@
  */
 import type { Device } from "../onnx/mod.ts";
 import type { Obstacle } from "../runtime/provider.ts";
-import type { MemoryEstimate, OffloadMode } from "./memory.ts";
+import type { MemoryEstimate, OffloadMode } from "../pipeline/memory.ts";
 
 /** What a finding is about; the report has a section for each. */
 export type Area = "system" | "gpu" | "provider" | "models";

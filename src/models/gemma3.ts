@@ -10,11 +10,13 @@
 import { z } from "zod";
 import {
   add,
+  addRmsNorm,
   addScalar,
   attention,
   cast,
   type CompiledGraph,
   type DtypePolicy,
+  type FloatType,
   gelu,
   Graph,
   INTERFACE_TYPE,
@@ -34,6 +36,7 @@ import type { TensorEntry, Weights } from "../safetensors/mod.ts";
 import { parseConfig } from "./_config.ts";
 import { prefixInFile } from "./_names.ts";
 import { languageRopeTables, type RopeTensors } from "./_rotary.ts";
+import { cutEvenly } from "./_segments.ts";
 
 /** The longest prompt that NewBie gives Gemma, in tokens. */
 export const GEMMA3_MAX_TOKENS = 512;
@@ -201,14 +204,15 @@ function namesOf(weights: Weights): (name: string) => string {
   ]);
 }
 
-/** Gemma 3 as a graph, and the table that stays on disk. */
-export interface Gemma3Graph {
+/** Gemma 3 as graphs, and the table that stays on disk. */
+export interface Gemma3Graphs {
   /**
-   * `embeddings` [B, L, hidden_size], as stored, and the tables `full_{cos,sin}` and
-   * `sliding_{cos,sin}` [L, head_dim / 2] become `features` [B, L, hidden_size]. A model whose
-   * window is shorter than the longest prompt also takes `positions` [L] = 0, 1, 2…
+   * One after the other, each with its share of the layers. All take the tables `full_{cos,sin}` and
+   * `sliding_{cos,sin}` [L, head_dim / 2], and with a window shorter than the longest prompt
+   * `positions` [L] = 0, 1, 2…. The first takes `embeddings` [1, L, hidden_size], as stored, the
+   * others `hidden` as their predecessor gave it; the last gives `features` [1, L, hidden_size].
    */
-  readonly graph: CompiledGraph;
+  readonly graphs: readonly CompiledGraph[];
   /** The embedding table [vocab_size, hidden_size], to be read by row. */
   readonly embeddings: TensorEntry;
 }
@@ -216,32 +220,47 @@ export interface Gemma3Graph {
 /**
  * Compiles Gemma 3 over its weights.
  *
+ * @param segments How many graphs to cut it into, so that no more than one has to be loaded at a
+ *   time.
  * @throws {CheckpointError} Naming every tensor that is missing or has another shape.
  */
 export function compileGemma3(
   config: Gemma3Config,
   weights: Weights,
-  { compute }: DtypePolicy,
-): Gemma3Graph {
-  const graph = new Graph("gemma3");
+  { device, text: compute }: DtypePolicy,
+  segments = 1,
+): Gemma3Graphs {
   const { hidden_size, vocab_size, layer_types } = config;
-  const parameters = new Parameters(graph, weights, {
-    component: "text_encoder",
-    nameInFile: namesOf(weights),
+  const options = { component: "text_encoder", nameInFile: namesOf(weights), problems: new Map() };
+  const parts = cutEvenly(layer_types.length - 1, segments);
+  const built = parts.map(({ from, to }) => {
+    const graph = new Graph("gemma3", device);
+    const parameters = new Parameters(graph, weights, options);
+    const layers = layer_types.slice(from, to);
+    const context = layerContext(graph, config, layers, compute);
+    const isFirst = from === 0;
+    const input = graph.input(isFirst ? "embeddings" : "hidden", INTERFACE_TYPE, [
+      1,
+      "L",
+      hidden_size,
+    ]);
+    let x = cast(input, compute);
+    // In the type of arithmetic the factor is rounded too, as transformers rounds it.
+    if (isFirst) x = scale(x, Math.sqrt(hidden_size));
+    const places = layers.map((type, index) => ({
+      context: context[type],
+      parameters: parameters.scope(`layers.${from + index}`),
+    }));
+    x = runLayers(x, places, config, compute);
+    const isLast = to === layer_types.length - 1;
+    const output = cast(x, INTERFACE_TYPE);
+    graph.output(isLast ? "features" : "hidden_out", output, [1, "L", hidden_size]);
+    return { graph, parameters };
   });
+  const { parameters } = built[0]!;
   const embeddings = parameters.entry("embed_tokens.weight", [vocab_size, hidden_size]);
-  const input = graph.input("embeddings", INTERFACE_TYPE, ["B", "L", hidden_size]);
-  const layers = layer_types.slice(0, -1);
-  const context = layerContext(graph, config, layers, compute);
-
-  // In the type of arithmetic the factor is rounded too, as transformers rounds it.
-  let x = scale(cast(input, compute), Math.sqrt(hidden_size));
-  layers.forEach((type, index) => {
-    x = layer(x, context[type], config, parameters.scope(`layers.${index}`), compute);
-  });
-  graph.output("features", cast(x, INTERFACE_TYPE), ["B", "L", hidden_size]);
   parameters.check();
-  return { graph: graph.compile(), embeddings: embeddings! };
+  return { graphs: built.map(({ graph }) => graph.compile()), embeddings: embeddings! };
 }
 
 /** What layers of one type share. */
@@ -254,7 +273,7 @@ function layerContext(
   graph: Graph,
   { head_dim, sliding_window }: Gemma3Config,
   layers: readonly LayerType[],
-  compute: DtypePolicy["compute"],
+  compute: FloatType,
 ): Record<LayerType, LayerContext> {
   const rope = (name: string) => ({
     cos: cast(graph.input(`${name}_cos`, INTERFACE_TYPE, ["L", head_dim / 2]), compute),
@@ -273,46 +292,63 @@ function layerContext(
   return context;
 }
 
-/** `Gemma3DecoderLayer`: a norm before and a norm after both attention and feed-forward. */
-function layer(
-  x: Value,
-  context: LayerContext,
-  config: Gemma3Config,
-  parameters: Parameters,
-  compute: DtypePolicy["compute"],
-): Value {
-  const { hidden_size, rms_norm_eps } = config;
-  const norm = (x: Value, name: string) =>
-    gemmaNorm(x, parameters, name, hidden_size, rms_norm_eps, compute);
+/** A layer's place: its weights, and what it shares with others of its type. */
+interface LayerPlace {
+  readonly context: LayerContext;
+  readonly parameters: Parameters;
+}
 
-  const attended = selfAttention(
-    norm(x, "input_layernorm"),
-    context,
-    config,
-    parameters.scope("self_attn"),
-    compute,
-  );
-  x = add(x, norm(attended, "post_attention_layernorm"));
-  const fed = feedForward(
-    norm(x, "pre_feedforward_layernorm"),
-    config,
-    parameters.scope("mlp"),
-    compute,
-  );
-  return add(x, norm(fed, "post_feedforward_layernorm"));
+/** `Gemma3DecoderLayer`s: a norm before and a norm after both attention and feed-forward. */
+function runLayers(
+  x: Value,
+  places: readonly LayerPlace[],
+  config: Gemma3Config,
+  compute: FloatType,
+): Value {
+  const { hidden_size: width, rms_norm_eps: epsilon } = config;
+  const weight = ({ parameters }: LayerPlace, name: string) =>
+    gemmaNormWeight(parameters, name, width, compute);
+  const norm = (x: Value, place: LayerPlace, name: string) =>
+    rmsNorm(x, weight(place, name), { epsilon, width, shape: [1, -1, width] });
+  const [first] = places;
+  if (first === undefined) return x;
+  let normalised = norm(x, first, "input_layernorm");
+  places.forEach((place, index) => {
+    const { context, parameters } = place;
+    const attended = selfAttention(
+      normalised,
+      context,
+      config,
+      parameters.scope("self_attn"),
+      compute,
+    );
+    ({ sum: x, normalised } = addRmsNorm(
+      norm(attended, place, "post_attention_layernorm"),
+      x,
+      weight(place, "pre_feedforward_layernorm"),
+      epsilon,
+    ));
+    const fed = feedForward(normalised, config, parameters.scope("mlp"), compute);
+    const update = norm(fed, place, "post_feedforward_layernorm");
+    const next = places[index + 1];
+    if (next === undefined) {
+      x = add(x, update);
+    } else {
+      ({ sum: x, normalised } = addRmsNorm(update, x, weight(next, "input_layernorm"), epsilon));
+    }
+  });
+  return x;
 }
 
 /** Gemma's RMS norm multiplies by 1 + weight. */
-function gemmaNorm(
-  x: Value,
+function gemmaNormWeight(
   parameters: Parameters,
   name: string,
   width: number,
-  epsilon: number,
-  compute: DtypePolicy["compute"],
+  compute: FloatType,
 ): Value {
   const weight = parameters.get(`${name}.weight`, [width], INTERFACE_TYPE);
-  return rmsNorm(x, cast(addScalar(weight, 1), compute), epsilon);
+  return cast(addScalar(weight, 1), compute);
 }
 
 function selfAttention(
@@ -320,7 +356,7 @@ function selfAttention(
   { rope, mask }: LayerContext,
   config: Gemma3Config,
   parameters: Parameters,
-  compute: DtypePolicy["compute"],
+  compute: FloatType,
 ): Value {
   const { hidden_size, head_dim, rms_norm_eps } = config;
   const { num_attention_heads: heads, num_key_value_heads: keyValueHeads } = config;
@@ -331,9 +367,12 @@ function selfAttention(
       config.attention_bias ? parameters.get(`${name}.bias`, [to], compute) : undefined,
     );
   const position = (x: Value, heads: number, name: string) => {
-    const perHead = reshape(x, [0, 0, heads, head_dim]);
-    const normalised = gemmaNorm(perHead, parameters, name, head_dim, rms_norm_eps, compute);
-    return rotaryEmbedding(reshape(normalised, [0, 0, heads * head_dim]), rope, heads, "halves");
+    const normalised = rmsNorm(x, gemmaNormWeight(parameters, name, head_dim, compute), {
+      epsilon: rms_norm_eps,
+      width: head_dim,
+      shape: [1, -1, heads * head_dim],
+    });
+    return rotaryEmbedding(normalised, rope, heads, "halves");
   };
   const q = project(x, "q_proj", hidden_size, heads * head_dim);
   const k = project(x, "k_proj", hidden_size, keyValueHeads * head_dim);
@@ -345,6 +384,7 @@ function selfAttention(
     {
       heads,
       keyValueHeads,
+      headDim: head_dim,
       scale: config.query_pre_attn_scalar ** -0.5,
       causal: true,
       ...(mask === undefined ? {} : { mask }),
@@ -358,7 +398,7 @@ function feedForward(
   x: Value,
   { hidden_size, intermediate_size, hidden_activation }: Gemma3Config,
   parameters: Parameters,
-  compute: DtypePolicy["compute"],
+  compute: FloatType,
 ): Value {
   const inner = [intermediate_size, hidden_size] as const;
   const gate = linear(x, parameters.matrix("gate_proj.weight", inner, compute));

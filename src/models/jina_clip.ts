@@ -16,6 +16,7 @@ import {
   cast,
   type CompiledGraph,
   type DtypePolicy,
+  type FloatType,
   gelu,
   Graph,
   INTERFACE_TYPE,
@@ -175,8 +176,8 @@ function namesOf(weights: Weights): (name: string) => string {
 /** The text tower as a graph, and the tables that stay on disk. */
 export interface JinaClipGraph {
   /**
-   * `embeddings` [B, L, hidden_size], as stored, `cos` and `sin` [L, headDim / 2], and with an
-   * adapter `adapter_rows` [B, L, rank], become `pooled` [B, hidden_size].
+   * `embeddings` [1, L, hidden_size], as stored, `cos` and `sin` [L, headDim / 2], and with an
+   * adapter `adapter_rows` [1, L, rank], become `pooled` [1, hidden_size].
    */
   readonly graph: CompiledGraph;
   /** The embedding table [vocab_size, hidden_size], to be read by row. */
@@ -193,13 +194,13 @@ export interface JinaClipGraph {
 export function compileJinaClip(
   config: JinaClipConfig,
   weights: Weights,
-  { compute }: DtypePolicy,
+  { device, text: compute }: DtypePolicy,
 ): JinaClipGraph {
-  const graph = new Graph("jina_clip");
+  const graph = new Graph("jina_clip", device);
   const { hidden_size, vocab_size, type_vocab_size, num_attention_heads, adapter } = config;
   const nameInFile = namesOf(weights);
   const parameters = new Parameters(graph, weights, { component: "clip_model", nameInFile });
-  const input = graph.input("embeddings", INTERFACE_TYPE, ["B", "L", hidden_size]);
+  const input = graph.input("embeddings", INTERFACE_TYPE, [1, "L", hidden_size]);
   const headDim = hidden_size / num_attention_heads;
   const rope = {
     cos: cast(graph.input("cos", INTERFACE_TYPE, ["L", headDim / 2]), compute),
@@ -217,7 +218,7 @@ export function compileJinaClip(
       tables.entry("word_embeddings.lora_A", [adapter.count, vocab_size, rank]),
       adapter,
     );
-    const rows = cast(graph.input("adapter_rows", INTERFACE_TYPE, ["B", "L", rank]), compute);
+    const rows = cast(graph.input("adapter_rows", INTERFACE_TYPE, [1, "L", rank]), compute);
     const up = tables.get("word_embeddings.lora_B", [adapter.count, rank, hidden_size], compute);
     x = add(x, scale(matmul(rows, matrixOf(up, adapter, [rank, hidden_size])), adapter.scale));
   }
@@ -228,7 +229,7 @@ export function compileJinaClip(
     x = norm(add(x, selfAttention(x, scope.scope("mixer"), tower)), scope, "norm1", tower);
     x = norm(add(x, feedForward(x, scope.scope("mlp"), tower)), scope, "norm2", tower);
   }
-  graph.output("pooled", cast(mean(x, 1), INTERFACE_TYPE), ["B", hidden_size]);
+  graph.output("pooled", mean(cast(x, INTERFACE_TYPE), 1), [1, hidden_size]);
   parameters.check();
   return {
     graph: graph.compile(),
@@ -240,7 +241,7 @@ export function compileJinaClip(
 /** What every part of the tower needs. */
 interface Tower {
   readonly config: JinaClipConfig;
-  readonly compute: DtypePolicy["compute"];
+  readonly compute: FloatType;
   readonly rope: { readonly cos: Value; readonly sin: Value };
 }
 
@@ -278,7 +279,7 @@ function selfAttention(x: Value, parameters: Parameters, tower: Tower): Value {
     rotaryEmbedding(q, tower.rope, heads, "halves"),
     rotaryEmbedding(k, tower.rope, heads, "halves"),
     v,
-    { heads, keyValueHeads: heads, scale: (width / heads) ** -0.5 },
+    { heads, keyValueHeads: heads, headDim: width / heads, scale: (width / heads) ** -0.5 },
   );
   return project(attended, parameters, "out_proj", width, width, tower);
 }

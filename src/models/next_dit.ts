@@ -12,6 +12,7 @@ import { z } from "zod";
 import { ConfigError, RequestError } from "../errors.ts";
 import {
   add,
+  addRmsNorm,
   addScalar,
   attention,
   cast,
@@ -21,6 +22,7 @@ import {
   depthToSpace,
   type DtypePolicy,
   END,
+  type FloatType,
   Graph,
   INTERFACE_TYPE,
   layerNorm,
@@ -35,6 +37,7 @@ import {
   slice,
   spaceToDepth,
   split,
+  swiglu,
   tanh,
   transpose,
   type Value,
@@ -43,6 +46,7 @@ import type { Weights } from "../safetensors/mod.ts";
 import { parseConfig } from "./_config.ts";
 import { prefixInFile } from "./_names.ts";
 import { type RopeTensors, tabulate } from "./_rotary.ts";
+import { cutEvenly, type Segment } from "./_segments.ts";
 
 /** What NextDiT's constructor takes, in upstream's words, complete. */
 export interface NextDiTConfig {
@@ -257,38 +261,49 @@ function namesOf(weights: Weights): (name: string) => string {
 /** NextDiT as two graphs. */
 export interface NextDiTGraphs {
   /**
-   * Once a prompt: `caption_features` [B, L, cap_feat_dim], `pooled_features` [B, clip_text_dim]
-   * and `caption_{cos,sin}` become `caption` [B, L, dim] and `pooled` [B, clip_text_dim].
+   * Once a prompt: `caption_features` [1, L, cap_feat_dim], `pooled_features` [1, clip_text_dim]
+   * and `caption_{cos,sin}` become `caption` [1, L, dim] and `pooled` [1, clip_text_dim].
    */
   readonly text: CompiledGraph;
   /**
-   * Once a step: `latents` [B, C, H, W], `timestep` [B], what the text graph gave, the tables
-   * `caption_{cos,sin}` [L, headDim / 2] and `image_{cos,sin}` [N, headDim / 2], `caption_length`
-   * [1] = L and `patch_grid` = [B, H / patch, W / patch, patch² · C] become `velocity` [B, C, H, W].
+   * Once a step, one after the other, each with its share of the layers. All take `timestep` [1],
+   * `pooled` and the tables `caption_{cos,sin}` [L, headDim / 2] and `image_{cos,sin}`
+   * [N, headDim / 2]. The first takes `latents` [1, C, H, W] and `caption`, the others `tokens` as
+   * their predecessor gave them as `tokens_out` [1, L + N, dim]. The last takes `caption_length`
+   * [1] = L and `patch_grid` = [1, H / patch, W / patch, patch² · C], and gives `velocity`
+   * [1, C, H, W].
    */
-  readonly step: CompiledGraph;
+  readonly steps: readonly CompiledGraph[];
 }
 
 /**
  * Compiles NextDiT over its weights.
  *
+ * The graphs take one sample at a time, so that what a sample's condition asks of every token can
+ * be folded into the weights of the norms, which then modulate at no cost.
+ *
+ * @param segments How many graphs to cut a step into, so that no more than one has to be loaded at
+ *   a time.
  * @throws {CheckpointError} Naming every tensor that is missing or has another shape.
  */
 export function compileNextDiT(
   config: NextDiTConfig,
   weights: Weights,
   policy: DtypePolicy,
+  segments = 1,
 ): NextDiTGraphs {
   const problems = new Map();
-  const component = "transformer";
-  const options = { component, nameInFile: namesOf(weights), problems };
-  const text = new Graph("next_dit_text");
+  const options = { component: "transformer", nameInFile: namesOf(weights), problems };
+  const text = new Graph("next_dit_text", policy.device);
   const textParameters = new Parameters(text, weights, options);
   buildText(text, config, textParameters, policy);
-  const step = new Graph("next_dit_step");
-  buildStep(step, config, new Parameters(step, weights, options), policy);
+  const steps = cutEvenly(config.n_layers, segments).map((segment) => {
+    const step = new Graph("next_dit_step", policy.device);
+    buildStep(step, config, new Parameters(step, weights, options), policy, segment);
+    return step;
+  });
   textParameters.check();
-  return { text: text.compile(), step: step.compile() };
+  return { text: text.compile(), steps: steps.map((step) => step.compile()) };
 }
 
 interface RopeTables {
@@ -303,35 +318,41 @@ function buildText(
   { compute }: DtypePolicy,
 ): void {
   const { dim, cap_feat_dim, clip_text_dim } = config;
-  const features = graph.input("caption_features", INTERFACE_TYPE, ["B", "L", cap_feat_dim]);
+  const features = graph.input("caption_features", INTERFACE_TYPE, [1, "L", cap_feat_dim]);
   const rope = ropeInputs(graph, "caption", "L", config, compute);
   const embedder = parameters.scope("cap_embedder");
 
   const norm = embedder.get("0.weight", [cap_feat_dim], compute);
-  let caption = rmsNorm(cast(features, compute), norm, config.norm_eps);
-  caption = linear(
-    caption,
+  const normalised = rmsNorm(cast(features, compute), norm, {
+    epsilon: config.norm_eps,
+    width: cap_feat_dim,
+    shape: [1, -1, cap_feat_dim],
+  });
+  const caption = linear(
+    normalised,
     embedder.get("1.weight", [dim, cap_feat_dim], compute),
     embedder.get("1.bias", [dim], compute),
   );
-  for (let layer = 0; layer < config.n_refiner_layers; layer++) {
-    caption = block(caption, rope, undefined, config, parameters.scope(`context_refiner.${layer}`));
-  }
-  graph.output("caption", cast(caption, INTERFACE_TYPE), ["B", "L", dim]);
+  const refiner = names("context_refiner", 0, config.n_refiner_layers).map((name) => {
+    const scope = parameters.scope(name);
+    return { parameters: scope, norms: plainNorms(scope, config, compute) };
+  });
+  const refined = runBlocks(caption, refiner, rope, config);
+  graph.output("caption", cast(refined, INTERFACE_TYPE), [1, "L", dim]);
 
   if (clip_text_dim === undefined) return;
-  const pooledFeatures = graph.input("pooled_features", INTERFACE_TYPE, ["B", clip_text_dim]);
+  const pooledFeatures = graph.input("pooled_features", INTERFACE_TYPE, [1, clip_text_dim]);
   const projection = parameters.scope("clip_text_pooled_proj");
   const pooled = linear(
     rmsNorm(
       cast(pooledFeatures, compute),
       projection.get("0.weight", [clip_text_dim], compute),
-      DEFAULT_RMS_NORM_EPS,
+      { epsilon: DEFAULT_RMS_NORM_EPS, width: clip_text_dim, shape: [1, clip_text_dim] },
     ),
     projection.get("1.weight", [clip_text_dim, clip_text_dim], compute),
     projection.get("1.bias", [clip_text_dim], compute),
   );
-  graph.output("pooled", cast(pooled, INTERFACE_TYPE), ["B", clip_text_dim]);
+  graph.output("pooled", cast(pooled, INTERFACE_TYPE), [1, clip_text_dim]);
 }
 
 function buildStep(
@@ -339,12 +360,10 @@ function buildStep(
   config: NextDiTConfig,
   parameters: Parameters,
   { compute }: DtypePolicy,
+  { from, to }: Segment,
 ): void {
-  const { dim, patch_size, in_channels } = config;
-  const latents = graph.input("latents", INTERFACE_TYPE, ["B", in_channels, "H", "W"]);
-  const caption = graph.input("caption", INTERFACE_TYPE, ["B", "L", dim]);
-  const captionLength = graph.input("caption_length", "int64", [1]);
-  const patchGrid = graph.input("patch_grid", "int64", [4]);
+  const { dim, n_layers, n_refiner_layers } = config;
+  const isFirst = from === 0;
   const captionRope = ropeInputs(graph, "caption", "L", config, compute);
   const imageRope = ropeInputs(graph, "image", "N", config, compute);
   const wholeRope = {
@@ -352,133 +371,231 @@ function buildStep(
     sin: concat([captionRope.sin, imageRope.sin], 0),
   };
   const condition = silu(buildCondition(graph, config, parameters, compute));
+  const refinerNames = isFirst ? names("noise_refiner", 0, n_refiner_layers) : [];
+  const layerNames = names("layers", from, to);
+  const blocks = modulatedBlocks([...refinerNames, ...layerNames], condition, config, parameters);
+  const refiner = blocks.slice(0, refinerNames.length);
+  const layers = blocks.slice(refinerNames.length);
 
-  // Patchify: [B, C, H, W] → [B, H/p, W/p, p²C] → [B, N, p²C]
+  let x: Value;
+  if (isFirst) {
+    const caption = graph.input("caption", INTERFACE_TYPE, [1, "L", dim]);
+    const image = runBlocks(
+      embedLatents(graph, config, parameters, compute),
+      refiner,
+      imageRope,
+      config,
+    );
+    x = concat([cast(caption, compute), image], 1);
+  } else {
+    x = cast(graph.input("tokens", INTERFACE_TYPE, [1, "S", dim]), compute);
+  }
+  x = runBlocks(x, layers, wholeRope, config);
+  if (to < n_layers) {
+    graph.output("tokens_out", cast(x, INTERFACE_TYPE), [1, "S", dim]);
+  } else {
+    buildFinalLayer(graph, x, condition, config, parameters);
+  }
+}
+
+/** Patchify: [1, C, H, W] → [1, H/p, W/p, p²C] → [1, N, p²C] → [1, N, dim]. */
+function embedLatents(
+  graph: Graph,
+  { dim, patch_size, in_channels }: NextDiTConfig,
+  parameters: Parameters,
+  compute: FloatType,
+): Value {
+  const latents = graph.input("latents", INTERFACE_TYPE, [1, in_channels, "H", "W"]);
   const patchFeatures = patch_size ** 2 * in_channels;
   const patches = reshape(
     transpose(spaceToDepth(latents, patch_size), [0, 2, 3, 1]),
     [0, -1, patchFeatures],
   );
   const embedder = parameters.scope("x_embedder");
-  let image = linear(
+  return linear(
     cast(patches, compute),
     embedder.get("weight", [dim, patchFeatures], compute),
     embedder.get("bias", [dim], compute),
   );
-  for (let layer = 0; layer < config.n_refiner_layers; layer++) {
-    image = block(image, imageRope, condition, config, parameters.scope(`noise_refiner.${layer}`));
-  }
+}
 
-  let x = concat([cast(caption, compute), image], 1);
-  for (let layer = 0; layer < config.n_layers; layer++) {
-    x = block(x, wholeRope, condition, config, parameters.scope(`layers.${layer}`));
-  }
-
-  // The final layer works token by token, so the caption's tokens can go before it.
-  image = slice(x, captionLength, END, 1);
+function buildFinalLayer(
+  graph: Graph,
+  x: Value,
+  condition: Value,
+  config: NextDiTConfig,
+  parameters: Parameters,
+): void {
+  const { dim, patch_size, in_channels } = config;
+  const compute = floatTypeOf(x);
+  const captionLength = graph.input("caption_length", "int64", [1]);
+  const patchGrid = graph.input("patch_grid", "int64", [4]);
+  // It works token by token, so the caption's tokens can go before it.
+  const image = slice(x, captionLength, END, 1);
   const final = parameters.scope("final_layer");
-  const conditionDim = Math.min(dim, MAX_CONDITION_DIM);
   const finalScale = linear(
     condition,
-    final.get("adaLN_modulation.1.weight", [dim, conditionDim], compute),
+    final.get("adaLN_modulation.1.weight", [dim, conditionDim(config)], compute),
     final.get("adaLN_modulation.1.bias", [dim], compute),
   );
-  const ones = graph.vector(new Array<number>(dim).fill(1), compute);
-  const normalised = layerNorm(image, ones, undefined, FINAL_LAYER_NORM_EPS);
+  const weight = reshape(addScalar(finalScale, 1), [dim]);
+  const patchFeatures = patch_size ** 2 * in_channels;
   const output = linear(
-    mul(normalised, addScalar(finalScale, 1)),
+    layerNorm(image, weight, undefined, FINAL_LAYER_NORM_EPS),
     final.get("linear.weight", [patchFeatures, dim], compute),
     final.get("linear.bias", [patchFeatures], compute),
   );
   const grid = reshape(cast(output, INTERFACE_TYPE), patchGrid);
   const velocity = depthToSpace(transpose(grid, [0, 3, 1, 2]), patch_size);
-  graph.output("velocity", velocity, ["B", in_channels, "H", "W"]);
+  graph.output("velocity", velocity, [1, in_channels, "H", "W"]);
 }
 
-/** What timestep and pooled text ask of every block: [B, 1, min(dim, 1024)]. */
+/** What timestep and pooled text ask of every block: [1, min(dim, 1024)]. */
 function buildCondition(
   graph: Graph,
   config: NextDiTConfig,
   parameters: Parameters,
-  compute: DtypePolicy["compute"],
+  compute: FloatType,
 ): Value {
-  const conditionDim = Math.min(config.dim, MAX_CONDITION_DIM);
-  const timestep = graph.input("timestep", INTERFACE_TYPE, ["B"]);
+  const width = conditionDim(config);
+  const timestep = graph.input("timestep", INTERFACE_TYPE, [1]);
   const half = TIMESTEP_SINUSOID_DIM / 2;
   const frequencies = Array.from(
     { length: half },
     (_, index) => TIMESTEP_MAX_PERIOD ** (-index / half),
   );
-  const angles = mul(reshape(timestep, [-1, 1, 1]), graph.vector(frequencies, INTERFACE_TYPE));
+  const angles = mul(reshape(timestep, [1, 1]), graph.vector(frequencies, INTERFACE_TYPE));
   const sinusoid = cast(concat([cosine(angles), sine(angles)], -1), compute);
 
   const mlp = parameters.scope("t_embedder.mlp");
   const hidden = linear(
     sinusoid,
-    mlp.get("0.weight", [conditionDim, TIMESTEP_SINUSOID_DIM], compute),
-    mlp.get("0.bias", [conditionDim], compute),
+    mlp.get("0.weight", [width, TIMESTEP_SINUSOID_DIM], compute),
+    mlp.get("0.bias", [width], compute),
   );
   const embedded = linear(
     silu(hidden),
-    mlp.get("2.weight", [conditionDim, conditionDim], compute),
-    mlp.get("2.bias", [conditionDim], compute),
+    mlp.get("2.weight", [width, width], compute),
+    mlp.get("2.bias", [width], compute),
   );
   const { clip_text_dim } = config;
   if (clip_text_dim === undefined) return embedded;
 
-  const pooled = graph.input("pooled", INTERFACE_TYPE, ["B", clip_text_dim]);
-  const joint = concat([embedded, reshape(cast(pooled, compute), [0, 1, clip_text_dim])], -1);
+  const pooled = graph.input("pooled", INTERFACE_TYPE, [1, clip_text_dim]);
+  const joint = concat([embedded, cast(pooled, compute)], -1);
   return linear(
     silu(joint),
-    parameters.get(
-      "time_text_embed.1.weight",
-      [conditionDim, conditionDim + clip_text_dim],
-      compute,
-    ),
-    parameters.get("time_text_embed.1.bias", [conditionDim], compute),
+    parameters.get("time_text_embed.1.weight", [width, width + clip_text_dim], compute),
+    parameters.get("time_text_embed.1.bias", [width], compute),
   );
 }
 
-/** `JointTransformerBlock`; without a condition there is no modulation (the context refiner's). */
-function block(
-  x: Value,
-  rope: RopeTables,
-  condition: Value | undefined,
+/** The weights [dim] of a block's four norms, with its modulation and gates folded in. */
+interface BlockNorms {
+  readonly attentionIn: Value;
+  readonly attentionOut: Value;
+  readonly feedIn: Value;
+  readonly feedOut: Value;
+}
+
+/** A block's place: its weights and its norms. */
+interface Block {
+  readonly parameters: Parameters;
+  readonly norms: BlockNorms;
+}
+
+function names(list: string, from: number, to: number): string[] {
+  return Array.from({ length: to - from }, (_, index) => `${list}.${from + index}`);
+}
+
+/** The norms of the context refiner, which is not modulated. */
+function plainNorms(parameters: Parameters, { dim }: NextDiTConfig, compute: FloatType) {
+  const weight = (name: string) => parameters.get(`${name}.weight`, [dim], compute);
+  return {
+    attentionIn: weight("attention_norm1"),
+    attentionOut: weight("attention_norm2"),
+    feedIn: weight("ffn_norm1"),
+    feedOut: weight("ffn_norm2"),
+  };
+}
+
+/**
+ * Blocks with the modulation that the condition asks of them: norm(x) · w · (1 + scale) before, and
+ * norm(x) · w · tanh(gate) after attention and feed-forward, where w are the norms' own weights. For
+ * one sample these factors are vectors, so they are multiplied into w: of all blocks at once, and in
+ * float32, because 1 + scale would lose most of a small scale's digits in 16 bits.
+ */
+function modulatedBlocks(
+  blockNames: readonly string[],
+  condition: Value,
   config: NextDiTConfig,
   parameters: Parameters,
-): Value {
-  const { dim, norm_eps } = config;
-  const compute = floatTypeOf(x);
-  const norm = (x: Value, name: string) =>
-    rmsNorm(x, parameters.get(`${name}.weight`, [dim], compute), norm_eps);
-
-  if (condition === undefined) {
-    const attended = selfAttention(norm(x, "attention_norm1"), rope, config, parameters);
-    x = add(x, norm(attended, "attention_norm2"));
-    const fed = feedForward(norm(x, "ffn_norm1"), config, parameters);
-    return add(x, norm(fed, "ffn_norm2"));
-  }
-
-  const modulation = linear(
-    condition,
-    parameters.get(
-      "adaLN_modulation.1.weight",
-      [4 * dim, Math.min(dim, MAX_CONDITION_DIM)],
-      compute,
+): Block[] {
+  const { dim } = config;
+  const compute = floatTypeOf(condition);
+  const scopes = blockNames.map((name) => parameters.scope(name));
+  if (scopes.length === 0) return [];
+  /** One row a block: [blocks, width]. */
+  const rows = (row: (scope: Parameters) => Value, width: number) =>
+    cast(reshape(concat(scopes.map(row), 0), [-1, width]), INTERFACE_TYPE);
+  const shape = [4 * dim, conditionDim(config)];
+  const modulation = add(
+    rows(
+      (scope) => linear(condition, scope.get("adaLN_modulation.1.weight", shape, compute)),
+      4 * dim,
     ),
-    parameters.get("adaLN_modulation.1.bias", [4 * dim], compute),
+    rows((scope) => scope.get("adaLN_modulation.1.bias", [4 * dim], compute), 4 * dim),
   );
   const [scaleAttention, gateAttention, scaleFeed, gateFeed] = split(
     modulation,
     [dim, dim, dim, dim],
     -1,
   ) as [Value, Value, Value, Value];
-  const attentionInput = mul(norm(x, "attention_norm1"), addScalar(scaleAttention, 1));
-  const attended = selfAttention(attentionInput, rope, config, parameters);
-  x = add(x, mul(tanh(gateAttention), norm(attended, "attention_norm2")));
-  const feedInput = mul(norm(x, "ffn_norm1"), addScalar(scaleFeed, 1));
-  const fed = feedForward(feedInput, config, parameters);
-  return add(x, mul(tanh(gateFeed), norm(fed, "ffn_norm2")));
+  const folded = (factor: Value, name: string) => {
+    const weights = rows((scope) => scope.get(`${name}.weight`, [dim], compute), dim);
+    const each = new Array<number>(scopes.length).fill(1);
+    return split(cast(mul(factor, weights), compute), each, 0).map((row) => reshape(row, [dim]));
+  };
+  const attentionIn = folded(addScalar(scaleAttention, 1), "attention_norm1");
+  const attentionOut = folded(tanh(gateAttention), "attention_norm2");
+  const feedIn = folded(addScalar(scaleFeed, 1), "ffn_norm1");
+  const feedOut = folded(tanh(gateFeed), "ffn_norm2");
+  return scopes.map((scope, index) => ({
+    parameters: scope,
+    norms: {
+      attentionIn: attentionIn[index]!,
+      attentionOut: attentionOut[index]!,
+      feedIn: feedIn[index]!,
+      feedOut: feedOut[index]!,
+    },
+  }));
+}
+
+/** `JointTransformerBlock`s, one after another; each sum is normalised for what comes next. */
+function runBlocks(
+  x: Value,
+  blocks: readonly Block[],
+  rope: RopeTables,
+  config: NextDiTConfig,
+): Value {
+  const { dim: width, norm_eps: epsilon } = config;
+  const [first] = blocks;
+  if (first === undefined) return x;
+  const norm = (x: Value, weight: Value) =>
+    rmsNorm(x, weight, { epsilon, width, shape: [1, -1, width] });
+  let normalised = norm(x, first.norms.attentionIn);
+  blocks.forEach(({ parameters, norms }, index) => {
+    const attended = norm(
+      selfAttention(normalised, rope, config, parameters),
+      norms.attentionOut,
+    );
+    ({ sum: x, normalised } = addRmsNorm(attended, x, norms.feedIn, epsilon));
+    const fed = norm(feedForward(normalised, config, parameters), norms.feedOut);
+    const next = blocks[index + 1];
+    if (next === undefined) x = add(x, fed);
+    else ({ sum: x, normalised } = addRmsNorm(fed, x, next.norms.attentionIn, epsilon));
+  });
+  return x;
 }
 
 function selfAttention(
@@ -487,27 +604,28 @@ function selfAttention(
   config: NextDiTConfig,
   parameters: Parameters,
 ): Value {
-  const { dim, n_heads, n_kv_heads } = config;
+  const { dim, n_heads, n_kv_heads, qk_norm } = config;
   const compute = floatTypeOf(x);
   const headDim = dim / n_heads;
   const [queryDim, keyDim] = [n_heads * headDim, n_kv_heads * headDim];
   const scope = parameters.scope("attention");
-  const qkv = linear(x, scope.matrix("qkv.weight", [queryDim + 2 * keyDim, dim], compute));
-  const [q, k, v] = split(qkv, [queryDim, keyDim, keyDim], -1) as [Value, Value, Value];
+  // Three products with parts of one matrix: a split of one product would be a copy.
+  const product = (from: number, to: number) =>
+    linear(x, scope.matrix("qkv.weight", [queryDim + 2 * keyDim, dim], compute, [from, to]));
 
-  const position = (x: Value, width: number, heads: number, name: string) => {
-    if (config.qk_norm) {
+  const position = (x: Value, heads: number, name: string) => {
+    if (qk_norm) {
       const weight = scope.get(`${name}.weight`, [headDim], compute);
-      const perHead = rmsNorm(reshape(x, [0, 0, heads, headDim]), weight, DEFAULT_RMS_NORM_EPS);
-      x = reshape(perHead, [0, 0, width]);
+      const shape = [1, -1, heads * headDim];
+      x = rmsNorm(x, weight, { epsilon: DEFAULT_RMS_NORM_EPS, width: headDim, shape });
     }
     return rotaryEmbedding(x, rope, heads, "adjacent");
   };
   const attended = attention(
-    position(q, queryDim, n_heads, "q_norm"),
-    position(k, keyDim, n_kv_heads, "k_norm"),
-    v,
-    { heads: n_heads, keyValueHeads: n_kv_heads, scale: headDim ** -0.5 },
+    position(product(0, queryDim), n_heads, "q_norm"),
+    position(product(queryDim, queryDim + keyDim), n_kv_heads, "k_norm"),
+    product(queryDim + keyDim, queryDim + 2 * keyDim),
+    { heads: n_heads, keyValueHeads: n_kv_heads, headDim, scale: headDim ** -0.5 },
   );
   return linear(attended, scope.matrix("out.weight", [dim, queryDim], compute));
 }
@@ -518,9 +636,17 @@ function feedForward(x: Value, config: NextDiTConfig, parameters: Parameters): V
   const compute = floatTypeOf(x);
   const hidden = feedForwardDim(config);
   const scope = parameters.scope("feed_forward");
-  const gate = silu(linear(x, scope.matrix("w1.weight", [hidden, dim], compute)));
+  const gate = linear(x, scope.matrix("w1.weight", [hidden, dim], compute));
   const value = linear(x, scope.matrix("w3.weight", [hidden, dim], compute));
-  return linear(mul(gate, value), scope.matrix("w2.weight", [dim, hidden], compute));
+  return linear(
+    swiglu(gate, value, hidden),
+    scope.matrix("w2.weight", [dim, hidden], compute),
+  );
+}
+
+/** The width of the condition. */
+function conditionDim({ dim }: NextDiTConfig): number {
+  return Math.min(dim, MAX_CONDITION_DIM);
 }
 
 /** 4 · dim, times the multiplier if any, rounded up to `multiple_of`. */
@@ -534,7 +660,7 @@ function ropeInputs(
   name: string,
   length: string,
   { dim, n_heads }: NextDiTConfig,
-  compute: DtypePolicy["compute"],
+  compute: FloatType,
 ): RopeTables {
   const dims = [length, dim / n_heads / 2];
   return {
@@ -543,8 +669,8 @@ function ropeInputs(
   };
 }
 
-function floatTypeOf(x: Value): DtypePolicy["compute"] {
-  return x.type as DtypePolicy["compute"];
+function floatTypeOf(x: Value): FloatType {
+  return x.type as FloatType;
 }
 
 /**

@@ -7,6 +7,7 @@ import { dirname, relative, sep } from "node:path";
 import proto, { type onnx as Onnx } from "onnx-proto";
 import type { TensorEntry } from "../safetensors/mod.ts";
 import { encodeFloats } from "./_encode_floats.ts";
+import type { Device } from "./dtype_policy.ts";
 import {
   type Attribute,
   type Dimension,
@@ -62,6 +63,8 @@ export interface NodeOptions {
 /** An ONNX graph under construction. */
 export class Graph {
   readonly name: string;
+  /** Whose kernels it is for. */
+  readonly device: Device;
   readonly #inputs: Port[] = [];
   readonly #outputs: Port[] = [];
   readonly #nodes: Onnx.INodeProto[] = [];
@@ -71,8 +74,9 @@ export class Graph {
   readonly #constants = new Map<string, Value>();
   #count = 0;
 
-  constructor(name: string) {
+  constructor(name: string, device: Device = "cpu") {
     this.name = name;
+    this.device = device;
   }
 
   /** Declares an input. */

@@ -4,7 +4,14 @@
  * @module
  */
 export { type CompiledGraph, Graph, type Port, type Value } from "./graph.ts";
-export { type Device, DTYPE_POLICIES, type DtypePolicy, INTERFACE_TYPE } from "./dtype_policy.ts";
+export {
+  type Device,
+  type Dtype,
+  DTYPE_POLICIES,
+  type DtypePolicy,
+  dtypePolicy,
+  INTERFACE_TYPE,
+} from "./dtype_policy.ts";
 export * from "./operators.ts";
 export * from "./parameters.ts";
 export type { Dimension, ElementType, FloatType } from "./types.ts";

@@ -87,7 +87,35 @@ export function relu(x: Value): Value {
 
 /** SiLU, also called swish: x · σ(x). */
 export function silu(x: Value): Value {
-  return mul(x, x.graph.node("Sigmoid", [x], x.type));
+  if (x.graph.device === "cpu") return mul(x, x.graph.node("Sigmoid", [x], x.type));
+  // x · σ(alpha · x), in one pass.
+  return x.graph.node("QuickGelu", [x], x.type, {
+    domain: MICROSOFT_DOMAIN,
+    attributes: { alpha: float(1) },
+  });
+}
+
+/** The exponent of a mean square that no activation comes near. */
+const FAR_ABOVE = 60;
+
+/**
+ * silu(gate) · x by element, the gate of SwiGLU (Shazeer 2020); the last extent is `width`.
+ *
+ * On CUDA in one pass, by the only fused kernel that ONNX Runtime 1.29 has for it:
+ * `GatedRMSNorm` is x · s / √(mean(x²) + ε) · silu(gate), and with ε = 2^60 and s = 2^30 that is
+ * x · silu(gate) but for a relative difference of mean(x²) / 2^61, far below one rounding.
+ */
+export function swiglu(gate: Value, x: Value, width: number): Value {
+  same("swiglu", gate, x);
+  const { graph } = x;
+  const type = floatType(x);
+  // float16 cannot hold the scale.
+  if (graph.device === "cpu" || type === "float16") return mul(silu(gate), x);
+  const weight = graph.vector(new Array<number>(width).fill(2 ** (FAR_ABOVE / 2)), type);
+  return graph.node("GatedRMSNorm", [x, weight, gate], type, {
+    domain: MICROSOFT_DOMAIN,
+    attributes: { epsilon: float(2 ** FAR_ABOVE) },
+  });
 }
 
 /** GELU, exact (with erf) or with the tanh approximation (Hendrycks & Gimpel 2016). */
@@ -144,12 +172,56 @@ function quantizedProduct(x: Value, matrix: QuantizedMatrix): Value {
   });
 }
 
-/** RMS normalisation over the last axis (Zhang & Sennrich 2019); the mean square in float32. */
-export function rmsNorm(x: Value, weight: Value, epsilon: number): Value {
+/** Over what {@linkcode rmsNorm} goes. */
+export interface RmsNormOptions {
+  readonly epsilon: number;
+  /** How many values, one after another, are normalised together: as many as the weight has. */
+  readonly width: number;
+  /** The shape of the result; -1 for one extent that is to be taken from the input. */
+  readonly shape: readonly number[];
+}
+
+/**
+ * RMS normalisation (Zhang & Sennrich 2019) of runs of `width` values; the mean square in float32.
+ *
+ * On CUDA by {@linkcode addRmsNorm}'s kernel with nothing added, which is the faster one.
+ */
+export function rmsNorm(x: Value, weight: Value, { epsilon, width, shape }: RmsNormOptions): Value {
   same("rmsNorm", x, weight);
-  return x.graph.node("RMSNormalization", [x, weight], x.type, {
-    attributes: { axis: int(-1), epsilon: float(epsilon) },
+  const { graph } = x;
+  const type = floatType(x);
+  const rows = reshape(x, [-1, 1, width]);
+  if (graph.device === "cpu") {
+    const normalised = graph.node("RMSNormalization", [rows, weight], type, {
+      attributes: { axis: int(-1), epsilon: float(epsilon) },
+    });
+    return reshape(normalised, shape);
+  }
+  const nothing = reshape(graph.vector(new Array<number>(width).fill(0), type), [1, 1, width]);
+  const normalised = graph.node("SkipSimplifiedLayerNormalization", [rows, nothing, weight], type, {
+    domain: MICROSOFT_DOMAIN,
+    attributes: { epsilon: float(epsilon) },
   });
+  return reshape(normalised, shape);
+}
+
+/** What {@linkcode addRmsNorm} gives. */
+export interface SumAndNorm {
+  readonly sum: Value;
+  readonly normalised: Value;
+}
+
+/** a + b, both [B, S, width], and the RMS normalisation of the sum over the last axis, in one pass. */
+export function addRmsNorm(a: Value, b: Value, weight: Value, epsilon: number): SumAndNorm {
+  same("addRmsNorm", a, b);
+  same("addRmsNorm", a, weight);
+  const [normalised, , , sum] = a.graph.nodes(
+    "SkipSimplifiedLayerNormalization",
+    [a, b, weight],
+    [a.type, "float32", "float32", a.type],
+    { domain: MICROSOFT_DOMAIN, attributes: { epsilon: float(epsilon) } },
+  );
+  return { sum: sum!, normalised: normalised! };
 }
 
 /** Layer normalisation over the last axis (Ba et al. 2016); moments in float32. */
@@ -166,7 +238,7 @@ export function layerNorm(
 }
 
 /**
- * Rotary position embedding (Su et al. 2021) of [B, S, heads · headDim] by tables of cosines and
+ * Rotary position embedding (Su et al. 2021) of [1, S, heads · headDim] by tables of cosines and
  * sines, each [S, headDim / 2].
  *
  * @param pairs `adjacent` rotates (x₀, x₁), (x₂, x₃)…, the complex form; `halves` rotates
@@ -179,16 +251,27 @@ export function rotaryEmbedding(
   pairs: "adjacent" | "halves",
 ): Value {
   same("rotaryEmbedding", x, tables.cos);
-  const firstPosition = x.graph.integers([0]);
-  return x.graph.node("RotaryEmbedding", [x, firstPosition, tables.cos, tables.sin], x.type, {
-    domain: MICROSOFT_DOMAIN,
+  const { graph } = x;
+  const one = graph.integers([0]);
+  const batched = (table: Value) => graph.node("Unsqueeze", [table, one], table.type);
+  return graph.node("RotaryEmbedding", [x, batched(tables.cos), batched(tables.sin)], x.type, {
     attributes: { interleaved: int(pairs === "adjacent" ? 1 : 0), num_heads: int(heads) },
   });
+}
+
+/** Each head `times` times: [1, S, heads · headDim] → [1, S, heads · times · headDim]. */
+function repeatHeads(x: Value, heads: number, headDim: number, times: number): Value {
+  if (times === 1) return x;
+  const apart = reshape(x, [1, -1, heads, 1, headDim]);
+  const target = x.graph.integers([1, 1, 1, times, 1]);
+  const repeated = x.graph.node("Expand", [apart, target], x.type);
+  return reshape(repeated, [1, -1, heads * times * headDim]);
 }
 
 /** How {@linkcode attention} scores. */
 export interface AttentionOptions {
   readonly heads: number;
+  readonly headDim: number;
   /** Fewer than `heads` shares each key and value among several queries (Ainslie et al. 2023). */
   readonly keyValueHeads: number;
   /** Factor on q·k before the softmax. */
@@ -199,9 +282,20 @@ export interface AttentionOptions {
   readonly mask?: Value;
 }
 
-/** Scaled dot-product attention of [B, S, heads · headDim] (Vaswani et al. 2017). */
+/**
+ * Scaled dot-product attention of [B, S, heads · headDim] (Vaswani et al. 2017).
+ *
+ * On CUDA, where every position sees all others, by {@linkcode blockwiseAttention} over repeated
+ * keys and values: on Hopper that takes cuDNN's kernel, which `Attention` does not.
+ */
 export function attention(q: Value, k: Value, v: Value, options: AttentionOptions): Value {
   same("attention", q, k);
+  const { heads, keyValueHeads, headDim, causal, mask } = options;
+  if (q.graph.device === "cuda" && !causal && mask === undefined) {
+    const times = heads / keyValueHeads;
+    const repeat = (x: Value) => repeatHeads(x, keyValueHeads, headDim, times);
+    return blockwiseAttention(q, repeat(k), repeat(v), options);
+  }
   return q.graph.node("Attention", [q, k, v, options.mask], q.type, {
     attributes: {
       q_num_heads: int(options.heads),

@@ -107,15 +107,29 @@ export class Parameters {
     return cast(this.#graph.weight(entry, shape), type);
   }
 
-  /** A weight [out, in] for {@linkcode linear}, which may be quantised. */
-  matrix(name: string, shape: readonly [number, number], type: FloatType): Matrix {
-    const entry = this.#find(name, shape, true);
-    if (entry?.quantization === undefined) return this.get(name, shape, type);
-    const { bits, blockSize, scales } = entry.quantization;
+  /**
+   * A weight [out, in] for {@linkcode linear}, which may be quantised.
+   *
+   * @param rows From which row to before which, for a part of the matrix; all of them by default.
+   *   The part is a reference into the file as the whole is.
+   */
+  matrix(
+    name: string,
+    shape: readonly [number, number],
+    type: FloatType,
+    rows: readonly [from: number, to: number] = [0, shape[0]],
+  ): Matrix {
+    const found = this.#find(name, shape, true);
+    if (found === undefined) return this.#graph.scalar(NaN, type);
+    const entry = rowsOf({ ...found, shape }, rows);
+    const part = [rows[1] - rows[0], shape[1]] as const;
+    if (found.quantization === undefined) return cast(this.#graph.weight(entry, part), type);
+    const { bits, blockSize, scales } = found.quantization;
     const blocks = shape[1] / blockSize;
-    const bytes = entry.byteLength / (shape[0] * blocks);
-    const packed = this.#graph.weight(entry, [shape[0], blocks, bytes]);
-    return { shape, bits, blockSize, packed, scales: cast(this.#graph.weight(scales), type) };
+    const bytes = entry.byteLength / (part[0] * blocks);
+    const packed = this.#graph.weight(entry, [part[0], blocks, bytes]);
+    const scalesOfRows = this.#graph.weight(rowsOf(scales, rows));
+    return { shape: part, bits, blockSize, packed, scales: cast(scalesOfRows, type) };
   }
 
   /** Where the tensor lies, after the same check; `undefined` when it does not fit. */
@@ -149,6 +163,20 @@ export class Parameters {
   check(): void {
     if (this.#problems.size > 0) throw new CheckpointError([...this.#problems.values()]);
   }
+}
+
+/** Some rows of a tensor; the outermost axis is contiguous, so they are one run of bytes. */
+function rowsOf(entry: TensorEntry, [from, to]: readonly [number, number]): TensorEntry {
+  const [rows = 1, ...inner] = entry.shape;
+  if (from === 0 && to === rows) return entry;
+  const bytes = entry.byteLength / rows;
+  return {
+    ...entry,
+    name: `${entry.name}[${from}:${to}]`,
+    shape: [to - from, ...inner],
+    offset: entry.offset + from * bytes,
+    byteLength: (to - from) * bytes,
+  };
 }
 
 function fits(found: readonly number[], expected: readonly number[]): boolean {

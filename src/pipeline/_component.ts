@@ -44,6 +44,11 @@ export class Component<T extends AsyncDisposable> implements AsyncDisposable {
     }
   }
 
+  /** Frees the part now, unless it is at work; the next use loads it again. */
+  async free(): Promise<void> {
+    await this.#freeIfUnused();
+  }
+
   /** Frees the part, once the uses under way have ended, and refuses further ones. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;

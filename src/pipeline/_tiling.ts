@@ -33,7 +33,7 @@ export async function decodeInTiles(
 ): Promise<Tensor> {
   const state: State = { maps: new Map([["latents", latents]]), moments: new Map() };
   for (const step of steps) {
-    await using session = await Session.create(step.graph, { device });
+    await using session = await Session.create(step.graph, { device, mayUseCpu: true });
     await runStep(step, session, state, tileSize);
   }
   return state.maps.get("image")!;

@@ -16,6 +16,10 @@ import { loadComponents } from "./components.ts";
  */
 export async function checkCheckpoint(folder: string): Promise<CheckpointFiles> {
   const files = await findCheckpoint(folder);
-  await loadComponents(files, { device: "cpu", policy: DTYPE_POLICIES.cpu, keep: false });
+  await loadComponents(files, {
+    policy: DTYPE_POLICIES.cpu,
+    chooseOffload: () => "none",
+    log: () => {},
+  });
   return files;
 }

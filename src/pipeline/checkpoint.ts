@@ -5,7 +5,9 @@
  */
 import { basename, dirname, join, resolve } from "node:path";
 import { NewBieError } from "../errors.ts";
+import { inBoth, type Language } from "../language.ts";
 import { type OpaqueEntry, readSafetensorsHeader, type Weights } from "../safetensors/mod.ts";
+import { TEXTS } from "./_checkpoint_texts.ts";
 
 /** The layouts that {@linkcode findCheckpoint} knows. */
 export type CheckpointLayout = "toolkit" | "diffusers" | "comfyui";
@@ -44,7 +46,13 @@ export class CheckpointNotFoundError extends NewBieError {
   override name = "CheckpointNotFoundError";
 }
 
-type Role = "transformer" | "textEncoder" | "clipModel" | "vae";
+function notFound(say: (text: typeof TEXTS["en"]) => string): CheckpointNotFoundError {
+  const { en, zh } = inBoth(TEXTS, say);
+  return new CheckpointNotFoundError(en, { zh });
+}
+
+/** The four parts of a model. */
+export type Role = "transformer" | "textEncoder" | "clipModel" | "vae";
 /** Whether the CLIP model is needed, too, only the transformer's configuration tells. */
 const REQUIRED_ROLES: readonly Role[] = ["transformer", "textEncoder", "vae"];
 
@@ -56,7 +64,7 @@ const DIFFUSERS_FOLDERS: Readonly<Record<Role, string>> = {
   vae: "vae",
 };
 /** The toolkit's own layout, below `models/`. */
-const TOOLKIT_SLOTS: Readonly<Record<Role, string>> = {
+export const TOOLKIT_SLOTS: Readonly<Record<Role, string>> = {
   transformer: "next-dit-3.5b",
   textEncoder: "transformer/gemma-3-2b",
   clipModel: "clip_model/jina-clip-v2",
@@ -84,20 +92,11 @@ const DEMO_SLOTS: Readonly<Record<Role, string>> = {
  */
 export async function findCheckpoint(folder: string): Promise<CheckpointFiles> {
   const { isDirectory } = await Deno.stat(folder).catch(() => ({ isDirectory: false }));
-  if (!isDirectory) {
-    throw new CheckpointNotFoundError(
-      `${folder} is no folder. Give the folder that holds the model's files.`,
-    );
-  }
+  if (!isDirectory) throw notFound((text) => text.noFolder(folder));
   const found = await findDiffusers(folder) ?? await findToolkit(folder) ??
     await findComfyUi(folder);
   if (found !== undefined) return found;
-  throw new CheckpointNotFoundError(
-    `No model was found in ${folder}. Expected one of: the toolkit's own layout ` +
-      `(models/${TOOLKIT_SLOTS.transformer}/ and its companions, or models/demo/), a Hugging Face ` +
-      "pipeline folder (transformer/, text_encoder/, clip_model/, vae/), or ComfyUI's single " +
-      "safetensors files. README.md lists the files and where to put them.",
-  );
+  throw notFound((text) => text.notFound(folder, TOOLKIT_SLOTS.transformer));
 }
 
 async function findDiffusers(folder: string): Promise<CheckpointFiles | undefined> {
@@ -109,7 +108,7 @@ async function findDiffusers(folder: string): Promise<CheckpointFiles | undefine
   return {
     layout: "diffusers",
     isDemo: false,
-    ...await componentsIn(folder, DIFFUSERS_FOLDERS, "Hugging Face pipeline folder"),
+    ...await componentsIn(folder, DIFFUSERS_FOLDERS, "diffusers"),
     tokenizer: await tokenizer("tokenizer", DIFFUSERS_FOLDERS.textEncoder),
     clipTokenizer: await tokenizer("clip_tokenizer", DIFFUSERS_FOLDERS.clipModel),
     ...await schedulerIn(folder),
@@ -139,7 +138,7 @@ async function toolkitFiles(
   return {
     layout: "toolkit",
     isDemo,
-    ...await componentsIn(root, slots, isDemo ? "demo model" : "toolkit's layout"),
+    ...await componentsIn(root, slots, isDemo ? "demo" : "toolkit"),
     tokenizer: join(root, slots.textEncoder),
     clipTokenizer: join(root, slots.clipModel),
     ...await schedulerIn(root),
@@ -150,7 +149,7 @@ async function toolkitFiles(
 async function componentsIn(
   root: string,
   folders: Readonly<Record<Role, string>>,
-  layout: string,
+  layout: "diffusers" | "toolkit" | "demo",
 ): Promise<Pick<CheckpointFiles, Role>> {
   const component = (role: Role) => {
     const weights = join(root, folders[role]);
@@ -161,10 +160,7 @@ async function componentsIn(
     if (!await exists(join(root, folders[role]))) missing.push(`${folders[role]}/`);
   }
   if (missing.length > 0) {
-    throw new CheckpointNotFoundError(
-      `${root} is a ${layout}, but lacks ${missing.join(", ")}. README.md lists the files and ` +
-        "where to put them.",
-    );
+    throw notFound((text) => text.lacks(root, layout, missing));
   }
   return {
     transformer: component("transformer"),
@@ -208,13 +204,13 @@ async function findComfyUi(folder: string): Promise<CheckpointFiles | undefined>
     vae: [],
   };
   const spieceModels = new Map<string, OpaqueEntry>();
-  const unreadable: string[] = [];
+  const unreadable: unknown[] = [];
   for (const file of await safetensorsFiles(folder)) {
     let weights: Weights;
     try {
       weights = await readSafetensorsHeader(file, { opaque: [COMFYUI_TOKENIZER_TENSOR] });
     } catch (error) {
-      unreadable.push(error instanceof Error ? error.message : String(error));
+      unreadable.push(error);
       continue;
     }
     const spieceModel = weights.opaque.get(COMFYUI_TOKENIZER_TENSOR);
@@ -226,19 +222,19 @@ async function findComfyUi(folder: string): Promise<CheckpointFiles | undefined>
   }
   if (Object.values(candidates).every((files) => files.length === 0)) return undefined;
 
-  const problems = Object.entries(candidates).flatMap(([role, files]) => {
-    if (files.length === 1) return [];
-    if (files.length === 0 && !REQUIRED_ROLES.includes(role as Role)) return [];
-    return files.length === 0
-      ? [`no file has the tensors of the ${role}`]
-      : [`several files have the tensors of the ${role}: ${files.join(", ")}`];
+  const wrong = (Object.keys(candidates) as Role[]).filter((role) => {
+    const count = candidates[role].length;
+    return count > 1 || count === 0 && REQUIRED_ROLES.includes(role);
   });
-  if (problems.length > 0) {
-    throw new CheckpointNotFoundError(
-      `The single files in ${folder} do not make one model: ${problems.join("; ")}. ` +
-        "Put exactly one file of each part into the folder." +
-        unreadable.map((reason) => `\nNot considered: ${reason}`).join(""),
-    );
+  if (wrong.length > 0) {
+    throw notFound((text) => {
+      const problems = wrong.map((role) =>
+        candidates[role].length === 0
+          ? text.noFileOf(role)
+          : text.severalFilesOf(role, candidates[role])
+      );
+      return text.notOneModel(folder, problems, unreadable);
+    });
   }
   const component = async (role: Role): Promise<ComponentFiles> => {
     const [weights] = candidates[role] as [string];
@@ -251,11 +247,7 @@ async function findComfyUi(folder: string): Promise<CheckpointFiles | undefined>
     for (const path of besides) if (await exists(path)) return path;
     const inside = spieceModels.get(weights);
     if (inside !== undefined) return inside;
-    throw new CheckpointNotFoundError(
-      `${weights} has no tokenizer: no tensor ${COMFYUI_TOKENIZER_TENSOR} inside, and neither ` +
-        `${besides.join(" nor ")} exists. Copy the tokenizer.json published with the encoder to ` +
-        "the first of these places.",
-    );
+    throw notFound((text) => text.noTokenizer(weights, COMFYUI_TOKENIZER_TENSOR, besides));
   };
   return {
     layout: "comfyui",
@@ -301,20 +293,19 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** One line for people: which layout, where. */
-export function describeCheckpoint(files: CheckpointFiles, folder: string): string {
+export function describeCheckpoint(
+  files: CheckpointFiles,
+  folder: string,
+  language: Language = "en",
+): string {
+  const text = TEXTS[language];
   if (files.isDemo) {
     const demo = dirname(files.transformer.weights);
     return resolve(demo) === resolve(folder)
-      ? `Demo model in ${demo}.`
-      : `Demo model in ${demo}: there are no real weights in ${dirname(demo)}.`;
+      ? text.demo(demo)
+      : text.demoInstead(demo, dirname(demo));
   }
-  const layouts: Readonly<Record<CheckpointLayout, string>> = {
-    toolkit: "toolkit layout",
-    diffusers: "Hugging Face pipeline folder",
-    comfyui: "ComfyUI single files",
-  };
   const { transformer, textEncoder, clipModel, vae } = files;
   const parts = [transformer, textEncoder, ...(clipModel === undefined ? [] : [clipModel]), vae];
-  return `${layouts[files.layout]} in ${folder}: ` +
-    parts.map(({ weights }) => basename(weights)).join(", ");
+  return text.found(files.layout, folder, parts.map(({ weights }) => basename(weights)));
 }

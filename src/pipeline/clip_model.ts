@@ -12,6 +12,7 @@ import type { Device } from "../onnx/mod.ts";
 import { Session } from "../runtime/session.ts";
 import { RowReader } from "../safetensors/mod.ts";
 import { type Tensor, tensor } from "../tensor.ts";
+import { expectFinite } from "./non_finite_error.ts";
 
 /** The text tower with its graph loaded and its embedding table open. */
 export class ClipModel implements AsyncDisposable {
@@ -54,6 +55,7 @@ export class ClipModel implements AsyncDisposable {
    * @param ids Token ids with `<s>` and `</s>`, without padding.
    * @returns The mean over all tokens [1, hidden_size], not normalised.
    * @throws {RangeError} When an id lies outside the embedding table.
+   * @throws {NonFiniteError} When the arithmetic overflowed.
    */
   async encode(ids: Int32Array): Promise<Tensor> {
     const { length } = ids;
@@ -69,7 +71,7 @@ export class ClipModel implements AsyncDisposable {
       feeds.adapter_rows = tensor(rows, [1, length, adapter.rank]);
     }
     const { pooled } = await this.#session.run(feeds);
-    return pooled!;
+    return expectFinite("CLIP model", pooled!);
   }
 
   /** Frees the graph and closes the tables. */

@@ -9,7 +9,7 @@ import { compileVae, parseVaeConfig, pixelsPerLatent } from "../models/autoencod
 import { compileGemma3, parseGemma3Config } from "../models/gemma3.ts";
 import { compileJinaClip, parseJinaClipConfig } from "../models/jina_clip.ts";
 import { compileNextDiT, type NextDiTConfig, parseNextDiTConfig } from "../models/next_dit.ts";
-import { CheckpointError, type Device, type DtypePolicy } from "../onnx/mod.ts";
+import { CheckpointError, type DtypePolicy } from "../onnx/mod.ts";
 import { openWeights, SafetensorsError, type Weights } from "../safetensors/mod.ts";
 import type { PromptEncoder } from "../prompt/mod.ts";
 import { createScheduler, type Scheduler, schedulerFromConfig } from "../schedulers/mod.ts";
@@ -20,9 +20,12 @@ import {
   CheckpointNotFoundError,
   COMFYUI_TOKENIZER_TENSOR,
   type ComponentFiles,
+  type Role,
 } from "./checkpoint.ts";
 import type { ClipModel } from "./clip_model.ts";
+import { type OffloadMode, type PartShape, SEGMENTS } from "./memory.ts";
 import { openTokenizer } from "./open_tokenizer.ts";
+import { partShape } from "./part_shape.ts";
 import { promptEncoders } from "./prompt_encoders.ts";
 import type { TextEncoder } from "./text_encoder.ts";
 import type { Transformer } from "./transformer.ts";
@@ -43,14 +46,21 @@ export interface Components {
   readonly vaeClassName: "AutoencoderKL" | "AutoencoderTiny";
   /** Pixels per latent. */
   readonly vaeScaleFactor: number;
+  /** What each part's memory depends on. */
+  readonly parts: readonly SizedPart[];
+  readonly offload: OffloadMode;
 }
+
+/** A part's size. */
+export type SizedPart = PartShape & { readonly role: Role };
 
 /** How the parts are to run. */
 export interface ComponentOptions {
-  readonly device: Device;
   readonly policy: DtypePolicy;
-  /** Whether parts stay loaded between uses. */
-  readonly keep: boolean;
+  /** Decides which parts stay loaded. */
+  readonly chooseOffload: (parts: readonly SizedPart[]) => OffloadMode;
+  /** Receives what a person should know while parts are at work, a line each. */
+  readonly log: (line: string) => void;
 }
 
 /**
@@ -65,7 +75,7 @@ export interface ComponentOptions {
  */
 export async function loadComponents(
   files: CheckpointFiles,
-  { device, policy, keep }: ComponentOptions,
+  { policy, chooseOffload, log }: ComponentOptions,
 ): Promise<Components> {
   const [dit, gemma, vae, tokenizer, scheduler] = await Promise.all([
     read(files.transformer),
@@ -100,6 +110,19 @@ export async function loadComponents(
     expectFit(clip.file, "hidden_size", clip.config.hidden_size, "clip_text_dim", clip_text_dim!);
   }
 
+  const shape = (role: Role, { json, file, weights }: Opened): SizedPart => ({
+    role,
+    ...partShape(role, json, file, weights),
+  });
+  const parts = [
+    shape("transformer", dit),
+    shape("textEncoder", gemma),
+    ...(clip === undefined ? [] : [shape("clipModel", clip)]),
+    shape("vae", vae),
+  ];
+  const offload = chooseOffload(parts);
+  const segments = offload === "sequential" ? SEGMENTS : 1;
+
   const problems: CheckpointError["problems"][number][] = [];
   const compile = <G>(build: () => G): G | undefined => {
     try {
@@ -111,8 +134,8 @@ export async function loadComponents(
     }
   };
   const graphs = {
-    transformer: compile(() => compileNextDiT(transformerConfig, dit.weights, policy)),
-    textEncoder: compile(() => compileGemma3(textEncoderConfig, gemma.weights, policy)),
+    transformer: compile(() => compileNextDiT(transformerConfig, dit.weights, policy, segments)),
+    textEncoder: compile(() => compileGemma3(textEncoderConfig, gemma.weights, policy, segments)),
     clipModel: clip && compile(() => compileJinaClip(clip.config, clip.weights, policy)),
     vae: compile(() => compileVae(vaeConfig, vae.weights, policy)),
   };
@@ -120,7 +143,12 @@ export async function loadComponents(
 
   // ONNX Runtime is not loaded before a session is made: whoever only checks a checkpoint needs none.
   const component = <T extends AsyncDisposable>(opened: Opened, load: () => Promise<T>) =>
-    new Component(load, opened.check, keep);
+    new Component(load, opened.check, offload === "none");
+  const { device } = policy;
+  const inSixteenBits = policy.convolution !== "float32";
+  const exactPolicy: DtypePolicy = { ...policy, convolution: "float32" };
+  const fallback = { exactGraphs: () => compileVae(vaeConfig, vae.weights, exactPolicy), log };
+  const hold = { device, resident: offload !== "sequential" };
   return {
     promptEncoders: promptEncoders({
       tokenizer,
@@ -132,23 +160,26 @@ export async function loadComponents(
     transformerConfig,
     vaeClassName: vaeConfig._class_name,
     vaeScaleFactor: pixelsPerLatent(vaeConfig),
+    parts,
+    offload,
     transformer: component(
       dit,
       async () => {
         const { Transformer } = await import("./transformer.ts");
-        return await Transformer.create(transformerConfig, graphs.transformer!, device);
+        return await Transformer.create(transformerConfig, graphs.transformer!, hold);
       },
     ),
     textEncoder: component(
       gemma,
       async () => {
         const { TextEncoder } = await import("./text_encoder.ts");
-        return await TextEncoder.create(textEncoderConfig, graphs.textEncoder!, device);
+        return await TextEncoder.create(textEncoderConfig, graphs.textEncoder!, hold);
       },
     ),
     vae: component(vae, async () => {
       const { VaeDecoder } = await import("./vae.ts");
-      return await VaeDecoder.create(vaeConfig, graphs.vae!, device);
+      const whenTooSmall = inSixteenBits ? fallback : undefined;
+      return await VaeDecoder.create(vaeConfig, graphs.vae!, device, whenTooSmall);
     }),
     ...(clip === undefined ? {} : {
       clip: {

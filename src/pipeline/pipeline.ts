@@ -5,8 +5,9 @@
  */
 import { NewBieError, RequestError } from "../errors.ts";
 import { imageFromTensor, type RgbImage } from "../image/mod.ts";
+import type { Language, Texts } from "../language.ts";
 import { checkPlaces } from "../models/next_dit.ts";
-import { type Device, DTYPE_POLICIES, type FloatType } from "../onnx/mod.ts";
+import { type Device, type Dtype, dtypePolicy } from "../onnx/mod.ts";
 import {
   canonicalPrompt,
   parsePrompt,
@@ -23,6 +24,8 @@ import {
   type GeneratorOptions,
   randomSeed,
 } from "../random/mod.ts";
+import { chooseDevice, type DeviceChoice, gpuMemory } from "../runtime/device.ts";
+import { OutOfMemoryError } from "../runtime/session.ts";
 import { combineGuidance, createScheduler, needsUnconditional } from "../schedulers/mod.ts";
 import type { Scheduler } from "../schedulers/mod.ts";
 import { elementCount, type Tensor, tensor } from "../tensor.ts";
@@ -34,9 +37,16 @@ import {
   type CheckpointLayout,
   describeCheckpoint,
   findCheckpoint,
+  type Role,
 } from "./checkpoint.ts";
-import { type Components, loadComponents } from "./components.ts";
+import type { ClipModel } from "./clip_model.ts";
+import type { Component } from "./_component.ts";
+import { type Components, loadComponents, type SizedPart } from "./components.ts";
+import { DeviceMemoryError } from "./device_memory_error.ts";
+import { estimateMemory, OFFLOAD_MODES, type OffloadMode, offloadThatFits } from "./memory.ts";
+import type { TextEncoder } from "./text_encoder.ts";
 import type { Conditioning, Transformer } from "./transformer.ts";
+import type { VaeDecoder } from "./vae.ts";
 import type {
   GenerateOptions,
   GenerateResult,
@@ -76,18 +86,19 @@ export class NewBieImagePipeline implements AsyncDisposable {
   /** Where it runs. */
   readonly device: Device;
   /** The type of arithmetic in the text encoders and the transformer. */
-  readonly dtype: FloatType;
+  readonly dtype: Dtype;
   readonly #parts: Components;
   readonly #log: (line: string) => void;
+  readonly #language: Language;
   /** What {@linkcode encodePrompt} said of the padding in its features. */
   readonly #masks = new WeakMap<Tensor, Tensor>();
 
   private constructor(
     files: CheckpointFiles,
     device: Device,
-    dtype: FloatType,
+    dtype: Dtype,
     parts: Components,
-    log: (line: string) => void,
+    { log, language }: { log: (line: string) => void; language: Language },
   ) {
     this.checkpoint = files;
     this.layout = files.layout;
@@ -96,6 +107,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     this.dtype = dtype;
     this.#parts = parts;
     this.#log = log;
+    this.#language = language;
   }
 
   /**
@@ -112,26 +124,49 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * @throws {SafetensorsError} When a weights file is damaged.
    * @throws {ChangedWeightsError} When a weights file is not the one that checksums.txt lists.
    * @throws {TokenizerError} When a tokenizer cannot be read.
+   * @throws {DeviceMemoryError} When the model does not fit into the memory.
    * @throws {SessionError} When ONNX Runtime cannot load a graph.
    */
   static async fromPretrained(
     folder: string,
     options: PretrainedOptions = {},
   ): Promise<NewBieImagePipeline> {
-    const { device: asked = "auto", dtype = "auto", offload = "auto", log = console.error } =
-      options;
+    const { device: asked = "auto", dtype = "auto", offload = "auto" } = options;
+    const { language = "en", log = console.error } = options;
     checkChoice("device", asked, ["auto", "cpu", "cuda"]);
-    const device = asked === "auto" ? "cpu" : asked;
-    checkChoice("dtype", dtype, ["auto", "float32"]);
-    checkChoice("offload", offload, ["auto", "none", "model"]);
+    checkChoice("dtype", dtype, ["auto", "float32", "bfloat16", "float16"]);
+    checkChoice("offload", offload, ["auto", ...OFFLOAD_MODES]);
     const files = await findCheckpoint(folder);
-    log(describeCheckpoint(files, folder));
-    const policy = dtype === "float32" ? DTYPE_POLICIES.cpu : DTYPE_POLICIES[device];
-    const keep = offload !== "model";
-    const parts = await loadComponents(files, { device, policy, keep });
+    log(describeCheckpoint(files, folder, language));
+    const place = await findPlace(asked);
+    if (asked === "auto") log(TEXTS[language].place(place));
+    const policy = dtypePolicy(place.device, dtype);
+    if (policy === undefined) {
+      throw new RequestError(`dtype is "${dtype}", but the CPU computes in float32 alone.`, {
+        zh: `dtype 是 "${dtype}"，但 CPU 只用 float32 计算。`,
+      });
+    }
+    const parts = await loadComponents(files, {
+      policy,
+      log,
+      chooseOffload: (parts) => {
+        if (offload !== "auto") return offload;
+        if (place.device === "cpu") return "none";
+        const { memoryFree } = place;
+        if (memoryFree === undefined) return "model";
+        const estimate = estimateMemory(parts, "cuda", pictureSize(parts), dtype);
+        return offloadThatFits(estimate, memoryFree) ?? "sequential";
+      },
+    });
     await checkListedWeights(files, options, log);
-    const pipeline = new NewBieImagePipeline(files, device, policy.compute, parts, log);
-    if (keep) await pipeline.#loadSessions();
+    const pipeline = new NewBieImagePipeline(
+      files,
+      place.device,
+      policy.compute,
+      parts,
+      { log, language },
+    );
+    if (parts.offload === "none") await pipeline.#loadSessions();
     return pipeline;
   }
 
@@ -216,7 +251,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
           `each of the ${batch} samples.`,
       );
     }
-    return await this.#parts.transformer.use(async (transformer) => {
+    return await this.#use("transformer", async (transformer) => {
       const velocities: Tensor[] = [];
       for (const [index, t] of timesteps.entries()) {
         const embeds = unpadded(
@@ -228,7 +263,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
           sampleOf("pooledPromptEmbeds", pooledPromptEmbeds, index, batch);
         const conditioning = await transformer.condition(embeds, pooled);
         const sample = sampleOf("latents", latents, index, batch);
-        velocities.push(await transformer.predict(sample, t, conditioning));
+        velocities.push(...await transformer.predict(sample, t, [conditioning]));
       }
       return stack(velocities);
     });
@@ -243,7 +278,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
    */
   async decodeLatents(latents: Tensor): Promise<Tensor> {
     expectTensor("latents", latents, 4);
-    return await this.#parts.vae.use((vae) => vae.decode(latents));
+    return await this.#use("vae", (vae) => vae.decode(latents));
   }
 
   /**
@@ -251,6 +286,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
    *
    * @throws {XmlPromptError} When a prompt is malformed XML.
    * @throws {RequestError} When an option is out of range; before anything is computed.
+   * @throws {DeviceMemoryError} When the memory does not suffice; the pipeline stays usable.
+   * @throws {NonFiniteError} When the arithmetic overflowed.
    * @throws The signal's reason, when it was aborted.
    */
   async generate(
@@ -298,7 +335,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const embeds = await this.#encode(read, signal);
     const encoded = performance.now();
     signal?.throwIfAborted();
-    const latents = await this.#parts.transformer.use(async (transformer) => {
+    const latents = await this.#use("transformer", async (transformer) => {
       const samples: Tensor[] = [];
       for (let prompt = 0; prompt < promptCount; prompt++) {
         const conditionings = await conditioningsOf(transformer, embeds, prompt, guided);
@@ -333,7 +370,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     signal?.throwIfAborted();
     const images: RgbImage[] = [];
     if (outputType === "image") {
-      await this.#parts.vae.use(async (vae) => {
+      await this.#use("vae", async (vae) => {
         for (const sample of latents) {
           signal?.throwIfAborted();
           images.push(imageFromTensor(await vae.decode(sample)));
@@ -368,6 +405,11 @@ export class NewBieImagePipeline implements AsyncDisposable {
     return this.#parts.scheduler;
   }
 
+  /** Which parts stay loaded. */
+  get offload(): OffloadMode {
+    return this.#parts.offload;
+  }
+
   /** Width and height that the model was trained for, in pixels. */
   get defaultSize(): number {
     return this.#parts.transformerConfig.sample_size * this.#parts.vaeScaleFactor;
@@ -386,17 +428,39 @@ export class NewBieImagePipeline implements AsyncDisposable {
     for (const part of this.#components()) await part[Symbol.asyncDispose]();
   }
 
-  #components(): (AsyncDisposable & { load(): Promise<void> })[] {
+  #components(): Component<AsyncDisposable>[] {
     const { textEncoder, clip, transformer, vae } = this.#parts;
     return [textEncoder, ...(clip === undefined ? [] : [clip.model]), transformer, vae];
   }
 
   async #loadSessions(): Promise<void> {
     try {
-      await Promise.all(this.#components().map((part) => part.load()));
+      await Promise.all(
+        this.#parts.parts.map(({ role }) => this.#use(role, () => Promise.resolve())),
+      );
     } catch (error) {
       await this[Symbol.asyncDispose]();
       throw error;
+    }
+  }
+
+  /**
+   * Does the work with a part.
+   *
+   * @throws {DeviceMemoryError} When the memory does not suffice; what the part held is freed, so
+   *   that the pipeline can be used again, for a smaller picture.
+   */
+  async #use<R extends Role, T>(role: R, work: (part: PartOf[R]) => Promise<T>): Promise<T> {
+    const { textEncoder, clip, transformer, vae, parts, offload } = this.#parts;
+    const components = { textEncoder, clipModel: clip?.model, transformer, vae };
+    const component = components[role] as Component<PartOf[R]>;
+    try {
+      return await component.use(work);
+    } catch (cause) {
+      if (!(cause instanceof OutOfMemoryError)) throw cause;
+      await component.free();
+      const { peak } = estimateMemory(parts, this.device, pictureSize(parts), this.dtype);
+      throw new DeviceMemoryError(role, this.device, offload, peak, { cause });
     }
   }
 
@@ -405,21 +469,22 @@ export class NewBieImagePipeline implements AsyncDisposable {
     { positive, negative }: { positive: EncoderTexts[]; negative: EncoderTexts[] },
     signal?: AbortSignal,
   ): Promise<PromptEmbeds> {
-    const { textEncoder, tokenizer, clip, promptEncoders: [gemma, jina] } = this.#parts;
+    const { tokenizer, clip, promptEncoders: [gemma, jina] } = this.#parts;
     const all = [...positive, ...negative];
-    const features = await textEncoder.use((encoder) =>
+    const features = await this.#use("textEncoder", (encoder) =>
       encodeEach(
         all.map(({ gemma }) => gemma),
         signal,
         (text) => encoder.encode(this.#tokenize(tokenizer, text, gemma!)),
-      )
-    );
+      ));
     const pooled = clip === undefined
       ? all.map(() => tensor(new Float32Array(), [1, 0]))
-      : await clip.model.use((encoder) =>
-        encodeEach(all.map(({ clip }) => clip), signal, (text) =>
-          encoder.encode(this.#tokenize(clip.tokenizer, text, jina!)))
-      );
+      : await this.#use("clipModel", (encoder) =>
+        encodeEach(
+          all.map(({ clip }) => clip),
+          signal,
+          (text) => encoder.encode(this.#tokenize(clip.tokenizer, text, jina!)),
+        ));
     const count = positive.length;
     const [embeds, mask] = stackPadded(features.slice(0, count));
     const [negativeEmbeds, negativeMask] = stackPadded(features.slice(count));
@@ -447,7 +512,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
       );
     }
     if (ids.length <= maxTokens) return ids;
-    this.#log(`A prompt has ${ids.length} tokens; ${name} reads the first ${maxTokens}.`);
+    this.#log(TEXTS[this.#language].cut(ids.length, name, maxTokens));
     return tokenizer.encode(text, { maxLength: maxTokens });
   }
 
@@ -497,6 +562,46 @@ export class NewBieImagePipeline implements AsyncDisposable {
  */
 function otherEvents(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+/** What each part is when it is loaded. */
+interface PartOf {
+  readonly textEncoder: TextEncoder;
+  readonly clipModel: ClipModel;
+  readonly transformer: Transformer;
+  readonly vae: VaeDecoder;
+}
+
+/** Where to compute, and what is known of the memory there. */
+async function findPlace(asked: "auto" | Device): Promise<DeviceChoice> {
+  if (asked === "auto") return await chooseDevice();
+  return asked === "cuda" ? { device: "cuda", ...await gpuMemory() } : { device: "cpu" };
+}
+
+/** What the log says. */
+const TEXTS: Texts<{
+  readonly place: (place: DeviceChoice) => string;
+  readonly cut: (tokens: number, encoder: string, read: number) => string;
+}> = {
+  en: {
+    place: ({ gpu, reason }) =>
+      reason === undefined ? `On CUDA: ${gpu ?? "an NVIDIA GPU"}.` : `On the CPU: ${reason.en}.`,
+    cut: (tokens, encoder, read) =>
+      `A prompt has ${tokens} tokens; ${encoder} reads the first ${read}.`,
+  },
+  zh: {
+    place: ({ gpu, reason }) =>
+      reason === undefined ? `使用 CUDA：${gpu ?? "NVIDIA GPU"}。` : `使用 CPU：${reason.zh}。`,
+    cut: (tokens, encoder, read) => `提示词有 ${tokens} 个词元；${encoder} 只读取前 ${read} 个。`,
+  },
+};
+
+/** Width and height that a model was trained for, in pixels. */
+function pictureSize(parts: readonly SizedPart[]): number {
+  return parts.reduce(
+    (size, { sampleSize = 1, pixelsPerLatent = 1 }) => size * sampleSize * pixelsPerLatent,
+    1,
+  );
 }
 
 /** What each encoder is to read of one prompt. */
@@ -558,10 +663,12 @@ function guidedVelocity(
 ): (latents: Float32Array, timestep: number) => Promise<Float32Array> {
   return async (latents, timestep) => {
     const x = tensor(latents, dims);
-    const { data: wanted } = await transformer.predict(x, timestep, conditional);
-    if (unconditional === undefined || !needsUnconditional(timestep, guidance)) return wanted;
-    const { data: unwanted } = await transformer.predict(x, timestep, unconditional);
-    return combineGuidance(wanted, unwanted, guidance);
+    const isGuided = unconditional !== undefined && needsUnconditional(timestep, guidance);
+    const asked = isGuided ? [conditional, unconditional] : [conditional];
+    const [wanted, unwanted] = await transformer.predict(x, timestep, asked);
+    return unwanted === undefined
+      ? wanted!.data
+      : combineGuidance(wanted!.data, unwanted.data, guidance);
   };
 }
 

@@ -7,9 +7,11 @@
 import { RequestError } from "../errors.ts";
 import { type NextDiTConfig, type NextDiTGraphs, nextDiTRopeTables } from "../models/next_dit.ts";
 import type { Device } from "../onnx/mod.ts";
-import { integers, Session } from "../runtime/session.ts";
+import { type Feeds, integers } from "../runtime/session.ts";
+import { SessionChain } from "../runtime/session_chain.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { expectDims } from "./_expect_tensor.ts";
+import { expectFinite } from "./non_finite_error.ts";
 
 /** What the transformer made of one prompt. */
 export interface Conditioning {
@@ -23,36 +25,43 @@ type RopeTables = ReturnType<typeof nextDiTRopeTables>;
 /** Tables of so many captions and sizes are kept: a few megabytes. */
 const ROPE_CACHE_SIZE = 4;
 
-/** NextDiT with both its graphs loaded. */
+/** How a model's graphs are to be held. */
+export interface HoldOptions {
+  readonly device: Device;
+  /** Whether the weights stay on the device; otherwise one graph at a time does. */
+  readonly resident: boolean;
+}
+
+/** NextDiT, ready to run. */
 export class Transformer implements AsyncDisposable {
   readonly config: NextDiTConfig;
   readonly #resources: AsyncDisposableStack;
-  readonly #text: Session;
-  readonly #step: Session;
+  readonly #text: SessionChain;
+  readonly #steps: SessionChain;
   readonly #ropeCache = new Map<string, RopeTables>();
 
   private constructor(
     config: NextDiTConfig,
     resources: AsyncDisposableStack,
-    text: Session,
-    step: Session,
+    text: SessionChain,
+    steps: SessionChain,
   ) {
     this.config = config;
     this.#resources = resources;
     this.#text = text;
-    this.#step = step;
+    this.#steps = steps;
   }
 
   /** @throws {SessionError} When ONNX Runtime cannot load a graph. */
   static async create(
     config: NextDiTConfig,
     graphs: NextDiTGraphs,
-    device: Device,
+    options: HoldOptions,
   ): Promise<Transformer> {
     await using stack = new AsyncDisposableStack();
-    const text = stack.use(await Session.create(graphs.text, { device }));
-    const step = stack.use(await Session.create(graphs.step, { device }));
-    return new Transformer(config, stack.move(), text, step);
+    const text = stack.use(await SessionChain.create([graphs.text], options));
+    const steps = stack.use(await SessionChain.create(graphs.steps, options));
+    return new Transformer(config, stack.move(), text, steps);
   }
 
   /**
@@ -76,19 +85,25 @@ export class Transformer implements AsyncDisposable {
       expectDims("pooledPromptEmbeds", pooledPromptEmbeds, [1, clip_text_dim]);
       feeds.pooled_features = pooledPromptEmbeds;
     }
-    const { caption, pooled } = await this.#text.run(feeds);
+    const [result] = await this.#text.run([feeds]);
+    const { caption, pooled } = result!;
     return { caption: caption!, ...(pooled === undefined ? {} : { pooled }) };
   }
 
   /**
-   * One forward pass for one sample.
+   * Forward passes for one sample: one for each conditioning.
    *
    * @param latents [1, in_channels, H, W].
    * @param timestep In [0, 1]; 0 is noise.
-   * @returns The velocity, in the shape of the latents.
+   * @returns The velocities, each in the shape of the latents.
    * @throws {RequestError} When a shape does not fit the model.
+   * @throws {NonFiniteError} When the arithmetic overflowed.
    */
-  async predict(latents: Tensor, timestep: number, conditioning: Conditioning): Promise<Tensor> {
+  async predict(
+    latents: Tensor,
+    timestep: number,
+    conditionings: readonly Conditioning[],
+  ): Promise<Tensor[]> {
     const { in_channels, patch_size } = this.config;
     const [, , height = 0, width = 0] = latents.dims;
     expectDims("latents", latents, [1, in_channels, height, width]);
@@ -98,23 +113,26 @@ export class Transformer implements AsyncDisposable {
           `${patch_size}: both sides must be multiples of ${patch_size}.`,
       );
     }
-    const { caption, pooled } = conditioning;
-    const captionLength = caption.dims[1]!;
     const [rows, columns] = [height / patch_size, width / patch_size];
-    const rope = this.#ropeTables(captionLength, rows, columns);
-    const { velocity } = await this.#step.run({
-      latents,
-      timestep: tensor(Float32Array.of(timestep), [1]),
-      caption,
-      ...(pooled === undefined ? {} : { pooled }),
-      caption_cos: rope.caption.cos,
-      caption_sin: rope.caption.sin,
-      image_cos: rope.image.cos,
-      image_sin: rope.image.sin,
-      caption_length: integers([captionLength]),
-      patch_grid: integers([1, rows, columns, patch_size ** 2 * in_channels]),
+    const time = tensor(Float32Array.of(timestep), [1]);
+    const inputs = conditionings.map(({ caption, pooled }): Feeds => {
+      const captionLength = caption.dims[1]!;
+      const rope = this.#ropeTables(captionLength, rows, columns);
+      return {
+        latents,
+        timestep: time,
+        caption,
+        ...(pooled === undefined ? {} : { pooled }),
+        caption_cos: rope.caption.cos,
+        caption_sin: rope.caption.sin,
+        image_cos: rope.image.cos,
+        image_sin: rope.image.sin,
+        caption_length: integers([captionLength]),
+        patch_grid: integers([1, rows, columns, patch_size ** 2 * in_channels]),
+      };
     });
-    return velocity!;
+    const results = await this.#steps.run(inputs);
+    return results.map(({ velocity }) => expectFinite("transformer", velocity!));
   }
 
   /** A run asks for the same two captions and one size again and again. */
@@ -129,7 +147,7 @@ export class Transformer implements AsyncDisposable {
     return tables;
   }
 
-  /** Frees both graphs. */
+  /** Frees the graphs. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync();
   }

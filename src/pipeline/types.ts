@@ -4,33 +4,44 @@
  * @module
  */
 import type { RgbImage } from "../image/mod.ts";
-import type { Device } from "../onnx/mod.ts";
+import type { Language } from "../language.ts";
+import type { Device, Dtype } from "../onnx/mod.ts";
 import type { GeneratorOptions } from "../random/mod.ts";
 import type { Scheduler, SchedulerName } from "../schedulers/mod.ts";
 import type { Tensor } from "../tensor.ts";
+import type { OffloadMode } from "./memory.ts";
 
 /** How to load a pipeline. */
 export interface PretrainedOptions {
   /**
-   * Where to run. `"auto"` is the CPU; `"cuda"` needs ONNX Runtime's CUDA provider beside its
-   * binding, and fails without it.
+   * Where to run. `"auto"` is CUDA when it works, else the CPU, and the log says why; `"cuda"`
+   * needs ONNX Runtime's CUDA provider beside its binding, and fails where it does not work.
    *
    * @default {"auto"}
    */
   readonly device?: "auto" | Device;
   /**
-   * The type of arithmetic. `"auto"` is float32 on the CPU.
+   * The type of arithmetic. `"auto"` is float32 on the CPU, which has no other, and bfloat16 on
+   * CUDA. In float16 the text encoders stay in bfloat16, whose range they need.
    *
    * @default {"auto"}
    */
-  readonly dtype?: "auto" | "float32";
+  readonly dtype?: "auto" | Dtype;
   /**
    * `"none"` keeps every part loaded; `"model"` holds one part at a time, so that the peak is that
-   * of the largest; `"auto"` is `"none"` on the CPU.
+   * of the largest; `"sequential"` loads a sixth of the transformer's or Gemma's layers at a time,
+   * again in every step. `"auto"` is the first of these that fits into what is free of the GPU's
+   * memory (`"model"` where that is not known), and `"none"` on the CPU.
    *
    * @default {"auto"}
    */
-  readonly offload?: "auto" | "none" | "model";
+  readonly offload?: "auto" | OffloadMode;
+  /**
+   * In which the log speaks.
+   *
+   * @default {"en"}
+   */
+  readonly language?: Language;
   /**
    * Whether weights that checksums.txt lists are read to their end even when `checksumCache` knows
    * them.

@@ -9,6 +9,7 @@ import type { DecoderGraphs } from "../models/decoder_graphs.ts";
 import type { Device } from "../onnx/mod.ts";
 import { Session } from "../runtime/session.ts";
 import { type Tensor, tensor } from "../tensor.ts";
+import { expectFinite, isFiniteTensor } from "./non_finite_error.ts";
 import { decodeInTiles } from "./_tiling.ts";
 
 /** The largest picture, in pixels, that is decoded in one run unless the caller says otherwise. */
@@ -31,6 +32,14 @@ export interface DecodeOptions {
   readonly tileSize?: number | undefined;
 }
 
+/** What to do when 16 bits do not hold what the decoder computes. */
+export interface VaeFallback {
+  /** Compiles the decoder for float32. */
+  readonly exactGraphs: () => DecoderGraphs;
+  /** Receives what a person should know, a line each. */
+  readonly log: (line: string) => void;
+}
+
 /** An autoencoder's decoder, loaded. */
 export class VaeDecoder implements AsyncDisposable {
   readonly config: VaeConfig;
@@ -38,17 +47,26 @@ export class VaeDecoder implements AsyncDisposable {
   readonly latentChannels: number;
   /** Pixels along a side of the picture for each of the latents. */
   readonly scaleFactor: number;
-  readonly #graphs: DecoderGraphs;
   readonly #device: Device;
-  readonly #whole: Session;
+  readonly #fallback: VaeFallback | undefined;
+  #graphs: DecoderGraphs;
+  #whole: Session;
+  #isExact = false;
 
-  private constructor(config: VaeConfig, graphs: DecoderGraphs, device: Device, whole: Session) {
+  private constructor(
+    config: VaeConfig,
+    graphs: DecoderGraphs,
+    device: Device,
+    whole: Session,
+    fallback: VaeFallback | undefined,
+  ) {
     this.config = config;
     this.latentChannels = config.latent_channels;
     this.scaleFactor = pixelsPerLatent(config);
     this.#graphs = graphs;
     this.#device = device;
     this.#whole = whole;
+    this.#fallback = fallback;
   }
 
   /** @throws {SessionError} When ONNX Runtime cannot load the graph. */
@@ -56,8 +74,10 @@ export class VaeDecoder implements AsyncDisposable {
     config: VaeConfig,
     graphs: DecoderGraphs,
     device: Device,
+    fallback?: VaeFallback,
   ): Promise<VaeDecoder> {
-    return new VaeDecoder(config, graphs, device, await Session.create(graphs.whole, { device }));
+    const whole = await Session.create(graphs.whole, { device, mayUseCpu: true });
+    return new VaeDecoder(config, graphs, device, whole, fallback);
   }
 
   /**
@@ -73,7 +93,10 @@ export class VaeDecoder implements AsyncDisposable {
    *
    * @param latents [B, latentChannels, h, w].
    * @returns Pictures [B, 3, h · scaleFactor, w · scaleFactor], about -1…1, not clamped.
+   * Where float16 overflows, the picture is decoded in float32, and so are those after it.
+   *
    * @throws {RequestError} When the latents are another autoencoder's, or the tile size is none.
+   * @throws {NonFiniteError} When it overflows in float32 too.
    * @throws {SessionError} When ONNX Runtime fails, for example for lack of memory.
    */
   async decode(latents: Tensor, options: DecodeOptions = {}): Promise<Tensor> {
@@ -90,12 +113,27 @@ export class VaeDecoder implements AsyncDisposable {
     for (let index = 0; index < batch; index++) {
       const values = latents.data.subarray(index * latentLength, (index + 1) * latentLength);
       const one = tensor(values, [1, this.latentChannels, height, width]);
-      const picture = inTiles
-        ? await decodeInTiles(this.#graphs.steps, one, tileSize, this.#device)
-        : (await this.#whole.run({ latents: one })).image!;
-      pictures.set(picture.data, index * pictureLength);
+      const decodeOne = async () =>
+        inTiles
+          ? await decodeInTiles(this.#graphs.steps, one, tileSize, this.#device)
+          : (await this.#whole.run({ latents: one })).image!;
+      let picture = await decodeOne();
+      if (!isFiniteTensor(picture) && await this.#makeExact()) picture = await decodeOne();
+      pictures.set(expectFinite("VAE", picture).data, index * pictureLength);
     }
     return tensor(pictures, [batch, this.config.out_channels, rows, columns]);
+  }
+
+  /** Goes over to float32; false where that has been done, or is what it always was. */
+  async #makeExact(): Promise<boolean> {
+    if (this.#fallback === undefined || this.#isExact) return false;
+    this.#isExact = true;
+    this.#fallback.log("The VAE overflows in float16; it decodes in float32 from now on.");
+    const graphs = this.#fallback.exactGraphs();
+    await this.#whole[Symbol.asyncDispose]();
+    this.#whole = await Session.create(graphs.whole, { device: this.#device, mayUseCpu: true });
+    this.#graphs = graphs;
+    return true;
   }
 
   /** Frees the graph. */

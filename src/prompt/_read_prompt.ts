@@ -1,10 +1,7 @@
 import { Findings } from "./_findings.ts";
 import { isXml } from "./_is_xml.ts";
 import { parseTree, type Tree } from "./_xml_tree.ts";
-import type { Prompt } from "./types.ts";
-
-/** The longest prompt, in UTF-16 units: many times what the encoders read. */
-const MAX_LENGTH = 1 << 16;
+import { MAX_PROMPT_LENGTH, type Prompt } from "./types.ts";
 
 /** A prompt, and what was found while reading it. */
 export interface ReadPrompt {
@@ -17,8 +14,8 @@ export interface ReadPrompt {
 /** Reads a prompt to its end, whatever is wrong with it. */
 export function readPrompt(text: string): ReadPrompt {
   const findings = new Findings(text);
-  if (text.length > MAX_LENGTH) {
-    findings.add("too-long", MAX_LENGTH, text.length, text.length, MAX_LENGTH);
+  if (text.length > MAX_PROMPT_LENGTH) {
+    findings.add("too-long", MAX_PROMPT_LENGTH, text.length, text.length, MAX_PROMPT_LENGTH);
     return { prompt: { kind: "text", text }, findings };
   }
   if (!isXml(text)) return { prompt: { kind: "text", text }, findings };

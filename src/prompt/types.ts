@@ -27,6 +27,9 @@ export type Prompt =
   | { readonly kind: "xml"; readonly roots: readonly PromptNode[] }
   | { readonly kind: "text"; readonly text: string };
 
+/** The longest prompt, in UTF-16 units: many times what the encoders read. */
+export const MAX_PROMPT_LENGTH = 1 << 16;
+
 /** The two ways in which the model was trained to be spoken to. */
 export type PromptKind = Prompt["kind"];
 

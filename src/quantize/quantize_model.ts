@@ -1,13 +1,13 @@
-import { copyFile, link, mkdir, readdir, rename, rm, stat, statfs } from "node:fs/promises";
+import { copyFile, link, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
-import { NewBieError, RequestError } from "../errors.ts";
+import { RequestError } from "../errors.ts";
 import { writeFileAtomically } from "../files.ts";
 import {
   type CheckpointFiles,
   CheckpointNotFoundError,
   findCheckpoint,
 } from "../pipeline/checkpoint.ts";
-import { SCALES_SUFFIX, type Weights } from "../safetensors/mod.ts";
+import { refuseExisting, requireRoom, SCALES_SUFFIX, type Weights } from "../safetensors/mod.ts";
 import {
   matricesToQuantize,
   openForQuantization,
@@ -86,7 +86,11 @@ export async function quantizeModel(
   await mkdir(temporary, { recursive: true });
   try {
     const bytesPerValue = bits / 8 + BYTES_OF_SCALE / blockSize;
-    await requireRoom(temporary, [...opened.values()], bytesPerValue, blockSize);
+    const needed = quantizedByteLength([...opened.values()], bytesPerValue, blockSize);
+    await requireRoom(dirname(temporary), needed, {
+      what: "the quantised weights",
+      remedy: "or give another folder with --out.",
+    });
     const files: (QuantizedFile & { path: string })[] = [];
     for (const path of paths) {
       const copy = join(temporary, path);
@@ -117,12 +121,7 @@ export async function quantizeModel(
 }
 
 async function checkTarget(source: string, target: string): Promise<void> {
-  if (await stat(target).then(() => true, () => false)) {
-    throw new RequestError(
-      `${target} is there already, and weights are never overwritten. Remove it, or give another ` +
-        "folder.",
-    );
-  }
+  await refuseExisting(target);
   if (resolve(target).startsWith(resolve(source) + sep)) {
     throw new RequestError(`${target} lies within ${source}. Give a folder beside it.`);
   }
@@ -165,12 +164,12 @@ async function holdsWeights(folder: string): Promise<boolean> {
   return names.some((name) => name.endsWith(WEIGHTS_SUFFIX));
 }
 
-async function requireRoom(
-  folder: string,
+/** How many bytes the quantised files take. */
+function quantizedByteLength(
   opened: readonly Weights[],
   bytesPerValue: number,
   blockSize: number,
-): Promise<void> {
+): number {
   let needed = 0;
   for (const weights of opened) {
     for (const { byteLength } of weights.tensors.values()) needed += byteLength;
@@ -178,13 +177,7 @@ async function requireRoom(
       needed += shape[0]! * shape[1]! * bytesPerValue - byteLength;
     }
   }
-  const { bavail, bsize } = await statfs(folder);
-  if (bavail * bsize >= needed) return;
-  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-  throw new NewBieError(
-    `${dirname(folder)}: the quantised weights take ${gib(needed)}, but the disk has ` +
-      `${gib(bavail * bsize)} left. Make room, or give another folder with --out.`,
-  );
+  return needed;
 }
 
 async function linkOrCopy(from: string, to: string): Promise<void> {

@@ -46,11 +46,11 @@ const explanations: Texts<Explanations> = {
       "这张图片不含配方。`deno task create` 写出的图片才有配方；图像编辑器、聊天软件和截图都会丢掉它。" +
       "请使用原始文件。",
     newer: ({ version, known }) =>
-      `这张图片的配方是第 ${version} 版，而本工具包最高只认识第 ${known} 版。` +
-      "请使用生成它的工具包，或更新的版本。",
+      `这张图片的配方是第 ${version} 版，而本工具箱最高只认识第 ${known} 版。` +
+      "请使用生成它的工具箱，或更新的版本。",
     damaged: ({ details }) => `这张图片的配方已损坏：${details.join("；")}。请使用原始文件。`,
     foreign: ({ program, parameters, missing }) =>
-      `这张图片没有本工具包的配方，只有 ${program} 一类程序写入的信息` +
+      `这张图片没有本工具箱的配方，只有 ${program} 一类程序写入的信息` +
       `${told(parameters, "（", "，", "）")}。` +
       (missing.length > 0 ? `要重新生成它，还缺少：${missing.join("、")}。` : "") +
       "请改用 --prompt，用它的提示词生成新图片。",

@@ -36,9 +36,32 @@ export class SessionError extends NewBieError {
   }
 }
 
+/** A graph, or what it computes, does not fit into the memory of the device. */
+export class OutOfMemoryError extends SessionError {
+  override name = "OutOfMemoryError";
+}
+
+/** What ONNX Runtime, CUDA, cuBLAS and cuDNN say when an allocation fails. */
+const OUT_OF_MEMORY =
+  /out of memory|failed to allocate memory|ALLOC_FAILED|bad_alloc|bad allocation|CUDA failure 2:/i;
+
+function sessionError(graph: string, doing: string, cause: unknown): SessionError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return OUT_OF_MEMORY.test(reason)
+    ? new OutOfMemoryError(graph, doing, cause)
+    : new SessionError(graph, doing, cause);
+}
+
 /** Options of {@linkcode Session.create}. */
 export interface SessionOptions {
   readonly device: Device;
+  /**
+   * Whether the CPU may compute what CUDA has no kernel for, such as shapes. Otherwise a graph that
+   * would need it is refused.
+   *
+   * @default {false}
+   */
+  readonly mayUseCpu?: boolean;
 }
 
 /** A graph ready to run on a device. */
@@ -54,10 +77,16 @@ export class Session implements AsyncDisposable {
   /**
    * Loads a graph; its weights are mapped from their files by ONNX Runtime itself.
    *
-   * @throws {SessionError} When ONNX Runtime refuses the graph or cannot read the weights.
+   * @throws {OutOfMemoryError} When the weights do not fit into the device's memory.
+   * @throws {SessionError} When ONNX Runtime refuses the graph or cannot read the weights; on CUDA
+   *   also when it has no CUDA kernel for a node, unless the CPU may compute it.
    */
-  static async create(graph: CompiledGraph, { device }: SessionOptions): Promise<Session> {
-    const entries: Record<string, string> = {};
+  static async create(
+    graph: CompiledGraph,
+    { device, mayUseCpu = false }: SessionOptions,
+  ): Promise<Session> {
+    const entries: Record<string, string> = device === "cuda" ? { ...CUDA_ENTRIES } : {};
+    if (device === "cuda" && !mayUseCpu) entries.disable_cpu_ep_fallback = "1";
     if (graph.weightFolder !== undefined) {
       entries.model_external_initializers_file_folder_path = graph.weightFolder;
     }
@@ -69,7 +98,7 @@ export class Session implements AsyncDisposable {
       });
       return new Session(graph, session);
     } catch (cause) {
-      throw new SessionError(graph.name, "load", cause);
+      throw sessionError(graph.name, "load", cause);
     }
   }
 
@@ -78,6 +107,7 @@ export class Session implements AsyncDisposable {
    *
    * @param feeds Every input that the graph declares, by name.
    * @returns Every float32 output by name.
+   * @throws {OutOfMemoryError} When its intermediate results do not fit into the device's memory.
    * @throws {SessionError} When the run fails, or the session was disposed.
    */
   async run(feeds: Feeds): Promise<Record<string, Tensor>> {
@@ -96,7 +126,7 @@ export class Session implements AsyncDisposable {
     try {
       results = await session.run(inputs);
     } catch (cause) {
-      throw new SessionError(this.#graph.name, "run", cause);
+      throw sessionError(this.#graph.name, "run", cause);
     }
     return Object.fromEntries(
       Object.entries(results).map(([name, { data, dims }]) => {
@@ -112,6 +142,12 @@ export class Session implements AsyncDisposable {
     await session?.release();
   }
 }
+
+/** Session configuration entries, below `session.`. */
+const CUDA_ENTRIES = {
+  // The arena would take memory for weights in steps that double.
+  use_device_allocator_for_initializers: "1",
+};
 
 /** `ORT_LOGGING_LEVEL_ERROR`: warnings about node placement are for developers. */
 const ORT_LOG_ERRORS = 3;

@@ -1,6 +1,6 @@
 import { JsonScanner } from "./_json_scanner.ts";
 import { quote } from "./_private.ts";
-import { SafetensorsError } from "./safetensors_error.ts";
+import { refusal } from "./_refusal.ts";
 
 /**
  * Parses a `*.safetensors.index.json`: an object whose `weight_map` says in which file, relative to
@@ -12,40 +12,26 @@ import { SafetensorsError } from "./safetensors_error.ts";
 export function parseIndex(bytes: Uint8Array, source: string): Map<string, string> {
   const scanner = new JsonScanner(
     bytes,
-    (problem, at) =>
-      new SafetensorsError(
-        `${source}: byte ${at}: ${problem}. The index is damaged: fetch or export it again.`,
-        { file: source },
-      ),
+    (problem, at) => refusal(source, (text) => text.indexSyntax(at, problem(text))),
   );
   let shards: Map<string, string> | undefined;
-  scanner.object("the index's opening brace", (key) => {
+  scanner.object((text) => text.indexBrace, (key) => {
     if (key !== "weight_map") return scanner.skip();
-    if (shards !== undefined) {
-      throw new SafetensorsError(`${source}: weight_map is given twice.`, { file: source });
-    }
+    if (shards !== undefined) throw refusal(source, (text) => text.weightMapTwice);
     shards = parseWeightMap(scanner, source);
   });
   scanner.end();
-  if (shards === undefined) {
-    throw new SafetensorsError(
-      `${source}: has no weight_map, so it is not the index of a sharded checkpoint.`,
-      { file: source },
-    );
-  }
+  if (shards === undefined) throw refusal(source, (text) => text.noWeightMap);
   return shards;
 }
 
 function parseWeightMap(scanner: JsonScanner, source: string): Map<string, string> {
   const shards = new Map<string, string>();
-  scanner.object("an object as weight_map", (name) => {
+  scanner.object((text) => text.weightMapObject, (name) => {
     if (shards.has(name)) {
-      throw new SafetensorsError(
-        `${source}: weight_map names ${quote(name)} twice. Fetch or export the index again.`,
-        { file: source, tensor: name },
-      );
+      throw refusal(source, (text) => text.mappedTwice(quote(name)), { tensor: name });
     }
-    const path = scanner.string(`the file of tensor ${quote(name)} in double quotes`);
+    const path = scanner.string((text) => text.fileOfTensor(quote(name)));
     shards.set(name, shardPath(path, name, source));
   });
   return shards;
@@ -60,13 +46,7 @@ function shardPath(path: string, tensor: string, source: string): string {
   const outside = path.startsWith("/") || steps.includes("..") || /^[A-Za-z]:/.test(path);
   // deno-lint-ignore no-control-regex -- no file of a checkpoint has such a name.
   if (outside || steps.length === 0 || /[\\\x00-\x1f]/.test(path)) {
-    throw new SafetensorsError(
-      `${source}: puts tensor ${quote(tensor)} into ${
-        quote(path)
-      }; a shard must be a file in the ` +
-        "index's own folder, named by a relative path with forward slashes.",
-      { file: source, tensor },
-    );
+    throw refusal(source, (text) => text.shardOutside(quote(tensor), quote(path)), { tensor });
   }
   return steps.join("/");
 }

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { Say } from "./_texts.ts";
 
 const QUOTE = 0x22;
 const MINUS = 0x2d;
@@ -25,7 +26,7 @@ const DEEPEST_SKIP = 64;
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$/;
 
 /** Makes the error for a problem found at this byte. */
-export type Complain = (problem: string, at: number) => Error;
+export type Complain = (problem: Say, at: number) => Error;
 
 function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
@@ -58,30 +59,30 @@ export class JsonScanner {
   }
 
   /** Walks over an object; `onMember` must consume the value. */
-  object(what: string, onMember: (key: string, at: number) => void): void {
+  object(what: Say, onMember: (key: string, at: number) => void): void {
     this.#expect("{", what);
     if (this.#take("}")) return;
     do {
       const at = this.at;
-      const key = this.string("a name in double quotes");
-      this.#expect(":", "a colon after the name");
+      const key = this.string((text) => text.nameInQuotes);
+      this.#expect(":", (text) => text.colon);
       onMember(key, at);
     } while (this.#take(","));
-    this.#expect("}", "a comma or the closing brace");
+    this.#expect("}", (text) => text.commaOrBrace);
   }
 
   /** Walks over an array; `onElement` must consume the value. */
-  array(what: string, onElement: () => void): void {
+  array(what: Say, onElement: () => void): void {
     this.#expect("[", what);
     if (this.#take("]")) return;
     do {
       onElement();
     } while (this.#take(","));
-    this.#expect("]", "a comma or the closing bracket");
+    this.#expect("]", (text) => text.commaOrBracket);
   }
 
   /** Reads a string, its escapes resolved. */
-  string(what: string): string {
+  string(what: Say): string {
     this.#expect('"', what);
     const bytes = this.#bytes;
     const start = this.#at;
@@ -89,10 +90,10 @@ export class JsonScanner {
     let escaped = false;
     for (;; end++) {
       const byte = bytes[end];
-      if (byte === undefined) throw this.#complain("a string is not closed", start - 1);
+      if (byte === undefined) throw this.#complain((text) => text.unclosedString, start - 1);
       if (byte === QUOTE) break;
       if (byte < FIRST_PRINTABLE) {
-        throw this.#complain("a string holds a control character that is not escaped", end);
+        throw this.#complain((text) => text.controlCharacter, end);
       }
       if (byte === BACKSLASH) {
         escaped = true;
@@ -104,25 +105,27 @@ export class JsonScanner {
     try {
       text = UTF8.decode(bytes.subarray(start, end));
     } catch {
-      throw this.#complain("a string is not valid UTF-8", start - 1);
+      throw this.#complain((text) => text.notUtf8, start - 1);
     }
     if (!escaped) return text;
     try {
       text = JSON.parse(`"${text}"`) as string;
     } catch {
-      throw this.#complain("a string holds an escape that JSON does not have", start - 1);
+      throw this.#complain((text) => text.unknownEscape, start - 1);
     }
     if (!text.isWellFormed()) {
-      throw this.#complain("a string holds half of a surrogate pair", start - 1);
+      throw this.#complain((text) => text.halfSurrogate, start - 1);
     }
     return text;
   }
 
   /** Reads an integer from 0 to 2^53 − 1. */
-  integer(what: string): number {
+  integer(what: Say): number {
     const start = this.at;
     const bytes = this.#bytes;
-    if (bytes[start] === MINUS) throw this.#complain(`${what} is negative`, start);
+    if (bytes[start] === MINUS) {
+      throw this.#complain((text) => text.negative(what(text)), start);
+    }
     if (!isDigit(bytes[start])) throw this.#unexpected(what);
     let value = 0;
     let at = start;
@@ -130,12 +133,14 @@ export class JsonScanner {
       value = value * 10 + (byte - DIGIT_ZERO);
     }
     if (bytes[start] === DIGIT_ZERO && at - start > 1) {
-      throw this.#complain(`${what} begins with a zero, which JSON does not allow`, start);
+      throw this.#complain((text) => text.leadingZero(what(text)), start);
     }
     if (bytes[at] === DOT || bytes[at] === 0x65 || bytes[at] === 0x45) {
-      throw this.#complain(`${what} is not written as an integer`, start);
+      throw this.#complain((text) => text.notAnInteger(what(text)), start);
     }
-    if (!Number.isSafeInteger(value)) throw this.#complain(`${what} exceeds 2^53 − 1`, start);
+    if (!Number.isSafeInteger(value)) {
+      throw this.#complain((text) => text.tooLarge(what(text)), start);
+    }
     this.#at = at;
     return value;
   }
@@ -143,11 +148,13 @@ export class JsonScanner {
   /** Walks over a value of any kind without keeping it. */
   skip(depth = 0): void {
     if (depth > DEEPEST_SKIP) {
-      throw this.#complain(`values are nested more than ${DEEPEST_SKIP} deep`, this.#at);
+      throw this.#complain((text) => text.tooDeep(DEEPEST_SKIP), this.#at);
     }
-    if (this.startsWith("{")) return this.object("an object", () => this.skip(depth + 1));
-    if (this.startsWith("[")) return this.array("an array", () => this.skip(depth + 1));
-    if (this.startsWith('"')) return void this.string("a string");
+    if (this.startsWith("{")) {
+      return this.object((text) => text.anObject, () => this.skip(depth + 1));
+    }
+    if (this.startsWith("[")) return this.array((text) => text.anArray, () => this.skip(depth + 1));
+    if (this.startsWith('"')) return void this.string((text) => text.aString);
     const start = this.#at;
     let end = start;
     for (let byte = this.#bytes[end]; byte !== undefined; byte = this.#bytes[++end]) {
@@ -156,7 +163,7 @@ export class JsonScanner {
     }
     const word = new TextDecoder().decode(this.#bytes.subarray(start, end));
     if (!["true", "false", "null"].includes(word) && !JSON_NUMBER.test(word)) {
-      throw this.#unexpected("a value");
+      throw this.#unexpected((text) => text.aValue);
     }
     this.#at = end;
   }
@@ -164,7 +171,7 @@ export class JsonScanner {
   /** Requires that nothing but white space is left. */
   end(): void {
     this.#skipSpace();
-    if (this.#at < this.#bytes.length) throw this.#unexpected("nothing after the closing brace");
+    if (this.#at < this.#bytes.length) throw this.#unexpected((text) => text.nothingMore);
   }
 
   #skipSpace(): void {
@@ -177,17 +184,18 @@ export class JsonScanner {
     return true;
   }
 
-  #expect(character: string, what: string): void {
+  #expect(character: string, what: Say): void {
     if (!this.#take(character)) throw this.#unexpected(what);
   }
 
-  #unexpected(expected: string): Error {
+  #unexpected(expected: Say): Error {
     const byte = this.#bytes[this.#at];
-    const found = byte === undefined
-      ? "the end"
-      : byte > FIRST_PRINTABLE && byte < FIRST_BEYOND_ASCII
-      ? `\`${String.fromCharCode(byte)}\``
-      : `the byte 0x${byte.toString(16).padStart(2, "0")}`;
-    return this.#complain(`expected ${expected}, found ${found}`, this.#at);
+    const found: Say = (text) =>
+      byte === undefined
+        ? text.theEnd
+        : byte > FIRST_PRINTABLE && byte < FIRST_BEYOND_ASCII
+        ? text.character(String.fromCharCode(byte))
+        : text.theByte(byte.toString(16).padStart(2, "0"));
+    return this.#complain((text) => text.expected(expected(text), found(text)), this.#at);
   }
 }

@@ -1,6 +1,8 @@
 import { JsonScanner } from "./_json_scanner.ts";
-import { SafetensorsError } from "./safetensors_error.ts";
 import { quantizedBits, quantizedEntry } from "./_quantization.ts";
+import { refusal } from "./_refusal.ts";
+import type { Catalogue, Say } from "./_texts.ts";
+import { SafetensorsError } from "./safetensors_error.ts";
 import type { OpaqueEntry, QuantizedBits, TensorEntry, WeightDtype } from "./types.ts";
 
 /** The file begins with the header's length as an unsigned 64-bit integer, little-endian. */
@@ -39,7 +41,6 @@ const BITS_A_BYTE = 8;
 const LONGEST_QUOTE = 120;
 const MOST_LISTED = 20;
 export const METADATA = "__metadata__";
-const DAMAGED = "The file is damaged or was written wrongly: fetch or export it again.";
 
 /** Whose header is read. */
 export interface Origin {
@@ -64,20 +65,22 @@ export function quote(name: string): string {
 }
 
 /** Joins what a message lists, and counts what would make it too long to read. */
-export function list(items: readonly string[], separator: string): string {
-  if (items.length <= MOST_LISTED) return items.join(separator);
-  const shown = items.slice(0, MOST_LISTED).join(separator);
-  return `${shown}${separator}and ${items.length - MOST_LISTED} more`;
+export function list(items: readonly string[], separator: string, text: Catalogue): string {
+  const more = items.length - MOST_LISTED;
+  if (more <= 0) return items.join(separator);
+  return [...items.slice(0, MOST_LISTED), text.andMore(more)].join(separator);
 }
 
 /** Wraps what the operating system said about a file. */
 export function unreadable(source: string, cause: unknown): SafetensorsError {
-  const reason = cause instanceof Deno.errors.NotFound
-    ? "there is no such file or folder"
-    : cause instanceof Error
-    ? cause.message
-    : String(cause);
-  return new SafetensorsError(`${source}: cannot be read: ${reason}.`, { file: source, cause });
+  const system = cause instanceof Error ? cause.message : String(cause);
+  const reason: Say = (text) =>
+    cause instanceof Deno.errors.NotFound
+      ? text.noSuchPlace
+      : cause instanceof Deno.errors.PermissionDenied
+      ? text.notPermitted(system)
+      : system;
+  return refusal(source, (text) => text.unreadable(reason(text)), { cause });
 }
 
 /** Bytes that a weight takes, a value. */
@@ -95,32 +98,19 @@ export function isFloatDtype(dtype: string): dtype is Exclude<WeightDtype, "U8">
  * checks it against the file's size before anything of that length is allocated.
  */
 export function parsePrefix(prefix: Uint8Array, fileSize: number, source: string): number {
-  const refuse = (problem: string) =>
-    new SafetensorsError(`${source}: ${problem}`, { file: source });
+  const refuse = (problem: Say) => refusal(source, problem);
   if (fileSize < PREFIX_BYTES || prefix.length < PREFIX_BYTES) {
-    throw refuse(
-      `the file has ${fileSize} bytes, too few for a safetensors file, which begins with the ` +
-        `${PREFIX_BYTES} bytes of its header's length. ${DAMAGED}`,
-    );
+    throw refuse((text) => text.tooSmall(fileSize, PREFIX_BYTES));
   }
-  if (new TextDecoder().decode(prefix) === "version ") {
-    throw refuse(
-      "this looks like a Git LFS pointer that stands for the weights. Fetch them: git lfs pull.",
-    );
-  }
+  if (new TextDecoder().decode(prefix) === "version ") throw refuse((text) => text.lfsPointer);
   const length = new DataView(prefix.buffer, prefix.byteOffset, PREFIX_BYTES).getBigUint64(0, true);
-  if (length === 0n) throw refuse(`the header's length is 0. ${DAMAGED}`);
+  if (length === 0n) throw refuse((text) => text.emptyHeader);
   const rest = fileSize - PREFIX_BYTES;
   if (length > BigInt(rest)) {
-    throw refuse(
-      `the first ${PREFIX_BYTES} bytes announce a header of ${length} bytes, but only ${rest} ` +
-        "follow. The file is cut short or is not a safetensors file: fetch it again.",
-    );
+    throw refuse((text) => text.cutShort(PREFIX_BYTES, length, rest));
   }
   if (length > BigInt(MAX_HEADER_BYTES)) {
-    throw refuse(
-      `the header of ${length} bytes exceeds the format's limit of ${MAX_HEADER_BYTES}. ${DAMAGED}`,
-    );
+    throw refuse((text) => text.headerTooLong(length, MAX_HEADER_BYTES));
   }
   return Number(length);
 }
@@ -133,24 +123,14 @@ export function parseHeader(bytes: Uint8Array, fileSize: number, origin: Origin)
   const { source, file } = origin;
   const scanner = new JsonScanner(
     bytes,
-    (problem, at) =>
-      new SafetensorsError(
-        `${source}: header, byte ${PREFIX_BYTES + at} of the file: ${problem}. ${DAMAGED}`,
-        { file: source },
-      ),
+    (problem, at) => refusal(source, (text) => text.headerSyntax(PREFIX_BYTES + at, problem(text))),
   );
   const dataStart = PREFIX_BYTES + bytes.length;
   const entries = new Map<string, OpaqueEntry>();
   let metadata: Record<string, string> | undefined;
 
-  if (bytes[0] !== 0x7b) {
-    throw new SafetensorsError(
-      `${source}: the header does not begin with \`{\`. It is not a safetensors file, or it is ` +
-        "damaged: fetch or export it again.",
-      { file: source },
-    );
-  }
-  scanner.object("the header's opening brace", (name) => {
+  if (bytes[0] !== 0x7b) throw refusal(source, (text) => text.noBrace);
+  scanner.object((text) => text.headerBrace, (name) => {
     if (name === METADATA) {
       if (metadata !== undefined) throw repeated(source, METADATA);
       metadata = parseMetadata(scanner, source);
@@ -171,22 +151,16 @@ export function emptyRecord(): Record<string, string> {
 }
 
 function repeated(source: string, name: string): SafetensorsError {
-  return new SafetensorsError(
-    `${source}: the header names ${quote(name)} twice, so it does not say which is meant. ` +
-      DAMAGED,
-    { file: source, tensor: name },
-  );
+  return refusal(source, (text) => text.namedTwice(quote(name)), { tensor: name });
 }
 
 function parseMetadata(scanner: JsonScanner, source: string): Record<string, string> {
   const metadata = emptyRecord();
-  scanner.object(`an object as ${METADATA}`, (key) => {
+  scanner.object((text) => text.metadataObject(METADATA), (key) => {
     if (key in metadata) {
-      throw new SafetensorsError(`${source}: ${METADATA} holds ${quote(key)} twice. ${DAMAGED}`, {
-        file: source,
-      });
+      throw refusal(source, (text) => text.metadataTwice(METADATA, quote(key)));
     }
-    metadata[key] = scanner.string(`a string, as every value of ${METADATA} is,`);
+    metadata[key] = scanner.string((text) => text.metadataValue(METADATA));
   });
   return metadata;
 }
@@ -199,19 +173,19 @@ function parseEntry(
   dataStart: number,
 ): OpaqueEntry {
   const tensor = quote(name);
-  const refuse = (problem: string) =>
-    new SafetensorsError(`${source}: tensor ${tensor}: ${problem}`, { file: source, tensor: name });
+  const refuse = (problem: Say) =>
+    refusal(source, (text) => text.ofTensor(tensor, problem(text)), { tensor: name });
   let dtype: string | undefined;
   let shape: number[] | undefined;
   let offsets: number[] | undefined;
   const once = (value: unknown, key: string) => {
-    if (value !== undefined) throw refuse(`${key} is given twice. ${DAMAGED}`);
+    if (value !== undefined) throw refuse((text) => text.fieldTwice(key));
   };
 
-  scanner.object(`an object that describes tensor ${tensor}`, (key) => {
+  scanner.object((text) => text.tensorObject(tensor), (key) => {
     if (key === "dtype") {
       once(dtype, key);
-      dtype = scanner.string(`the dtype of tensor ${tensor} in double quotes`);
+      dtype = scanner.string((text) => text.tensorDtype(tensor));
     } else if (key === "shape") {
       once(shape, key);
       shape = parseIntegers(scanner, "shape", tensor);
@@ -219,53 +193,47 @@ function parseEntry(
       once(offsets, key);
       offsets = parseIntegers(scanner, "data_offsets", tensor);
     } else {
-      throw refuse(
-        `it has a field ${quote(key)}; the format knows dtype, shape and data_offsets. ${DAMAGED}`,
-      );
+      throw refuse((text) => text.unknownField(quote(key)));
     }
   });
 
   if (dtype === undefined || shape === undefined || offsets === undefined) {
     const absent = Object.entries({ dtype, shape, data_offsets: offsets })
       .filter(([, value]) => value === undefined).map(([key]) => key);
-    throw refuse(`${absent.join(" and ")} missing. ${DAMAGED}`);
+    throw refuse((text) => text.fieldsMissing(absent));
   }
-  const bits = DTYPE_BITS.get(dtype);
+  const stated = dtype;
+  const bits = DTYPE_BITS.get(stated);
   if (bits === undefined) {
-    throw refuse(
-      `unknown dtype ${quote(dtype)}; the format knows ${[...DTYPE_BITS.keys()].join(", ")}.`,
-    );
+    throw refuse((text) => text.unknownDtype(quote(stated), DTYPE_BITS.keys()));
   }
   const [begin, end] = offsets;
-  if (offsets.length !== 2 || begin === undefined || end === undefined) {
-    throw refuse(`data_offsets holds ${offsets.length} numbers instead of 2. ${DAMAGED}`);
+  const count = offsets.length;
+  if (count !== 2 || begin === undefined || end === undefined) {
+    throw refuse((text) => text.notTwoOffsets(count));
   }
   if (end < begin) {
-    throw refuse(`its data_offsets end before they begin: [${begin}, ${end}]. ${DAMAGED}`);
+    throw refuse((text) => text.offsetsReversed(begin, end));
   }
   const totalBits = shape.reduce((product, extent) => {
     const next = product * extent;
     if (!Number.isSafeInteger(next)) {
-      throw refuse(`its shape asks for more than 2^53 bits, which no file holds. ${DAMAGED}`);
+      throw refuse((text) => text.tooManyBits);
     }
     return next;
   }, bits);
   if (totalBits !== (end - begin) * BITS_A_BYTE) {
-    throw refuse(
-      `dtype ${dtype} and shape ${showShape(shape)} ask for ${
-        totalBits / BITS_A_BYTE
-      } bytes, but ` +
-        `data_offsets [${begin}, ${end}] hold ${end - begin}. ${DAMAGED}`,
-    );
+    const [shown, asked] = [showShape(shape), totalBits / BITS_A_BYTE];
+    throw refuse((text) => text.otherByteLength(stated, shown, asked, begin, end));
   }
   return { dtype, shape, file, offset: dataStart + begin, byteLength: end - begin };
 }
 
 function parseIntegers(scanner: JsonScanner, field: string, tensor: string): number[] {
   const numbers: number[] = [];
-  const what = `a number in ${field} of tensor ${tensor}`;
+  const what: Say = (text) => text.numberIn(field, tensor);
   scanner.array(
-    `an array of integers as ${field} of tensor ${tensor}`,
+    (text) => text.integersOf(field, tensor),
     () => numbers.push(scanner.integer(what)),
   );
   return numbers;
@@ -290,32 +258,21 @@ function checkLayout(
     a.offset - b.offset || a.byteLength - b.byteLength
   );
   let filled = dataStart;
-  let before = "the header";
+  let before: Say = (text) => text.theHeader;
   for (const [name, { offset, byteLength }] of ordered) {
     const end = offset + byteLength;
-    const refuse = (problem: string) =>
-      new SafetensorsError(
-        `${source}: tensor ${quote(name)}, bytes ${offset} to ${end} of the file, ${problem}`,
-        { file: source, tensor: name },
-      );
-    if (end > fileSize) {
-      throw refuse(
-        `exceeds the file, which has ${fileSize}. It was cut short or is damaged: fetch it again.`,
-      );
-    }
-    if (offset < filled) throw refuse(`overlaps ${before}, which ends at ${filled}. ${DAMAGED}`);
-    if (offset > filled) {
-      throw refuse(`leaves a gap after ${before}, which ends at ${filled}. ${DAMAGED}`);
-    }
+    const refuse = (problem: Say) =>
+      refusal(source, (text) => text.atBytes(quote(name), offset, end, problem(text)), {
+        tensor: name,
+      });
+    if (end > fileSize) throw refuse((text) => text.exceedsFile(fileSize));
+    if (offset < filled) throw refuse((text) => text.overlaps(before(text), filled));
+    if (offset > filled) throw refuse((text) => text.leavesGap(before(text), filled));
     filled = end;
-    before = `tensor ${quote(name)}`;
+    before = (text) => text.theTensor(quote(name));
   }
   if (filled !== fileSize) {
-    throw new SafetensorsError(
-      `${source}: the tensors end at byte ${filled}, but the file has ${fileSize} bytes; nothing ` +
-        `says what the other ${fileSize - filled} are. ${DAMAGED}`,
-      { file: source },
-    );
+    throw refusal(source, (text) => text.rest(filled, fileSize));
   }
 }
 
@@ -338,12 +295,13 @@ function sortOut(
   }
   const first = strangers[0];
   if (first !== undefined) {
-    throw new SafetensorsError(
-      `${source}: weights must be F32, F16 or BF16, but ${
-        list(strangers.map(([name, dtype]) => `tensor ${quote(name)} is ${dtype}`), ", ")
-      }. Take a checkpoint in one of these dtypes, or convert this one.`,
-      { file: source, tensor: first[0] },
-    );
+    const found: Say = (text) =>
+      list(
+        strangers.map(([name, dtype]) => text.tensorIs(quote(name), dtype)),
+        text.comma,
+        text,
+      );
+    throw refusal(source, (text) => text.noWeights(found(text)), { tensor: first[0] });
   }
   return { tensors, opaque };
 }
@@ -366,17 +324,12 @@ export async function readJsonBytes(
     const chunk = bytes.subarray(filled, Math.min(filled + CHUNK_BYTES, length));
     const count = await file.read(chunk);
     if (count === null) {
-      throw new SafetensorsError(`${source}: the file became shorter while it was read.`, {
-        file: source,
-      });
+      throw refusal(source, (text) => text.becameShorter);
     }
     const wrong = chunk.subarray(0, count).indexOf(0);
     if (wrong >= 0) {
-      throw new SafetensorsError(
-        `${source}: a zero byte stands in the JSON text, ${filled + wrong} bytes after its ` +
-          `beginning. ${DAMAGED}`,
-        { file: source },
-      );
+      const place = filled + wrong;
+      throw refusal(source, (text) => text.zeroByte(place));
     }
     filled += count;
   }
@@ -388,7 +341,7 @@ export async function openFile(source: string): Promise<{ file: Deno.FsFile; siz
   let opened: Deno.FsFile | undefined;
   try {
     if (!(await Deno.stat(source)).isFile) {
-      throw new SafetensorsError(`${source}: is not a file.`, { file: source });
+      throw refusal(source, (text) => text.notAFile);
     }
     opened = await Deno.open(source);
     return { file: opened, size: (await opened.stat()).size };

@@ -1,6 +1,7 @@
 /** Quantised matrices in safetensors files: how a file says that it has them. */
 import { isFloatDtype, quote, showShape } from "./_private.ts";
-import { SafetensorsError } from "./safetensors_error.ts";
+import { refusal } from "./_refusal.ts";
+import type { Say } from "./_texts.ts";
 import type { OpaqueEntry, QuantizedBits, TensorEntry } from "./types.ts";
 
 /**
@@ -24,10 +25,7 @@ export function quantizedBits(
   if (stated === undefined) return undefined;
   if (stated === "4") return 4;
   if (stated === "8") return 8;
-  throw new SafetensorsError(
-    `${source}: its metadata states ${QUANTIZED_BITS_KEY} ${quote(stated)}; 4 and 8 can be read.`,
-    { file: source },
-  );
+  throw refusal(source, (text) => text.unknownBits(QUANTIZED_BITS_KEY, quote(stated)));
 }
 
 /** The matrix that a `U8` tensor of a quantised file stands for. */
@@ -38,34 +36,25 @@ export function quantizedEntry(
   source: string,
 ): TensorEntry {
   const { shape, file, offset, byteLength } = entries.get(name)!;
-  const refuse = (problem: string) =>
-    new SafetensorsError(
-      `${source}: tensor ${quote(name)}, a matrix quantised in ${bits} bits, ${problem}. ` +
-        "Quantise the original again: deno task quantize.",
-      { file: source, tensor: name },
-    );
+  const refuse = (problem: Say) =>
+    refusal(source, (text) => text.ofMatrix(quote(name), bits, problem(text)), { tensor: name });
   const [rows, blocks, bytes] = shape;
   if (rows === undefined || blocks === undefined || bytes === undefined || shape.length !== 3) {
-    throw refuse(`has the shape ${showShape(shape)} instead of [rows, blocks, bytes of a block]`);
+    throw refuse((text) => text.matrixShape(showShape(shape)));
   }
   const blockSize = bytes * BITS_A_BYTE / bits;
   if (blockSize < SMALLEST_BLOCK || !Number.isInteger(Math.log2(blockSize))) {
-    throw refuse(
-      `has blocks of ${blockSize} values; a block must have ${SMALLEST_BLOCK} or a greater power ` +
-        "of two",
-    );
+    throw refuse((text) => text.blockSize(blockSize, SMALLEST_BLOCK));
   }
   const scalesName = name + SCALES_SUFFIX;
   const scales = entries.get(scalesName);
   if (scales === undefined || !isFloatDtype(scales.dtype)) {
-    throw refuse(`needs ${quote(scalesName)} in F32, F16 or BF16 in the same file`);
+    throw refuse((text) => text.scalesMissing(quote(scalesName)));
   }
   const { dtype } = scales;
   if (scales.shape.length !== 2 || scales.shape[0] !== rows || scales.shape[1] !== blocks) {
-    throw refuse(
-      `needs scales of the shape ${showShape([rows, blocks])}, but ${quote(scalesName)} has ` +
-        showShape(scales.shape),
-    );
+    const [expected, found] = [showShape([rows, blocks]), showShape(scales.shape)];
+    throw refuse((text) => text.scalesShape(expected, quote(scalesName), found));
   }
   return {
     name,

@@ -9,6 +9,8 @@ import {
   readJsonBytes,
   unreadable,
 } from "./_private.ts";
+import { refusal } from "./_refusal.ts";
+import type { Say } from "./_texts.ts";
 import { readSafetensorsHeader } from "./read_safetensors_header.ts";
 import { SafetensorsError } from "./safetensors_error.ts";
 import type { OpaqueEntry, OpenWeightsOptions, TensorEntry, Weights } from "./types.ts";
@@ -87,21 +89,13 @@ async function findInFolder(folder: string): Promise<string> {
   const candidates = kinds.find((kind) => kind.length > 0);
   if (candidates === undefined) {
     const others = names.filter((name) => name.endsWith(".safetensors"));
-    throw new SafetensorsError(
-      `${folder}: has neither ${SINGLE_FILES.join(" nor ")} nor an index (*${INDEX_SUFFIX}).` +
-        (others.length === 0
-          ? ""
-          : ` It does hold ${others.map(quote).join(", ")}: name the file itself.`),
-      { file: folder },
-    );
+    throw refusal(folder, (text) =>
+      text.noModelFile(SINGLE_FILES, INDEX_SUFFIX) +
+      (others.length === 0 ? "" : text.otherFiles(others.map(quote))));
   }
   const [only, ...more] = candidates;
   if (only === undefined || more.length > 0) {
-    throw new SafetensorsError(
-      `${folder}: holds ${candidates.map(quote).join(" and ")}, and it is not clear which is ` +
-        "meant: name the file itself.",
-      { file: folder },
-    );
+    throw refusal(folder, (text) => text.severalFiles(candidates.map(quote)));
   }
   return join(folder, only);
 }
@@ -128,19 +122,25 @@ async function openShards(index: string, options: OpenWeightsOptions): Promise<W
       const elsewhere = holder.get(name);
       const stated = shardOf.get(name);
       if (elsewhere !== undefined) {
-        problems.push({ name, text: `is both in ${quote(elsewhere)} and in ${quote(shard)}` });
+        problems.push({
+          name,
+          problem: (text) => text.inTwoShards(quote(elsewhere), quote(shard)),
+        });
       } else if (stated !== shard) {
-        const claim = stated === undefined
-          ? "the index does not name it"
-          : `the index puts it into ${quote(stated)}`;
-        problems.push({ name, text: `is in ${quote(shard)}, but ${claim}` });
+        problems.push({
+          name,
+          problem: (text) =>
+            stated === undefined
+              ? text.notInIndex(quote(shard))
+              : text.inOtherShard(quote(shard), quote(stated)),
+        });
       }
       holder.set(name, shard);
     }
   }
   for (const [name, shard] of shardOf) {
     if (!holder.has(name)) {
-      problems.push({ name, text: `is not in ${quote(shard)}, where the index puts it` });
+      problems.push({ name, problem: (text) => text.notInShard(quote(shard)) });
     }
   }
   refuseProblems(index, problems);
@@ -151,10 +151,7 @@ async function readIndex(index: string): Promise<Uint8Array> {
   const { file: handle, size } = await openFile(index);
   using file = handle;
   if (size > MAX_HEADER_BYTES) {
-    throw new SafetensorsError(
-      `${index}: has ${size} bytes; an index may have ${MAX_HEADER_BYTES}.`,
-      { file: index },
-    );
+    throw refusal(index, (text) => text.indexTooLong(size, MAX_HEADER_BYTES));
   }
   try {
     return await readJsonBytes(file, size, index);
@@ -177,28 +174,27 @@ async function requireAll(index: string, folder: string, shards: readonly string
     }
   }
   if (missing.length > 0) {
-    throw new SafetensorsError(
-      `${index}: ${missing.length} of ${shards.length} shards missing beside ${
-        quote(basename(index))
-      }: ${missing.map(quote).join(", ")}. Fetch them into the same folder.`,
-      { file: index },
+    const beside = quote(basename(index));
+    throw refusal(
+      index,
+      (text) => text.shardsMissing(missing.map(quote), shards.length, beside),
     );
   }
 }
 
 interface Problem {
   readonly name: string;
-  readonly text: string;
+  readonly problem: Say;
 }
 
 function refuseProblems(index: string, problems: readonly Problem[]): void {
   const first = problems[0];
   if (first === undefined) return;
-  const lines = problems.map(({ name, text }) => `tensor ${quote(name)} ${text}`);
-  throw new SafetensorsError(
-    `${index}: index and shards do not belong together; fetch all of them anew.\n  ${
-      list(lines, "\n  ")
-    }`,
-    { file: index, tensor: first.name },
-  );
+  const lines: Say = (text) =>
+    list(
+      problems.map(({ name, problem }) => text.aboutTensor(quote(name), problem(text))),
+      "\n  ",
+      text,
+    );
+  throw refusal(index, (text) => text.notTogether(lines(text)), { tensor: first.name });
 }

@@ -1,4 +1,6 @@
 import { bytesPerValue, isFloatDtype, quote, showShape, unreadable } from "./_private.ts";
+import { refusal } from "./_refusal.ts";
+import type { Say } from "./_texts.ts";
 import { SafetensorsError } from "./safetensors_error.ts";
 import type { TensorEntry, WeightDtype } from "./types.ts";
 
@@ -78,15 +80,12 @@ export class RowReader implements AsyncDisposable {
    */
   static async open(entry: TensorEntry): Promise<RowReader> {
     const [rowCount, ...rest] = entry.shape;
-    if (rowCount === undefined) throw refusal(entry, "is a scalar and so has no rows");
-    if (!isFloatDtype(entry.dtype)) throw refusal(entry, "is quantised and so has no rows to read");
+    if (rowCount === undefined) throw refuse(entry, (text) => text.scalar);
+    if (!isFloatDtype(entry.dtype)) throw refuse(entry, (text) => text.quantised);
     const rowLength = rest.reduce((product, extent) => product * extent, 1);
     if (rowCount * rowLength * bytesPerValue(entry.dtype) !== entry.byteLength) {
-      throw refusal(
-        entry,
-        `of shape ${showShape(entry.shape)} in ${entry.dtype} does not take the ` +
-          `${entry.byteLength} bytes that its entry states`,
-      );
+      const { shape, dtype, byteLength } = entry;
+      throw refuse(entry, (text) => text.otherEntry(showShape(shape), dtype, byteLength));
     }
     let file: Deno.FsFile | undefined;
     try {
@@ -111,7 +110,7 @@ export class RowReader implements AsyncDisposable {
   // deno-lint-ignore require-await -- errors must be rejections, and a later reader may wait.
   async read(rows: ArrayLike<number>): Promise<Float32Array> {
     const file = this.#file;
-    if (file === undefined) throw refusal(this.#entry, "can no longer be read: it was closed");
+    if (file === undefined) throw refuse(this.#entry, (text) => text.closed);
     this.#checkRows(rows);
     const { rowLength } = this;
     const values = new Float32Array(rows.length * rowLength);
@@ -140,11 +139,7 @@ export class RowReader implements AsyncDisposable {
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i]!;
       if (Number.isInteger(row) && row >= 0 && row < this.rowCount) continue;
-      throw refusal(
-        this.#entry,
-        `has ${this.rowCount} rows, counted from 0, but row ${row} was asked for. If rows are ` +
-          "token ids, the tokenizer does not belong to these weights",
-      );
+      throw refuse(this.#entry, (text) => text.noSuchRow(this.rowCount, row));
     }
   }
 
@@ -158,13 +153,10 @@ export class RowReader implements AsyncDisposable {
   }
 }
 
-function refusal(entry: TensorEntry, problem: string): SafetensorsError {
-  return new SafetensorsError(`${entry.file}: tensor ${quote(entry.name)} ${problem}.`, {
-    file: entry.file,
-    tensor: entry.name,
-  });
+function refuse({ file, name: tensor }: TensorEntry, problem: Say): SafetensorsError {
+  return refusal(file, (text) => text.aboutRows(quote(tensor), problem(text)), { tensor });
 }
 
 function shortened(entry: TensorEntry): SafetensorsError {
-  return refusal(entry, "is no longer there in full: the file became shorter. Open it again");
+  return refuse(entry, (text) => text.shortened);
 }

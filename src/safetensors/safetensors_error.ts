@@ -12,9 +12,12 @@ export class SafetensorsError extends NewBieError {
   /** The tensor at fault, when there is one. */
   readonly tensor: string | undefined;
 
-  constructor(message: string, place: SafetensorsErrorPlace) {
-    super(message, place.cause === undefined ? undefined : { cause: place.cause });
-    this.file = place.file;
-    this.tensor = place.tensor;
+  constructor(message: string, { file, tensor, cause, zh }: SafetensorsErrorPlace) {
+    super(message, {
+      ...(cause === undefined ? {} : { cause }),
+      ...(zh === undefined ? {} : { zh }),
+    });
+    this.file = file;
+    this.tensor = tensor;
   }
 }

@@ -80,4 +80,6 @@ export interface SafetensorsErrorPlace {
   readonly tensor?: string | undefined;
   /** The error underneath, for example the operating system's. */
   readonly cause?: unknown;
+  /** The message in Chinese. */
+  readonly zh?: string;
 }

@@ -1,4 +1,5 @@
 import { RequestError } from "../errors.ts";
+import type { Texts } from "../language.ts";
 
 // Within these every run of at most MOST_STEPS has times that stay apart even in float32, in which
 // the model receives them.
@@ -16,9 +17,12 @@ export function flowTimes(steps: number, start: number, shift: number): Float64A
 }
 
 /** What is wrong with a shift, or undefined. */
-export function shiftProblem(shift: unknown): string | undefined {
+export function shiftProblem(shift: unknown): Texts<string> | undefined {
   if (typeof shift === "number" && shift >= LEAST_SHIFT && shift <= MOST_SHIFT) return undefined;
-  return `expected a number from ${LEAST_SHIFT} to ${MOST_SHIFT} (1 shifts nothing)`;
+  return {
+    en: `expected a number from ${LEAST_SHIFT} to ${MOST_SHIFT} (1 shifts nothing)`,
+    zh: `应为 ${LEAST_SHIFT} 到 ${MOST_SHIFT} 的数（1 表示不偏移）`,
+  };
 }
 
 /** @throws {RequestError} When the number of steps is not a whole number from 1 to 1000. */
@@ -26,5 +30,6 @@ export function checkSteps(steps: number): void {
   if (Number.isInteger(steps) && steps >= 1 && steps <= MOST_STEPS) return;
   throw new RequestError(
     `numInferenceSteps is ${steps}; expected a whole number from 1 to ${MOST_STEPS}.`,
+    { zh: `numInferenceSteps 是 ${steps}；应为 1 到 ${MOST_STEPS} 的整数。` },
   );
 }

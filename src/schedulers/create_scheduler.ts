@@ -56,7 +56,10 @@ export function createScheduler(name: SchedulerName, options: SchedulerOptions =
   }
   const shift = options.shift ?? DEFAULT_SHIFT;
   const problem = shiftProblem(shift);
-  if (problem !== undefined) throw new RequestError(`shift is ${shift}; ${problem}.`);
+  if (problem !== undefined) {
+    const { en, zh } = problem;
+    throw new RequestError(`shift is ${shift}; ${en}.`, { zh: `shift 是 ${shift}；${zh}。` });
+  }
   return new FlowScheduler(name, shift, SOLVERS[name]);
 }
 

@@ -43,6 +43,10 @@ function buildPipeline(file: string, definition: JsonObject): Pipeline {
       file,
       `${file} has no "model": it is no ${TOKENIZER_FILE} of the tokenizers library. If the model ` +
         `comes with a SentencePiece file only, convert it with transformers' save_pretrained.`,
+      {
+        zh: `${file} 里没有 "model"：它不是 tokenizers 库的 ${TOKENIZER_FILE}。如果模型只附带 ` +
+          "SentencePiece 文件，请用 transformers 的 save_pretrained 转换。",
+      },
     );
   }
   const type = model["type"];
@@ -51,6 +55,10 @@ function buildPipeline(file: string, definition: JsonObject): Pipeline {
       file,
       `${file} holds a tokenizer of type ${JSON.stringify(type)}. Expected one of ` +
         `${KNOWN_MODELS.join(", ")}: use the ${TOKENIZER_FILE} that was published with the model.`,
+      {
+        zh: `${file} 里的分词器类型是 ${JSON.stringify(type)}。应为 ${KNOWN_MODELS.join("、")} ` +
+          `之一：请使用随模型发布的 ${TOKENIZER_FILE}。`,
+      },
     );
   }
   try {
@@ -73,7 +81,12 @@ function buildPipeline(file: string, definition: JsonObject): Pipeline {
       file,
       `${file} describes a tokenizer that cannot be run: ${reason(error)}. Use the ` +
         `${TOKENIZER_FILE} that was published with the model.`,
-      { cause: error },
+      {
+        cause: error,
+        zh: `${file} 描述的分词器无法运行：${
+          reason(error)
+        }。请使用随模型发布的 ${TOKENIZER_FILE}。`,
+      },
     );
   }
 }
@@ -95,6 +108,7 @@ class PipelineTokenizer implements Tokenizer {
         throw new TokenizerError(
           file,
           `${file} frames every text with ${JSON.stringify(token)}, which its vocabulary lacks.`,
+          { zh: `${file} 给每段文本加上 ${JSON.stringify(token)}，但它的词表里没有这个词。` },
         );
       });
     this.#pipeline = pipeline;

@@ -1,3 +1,4 @@
+import type { Texts } from "../language.ts";
 import { createTokenizer, type JsonObject, reason } from "./_create_tokenizer.ts";
 import { deriveMerges } from "./_merges.ts";
 import {
@@ -65,32 +66,47 @@ export function loadSentencePieceTokenizer(
 }
 
 function parse(bytes: Uint8Array, source: string): SentencePieceModel {
-  const damaged = (why: string, options?: ErrorOptions) =>
+  const damaged = ({ en, zh }: Texts<string>, options?: ErrorOptions) =>
     new TokenizerError(
       source,
-      `The SentencePiece model in ${source} ${why}. Copy the file again, or put the model's ` +
+      `The SentencePiece model in ${source} ${en}. Copy the file again, or put the model's ` +
         "tokenizer.json beside it.",
-      options,
+      {
+        ...options,
+        zh: `${source} 里的 SentencePiece 模型${zh}。请重新复制该文件，` +
+          "或把模型的 tokenizer.json 放在它旁边。",
+      },
     );
   let model: SentencePieceModel;
   try {
     model = parseSentencePieceModel(bytes);
   } catch (cause) {
-    throw damaged(`is damaged: ${reason(cause)}`, { cause });
+    const why = reason(cause);
+    throw damaged({ en: `is damaged: ${why}`, zh: `已损坏：${why}` }, { cause });
   }
-  if (model.pieces.length === 0) throw damaged("has no pieces");
+  if (model.pieces.length === 0) throw damaged({ en: "has no pieces", zh: "没有任何词" });
   return model;
 }
 
 function wrongModel(source: string, kind: SentencePieceKind): TokenizerError {
   const [theirs, own] = [SENTENCEPIECE_SPECIALS.join(", "), XLM_ROBERTA_SPECIALS.join(", ")];
   const expected = kind === "gemma3"
-    ? `Gemma 3 needs a BPE model with the pieces ${BEGIN} and <unk>`
-    : `XLM-RoBERTa needs a Unigram model that begins with ${theirs}, or with ${own}`;
+    ? {
+      en: `Gemma 3 needs a BPE model with the pieces ${BEGIN} and <unk>`,
+      zh: `Gemma 3 需要含有 ${BEGIN} 和 <unk> 的 BPE 模型`,
+    }
+    : {
+      en: `XLM-RoBERTa needs a Unigram model that begins with ${theirs}, or with ${own}`,
+      zh: `XLM-RoBERTa 需要以 ${theirs} 或 ${own} 开头的 Unigram 模型`,
+    };
   return new TokenizerError(
     source,
-    `The SentencePiece model in ${source} is another one's: ${expected}. Use the file that was ` +
+    `The SentencePiece model in ${source} is another one's: ${expected.en}. Use the file that was ` +
       "published for that encoder, or put its tokenizer.json beside it.",
+    {
+      zh: `${source} 里的 SentencePiece 模型属于别的编码器：${expected.zh}。` +
+        "请使用为该编码器发布的文件，或把它的 tokenizer.json 放在旁边。",
+    },
   );
 }
 

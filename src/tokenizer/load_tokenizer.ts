@@ -42,6 +42,10 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
       file,
       `There is no tokenizer at ${file}. Expected the model's ${TOKENIZER_FILE}, or the folder ` +
         `that holds it: copy it from where the model's weights came from.`,
+      {
+        zh: `${file} 处没有分词器。应为模型的 ${TOKENIZER_FILE}，或存放它的文件夹：` +
+          "请从模型权重的来源处复制。",
+      },
     );
   }
   const config = await readJson(join(dirname(file), CONFIG_FILE)) ?? {};
@@ -68,9 +72,15 @@ async function readJson(file: string): Promise<JsonObject | undefined> {
       file,
       `${file} cannot be read as JSON: ${reason(error)}. It may have been cut short or be a ` +
         `placeholder for a large file: copy it again.`,
-      { cause: error },
+      {
+        cause: error,
+        zh: `${file} 无法作为 JSON 读取：${reason(error)}。它可能不完整，` +
+          "或只是大文件的占位符：请重新复制。",
+      },
     );
   }
   if (isObject(value)) return value;
-  throw new TokenizerError(file, `${file} must hold a JSON object. Copy it again.`);
+  throw new TokenizerError(file, `${file} must hold a JSON object. Copy it again.`, {
+    zh: `${file} 的内容应为 JSON 对象。请重新复制。`,
+  });
 }

@@ -1,4 +1,4 @@
-import { NewBieError } from "../errors.ts";
+import { NewBieError, type NewBieErrorOptions } from "../errors.ts";
 
 /** How one text is turned into ids. */
 export interface EncodeOptions {
@@ -33,7 +33,7 @@ export class TokenizerError extends NewBieError {
   /** The file at fault. */
   readonly path: string;
 
-  constructor(path: string, message: string, options?: ErrorOptions) {
+  constructor(path: string, message: string, options?: NewBieErrorOptions) {
     super(message, options);
     this.path = path;
   }

@@ -1,6 +1,6 @@
 /** Facts about machines that are not here. */
 import type { Facts } from "../../src/doctor/gather_facts.ts";
-import { PUBLISHED_PARTS } from "../../src/doctor/memory.ts";
+import { PUBLISHED_PARTS } from "../../src/pipeline/memory.ts";
 import type { ModelFacts } from "../../src/doctor/models.ts";
 import { readBinding } from "../../src/runtime/binding.ts";
 import { readGpus } from "../../src/runtime/gpus.ts";

@@ -102,11 +102,14 @@ Deno.test("a damaged file is a fact about its part, and the others are read", as
   const damaged = parts.filter((part) => !isSound(part));
   assert.deepEqual(damaged.map(({ role }) => role), ["vae"]);
   assert.match(JSON.stringify(damaged), /model\.safetensors/);
+  const chinese = await readModel(temporary.folder, "zh");
+  assert.match(JSON.stringify(chinese.parts), /model\.safetensors：.*超出了文件，文件只有/);
 });
 
 Deno.test("an empty folder holds no model, and nothing of one", async () => {
   await using temporary = await slots();
   const { problem, parts, missing } = await readModel(temporary.folder);
   assert.match(problem!, /No model was found/);
+  assert.match((await readModel(temporary.folder, "zh")).problem!, /里没有找到模型/);
   assert.deepEqual([parts, missing], [[], []]);
 });

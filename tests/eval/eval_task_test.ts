@@ -1,22 +1,13 @@
 /** Runs `deno task eval` as a user does, with the permissions that deno.json gives it. */
 import assert from "node:assert/strict";
 import { ATTRIBUTES } from "../../bench/eval/attributes.ts";
+import { ROOT, runTask } from "../tasks/_task_command.ts";
 
-const root = new URL("../..", import.meta.url);
-
-async function denoTask(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["task", ...args],
-    cwd: root,
-    env: { NO_COLOR: "1" },
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
-}
+const evaluate = (...args: string[]) => runTask("eval", args, { env: { NO_COLOR: "1" } });
 
 Deno.test("one scene goes all the way from its prompts to rates", async () => {
   const before = await results();
-  const { code, out, err } = await denoTask("eval", "--limit", "1", "--steps", "2", "--json");
+  const { code, out, err } = await evaluate("--limit", "1", "--steps", "2", "--json");
   assert.equal(code, 0, err);
   const result = JSON.parse(out);
   assert.equal(result.prompts, 1);
@@ -33,13 +24,13 @@ Deno.test("one scene goes all the way from its prompts to rates", async () => {
 });
 
 Deno.test("--help explains and exits with 0, a wrong request exits with 2", async () => {
-  const help = await denoTask("eval", "--help");
+  const help = await evaluate("--help");
   assert.equal(help.code, 0);
   assert.match(help.out, /Usage: deno task eval/);
   for (
     const wrong of [["--no-such-option"], ["--limit", "x"], ["--limit", "0"], ["--steps", "0"]]
   ) {
-    const { code, err } = await denoTask("eval", ...wrong);
+    const { code, err } = await evaluate(...wrong);
     assert.equal(code, 2, err);
     assert.match(err, new RegExp(wrong[0]!));
   }
@@ -48,8 +39,8 @@ Deno.test("--help explains and exits with 0, a wrong request exits with 2", asyn
 /** Names and times of what is recorded. */
 async function results(): Promise<string[]> {
   const found: string[] = [];
-  for await (const { name } of Deno.readDir(new URL("bench/results", root))) {
-    const { mtime } = await Deno.stat(new URL(`bench/results/${name}`, root));
+  for await (const { name } of Deno.readDir(new URL("bench/results", ROOT))) {
+    const { mtime } = await Deno.stat(new URL(`bench/results/${name}`, ROOT));
     found.push(`${name} ${mtime?.getTime()}`);
   }
   return found.sort();

@@ -12,12 +12,6 @@ export const COMMON =
   "node_modules/.deno/onnxruntime-common@1.29.0/node_modules/onnxruntime-common";
 const NODE = "node_modules/.deno/onnxruntime-node@1.29.0/node_modules/onnxruntime-node";
 
-/** A folder that is gone in the end. */
-export async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await Deno.makeTempDir();
-  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
-}
-
 /** A command's exit code and output. */
 export async function sh(command: string, args: readonly string[], cwd: string) {
   const { code, stdout, stderr } = await new Deno.Command(command, { args: [...args], cwd })

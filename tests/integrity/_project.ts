@@ -10,7 +10,7 @@ import {
   parseChecksums,
   updateChecksums,
 } from "../../src/integrity/mod.ts";
-import { temporaryFolder } from "./_packages.ts";
+import { temporaryFolder } from "../_folders.ts";
 
 /** This platform's library and another's, as onnxruntime-node lays them. */
 const { os, arch } = Deno.build;

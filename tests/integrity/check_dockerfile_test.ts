@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { checkDockerfile, type PinnedImage } from "../../src/integrity/mod.ts";
-import { temporaryFolder } from "./_packages.ts";
+import { temporaryFolder } from "../_folders.ts";
 
 const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
 const ONE: PinnedImage = {

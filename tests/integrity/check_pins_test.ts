@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { checkPins } from "../../src/integrity/mod.ts";
-import { ROOT, temporaryFolder } from "./_packages.ts";
+import { temporaryFolder } from "../_folders.ts";
+import { ROOT } from "./_packages.ts";
 
 /** Both files in a folder, with a text in them replaced. */
 async function drifted(file: string, from: string | RegExp, to: string) {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ChangedWeightsError, ChecksumListError, checkWeights } from "../../src/integrity/mod.ts";
-import { temporaryFolder } from "./_packages.ts";
+import { temporaryFolder } from "../_folders.ts";
 
 const ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 /** printf abd | sha256sum */

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { join } from "node:path";
 import { ChecksumListError, formatChecksums, parseChecksums } from "../../src/integrity/mod.ts";
-import { sh, temporaryFolder } from "./_packages.ts";
+import { temporaryFolder } from "../_folders.ts";
+import { sh } from "./_packages.ts";
 
 const DIGEST = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 

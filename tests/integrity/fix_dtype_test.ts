@@ -9,7 +9,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { applyPatch, readPatches } from "../../src/integrity/mod.ts";
 import { add, Graph } from "../../src/onnx/mod.ts";
-import { layBinding, layCommon, ROOT, sh, temporaryFolder } from "./_packages.ts";
+import { temporaryFolder } from "../_folders.ts";
+import { layBinding, layCommon, ROOT, sh } from "./_packages.ts";
 
 const VALUES = [1, -1.5, 2 ** -14, 65504];
 const BITS = [0x3c00, 0xbe00, 0x0400, 0x7bff];

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { applyPatch, inspectPatch, PatchError, readPatches } from "../../src/integrity/mod.ts";
-import { COMMON, layCommon, ROOT, sh, temporaryFolder } from "./_packages.ts";
+import { temporaryFolder } from "../_folders.ts";
+import { COMMON, layCommon, ROOT, sh } from "./_packages.ts";
 
 const PACKAGE = "node_modules/.deno/@scope+thing@1.2.3/node_modules/@scope/thing";
 

@@ -13,7 +13,8 @@ import {
   standingOf,
 } from "../../src/integrity/mod.ts";
 import { CUDA_PROVIDER_FILES } from "../../src/runtime/binding.ts";
-import { sh, temporaryFolder } from "./_packages.ts";
+import { temporaryFolder } from "../_folders.ts";
+import { sh } from "./_packages.ts";
 
 const ABC: PinnedFile = {
   name: "abc.so",

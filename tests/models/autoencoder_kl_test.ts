@@ -8,7 +8,8 @@ import {
 import { CheckpointError, DTYPE_POLICIES } from "../../src/onnx/mod.ts";
 import { VaeDecoder } from "../../src/pipeline/vae.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
-import { assertClose, fixture, readJson, readTensors } from "../_fixtures.ts";
+import { assertClose, fixture, readJson } from "../_fixtures.ts";
+import { openCase } from "./_case.ts";
 
 /** As tests/reference/autoencoders.py wrote it. */
 interface Run {
@@ -17,14 +18,10 @@ interface Run {
 
 for (const { name: testCase } of Deno.readDirSync(fixture("autoencoder_kl"))) {
   Deno.test(`AutoencoderKL decodes diffusers' pictures: ${testCase}`, async () => {
-    const folder = fixture(`autoencoder_kl/${testCase}`);
-    const weights = await openWeights(folder);
-    const file = `${folder}/config.json`;
-    const config = parseVaeConfig(await readJson(file), file, weights);
+    const { weights, json, file, runs, value } = await openCase<Run>(`autoencoder_kl/${testCase}`);
+    const config = parseVaeConfig(json, file, weights);
     const graphs = compileVae(config, weights, DTYPE_POLICIES.cpu);
     await using vae = await VaeDecoder.create(config, graphs, "cpu");
-    const value = await readTensors(`${folder}/io.safetensors`);
-    const { runs } = await readJson<{ runs: Run[] }>(`${folder}/io.json`);
     for (const { name } of runs) {
       const latents = value(`${name}.latents`);
       const expected = value(`${name}.image`);

@@ -86,7 +86,10 @@ Deno.test("norms follow their definitions", async () => {
   const [x, weight, bias] = [values([2, 3, 6]), values([6], 2), values([6], 3)];
   const epsilon = 1e-3;
   assertValues(
-    await evaluate([x, weight], (x, weight) => rmsNorm(x, weight, epsilon)),
+    await evaluate(
+      [x, weight],
+      (x, weight) => rmsNorm(x, weight, { epsilon, width: 6, shape: [2, 3, 6] }),
+    ),
     rows(x).flatMap((row) => {
       const root = Math.sqrt(mean(row.map((x) => x * x)) + epsilon);
       return row.map((x, i) => x / root * weight.data[i]!);
@@ -161,7 +164,7 @@ Deno.test("attention shares keys and values among heads, and sees what it may", 
   const q = values([1, length, heads * d], 1);
   const k = values([1, length, keyValueHeads * d], 2);
   const v = values([1, length, keyValueHeads * d], 3);
-  const options = { heads, keyValueHeads, scale: 1.5 };
+  const options = { heads, keyValueHeads, headDim: d, scale: 1.5 };
   const expected = (visible: (query: number, key: number) => boolean) =>
     referenceAttention([q, k, v], heads, keyValueHeads, options.scale, visible);
   assertValues(

@@ -3,7 +3,8 @@ import { add, cast, CheckpointError, Graph, linear, Parameters } from "../../src
 import { Session, SessionError } from "../../src/runtime/session.ts";
 import { openWeights, type TensorEntry, type Weights } from "../../src/safetensors/mod.ts";
 import { tensor } from "../../src/tensor.ts";
-import { fileBytes, headerText, inTempFolder } from "../safetensors/_writer.ts";
+import { inTempFolder } from "../_folders.ts";
+import { fileBytes, headerText } from "../safetensors/_writer.ts";
 
 /** A file with `matrix` [2, 3] and `kernel` [2, 3, 1, 1] of 1…6, in the given dtype. */
 async function writeMatrix(path: string, dtype: "F32" | "F16" | "BF16"): Promise<Weights> {

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { CheckpointError } from "../../src/onnx/mod.ts";
-import { findCheckpoint } from "../../src/pipeline/checkpoint.ts";
+import {
+  CheckpointNotFoundError,
+  describeCheckpoint,
+  findCheckpoint,
+} from "../../src/pipeline/checkpoint.ts";
 import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";
 import { fixture, readJson } from "../_fixtures.ts";
+import { inTempFolder } from "../_folders.ts";
 import { appendTensor } from "../safetensors/_writer.ts";
 import { spieceModelOf } from "../tokenizer/_sentencepiece_files.ts";
 
@@ -14,17 +19,14 @@ async function withFolder(
   files: readonly (readonly [string, string])[],
   work: (folder: string) => Promise<void>,
 ): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
+  await inTempFolder(async (folder) => {
     for (const [path, original] of files) {
       const target = `${folder}/${path}`;
       await Deno.mkdir(target.slice(0, target.lastIndexOf("/")), { recursive: true });
       await Deno.copyFile(original, target);
     }
     await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 /** The tiny pipeline in the toolkit's own layout, below a prefix. */
@@ -155,6 +157,60 @@ Deno.test("a layout with a missing part is refused, naming the part", async () =
   });
   await withFolder([], async (folder) => {
     await assert.rejects(findCheckpoint(folder), /No model was found/);
+  });
+});
+
+Deno.test("what is missing, and what was found, is said in Chinese too", async () => {
+  const problem = async (folder: string) => {
+    const error = await findCheckpoint(folder).then(() => undefined, (error: unknown) => error);
+    assert(error instanceof CheckpointNotFoundError, String(error));
+    return error.explain("zh");
+  };
+  await withFolder([], async (folder) => {
+    assert((await problem(folder)).startsWith(`${folder} 里没有找到模型。应为以下之一：`));
+    assert.equal(
+      await problem(`${folder}/none`),
+      `${folder}/none 不是文件夹。请给出存放模型文件的文件夹。`,
+    );
+  });
+  const withoutVae = toolkitLayout(realSlots).filter(([path]) => !path.startsWith(realSlots.vae));
+  await withFolder(withoutVae, async (folder) => {
+    assert.equal(
+      await problem(folder),
+      `${folder}/models 是工具箱的布局，但缺少 vae/taesd/。README.zh-CN.md 列出了各文件及其位置。`,
+    );
+  });
+  await withFolder(comfyUiFiles.filter(([path]) => !path.startsWith("vae")), async (folder) => {
+    await Deno.writeTextFile(`${folder}/broken.safetensors`, "12345678");
+    assert.equal(
+      await problem(folder),
+      `${folder} 里的单文件不能组成一个模型：没有文件含有解码器（VAE）的张量。` +
+        "请让每个部件在文件夹里恰好有一个文件。\n" +
+        `未考虑：${folder}/broken.safetensors：前 8 字节说文件头有 4050765991979987505 字节，` +
+        "但后面只有 0 字节。文件不完整，或者不是 safetensors 文件：请重新下载。",
+    );
+  });
+  const without = comfyUiFiles.filter(([path]) => !path.endsWith("jina.tokenizer.json"));
+  await withFolder(without, async (folder) => {
+    assert.match(
+      await problem(folder),
+      /jina\.safetensors 没有分词器：里面没有张量 spiece_model，/,
+    );
+  });
+
+  const described = async (folder: string) =>
+    describeCheckpoint(await findCheckpoint(folder), folder, "zh");
+  await withFolder(comfyUiFiles, async (folder) => {
+    assert.equal(
+      await described(folder),
+      `ComfyUI 单文件，位于 ${folder}：any_name.safetensors、gemma.safetensors、` +
+        "jina.safetensors、ae.safetensors",
+    );
+  });
+  await withFolder(toolkitLayout(demoSlots), async (folder) => {
+    const { models, demo } = { models: `${folder}/models`, demo: `${folder}/models/demo` };
+    assert.equal(await described(folder), `演示模型，位于 ${demo}：${models} 里没有真正的权重。`);
+    assert.equal(await described(demo), `演示模型，位于 ${demo}。`);
   });
 });
 

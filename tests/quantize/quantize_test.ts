@@ -10,7 +10,7 @@ import { Session } from "../../src/runtime/session.ts";
 import { openWeights, type QuantizedBits, writeSafetensors } from "../../src/safetensors/mod.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";
 import { assertClose, fixture, readJson } from "../_fixtures.ts";
-import { inTempFolder } from "../safetensors/_writer.ts";
+import { inTempFolder } from "../_folders.ts";
 import { bfloat16, dequantize, dequantizedFile, readRaw } from "./_dequantize.ts";
 
 /** A name that is quantised. */

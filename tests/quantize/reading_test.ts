@@ -7,7 +7,8 @@ import {
   RowReader,
   SafetensorsError,
 } from "../../src/safetensors/mod.ts";
-import { fileBytes, headerText, inTempFolder, names } from "../safetensors/_writer.ts";
+import { inTempFolder } from "../_folders.ts";
+import { fileBytes, headerText, names } from "../safetensors/_writer.ts";
 
 interface Stored {
   readonly dtype: string;

@@ -2,17 +2,10 @@
 import assert from "node:assert/strict";
 import { findCheckpoint } from "../../src/pipeline/checkpoint.ts";
 import { hashWeights, identifyModels } from "../../src/recipe/mod.ts";
+import { temporaryFolder } from "../_folders.ts";
 
 /** FIPS 180-2's example. */
 const ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-
-async function folder(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await Deno.makeTempDir();
-  return {
-    path,
-    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
-  };
-}
 
 Deno.test("the demo model's networks have the checksums of checksums.txt", async () => {
   const known = new Map(
@@ -33,7 +26,7 @@ Deno.test("the demo model's networks have the checksums of checksums.txt", async
 });
 
 Deno.test("shards have the checksum of their list, in whatever order they are given", async () => {
-  await using temporary = await folder();
+  await using temporary = await temporaryFolder();
   const first = `${temporary.path}/model-00001-of-00002.safetensors`;
   const second = `${temporary.path}/model-00002-of-00002.safetensors`;
   await Deno.writeTextFile(first, "abc");
@@ -51,7 +44,7 @@ const OLD_SUM = (await Deno.readTextFile("checksums.txt")).split("\n")
   .find((line) => line.endsWith(`  ${OLD_FILE}`))!.split(" ")[0]!;
 
 Deno.test("what the cache remembers of an unchanged file is believed", async () => {
-  await using temporary = await folder();
+  await using temporary = await temporaryFolder();
   const cacheFile = `${temporary.path}/made/when/needed.json`;
   assert.equal(await hashWeights([OLD_FILE], { cacheFile }), OLD_SUM);
   const remembered = await Deno.readTextFile(cacheFile);
@@ -68,7 +61,7 @@ Deno.test("what the cache remembers of an unchanged file is believed", async () 
 });
 
 Deno.test("a file that changes has another checksum, even if its size and times do not tell", async () => {
-  await using temporary = await folder();
+  await using temporary = await temporaryFolder();
   const file = `${temporary.path}/model.safetensors`;
   const cacheFile = `${temporary.path}/cache.json`;
   await Deno.writeTextFile(file, "abc");
@@ -83,7 +76,7 @@ Deno.test("a file that changes has another checksum, even if its size and times 
 });
 
 Deno.test("a cache that is damaged or cannot be written is done without", async () => {
-  await using temporary = await folder();
+  await using temporary = await temporaryFolder();
   for (const damage of ["", "[]", "{", '{"a":1}', "\0"]) {
     const cacheFile = `${temporary.path}/cache.json`;
     await Deno.writeTextFile(cacheFile, damage);
@@ -95,7 +88,7 @@ Deno.test("a cache that is damaged or cannot be written is done without", async 
 });
 
 Deno.test("the reading ends when it is told to", async () => {
-  await using temporary = await folder();
+  await using temporary = await temporaryFolder();
   const file = `${temporary.path}/model.safetensors`;
   await Deno.writeTextFile(file, "abc");
   const signal = AbortSignal.abort(new Error("enough"));
@@ -104,7 +97,7 @@ Deno.test("the reading ends when it is told to", async () => {
 });
 
 Deno.test("callers at the same time get the same answer", async () => {
-  await using temporary = await folder();
+  await using temporary = await temporaryFolder();
   const file = `${temporary.path}/model.safetensors`;
   await Deno.writeTextFile(file, "abc");
   const cacheFile = `${temporary.path}/cache.json`;
@@ -115,7 +108,7 @@ Deno.test("callers at the same time get the same answer", async () => {
 });
 
 Deno.test("a missing file is an error, and no answer for later", async () => {
-  await using temporary = await folder();
+  await using temporary = await temporaryFolder();
   const file = `${temporary.path}/model.safetensors`;
   await assert.rejects(hashWeights([file]), /model\.safetensors/);
   await Deno.writeTextFile(file, "abc");

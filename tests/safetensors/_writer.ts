@@ -2,6 +2,8 @@
  * A small safetensors writer, made from the format's description alone: eight bytes of length, JSON,
  * data. It writes what it is told to, right or wrong.
  */
+import { SafetensorsError } from "../../src/safetensors/mod.ts";
+import { saysSameInChinese } from "../_languages.ts";
 
 /** What the header says of one tensor; of any type, so that it can be wrong. */
 export interface Description {
@@ -64,18 +66,12 @@ export function appendTensor(
   return fileBytes(json, joined);
 }
 
-/** Runs with an empty folder, which is gone afterwards. */
-export async function inTempFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-/** Whether an error is one that a person can act on: of the right class and naming the file. */
+/**
+ * Whether an error is one that a person can act on: of the right class, naming the file, and saying
+ * the same in Chinese.
+ */
 export function names(error: unknown, file: string): boolean {
-  return error instanceof Error && error.name === "SafetensorsError" &&
-    "file" in error && error.file === file && error.message.startsWith(file);
+  return error instanceof SafetensorsError && error.file === file &&
+    error.message.startsWith(file) && error.explain("zh").startsWith(`${file}：`) &&
+    saysSameInChinese(error);
 }

@@ -2,7 +2,8 @@
 // here is written by hand, so that the expected outcome follows from that text and not from code.
 import assert from "node:assert/strict";
 import { readSafetensorsHeader } from "../../src/safetensors/mod.ts";
-import { fileBytes, inTempFolder, names } from "./_writer.ts";
+import { inTempFolder } from "../_folders.ts";
+import { fileBytes, names } from "./_writer.ts";
 
 const FOUR = new Uint8Array(4);
 const DEEP = 100_000;

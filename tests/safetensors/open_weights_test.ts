@@ -1,7 +1,8 @@
 // Folders and indexes laid out by hand, as transformers and diffusers lay them out.
 import assert from "node:assert/strict";
 import { openWeights } from "../../src/safetensors/mod.ts";
-import { fileBytes, headerText, inTempFolder, names } from "./_writer.ts";
+import { inTempFolder } from "../_folders.ts";
+import { fileBytes, headerText, names } from "./_writer.ts";
 
 /** A file of float32 scalars with these names. */
 function scalars(...tensors: string[]): Uint8Array {

@@ -3,14 +3,8 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { openWeights, readSafetensorsHeader } from "../../src/safetensors/mod.ts";
-import {
-  type Description,
-  fileBytes,
-  headerText,
-  inTempFolder,
-  names,
-  spellEscaped,
-} from "./_writer.ts";
+import { inTempFolder } from "../_folders.ts";
+import { type Description, fileBytes, headerText, names, spellEscaped } from "./_writer.ts";
 
 const BYTES = { F32: 4, F16: 2, BF16: 2 } as const;
 

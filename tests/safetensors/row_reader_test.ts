@@ -1,7 +1,8 @@
 // Refusals and lifetime; values against torch's are in python_files_test.ts.
 import assert from "node:assert/strict";
 import { openWeights, RowReader, SafetensorsError } from "../../src/safetensors/mod.ts";
-import { fileBytes, inTempFolder } from "./_writer.ts";
+import { inTempFolder } from "../_folders.ts";
+import { fileBytes } from "./_writer.ts";
 
 const fixture = new URL("../fixtures/safetensors/weights.safetensors", import.meta.url).pathname;
 const { tensors } = await openWeights(fixture);

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { ConfigError } from "../../src/errors.ts";
 import { schedulerFromConfig } from "../../src/schedulers/mod.ts";
+import { saysSameInChinese } from "../_languages.ts";
 
 const FILE = "scheduler/scheduler_config.json";
 
@@ -18,6 +19,8 @@ function refusal(config: unknown): string {
   } catch (error) {
     assert.ok(error instanceof ConfigError);
     assert.ok(error.message.startsWith(FILE));
+    assert.ok(error.explain("zh").startsWith(`${FILE}：`));
+    assert.ok(saysSameInChinese(error), error.explain("zh"));
     return error.message;
   }
   return assert.fail(`accepted ${JSON.stringify(config)}`);
@@ -144,4 +147,20 @@ Deno.test("a shift that is no number, and a config that is no object, are refuse
   for (const config of [null, undefined, [], "euler", 6]) {
     assert.match(refusal(config), /expected a JSON object with the scheduler's settings/);
   }
+});
+
+Deno.test("what a scheduler cannot do is said in Chinese too", () => {
+  assert.throws(
+    () => schedulerFromConfig({ use_dynamic_shifting: true, shift: 0 }, FILE),
+    (error) => {
+      assert(error instanceof ConfigError);
+      assert.equal(
+        error.explain("zh"),
+        `${FILE}：use_dynamic_shifting 是 true；它必须为 false 或不出现：` +
+          '它让 shift 随图片尺寸变化；请改用固定的 "shift"；' +
+          "shift 是 0；应为 0.001 到 1000 的数（1 表示不偏移）。请与随模型发布的文件对照。",
+      );
+      return true;
+    },
+  );
 });

@@ -8,7 +8,7 @@ import {
   parseShard,
   readBatch,
 } from "../../src/studio/batch.ts";
-import { filesBelow, withFolder } from "./_folder.ts";
+import { filesBelow, inTempFolder } from "../_folders.ts";
 
 const DEFAULTS = { numInferenceSteps: 30, guidanceScale: 7 };
 const dot = { data: new Uint8ClampedArray(3), width: 1, height: 1 };
@@ -21,7 +21,7 @@ async function batchOf(folder: string, lines: string[], defaults = DEFAULTS, cou
 const idsOf = ({ items }: Awaited<ReturnType<typeof readBatch>>) => items.map(({ id }) => id);
 
 Deno.test("a batch has an item a line, with its place, name and request", async () => {
-  await withFolder(async (folder) => {
+  await inTempFolder(async (folder) => {
     const { name, items, faults } = await batchOf(folder, [
       '\ufeff{"prompt": "a", "seed": 7}',
       "",
@@ -40,7 +40,7 @@ Deno.test("a batch has an item a line, with its place, name and request", async 
 });
 
 Deno.test("a batch may be a folder of XML files", async () => {
-  await withFolder(async (folder) => {
+  await inTempFolder(async (folder) => {
     await Deno.mkdir(`${folder}/many`);
     await Deno.writeTextFile(`${folder}/many/b.xml`, "<b>2</b>");
     await Deno.writeTextFile(`${folder}/many/a.XML`, "<a>1</a>");
@@ -55,7 +55,7 @@ Deno.test("a batch may be a folder of XML files", async () => {
 });
 
 Deno.test("prompt_file is read from the batch's folder", async () => {
-  await withFolder(async (folder) => {
+  await inTempFolder(async (folder) => {
     await Deno.mkdir(`${folder}/deep`);
     await Deno.writeTextFile(`${folder}/deep/a.xml`, "<a>1</a>");
     await Deno.writeTextFile(
@@ -70,7 +70,7 @@ Deno.test("prompt_file is read from the batch's folder", async () => {
 });
 
 Deno.test("lines that ask for nothing are faults with their places; the others stay", async () => {
-  await withFolder(async (folder) => {
+  await inTempFolder(async (folder) => {
     const { items, faults } = await batchOf(folder, [
       '{"prompt": "a"}',
       "{",
@@ -87,7 +87,7 @@ Deno.test("lines that ask for nothing are faults with their places; the others s
 });
 
 Deno.test("an id is the request's, wherever the line stands and whatever the file is called", async () => {
-  await withFolder(async (folder) => {
+  await inTempFolder(async (folder) => {
     const [a, b] = ['{"prompt": "a", "steps": 3}', '{"steps": 4, "prompt": "b", "output": "x"}'];
     const first = idsOf(await batchOf(folder, [a!, b!]));
     const [idA, idB] = first;
@@ -104,7 +104,7 @@ Deno.test("an id is the request's, wherever the line stands and whatever the fil
 });
 
 Deno.test("equal lines are pictures of their own, with seeds of their own that stay", async () => {
-  await withFolder(async (folder) => {
+  await inTempFolder(async (folder) => {
     const { items } = await batchOf(folder, ['{"prompt": "a"}', '{"prompt": "a"}'], DEFAULTS, 2);
     assert.equal(new Set(items.map(({ id }) => id)).size, 4);
     assert.equal(new Set(items.map(({ request }) => request.generator.seed)).size, 4);
@@ -114,14 +114,14 @@ Deno.test("equal lines are pictures of their own, with seeds of their own that s
 });
 
 Deno.test("several pictures of a seeded line have seeds in a row", async () => {
-  await withFolder(async (folder) => {
+  await inTempFolder(async (folder) => {
     const { items } = await batchOf(folder, ['{"prompt": "a", "seed": 5}'], DEFAULTS, 3);
     assert.deepEqual(items.map(({ request }) => request.generator.seed), [5, 6, 7]);
   });
 });
 
 Deno.test("shards share every batch out without a rest, evenly", async () => {
-  await withFolder(async (folder) => {
+  await inTempFolder(async (folder) => {
     const lines = Array.from({ length: 400 }, (_, index) => `{"prompt": "p${index}"}`);
     const { items } = await batchOf(folder, lines);
     const parts = ["0/4", "1/4", "2/4", "3/4"].map(parseShard).map((shard) =>
@@ -143,7 +143,7 @@ Deno.test("shards count from 0 or from 1", () => {
 });
 
 Deno.test("a folder's finished requests are known by their pictures alone", async () => {
-  await withFolder(async (folder) => {
+  await inTempFolder(async (folder) => {
     assert.deepEqual((await finishedItems(`${folder}/none`)).ids, new Set());
     await Deno.mkdir(`${folder}/o/deep`, { recursive: true });
     await Deno.writeFile(`${folder}/o/a.png`, encodePng(dot, { text: { [BATCH_KEYWORD]: "one" } }));

@@ -7,7 +7,7 @@ import {
   prepareFolder,
   savePicture,
 } from "../../src/studio/outputs.ts";
-import { filesBelow, withFolder } from "./_folder.ts";
+import { filesBelow, inTempFolder } from "../_folders.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -53,7 +53,7 @@ Deno.test("a name that leads out of the folder, or that no file can have, is ref
 });
 
 Deno.test("a name that is taken gets the next free number, and nothing is replaced", async () => {
-  await withFolder(async (folder) => {
+  await inTempFolder(async (folder) => {
     const root = `${folder}/outputs`;
     const paths: string[] = [];
     for (const text of ["a", "b", "c"]) {
@@ -67,7 +67,7 @@ Deno.test("a name that is taken gets the next free number, and nothing is replac
 });
 
 Deno.test("pictures saved at the same moment get a name each", async () => {
-  await withFolder(async (folder) => {
+  await inTempFolder(async (folder) => {
     const root = `${folder}/outputs`;
     const texts = Array.from({ length: 20 }, (_, index) => String(index));
     const paths = await Promise.all(
@@ -79,7 +79,7 @@ Deno.test("pictures saved at the same moment get a name each", async () => {
 });
 
 Deno.test("a picture of a batch that is there already is not saved again under another name", async () => {
-  await withFolder(async (folder) => {
+  await inTempFolder(async (folder) => {
     const root = `${folder}/outputs`;
     const idOf = async (path: string) => (await Deno.readTextFile(path)).split(" ")[0];
     const save = (text: string) =>
@@ -92,7 +92,7 @@ Deno.test("a picture of a batch that is there already is not saved again under a
 });
 
 Deno.test("a disk that takes no picture is an error that says what to do, in both languages", async () => {
-  await withFolder(async (folder) => {
+  await inTempFolder(async (folder) => {
     const root = `${folder}/outputs`;
     await Deno.writeTextFile(root, "a file");
     const attempts = [
@@ -111,7 +111,7 @@ Deno.test("a disk that takes no picture is an error that says what to do, in bot
 });
 
 Deno.test("a symbolic link does not lead a picture out of the outputs", async () => {
-  await withFolder(async (folder) => {
+  await inTempFolder(async (folder) => {
     const root = `${folder}/outputs`;
     await Deno.mkdir(root);
     await Deno.mkdir(`${folder}/elsewhere`);
@@ -124,7 +124,7 @@ Deno.test("a symbolic link does not lead a picture out of the outputs", async ()
 });
 
 Deno.test("outputs may be a link to another disk as a whole", async () => {
-  await withFolder(async (folder) => {
+  await inTempFolder(async (folder) => {
     const root = `${folder}/outputs`;
     await Deno.mkdir(`${folder}/elsewhere`);
     await Deno.symlink("elsewhere", root);

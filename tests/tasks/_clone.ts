@@ -1,6 +1,7 @@
 /** A copy of the repository, to be damaged. */
 import { join } from "node:path";
-import { ROOT, sh, temporaryFolder } from "../integrity/_packages.ts";
+import { temporaryFolder } from "../_folders.ts";
+import { ROOT, sh } from "../integrity/_packages.ts";
 
 /** What tasks need that make no pictures. */
 const SOURCES = ["src", "tasks", "patches", "deno.json", "deno.lock"];

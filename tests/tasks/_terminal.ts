@@ -1,8 +1,8 @@
 /** A task at a pseudo-terminal, driven as a person would. */
 import * as pty from "@lydell/node-pty";
 import { stripVTControlCharacters } from "node:util";
+import { ROOT } from "./_task_command.ts";
 
-const ROOT = new URL("../..", import.meta.url).pathname;
 const PATIENCE_MILLISECONDS = 90_000;
 
 /** The key. */
@@ -22,7 +22,7 @@ export class Terminal implements AsyncDisposable {
     this.#process = pty.spawn(Deno.execPath(), ["task", ...args], {
       cols: 120,
       rows: 40,
-      cwd: ROOT,
+      cwd: ROOT.pathname,
       name: "xterm-256color",
       env: { ...Deno.env.toObject(), LC_ALL: "C", ...env },
     });

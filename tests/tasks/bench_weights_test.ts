@@ -1,6 +1,6 @@
 /**
  * Names are compared with the checkpoints that tests/reference made from the reference
- * implementations, counts with those of the published checkpoints (as src/doctor/memory.ts has them).
+ * implementations, counts with those of the published checkpoints (as src/pipeline/memory.ts has them).
  */
 import assert from "node:assert/strict";
 import {
@@ -9,14 +9,14 @@ import {
   planPart,
   writeRandomWeights,
 } from "../../bench/weights.ts";
-import { PUBLISHED_PARTS } from "../../src/doctor/memory.ts";
+import { PUBLISHED_PARTS } from "../../src/pipeline/memory.ts";
 import { RequestError } from "../../src/errors.ts";
 import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
 import { elementCount } from "../../src/tensor.ts";
 import { fixture, readJson, readTensors } from "../_fixtures.ts";
-import { inTempFolder } from "../safetensors/_writer.ts";
-import { ROOT } from "./_task_command.ts";
+import { inTempFolder } from "../_folders.ts";
+import { ROOT, runTask } from "./_task_command.ts";
 
 const TOKENIZERS = new URL("models/demo", ROOT).pathname;
 /** More rows than the demo model's tokenizers have tokens. */
@@ -129,15 +129,7 @@ Deno.test("nothing is overwritten, and what fails leaves nothing behind", async 
 });
 
 Deno.test("deno task bench:weights writes a part, and refuses parts that there are not", async () => {
-  const run = async (...args: string[]) => {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--frozen", "-A", "tasks/bench_weights.ts", ...args],
-      cwd: ROOT,
-      env: { LC_ALL: "C" },
-    }).output();
-    const decoder = new TextDecoder();
-    return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
-  };
+  const run = (...args: string[]) => runTask("bench:weights", args);
   await inTempFolder(async (folder) => {
     const done = await run(folder, "--only", "vae", "--json");
     assert.equal(done.code, 0, done.err);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { decodePng } from "../../src/mod.ts";
 import { BATCH_KEYWORD } from "../../src/studio/batch.ts";
-import { filesBelow } from "../studio/_folder.ts";
+import { filesBelow } from "../_folders.ts";
 import { ROOT, runTask, taskCommand } from "./_task_command.ts";
 
 const SMALL = ["--steps", "1", "--width", "32", "--height", "32"];

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { decodePng } from "../../src/mod.ts";
 import { moveUp } from "../../src/terminal/mod.ts";
+import { ROOT } from "./_task_command.ts";
 import { CTRL_C, Terminal, UP } from "./_terminal.ts";
 
-const ROOT = new URL("../..", import.meta.url);
 const PROMPT = /Enter your XML prompt \(or 'q' to quit\): /;
 const OUTPUT = /Enter output filename \(default: output\.png\): /;
 const SAVED = /Done! Saved to (outputs\/\d{8}_\d{4}\/\S+) \(seed (\d+)/;

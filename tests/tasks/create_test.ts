@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { decodePng, encodePng } from "../../src/mod.ts";
 import { readRecipe } from "../../src/recipe/mod.ts";
+import { inTempFolder } from "../_folders.ts";
 import { ROOT, runTask } from "./_task_command.ts";
 
 const SMALL = ["--steps", "2", "--width", "64", "--height", "48"];
@@ -166,4 +167,27 @@ Deno.test("help and messages follow the locale", async () => {
   assert.match(out, /提示词/);
   const { err } = await runTask("create", ["--prompt", "a", "--count", "0", "--lang", "zh"]);
   assert.match(err, /整数/);
+});
+
+Deno.test("a model that cannot be loaded is explained in the person's language", async () => {
+  await inTempFolder(async (folder) => {
+    const load = async (language: string) => {
+      const args = ["--prompt", "1girl", "--model", folder, "--lang", language];
+      const { code, err } = await runTask("create", args);
+      assert.equal(code, 1, err);
+      return err;
+    };
+    assert.match(await load("en"), /error: No model was found in /);
+    assert.match(await load("zh"), /错误：.* 里没有找到模型。/);
+
+    for (const part of ["next-dit", "transformer", "clip_model", "vae"]) {
+      await Deno.symlink(new URL(`models/demo/${part}`, ROOT), `${folder}/${part}`);
+    }
+    await Deno.remove(`${folder}/vae`);
+    await Deno.mkdir(`${folder}/vae`);
+    await Deno.writeTextFile(`${folder}/vae/config.json`, '{"_class_name":"AutoencoderTiny"}');
+    await Deno.writeTextFile(`${folder}/vae/model.safetensors`, "damaged");
+    assert.match(await load("en"), /vae\/model\.safetensors: the file has 7 bytes/);
+    assert.match(await load("zh"), /vae\/model\.safetensors：文件只有 7 字节/);
+  });
 });

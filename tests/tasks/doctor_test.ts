@@ -2,18 +2,12 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { columnsOf } from "../../tasks/_columns.ts";
+import { ROOT, runTask } from "./_task_command.ts";
 
-const root = new URL("../..", import.meta.url).pathname;
+const root = ROOT.pathname;
 
-async function doctor(args: readonly string[], env: Record<string, string> = {}) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["task", "doctor", ...args],
-    cwd: root,
-    env: { NO_COLOR: "", LC_ALL: "C", LD_LIBRARY_PATH: "", ...env },
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
-}
+const doctor = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  runTask("doctor", args, { env: { NO_COLOR: "", LD_LIBRARY_PATH: "", ...env } });
 
 Deno.test("this machine can make pictures, and doctor says with what", async () => {
   const { code, out, err } = await doctor([]);
@@ -71,6 +65,8 @@ Deno.test("a folder without a model is an answer: exit 0, since the demo model i
     assert.equal(code, 0);
     assert.match(out, /✗ No model was found/);
     assert.match(out, /deno task create --model models\/demo/);
+    const chinese = await doctor(["--model", folder, "--lang", "zh"]);
+    assert.match(chinese.out, /✗ .*没有找到模型/);
   } finally {
     await Deno.remove(folder);
   }

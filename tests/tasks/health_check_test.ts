@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { DEMO_MODEL, judge, runHealthCheck } from "../../tasks/_health_check.ts";
 import { readSafetensorsHeader } from "../../src/safetensors/mod.ts";
+import { inTempFolder } from "../_folders.ts";
 
 const silent = () => {};
 
 /** A copy of the demo model to spoil. */
 async function withCopy(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
+  await inTempFolder(async (folder) => {
     for (const part of ["next-dit", "transformer", "clip_model", "vae"]) {
       await Deno.mkdir(`${folder}/${part}`);
       for (const { name } of Deno.readDirSync(`${DEMO_MODEL}/${part}`)) {
@@ -16,9 +16,7 @@ async function withCopy(work: (folder: string) => Promise<void>): Promise<void> 
       }
     }
     await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 /** What the health check has to say about a spoilt copy. */

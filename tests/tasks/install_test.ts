@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { CUDA_PROVIDER } from "../../src/integrity/mod.ts";
 import { findRegistry, refusePlatform } from "../../tasks/_install_cuda.ts";
 import { download, DownloadError } from "../../tasks/_install_download.ts";
-import { COMMON, sh, temporaryFolder } from "../integrity/_packages.ts";
+import { temporaryFolder } from "../_folders.ts";
+import { COMMON, sh } from "../integrity/_packages.ts";
 import { clone } from "./_clone.ts";
 
 const TARGET = `${COMMON}/dist/cjs/tensor-impl.js`;

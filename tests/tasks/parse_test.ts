@@ -151,6 +151,8 @@ Deno.test("without a model tokens are not counted, and that is said", async () =
     assert.equal(code, 0);
     assert.equal(JSON.parse(out).tokens, null);
     assert.match(err, /Tokens are not counted.*No model was found/);
+    const chinese = await parse([PROMPT, "--model", folder, "--lang", "zh"]);
+    assert.match(chinese.err, /没有统计 token 数，.*里没有找到模型/);
   } finally {
     await Deno.remove(folder);
   }

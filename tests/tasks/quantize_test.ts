@@ -1,18 +1,10 @@
 import assert from "node:assert/strict";
 import { decodePng, psnr } from "../../src/mod.ts";
 import { runHealthCheck } from "../../tasks/_health_check.ts";
-import { inTempFolder } from "../safetensors/_writer.ts";
-import { ROOT } from "./_task_command.ts";
+import { inTempFolder } from "../_folders.ts";
+import { ROOT, runTask } from "./_task_command.ts";
 
-async function quantize(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--frozen", "-A", "tasks/quantize.ts", ...args],
-    cwd: ROOT,
-    env: { LC_ALL: "C" },
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
-}
+const quantize = (...args: string[]) => runTask("quantize", args);
 
 Deno.test("deno task quantize makes a smaller demo model that draws the recorded picture", async () => {
   await inTempFolder(async (folder) => {

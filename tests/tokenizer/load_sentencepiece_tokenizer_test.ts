@@ -12,6 +12,7 @@ import {
   TokenizerError,
 } from "../../src/tokenizer/mod.ts";
 import { fixture, readJson } from "../_fixtures.ts";
+import { saysSameInChinese } from "../_languages.ts";
 import { field, gemmaModel, xlmRobertaModel } from "./_sentencepiece_files.ts";
 
 interface Expected {
@@ -88,6 +89,8 @@ function assertRefused(bytes: Uint8Array, kind: SentencePieceKind, message: RegE
     assert.equal(error.path, "some.safetensors");
     assert.match(error.message, /some\.safetensors/);
     assert.match(error.message, message);
+    assert(error.explain("zh").startsWith("some.safetensors 里的 SentencePiece 模型"));
+    assert(saysSameInChinese(error), error.explain("zh"));
     return true;
   });
 }

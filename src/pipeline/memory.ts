@@ -3,19 +3,24 @@
  *
  * - a part = its weights on the device × bytes of the arithmetic + its workspace;
  * - `none`: all weights, the largest workspace, and what the runtime itself takes;
- * - `model`: the largest part, and what the runtime itself takes.
+ * - `model`: the largest part, and what the runtime itself takes;
+ * - `sequential`: the same with the two large parts cut into segments, of which one is loaded.
  *
  * Embedding tables and Gemma's last layer never reach a device.
  *
  * @module
  */
-import type { Device } from "../onnx/mod.ts";
-import type { Role } from "./models.ts";
+import type { Device, Dtype } from "../onnx/mod.ts";
+import type { Role } from "./checkpoint.ts";
 
 /** What a part's memory depends on. */
 export interface PartShape {
-  /** Values of the weights that the graphs use. */
+  /** Values of the weights that the graphs use, those of quantised matrices aside. */
   readonly deviceParameters: number;
+  /** Bytes of quantised matrices, which stay as they are. */
+  readonly quantizedBytes?: number;
+  /** Of a transformer: whether it has CLIP conditioning. */
+  readonly needsClip?: boolean;
   /** Of a part that works on tokens. */
   readonly sequence?: { readonly tokens: number; readonly width: number; readonly heads: number };
   /** Of the decoder: channels of its widest map of the picture's size. */
@@ -26,8 +31,18 @@ export interface PartShape {
   readonly pixelsPerLatent?: number;
 }
 
-/** Which parts stay loaded: `"none"` all, `"model"` one at a time. */
-export type OffloadMode = "none" | "model";
+/**
+ * Which parts stay loaded: `"none"` all, `"model"` one at a time, `"sequential"` a share of the
+ * layers of one at a time.
+ */
+export type OffloadMode = "none" | "model" | "sequential";
+
+/** From the fastest to the smallest. */
+export const OFFLOAD_MODES: readonly OffloadMode[] = ["none", "model", "sequential"];
+
+/** Into how many segments `"sequential"` cuts the parts that have many layers. */
+export const SEGMENTS = 6;
+const SEGMENTED: readonly Role[] = ["transformer", "textEncoder"];
 
 /** Bytes that a picture takes on a device. */
 export interface MemoryEstimate {
@@ -71,14 +86,18 @@ const RULES: Readonly<Record<Device, Rule>> = {
  */
 const DECODER_MAPS = 4;
 
+const BYTES_OF_FLOAT32 = 4;
+
 /** The memory that a model needs for one picture of a given size. */
 export function estimateMemory(
   parts: readonly (PartShape & { readonly role: Role })[],
   device: Device,
   pictureSize: number,
+  dtype: Dtype | "auto" = "auto",
 ): MemoryEstimate {
-  const { bytesPerValue, valuesPerTokenWidth, holdsScores, runtime } = RULES[device];
-  const sized = parts.map(({ role, deviceParameters, sequence, picture }) => {
+  const { valuesPerTokenWidth, holdsScores, runtime, ...rule } = RULES[device];
+  const bytesPerValue = dtype === "float32" ? BYTES_OF_FLOAT32 : rule.bytesPerValue;
+  const sized = parts.map(({ role, deviceParameters, quantizedBytes = 0, sequence, picture }) => {
     let values = 0;
     if (sequence !== undefined) {
       const { tokens, width, heads } = sequence;
@@ -87,7 +106,7 @@ export function estimateMemory(
     if (picture !== undefined) values += pictureSize ** 2 * picture.channels * DECODER_MAPS;
     return {
       role,
-      weights: deviceParameters * bytesPerValue,
+      weights: deviceParameters * bytesPerValue + quantizedBytes,
       workspace: values * bytesPerValue,
     };
   });
@@ -98,18 +117,23 @@ export function estimateMemory(
     peak: {
       none: runtime + allWeights + Math.max(0, ...sized.map(({ workspace }) => workspace)),
       model: runtime + Math.max(0, ...sized.map((part) => part.weights + part.workspace)),
+      sequential: runtime + Math.max(
+        0,
+        ...sized.map(({ role, weights, workspace }) =>
+          weights / (SEGMENTED.includes(role) ? SEGMENTS : 1) + workspace
+        ),
+      ),
     },
     parts: sized,
   };
 }
 
-/** The offload mode with which a model fits; `undefined` when with none. */
+/** The fastest offload mode with which a model fits; `undefined` when with none. */
 export function offloadThatFits(
   { peak }: MemoryEstimate,
   bytes: number,
 ): OffloadMode | undefined {
-  if (peak.none <= bytes) return "none";
-  return peak.model <= bytes ? "model" : undefined;
+  return OFFLOAD_MODES.find((mode) => peak[mode] <= bytes);
 }
 
 /** The published model: what it takes when it is not there to be measured. */

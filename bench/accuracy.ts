@@ -1,0 +1,152 @@
+/**
+ * Each component's error against PyTorch in float32, beside PyTorch's own error in half precision,
+ * on the inputs and outputs that bench/reference/components.py stored.
+ */
+import { join } from "node:path";
+import { compileVae, parseVaeConfig } from "../src/models/autoencoder.ts";
+import { compileGemma3, parseGemma3Config } from "../src/models/gemma3.ts";
+import { compileJinaClip, parseJinaClipConfig } from "../src/models/jina_clip.ts";
+import { compileNextDiT, parseNextDiTConfig } from "../src/models/next_dit.ts";
+import { type Device, type Dtype, dtypePolicy } from "../src/onnx/mod.ts";
+import { ClipModel } from "../src/pipeline/clip_model.ts";
+import { TextEncoder } from "../src/pipeline/text_encoder.ts";
+import { Transformer } from "../src/pipeline/transformer.ts";
+import { VaeDecoder } from "../src/pipeline/vae.ts";
+import { openWeights, readSafetensorsHeader, RowReader } from "../src/safetensors/mod.ts";
+import { type Tensor, tensor } from "../src/tensor.ts";
+
+/** What to compare. */
+export interface AccuracyRequest {
+  /** The folder of the models, in the toolkit's own layout. */
+  readonly models: string;
+  /** What components.py wrote. */
+  readonly reference: string;
+  readonly device: Device;
+  readonly dtype: Dtype | "auto";
+}
+
+/** Relative errors of one output, as norms: ‖x − float32‖ / ‖float32‖. */
+export interface Accuracy {
+  readonly output: string;
+  readonly ours: number;
+  /** PyTorch's in half precision. */
+  readonly pytorch: number;
+}
+
+/** Compares every component that the reference holds. */
+export async function benchAccuracy(request: AccuracyRequest): Promise<Accuracy[]> {
+  const { models, device, dtype } = request;
+  const reference = await Reference.open(request.reference);
+  const policy = dtypePolicy(device, dtype)!;
+  const hold = { device, resident: true };
+  const open = async (folder: string) => {
+    const path = join(models, folder);
+    const file = join(path, "config.json");
+    const json = JSON.parse(await Deno.readTextFile(file));
+    return { weights: await openWeights(path), json, file };
+  };
+  const results: Accuracy[] = [];
+  const compare = async (part: string, output: string, ours: Tensor) => {
+    const half = part.startsWith("vae") ? "float16" : "bfloat16";
+    const exact = await reference.read(`${part}.${output}_float32`);
+    const rounded = await reference.read(`${part}.${output}_${half}`);
+    const name = `${part}.${output}`;
+    results.push({
+      output: name,
+      ours: relativeError(ours, exact),
+      pytorch: relativeError(rounded, exact),
+    });
+  };
+  const ids = async (name: string) => Int32Array.from((await reference.read(name)).data);
+
+  if (reference.has("transformer_text.caption_features")) {
+    const { json, file, weights } = await open("next-dit-3.5b");
+    const config = parseNextDiTConfig(json, file, weights);
+    const graphs = compileNextDiT(config, weights, policy);
+    await using transformer = await Transformer.create(config, graphs, hold);
+    const { caption, pooled } = await transformer.condition(
+      await reference.read("transformer_text.caption_features"),
+      await reference.read("transformer_text.pooled_features"),
+    );
+    await compare("transformer_text", "caption", caption);
+    await compare("transformer_text", "pooled", pooled!);
+    const [timestep] = (await reference.read("transformer_step.timestep")).data;
+    const [velocity] = await transformer.predict(
+      await reference.read("transformer_step.latents"),
+      timestep!,
+      [{
+        caption: await reference.read("transformer_step.caption"),
+        pooled: await reference.read("transformer_step.pooled"),
+      }],
+    );
+    await compare("transformer_step", "velocity", velocity!);
+  }
+  if (reference.has("text_encoder.ids")) {
+    const { json, file, weights } = await open("transformer/gemma-3-2b");
+    const config = parseGemma3Config(json, file, weights);
+    const graphs = compileGemma3(config, weights, policy);
+    await using encoder = await TextEncoder.create(config, graphs, hold);
+    const features = await encoder.encode(await ids("text_encoder.ids"));
+    await compare("text_encoder", "features", features);
+  }
+  if (reference.has("clip_model.ids")) {
+    const { json, file, weights } = await open("clip_model/jina-clip-v2");
+    const config = parseJinaClipConfig(json, file, weights);
+    await using clip = await ClipModel.create(
+      config,
+      compileJinaClip(config, weights, policy),
+      device,
+    );
+    await compare("clip_model", "pooled", await clip.encode(await ids("clip_model.ids")));
+  }
+  for (const [part, folder] of [["vae", "vae/taesd"], ["vae_kl", "vae/autoencoder-kl"]] as const) {
+    if (!reference.has(`${part}.latents`)) continue;
+    const { json, file, weights } = await open(folder);
+    const config = parseVaeConfig(json, file, weights);
+    const graphs = compileVae(config, weights, policy);
+    await using decoder = await VaeDecoder.create(config, graphs, device);
+    await compare(part, "image", await decoder.decode(await reference.read(`${part}.latents`)));
+  }
+  return results;
+}
+
+/** The stored tensors, read one at a time: all of them together are gigabytes. */
+class Reference {
+  readonly #tensors: Awaited<ReturnType<typeof readSafetensorsHeader>>["tensors"];
+
+  private constructor(tensors: Awaited<ReturnType<typeof readSafetensorsHeader>>["tensors"]) {
+    this.#tensors = tensors;
+  }
+
+  static async open(path: string): Promise<Reference> {
+    return new Reference((await readSafetensorsHeader(path)).tensors);
+  }
+
+  has(name: string): boolean {
+    return this.#tensors.has(name);
+  }
+
+  async read(name: string): Promise<Tensor> {
+    const entry = this.#tensors.get(name);
+    if (entry === undefined) throw new TypeError(`The reference has no ${name}.`);
+    const columns = entry.shape.at(-1) ?? 1;
+    const rows = entry.shape.reduce((product, extent) => product * extent, 1) / columns;
+    await using reader = await RowReader.open({ ...entry, shape: [rows, columns] });
+    const data = await reader.read(Array.from({ length: rows }, (_, row) => row));
+    return tensor(data, entry.shape);
+  }
+}
+
+function relativeError(actual: Tensor, expected: Tensor): number {
+  let difference = 0;
+  let norm = 0;
+  expected.data.forEach((value, index) => {
+    difference += (actual.data[index]! - value) ** 2;
+    norm += value ** 2;
+  });
+  return Math.sqrt(difference / norm);
+}
+
+if (import.meta.main) {
+  console.log(JSON.stringify(await benchAccuracy(JSON.parse(Deno.args[0]!)), null, 1));
+}

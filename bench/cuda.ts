@@ -1,0 +1,145 @@
+/**
+ * The full-size model on a GPU: one forward, whole pictures, the first picture, both decoders, and
+ * the memory of each way to hold the weights. Each measurement is a process of its own.
+ */
+import { join } from "node:path";
+import { NewBieError } from "../src/errors.ts";
+import type { Accuracy } from "./accuracy.ts";
+import type { ForwardResult } from "./forward.ts";
+import { GpuMemory } from "./gpu_memory.ts";
+import type { PictureRequest, PictureResult } from "./picture.ts";
+import { median } from "./_statistics.ts";
+
+/** What the GPU benchmark needs. */
+export interface CudaBenchOptions {
+  /** A folder with models/ in the toolkit's layout in it, AutoencoderTiny in its VAE slot. */
+  readonly model: string;
+  /** The same with AutoencoderKL; both may share their other parts. */
+  readonly modelWithKl?: string;
+  /** What bench/reference/components.py stored of these weights. */
+  readonly reference?: string;
+  readonly steps: number;
+  readonly size: number;
+  readonly caption: number;
+  readonly log: (line: string) => void;
+}
+
+/** A run, and the memory of the GPU that it took at most. */
+export interface MeasuredPicture {
+  readonly request: PictureRequest;
+  readonly result: PictureResult;
+  /** Bytes. */
+  readonly peakMemory: number;
+}
+
+/** Everything that was measured. */
+export interface CudaBenchResult {
+  readonly gpu: string;
+  readonly forward: ForwardResult;
+  readonly pictures: readonly MeasuredPicture[];
+  readonly accuracy?: readonly Accuracy[];
+}
+
+/** Warm pictures after the first. */
+const WARM = 2;
+const PIXELS_PER_LATENT = 8;
+
+/** Runs all of it; about five minutes on an H100. */
+export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchResult> {
+  const { model, modelWithKl, reference, steps, size, caption, log } = options;
+  const models = join(model, "models");
+  log("One forward of the transformer …");
+  const forward = await inProcess<ForwardResult>("bench/forward.ts", {
+    folder: join(models, "next-dit-3.5b"),
+    device: "cuda",
+    dtype: "auto",
+    latentSize: size / PIXELS_PER_LATENT,
+    caption,
+    runs: 20,
+  });
+  const usual = { device: "cuda", size, steps, caption, count: 1 } as const;
+  const wide = { ...usual, size: size * 3 / 2, steps: 2 };
+  const requests: PictureRequest[] = [
+    { ...usual, model, offload: "none", count: 1 + WARM },
+    ...(modelWithKl === undefined ? [] : [
+      { ...usual, model: modelWithKl, offload: "none", count: 1 + WARM } as const,
+      { ...usual, model: modelWithKl, offload: "model" } as const,
+    ]),
+    { ...usual, model, offload: "model" },
+    { ...usual, model, offload: "sequential", steps: 2 },
+    { ...usual, model, offload: "model", steps: 2 },
+    { ...wide, model, offload: "model" },
+  ];
+  const pictures: MeasuredPicture[] = [];
+  for (const request of requests) {
+    log(`${request.size} × ${request.size}, ${request.steps} steps, offload ${request.offload} …`);
+    pictures.push(await measured(request));
+  }
+  const accuracy = reference === undefined
+    ? undefined
+    : await inProcess<Accuracy[]>("bench/accuracy.ts", {
+      models,
+      reference,
+      device: "cuda",
+      dtype: "auto",
+    });
+  return {
+    gpu: await gpuName(),
+    forward,
+    pictures,
+    ...(accuracy === undefined ? {} : { accuracy }),
+  };
+}
+
+async function measured(request: PictureRequest): Promise<MeasuredPicture> {
+  await using memory = new GpuMemory();
+  await memory.begin();
+  const result = await inProcess<PictureResult>("bench/picture.ts", request);
+  return { request, result, peakMemory: memory.peak };
+}
+
+async function inProcess<T>(script: string, request: unknown): Promise<T> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--cached-only", "--allow-all", script, JSON.stringify(request)],
+  }).output();
+  if (!success) throw new NewBieError(new TextDecoder().decode(stderr));
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+async function gpuName(): Promise<string> {
+  const { stdout } = await new Deno.Command("nvidia-smi", {
+    args: ["--id=0", "--query-gpu=name,driver_version", "--format=csv,noheader"],
+  }).output();
+  return new TextDecoder().decode(stdout).trim();
+}
+
+const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
+const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
+
+/** The results as Markdown. */
+export function cudaTable({ forward, pictures, accuracy }: CudaBenchResult): string[] {
+  return [
+    `One forward of the transformer: **${forward.median.toFixed(1)} ms** (fastest ` +
+    `${forward.fastest.toFixed(1)} ms); loaded in ${seconds(forward.load)}.`,
+    "",
+    "| picture | VAE | offload | steps | first picture | of it loading | warm | denoise | decode | peak memory |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ...pictures.map(({ request, result, peakMemory }) => {
+      const warm = result.timings.slice(1);
+      const of = (stage: "total" | "denoise" | "decode") =>
+        warm.length === 0 ? "" : seconds(median(warm.map((timings) => timings[stage])));
+      return `| ${request.size} × ${request.size} | ${result.vae} | ${request.offload} | ` +
+        `${request.steps} | ${seconds(result.firstPicture)} | ${seconds(result.loaded)} | ` +
+        `${of("total")} | ${of("denoise")} | ${of("decode")} | ${gigabytes(peakMemory)} |`;
+    }),
+    ...(accuracy === undefined ? [] : [
+      "",
+      "| output | error against PyTorch's float32 | PyTorch's own in half precision | ratio |",
+      "| --- | --- | --- | --- |",
+      ...accuracy.map(({ output, ours, pytorch }) =>
+        `| ${output} | ${ours.toExponential(2)} | ${pytorch.toExponential(2)} | ` +
+        `${(ours / pytorch).toFixed(2)} |`
+      ),
+    ]),
+  ];
+}

@@ -1,0 +1,82 @@
+/**
+ * Pictures of a model, in a process of its own so that memory and the time to the first picture are
+ * its own. Takes its request as JSON, prints its result as JSON.
+ */
+import { NewBieImagePipeline, type PretrainedOptions, type Timings } from "../src/mod.ts";
+
+/** What to make. */
+export interface PictureRequest extends Pick<PretrainedOptions, "device" | "dtype" | "offload"> {
+  /** The folder of the model. */
+  readonly model: string;
+  /** Width and height in pixels. */
+  readonly size: number;
+  readonly steps: number;
+  /** Tokens that Gemma reads of the prompt, about. */
+  readonly caption: number;
+  /** How many pictures; the first is not warm. */
+  readonly count: number;
+}
+
+/** What it took: milliseconds. */
+export interface PictureResult {
+  /** From the start of the process to the sessions. */
+  readonly loaded: number;
+  /** From the start of the process to the first picture's pixels. */
+  readonly firstPicture: number;
+  /** Of every picture. */
+  readonly timings: readonly Timings[];
+  readonly offload: string;
+  readonly vae: string;
+  readonly dtype: string;
+  /** Whether every pixel of the last picture has one colour, as when something overflowed. */
+  readonly isBlank: boolean;
+}
+
+/** A prompt of nearly so many tokens. */
+function promptOf(pipe: NewBieImagePipeline, tokens: number): string {
+  const [gemma] = pipe.promptEncoders;
+  const tags = ["1girl", "blue_hair", "cat_ears", "smile", "red_dress", "night", "snow"];
+  let prompt = "";
+  for (let index = 0;; index++) {
+    const longer = `${prompt}${index === 0 ? "" : ", "}${tags[index % tags.length]}`;
+    if (gemma!.countTokens(longer) > tokens) return prompt;
+    prompt = longer;
+  }
+}
+
+if (import.meta.main) {
+  const { model, size, steps, caption, count, ...loading }: PictureRequest = JSON.parse(
+    Deno.args[0]!,
+  );
+  await using pipe = await NewBieImagePipeline.fromPretrained(model, loading);
+  const loaded = performance.now();
+  const prompt = promptOf(pipe, caption);
+  const timings: Timings[] = [];
+  let firstPicture = 0;
+  let isBlank = false;
+  for (let index = 0; index < count; index++) {
+    const result = await pipe.generate({
+      prompt,
+      negativePrompt: prompt.split(", ").toReversed().join(", "),
+      height: size,
+      width: size,
+      numInferenceSteps: steps,
+      guidanceScale: 5,
+      generator: { seed: index },
+    });
+    if (index === 0) firstPicture = performance.now();
+    timings.push(result.timings);
+    const { data } = result.images[0]!;
+    isBlank = data.every((value) => value === data[0]);
+  }
+  const result: PictureResult = {
+    loaded,
+    firstPicture,
+    timings,
+    offload: pipe.offload,
+    vae: pipe.vaeClassName,
+    dtype: pipe.dtype,
+    isBlank,
+  };
+  console.log(JSON.stringify(result));
+}

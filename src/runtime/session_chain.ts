@@ -1,0 +1,90 @@
+import type { CompiledGraph, Device } from "../onnx/mod.ts";
+import type { Tensor } from "../tensor.ts";
+import { type Feeds, Session } from "./session.ts";
+
+/** An output of this name and ending is the input of this name of the next graph. */
+const HANDED_ON = /_out$/;
+
+/** Options of {@linkcode SessionChain.create}. */
+export interface SessionChainOptions {
+  readonly device: Device;
+  /**
+   * Whether the graphs stay loaded; otherwise each is loaded when its turn comes and freed after
+   * it, so that the weights of one at a time are on the device.
+   */
+  readonly resident: boolean;
+}
+
+/**
+ * Graphs that run one after another: what one gives as `x_out`, the next takes as `x`. So a model
+ * can be larger than the memory of the device.
+ */
+export class SessionChain implements AsyncDisposable {
+  readonly #graphs: readonly CompiledGraph[];
+  readonly #device: Device;
+  readonly #resources: AsyncDisposableStack;
+  readonly #loaded: readonly Session[] | undefined;
+
+  private constructor(
+    graphs: readonly CompiledGraph[],
+    device: Device,
+    resources: AsyncDisposableStack,
+    loaded: readonly Session[] | undefined,
+  ) {
+    this.#graphs = graphs;
+    this.#device = device;
+    this.#resources = resources;
+    this.#loaded = loaded;
+  }
+
+  /** @throws {SessionError} When ONNX Runtime cannot load a graph. */
+  static async create(
+    graphs: readonly CompiledGraph[],
+    { device, resident }: SessionChainOptions,
+  ): Promise<SessionChain> {
+    await using stack = new AsyncDisposableStack();
+    let loaded: Session[] | undefined;
+    if (resident) {
+      loaded = [];
+      for (const graph of graphs) loaded.push(stack.use(await Session.create(graph, { device })));
+    }
+    return new SessionChain(graphs, device, stack.move(), loaded);
+  }
+
+  /**
+   * Runs the graphs over each of several inputs; a graph that is not resident is loaded once for
+   * all of them.
+   *
+   * @param inputs For each run every input that any of the graphs declares, by name, except what is
+   *   handed on.
+   * @returns For each run the outputs of the last graph.
+   * @throws {SessionError} When ONNX Runtime cannot load or run a graph.
+   */
+  async run(inputs: readonly Feeds[]): Promise<Record<string, Tensor>[]> {
+    let results: Record<string, Tensor>[] = inputs.map(() => ({}));
+    for (const [index, graph] of this.#graphs.entries()) {
+      const loaded = this.#loaded?.[index];
+      const session = loaded ?? await Session.create(graph, { device: this.#device });
+      try {
+        const next: Record<string, Tensor>[] = [];
+        for (const [run, feeds] of inputs.entries()) {
+          next.push(await session.run({ ...feeds, ...handedOn(results[run]!) }));
+        }
+        results = next;
+      } finally {
+        if (loaded === undefined) await session[Symbol.asyncDispose]();
+      }
+    }
+    return results;
+  }
+
+  /** Frees the graphs. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources.disposeAsync();
+  }
+}
+
+function handedOn(outputs: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+  const entries = Object.entries(outputs).filter(([name]) => HANDED_ON.test(name));
+  return Object.fromEntries(entries.map(([name, value]) => [name.replace(HANDED_ON, ""), value]));
+}
