@@ -93,7 +93,7 @@ const text = inLanguage({
     on: { cpu: "CPU", cuda: "CUDA" },
     fitsNames: { used: "this model", demo: "demo model", published: "published model" },
     all: (bytes: string) => `${bytes} with everything loaded`,
-    one: (bytes: string) => `${bytes} with offload: model`,
+    one: (bytes: string, mode: string) => `${bytes} with offload: ${mode}`,
     formula:
       "Weights that reach the device (4 bytes a value on the CPU, 2 on CUDA; embedding tables " +
       "excluded) + workspace of the largest part + runtime.",
@@ -166,7 +166,7 @@ const text = inLanguage({
     on: { cpu: "CPU", cuda: "CUDA" },
     fitsNames: { used: "此模型", demo: "演示模型", published: "正式模型" },
     all: (bytes: string) => `全部常驻 ${bytes}`,
-    one: (bytes: string) => `offload: model 时 ${bytes}`,
+    one: (bytes: string, mode: string) => `offload: ${mode} 时 ${bytes}`,
     formula: "计算方法：进入设备的权重（CPU 上每个值 4 字节，CUDA 上 2 字节，不含嵌入表）" +
       "＋最大部件的工作区＋运行时。",
   },
@@ -318,7 +318,11 @@ class Report {
     this.#line(text.needs, GAP);
     this.#rows(fits.map(({ model, estimate: { device, pictureSize, peak } }) => [
       GAP + text.join(text.fitsNames[model], text.on[device], text.estimates(pictureSize)),
-      text.join(text.all(formatBytes(peak.none)), text.one(formatBytes(peak.model))),
+      text.join(
+        text.all(formatBytes(peak.none)),
+        text.one(formatBytes(peak.model), "model"),
+        text.one(formatBytes(peak.sequential), "sequential"),
+      ),
     ]));
     for (const line of wrapColumns(text.formula, WIDTH - 2 * GAP.length)) {
       this.#lines.push(GAP + GAP + this.#paint(line, DIM));

@@ -51,10 +51,10 @@ export function report(
   };
 }
 
-/** Of the files alone, how many and how fast. */
-export function speedOf(bytes: number, milliseconds: number): string {
+/** How much was read, and how fast. */
+function amountOf(bytes: number, milliseconds: number): string {
   const rate = bytes / 1e6 / (milliseconds / MILLISECONDS);
-  return `${Math.round(bytes / MEBIBYTE)} MiB, ${Math.round(rate)} MB/s`;
+  return text.amount(Math.round(bytes / MEBIBYTE), Math.round(rate));
 }
 
 function findingsOf({ files, listProblem, milliseconds, ...found }: VerifyReport): Finding[] {
@@ -88,7 +88,7 @@ function filesFindings(files: FilesReport, milliseconds: number): Finding[] {
       text.about(path, problem[language]),
     ]),
   ];
-  const amount = speedOf(bytes, milliseconds);
+  const amount = amountOf(bytes, milliseconds);
   const hasCuda = !CUDA_LIBRARIES.some((path) => notInstalled.includes(path));
   return [
     problems.length === 0

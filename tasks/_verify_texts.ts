@@ -21,6 +21,7 @@ export const text = inLanguage({
       `${bar} ${mebibytes} MiB, ${rest} left`,
     asListed: (files: number, amount: string) => `${files} files as listed, ${amount}`,
     checked: (files: number, amount: string) => `${files} files read, ${amount}`,
+    amount: (mebibytes: number, rate: number) => `${mebibytes} MiB, ${rate} MB/s`,
     missing: "missing",
     unlisted: "not listed",
     changed: (expected: string, found: string) =>
@@ -107,6 +108,7 @@ export const text = inLanguage({
       `${bar} ${mebibytes} MiB，还需 ${rest}`,
     asListed: (files: number, amount: string) => `${files} 个文件与记录一致，${amount}`,
     checked: (files: number, amount: string) => `已读取 ${files} 个文件，${amount}`,
+    amount: (mebibytes: number, rate: number) => `${mebibytes} MiB，${rate} MB/s`,
     missing: "缺失",
     unlisted: "没有记录",
     changed: (expected: string, found: string) => `已改变：SHA-256 为 ${found}，记录为 ${expected}`,

@@ -3,6 +3,7 @@ import { benchCompile } from "../bench/compile.ts";
 import { benchCuda, cudaTable } from "../bench/cuda.ts";
 import { benchDecoders } from "../bench/decoders.ts";
 import type { DemoResult } from "../bench/demo.ts";
+import { benchHashing } from "../bench/hashing.ts";
 import { describeMachine } from "../bench/machine.ts";
 import { benchSession } from "../bench/session.ts";
 import { median } from "../bench/_statistics.ts";
@@ -54,8 +55,9 @@ await run<Options>(command, async (options) => {
   const compile = benchCompile();
   const session = await benchSession();
   const decoders = await benchDecoders();
+  const hashing = await benchHashing();
   const demo = await benchDemo(runs);
-  const results = { date, machine, compile, session, decoders, demo };
+  const results = { date, machine, compile, session, decoders, hashing, demo };
   const table = [
     `# CPU, ${date}`,
     "",
@@ -78,6 +80,13 @@ await run<Options>(command, async (options) => {
     ...decoders.map(({ size, tiny, kl, ratio }) =>
       `| ${size} × ${size} | ${tiny.toFixed(0)} ms | ${kl.toFixed(0)} ms | ${ratio.toFixed(1)} |`
     ),
+    "",
+    `| checksums of ${hashing.megabytes.toFixed(0)} MB, as verify takes them | |`,
+    "| --- | --- |",
+    `| one thread | ${hashing.oneThread.toFixed(0)} MB/s |`,
+    `| ${machine.cores} threads | ${hashing.allThreads.toFixed(0)} MB/s |`,
+    `| sha256sum | ${hashing.sha256sum.toFixed(0)} MB/s |`,
+    `| ${machine.cores} threads, times as fast as sha256sum | ${hashing.ratio.toFixed(1)} |`,
     "",
     `| demo model, 30 steps with guidance, median of ${runs} runs | |`,
     "| --- | --- |",

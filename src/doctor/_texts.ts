@@ -58,7 +58,6 @@ export const TEXTS: Texts<Catalogue> = {
         `CUDA's libraries are not all there: ${names.join(", ")} missing.`,
       "libraries-elsewhere": ({ paths }) =>
         `The loader does not look where these lie: ${paths.map(nameOf).join(", ")}.`,
-      "not-automatic": () => "Nothing: CUDA would work here, but has to be asked for by name.",
     },
     models: {
       used: "The model",
@@ -86,14 +85,14 @@ export const TEXTS: Texts<Catalogue> = {
     partDamaged: (role, problem) => `${EN_ROLES[role]} cannot be used: ${problem}`,
     fits: (on, model, needed, have, mode) =>
       `${model} fits ${on === "cuda" ? "the GPU" : "in memory"}` +
-      (mode === "none" ? "" : " one part at a time (offload: model)") +
+      (mode === "none" ? "" : ` with offload: ${mode}`) +
       `: needs ${needed} of ${have}.`,
     busy: (on, model, needed, have, total) =>
       `${model} needs ${needed}, and ${have} of ${total} are free ` +
       (on === "cuda" ? "on the GPU" : "in memory") + ". This shows what takes the rest.",
     small: (on, model, needed, have) =>
-      `${model} does not fit ${on === "cuda" ? "the GPU" : "in memory"}: needs ${needed} one ` +
-      `part at a time (offload: model), there are ${have}.`,
+      `${model} does not fit ${on === "cuda" ? "the GPU" : "in memory"}: needs ${needed} ` +
+      `even with offload: sequential, there are ${have}.`,
   },
   zh: {
     obstacle: {
@@ -118,7 +117,6 @@ export const TEXTS: Texts<Catalogue> = {
       "libraries-missing": ({ names }) => `CUDA 的库不齐全，缺少：${names.join("、")}。`,
       "libraries-elsewhere": ({ paths }) =>
         `加载器不会到这些库所在的目录去找：${paths.map(nameOf).join("、")}。`,
-      "not-automatic": () => "没有障碍：CUDA 在本机可用，但需要明确指定。",
     },
     models: { used: "模型", demo: "演示模型", published: "正式模型（3.5B）" },
     bindingWorks: "ONNX Runtime 可以加载，并能在 CPU 上运算。",
@@ -138,7 +136,7 @@ export const TEXTS: Texts<Catalogue> = {
     partMissing: (role, slot) => `缺少${ZH_ROLES[role]}：${slot}/ 里没有文件。`,
     partDamaged: (role, problem) => `${ZH_ROLES[role]}无法使用：${problem}`,
     fits: (on, model, needed, have, mode) =>
-      `${model}${mode === "none" ? "" : "逐个部件加载时（offload: model）"}放得进` +
+      `${model}${mode === "none" ? "" : `在 offload: ${mode} 时`}放得进` +
       `${on === "cuda" ? "显存" : "内存"}：需要 ${needed}，可用 ${have}。`,
     busy: (on, model, needed, have, total) =>
       `${model}需要 ${needed}，${
@@ -146,7 +144,7 @@ export const TEXTS: Texts<Catalogue> = {
       }共 ${total}，现在只空闲 ${have}。` +
       "下面的命令显示被什么占用。",
     small: (on, model, needed, have) =>
-      `${model}放不进${on === "cuda" ? "显存" : "内存"}：逐个部件加载（offload: model）也需要 ` +
+      `${model}放不进${on === "cuda" ? "显存" : "内存"}：即使 offload: sequential 也需要 ` +
       `${needed}，只有 ${have}。`,
   },
 };

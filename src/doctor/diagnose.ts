@@ -62,7 +62,7 @@ export function diagnose(facts: Facts, language: Language = "en"): Diagnosis {
 function usableModel({ machine, model }: Facts, fits: readonly Fit[]): Diagnosis["model"] {
   const total = totalMemory(machine);
   const usable = fits.filter(({ estimate: { device, peak } }) =>
-    device === "cpu" && peak.model <= total
+    device === "cpu" && peak.sequential <= total
   ).map((fit) => fit.model);
   if (usable.includes("used") && model.missing.length === 0) return "used";
   return usable.includes("demo") ? "demo" : undefined;
@@ -123,7 +123,7 @@ function systemFindings({ machine, binding, disks, model }: Facts, language: Lan
 }
 
 /** Nothing is broken; the rest could be mended, and pictures would be made faster. */
-const NOTES: readonly Obstacle["code"][] = ["platform", "no-gpu", "gpu-old", "not-automatic"];
+const NOTES: readonly Obstacle["code"][] = ["platform", "no-gpu", "gpu-old"];
 
 function obstacleFinding(obstacle: Obstacle, facts: Facts, language: Language): Finding {
   const { wsl, container } = facts.machine;
@@ -157,8 +157,6 @@ function commandFor(obstacle: Obstacle, { machine }: Facts): string | undefined 
       return installLibraries(machine, obstacle.names);
     case "libraries-elsewhere":
       return extendLibraryPath([...new Set(obstacle.paths.map((path) => dirname(path)))]);
-    case "not-automatic":
-      return "deno task create --device cuda";
   }
 }
 
@@ -219,7 +217,7 @@ function modelFindings(facts: Facts, fits: readonly Fit[], language: Language): 
       area: "models",
       codes: ["memory-fits", "memory-busy", "memory-small"],
       small: fit.model === (model.isDemo ? "demo" : "used") ? "error" : "note",
-      smallFix: moreMemory(machine, fit.estimate.peak.model),
+      smallFix: moreMemory(machine, fit.estimate.peak.sequential),
       busyFix: "ps -eo rss,pid,comm --sort=-rss | head",
     }));
   }
@@ -247,8 +245,8 @@ function fitFinding(
     const message = text.fits(device, name, formatBytes(peak[offload]), have, offload);
     return finding(area, fitCode, "ok", message);
   }
-  const needed = formatBytes(peak.model);
-  if (peak.model <= total) {
+  const needed = formatBytes(peak.sequential);
+  if (peak.sequential <= total) {
     const message = text.busy(device, name, needed, have, formatBytes(total));
     return finding(area, busyCode, "warning", message, busyFix);
   }

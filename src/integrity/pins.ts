@@ -15,6 +15,9 @@ export const CUDA_PROVIDER = {
   version: "0.4.9",
   /** The version of onnxruntime-node that the libraries were built with. */
   onnxruntime: "1.29.0",
+  /** Major versions of CUDA and cuDNN, whose libraries it asks for by name. */
+  cuda: 13,
+  cudnn: 9,
   tarball: {
     bytes: 179_145_956,
     /** As the npm registry publishes it: SHA-512, base64. */

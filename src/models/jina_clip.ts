@@ -12,6 +12,7 @@
 import { z } from "zod";
 import {
   add,
+  affine,
   attention,
   cast,
   type CompiledGraph,
@@ -299,8 +300,12 @@ function project(
   to: number,
   { config: { adapter }, compute }: Tower,
 ): Value {
-  const weight = parameters.get(`${name}.weight`, [to, from], compute);
-  const projected = linear(x, weight, parameters.get(`${name}.bias`, [to], compute));
+  const projected = affine(
+    x,
+    parameters.get(`${name}.weight`, [to, from], compute),
+    parameters.get(`${name}.bias`, [to], compute),
+    { width: from, shape: [1, -1, to] },
+  );
   if (adapter === undefined) return projected;
   const { count, rank } = adapter;
   const down = parameters.get(`${name}.lora_A`, [count, rank, from], compute);

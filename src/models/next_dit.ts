@@ -14,6 +14,7 @@ import {
   add,
   addRmsNorm,
   addScalar,
+  affine,
   attention,
   cast,
   type CompiledGraph,
@@ -328,10 +329,11 @@ function buildText(
     width: cap_feat_dim,
     shape: [1, -1, cap_feat_dim],
   });
-  const caption = linear(
+  const caption = affine(
     normalised,
     embedder.get("1.weight", [dim, cap_feat_dim], compute),
     embedder.get("1.bias", [dim], compute),
+    { width: cap_feat_dim, shape: [1, -1, dim] },
   );
   const refiner = names("context_refiner", 0, config.n_refiner_layers).map((name) => {
     const scope = parameters.scope(name);
@@ -343,7 +345,7 @@ function buildText(
   if (clip_text_dim === undefined) return;
   const pooledFeatures = graph.input("pooled_features", INTERFACE_TYPE, [1, clip_text_dim]);
   const projection = parameters.scope("clip_text_pooled_proj");
-  const pooled = linear(
+  const pooled = affine(
     rmsNorm(
       cast(pooledFeatures, compute),
       projection.get("0.weight", [clip_text_dim], compute),
@@ -351,6 +353,7 @@ function buildText(
     ),
     projection.get("1.weight", [clip_text_dim, clip_text_dim], compute),
     projection.get("1.bias", [clip_text_dim], compute),
+    { width: clip_text_dim, shape: [1, clip_text_dim] },
   );
   graph.output("pooled", cast(pooled, INTERFACE_TYPE), [1, clip_text_dim]);
 }
@@ -412,10 +415,11 @@ function embedLatents(
     [0, -1, patchFeatures],
   );
   const embedder = parameters.scope("x_embedder");
-  return linear(
+  return affine(
     cast(patches, compute),
     embedder.get("weight", [dim, patchFeatures], compute),
     embedder.get("bias", [dim], compute),
+    { width: patchFeatures, shape: [1, -1, dim] },
   );
 }
 
@@ -433,17 +437,19 @@ function buildFinalLayer(
   // It works token by token, so the caption's tokens can go before it.
   const image = slice(x, captionLength, END, 1);
   const final = parameters.scope("final_layer");
-  const finalScale = linear(
+  const finalScale = affine(
     condition,
     final.get("adaLN_modulation.1.weight", [dim, conditionDim(config)], compute),
     final.get("adaLN_modulation.1.bias", [dim], compute),
+    { width: conditionDim(config), shape: [1, dim] },
   );
   const weight = reshape(addScalar(finalScale, 1), [dim]);
   const patchFeatures = patch_size ** 2 * in_channels;
-  const output = linear(
+  const output = affine(
     layerNorm(image, weight, undefined, FINAL_LAYER_NORM_EPS),
     final.get("linear.weight", [patchFeatures, dim], compute),
     final.get("linear.bias", [patchFeatures], compute),
+    { width: dim, shape: [1, -1, patchFeatures] },
   );
   const grid = reshape(cast(output, INTERFACE_TYPE), patchGrid);
   const velocity = depthToSpace(transpose(grid, [0, 3, 1, 2]), patch_size);
@@ -468,25 +474,28 @@ function buildCondition(
   const sinusoid = cast(concat([cosine(angles), sine(angles)], -1), compute);
 
   const mlp = parameters.scope("t_embedder.mlp");
-  const hidden = linear(
+  const hidden = affine(
     sinusoid,
     mlp.get("0.weight", [width, TIMESTEP_SINUSOID_DIM], compute),
     mlp.get("0.bias", [width], compute),
+    { width: TIMESTEP_SINUSOID_DIM, shape: [1, width] },
   );
-  const embedded = linear(
+  const embedded = affine(
     silu(hidden),
     mlp.get("2.weight", [width, width], compute),
     mlp.get("2.bias", [width], compute),
+    { width, shape: [1, width] },
   );
   const { clip_text_dim } = config;
   if (clip_text_dim === undefined) return embedded;
 
   const pooled = graph.input("pooled", INTERFACE_TYPE, [1, clip_text_dim]);
   const joint = concat([embedded, cast(pooled, compute)], -1);
-  return linear(
+  return affine(
     silu(joint),
     parameters.get("time_text_embed.1.weight", [width, width + clip_text_dim], compute),
     parameters.get("time_text_embed.1.bias", [width], compute),
+    { width: width + clip_text_dim, shape: [1, width] },
   );
 }
 

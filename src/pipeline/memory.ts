@@ -13,6 +13,9 @@
 import type { Device, Dtype } from "../onnx/mod.ts";
 import type { Role } from "./checkpoint.ts";
 
+/** The decoders, by the names of diffusers. */
+export type DecoderKind = "AutoencoderTiny" | "AutoencoderKL";
+
 /** What a part's memory depends on. */
 export interface PartShape {
   /** Values of the weights that the graphs use, those of quantised matrices aside. */
@@ -23,8 +26,8 @@ export interface PartShape {
   readonly needsClip?: boolean;
   /** Of a part that works on tokens. */
   readonly sequence?: { readonly tokens: number; readonly width: number; readonly heads: number };
-  /** Of the decoder: channels of its widest map of the picture's size. */
-  readonly picture?: { readonly channels: number };
+  /** Of the decoder: its kind, and the channels of its widest map of the picture's size. */
+  readonly picture?: { readonly kind: DecoderKind; readonly channels: number };
   /** Of the transformer: the side, in latents, of what it was trained for. */
   readonly sampleSize?: number;
   /** Of the decoder: pixels along a side for each latent. */
@@ -63,6 +66,12 @@ interface Rule {
   readonly valuesPerTokenWidth: number;
   /** Whether the scores of all heads are held, tokens × tokens each. */
   readonly holdsScores: boolean;
+  /** What each part that works on tokens takes besides, whatever its size; bytes. */
+  readonly sessions: number;
+  /** How many of its widest maps each kind of decoder holds at once. */
+  readonly decoderMaps: Readonly<Record<DecoderKind, number>>;
+  /** Whether parts that are loaded keep the workspace of their last run. */
+  readonly keepsWorkspace: boolean;
   /** The runtime's own libraries, kernels and contexts; bytes. */
   readonly runtime: number;
 }
@@ -70,22 +79,36 @@ interface Rule {
 /**
  * CPU: float32. The published transformer's blocks at 1280 and 512 tokens took 16.2 and 16.5 values
  * for each token and unit of width besides the scores of 24 heads; at 4352 tokens the rule gives
- * 2.5 GB and 2.1 GB were taken. The runtime without any weights took 0.1 GB.
+ * 2.5 GB and 2.1 GB were taken. The runtime without any weights took 0.1 GB. Both decoders hold four
+ * of their widest maps: FLUX's (256 channels) took 4.6 GB at 1024 × 1024 pixels and TAEF1 (64
+ * channels) 4.4 GB at 2048 × 2048.
  *
- * CUDA: 16-bit types. 36 blocks of 6.3 GB at 4352 tokens took 7.8 GB on an H100. Of the 1.5 GB
- * between them, 0.5 GB is assumed to be the context with cuBLAS and cuDNN, and the rest, 50 values
- * for each token and unit of width, to be workspace; only their sum was measured.
+ * CUDA: 16-bit types, on an H100 by nvidia-smi. The context with cuBLAS and cuDNN takes 547 MiB. The
+ * transformer, 7.0 GB of weights, took 9.4 GB at 4352 tokens and 10.5 GB at 9472: its memory grows
+ * with the tokens and not with their square. All parts together, AutoencoderTiny among them, took
+ * 19.0 GB, since each keeps its own arena. FLUX's decoder alone took 7.5 GB, as arenas grow by
+ * doubling.
  */
 const RULES: Readonly<Record<Device, Rule>> = {
-  cpu: { bytesPerValue: 4, valuesPerTokenWidth: 16.5, holdsScores: true, runtime: 0.15e9 },
-  cuda: { bytesPerValue: 2, valuesPerTokenWidth: 50, holdsScores: false, runtime: 0.5e9 },
+  cpu: {
+    bytesPerValue: 4,
+    valuesPerTokenWidth: 16.5,
+    holdsScores: true,
+    sessions: 0,
+    decoderMaps: { AutoencoderTiny: 4, AutoencoderKL: 4 },
+    keepsWorkspace: false,
+    runtime: 0.15e9,
+  },
+  cuda: {
+    bytesPerValue: 2,
+    valuesPerTokenWidth: 46.6,
+    holdsScores: false,
+    sessions: 0.92e9,
+    decoderMaps: { AutoencoderTiny: 4, AutoencoderKL: 12.7 },
+    keepsWorkspace: true,
+    runtime: 0.574e9,
+  },
 };
-/**
- * Both decoders hold four of their widest maps, and are taken to do so on CUDA too: on a CPU, FLUX's (256 channels) took 4.6 GB at
- * 1024 × 1024 pixels and TAEF1 (64 channels) 4.4 GB at 2048 × 2048.
- */
-const DECODER_MAPS = 4;
-
 const BYTES_OF_FLOAT32 = 4;
 
 /** The memory that a model needs for one picture of a given size. */
@@ -95,27 +118,36 @@ export function estimateMemory(
   pictureSize: number,
   dtype: Dtype | "auto" = "auto",
 ): MemoryEstimate {
-  const { valuesPerTokenWidth, holdsScores, runtime, ...rule } = RULES[device];
+  const { runtime, ...rule } = RULES[device];
   const bytesPerValue = dtype === "float32" ? BYTES_OF_FLOAT32 : rule.bytesPerValue;
   const sized = parts.map(({ role, deviceParameters, quantizedBytes = 0, sequence, picture }) => {
     let values = 0;
+    let sessions = 0;
     if (sequence !== undefined) {
       const { tokens, width, heads } = sequence;
-      values += tokens * width * valuesPerTokenWidth + (holdsScores ? heads * tokens ** 2 : 0);
+      values += tokens * width * rule.valuesPerTokenWidth;
+      if (rule.holdsScores) values += heads * tokens ** 2;
+      sessions = rule.sessions;
     }
-    if (picture !== undefined) values += pictureSize ** 2 * picture.channels * DECODER_MAPS;
+    if (picture !== undefined) {
+      values += pictureSize ** 2 * picture.channels * rule.decoderMaps[picture.kind];
+    }
     return {
       role,
       weights: deviceParameters * bytesPerValue + quantizedBytes,
-      workspace: values * bytesPerValue,
+      workspace: values * bytesPerValue + sessions,
     };
   });
   const allWeights = sized.reduce((sum, { weights }) => sum + weights, 0);
+  const workspaces = sized.map(({ workspace }) => workspace);
+  const allWorkspace = rule.keepsWorkspace
+    ? workspaces.reduce((sum, workspace) => sum + workspace, 0)
+    : Math.max(0, ...workspaces);
   return {
     device,
     pictureSize,
     peak: {
-      none: runtime + allWeights + Math.max(0, ...sized.map(({ workspace }) => workspace)),
+      none: runtime + allWeights + allWorkspace,
       model: runtime + Math.max(0, ...sized.map((part) => part.weights + part.workspace)),
       sequential: runtime + Math.max(
         0,
@@ -172,6 +204,6 @@ export const PUBLISHED_PARTS: readonly PublishedPart[] = ([
     role: "vae",
     parameters: 83_819_683,
     deviceParameters: 49_545_475,
-    picture: { channels: 256 },
+    picture: { kind: "AutoencoderKL", channels: 256 },
   },
 ] as const).map((part) => ({ ...part, bytes: part.parameters * BYTES_OF_PUBLISHED }));

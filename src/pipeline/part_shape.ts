@@ -74,7 +74,7 @@ export function partShape(
       return {
         ...onDevice(weights, (name) => !/(^|[._])encoder\./.test(name)),
         pixelsPerLatent: pixelsPerLatent(config),
-        picture: { channels: widestAtFullSize(config) },
+        picture: { kind: config._class_name, channels: widestAtFullSize(config) },
       };
     }
   }

@@ -30,9 +30,7 @@ export type Obstacle =
   }
   | { readonly code: "provider-missing" }
   | { readonly code: "libraries-missing"; readonly names: readonly string[] }
-  | { readonly code: "libraries-elsewhere"; readonly paths: readonly string[] }
-  /** Nothing: it would work, but has to be asked for. */
-  | { readonly code: "not-automatic" };
+  | { readonly code: "libraries-elsewhere"; readonly paths: readonly string[] };
 
 /** Which execution provider `device: "auto"` takes. */
 export interface ProviderChoice {
@@ -45,12 +43,10 @@ export interface ProviderChoice {
 export const CUDA_13_DRIVER = 580;
 /** The first GPUs with bfloat16 matrix products, in which graphs for CUDA compute: Ampere. */
 const BFLOAT16_CAPABILITY = 8;
-/** What `"auto"` takes without being asked by name. */
-const AUTOMATIC: readonly Device[] = ["cpu"];
 
 /**
- * Chooses the execution provider for `device: "auto"`: CUDA where nothing stands in the way of it
- * and it is among the automatic ones, else the CPU, with everything that stands in the way.
+ * Foretells which execution provider `device: "auto"` takes: CUDA where nothing stands in the way of
+ * it, else the CPU, with everything that stands in the way.
  *
  * @example
  * ```ts
@@ -62,15 +58,9 @@ const AUTOMATIC: readonly Device[] = ["cpu"];
  * console.log(provider, reasons[0]?.code); // cpu no-gpu
  * ```
  */
-export function chooseProvider(
-  facts: ProviderFacts,
-  automatic: readonly Device[] = AUTOMATIC,
-): ProviderChoice {
+export function chooseProvider(facts: ProviderFacts): ProviderChoice {
   const reasons = cudaObstacles(facts);
-  if (reasons.length > 0) return { provider: "cpu", reasons };
-  return automatic.includes("cuda")
-    ? { provider: "cuda", reasons: [] }
-    : { provider: "cpu", reasons: [{ code: "not-automatic" }] };
+  return { provider: reasons.length === 0 ? "cuda" : "cpu", reasons };
 }
 
 function cudaObstacles({ machine, gpu, cuda }: ProviderFacts): Obstacle[] {

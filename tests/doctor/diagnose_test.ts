@@ -106,19 +106,19 @@ Deno.test("libraries that pip brought are there, but the loader must be told", a
     `export LD_LIBRARY_PATH=${folder}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}`,
   );
   const told = await examine({ files, commands: GOOD_DRIVER(), env: { LD_LIBRARY_PATH: folder } });
-  assert.deepEqual(reasons(told), ["not-automatic"]);
+  assert.deepEqual(reasons(told), []);
 });
 
-Deno.test("where all is well, CUDA is taken as soon as it is among the automatic ones", async () => {
+Deno.test("where all is well, CUDA is taken", async () => {
   const facts = await factsOf({ files: WELL, commands: GOOD_DRIVER() });
   const given = { machine: facts.machine, gpu: facts.gpu, cuda: facts.binding.cuda };
-  assert.deepEqual(chooseProvider(given, ["cpu", "cuda"]), { provider: "cuda", reasons: [] });
-  assert.deepEqual(chooseProvider(given, ["cpu"]).reasons, [{ code: "not-automatic" }]);
+  assert.deepEqual(chooseProvider(given), { provider: "cuda", reasons: [] });
 });
 
 for (
   const [gpu, size, offload] of [
-    [GPU_8, "8 GB", null],
+    [{ ...GPU_8, total: 4096, free: 3600 }, "4 GB", null],
+    [GPU_8, "8 GB", "sequential"],
     [GPU_12, "12 GB", "model"],
     [GPU_24, "24 GB", "none"],
     [H100, "80 GB", "none"],
@@ -207,7 +207,8 @@ Deno.test("on WSL, drivers belong in Windows", async () => {
 Deno.test("of two GPUs the first is used, and a freer second one is pointed out", async () => {
   const commands = nvidiaSmi("580.95.05", "13.0", [GPU_8, H100]);
   const diagnosis = await examine({ files: WELL, commands, model: PUBLISHED });
-  assert.equal(diagnosis.fits.find(({ estimate }) => estimate.device === "cuda")?.offload, null);
+  const onCuda = diagnosis.fits.find(({ estimate }) => estimate.device === "cuda");
+  assert.equal(onCuda?.offload, "sequential");
   assert.equal(
     find(diagnosis, "larger-gpu-idle")?.fix,
     "export CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=1",
@@ -233,7 +234,7 @@ const meminfo = (gibibytes: number, available: number) => ({
 });
 
 Deno.test("too little memory for the published model: the demo model is left", async () => {
-  const files = { ...UBUNTU, ...meminfo(8, 7) };
+  const files = { ...UBUNTU, ...meminfo(4, 3) };
   const diagnosis = await examine({
     files,
     model: PUBLISHED,

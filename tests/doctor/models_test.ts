@@ -46,7 +46,7 @@ Deno.test("the demo model's parts are read from their headers and configurations
     ],
   );
   assert.deepEqual(part(model, "transformer").sequence, { tokens: 512, width: 320, heads: 10 });
-  assert.deepEqual(part(model, "vae").picture, { channels: 64 });
+  assert.deepEqual(part(model, "vae").picture, { kind: "AutoencoderTiny", channels: 64 });
 });
 
 Deno.test("embedding tables, Gemma's last layer and the VAE's encoder stay off the device", async () => {
@@ -67,7 +67,7 @@ Deno.test("an AutoencoderKL's widest map is that before its last narrowing", asy
   await Deno.symlink(join(DEMO, "vae-kl"), vae);
   const model = await readModel(temporary.folder);
   assert.equal(model.isDemo, false);
-  assert.deepEqual(part(model, "vae").picture, { channels: 112 });
+  assert.deepEqual(part(model, "vae").picture, { kind: "AutoencoderKL", channels: 112 });
 });
 
 Deno.test("of half a model, what is there is read and what is not is named", async () => {

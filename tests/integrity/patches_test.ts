@@ -79,6 +79,13 @@ Deno.test("every patch is described in patches/README.md, with what it changes",
   }
 });
 
+Deno.test("every patch has a test of its own", async () => {
+  for (const { name } of await readPatches(join(ROOT, "patches"))) {
+    const test = join(ROOT, "tests/integrity", name.replace(/\.patch$/, "_test.ts"));
+    assert.match(await Deno.readTextFile(test), /Deno\.test\("without the patch, /, name);
+  }
+});
+
 Deno.test("a second run changes nothing, not even the files' inodes", async () => {
   await using folder = await temporaryFolder();
   await layCommon(folder.path);

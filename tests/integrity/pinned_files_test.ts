@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { basename, join } from "node:path";
 import configuration from "../../deno.json" with { type: "json" };
 import {
+  BASE_IMAGES,
   CUDA_PROVIDER,
   installPinnedFiles,
   type NamedStream,
@@ -12,7 +13,8 @@ import {
   readTarball,
   standingOf,
 } from "../../src/integrity/mod.ts";
-import { CUDA_PROVIDER_FILES } from "../../src/runtime/binding.ts";
+import { CUDA_PROVIDER_FILES, readBinding } from "../../src/runtime/binding.ts";
+import { fakeHost } from "../runtime/_fake_host.ts";
 import { temporaryFolder } from "../_folders.ts";
 import { sh } from "./_packages.ts";
 
@@ -133,4 +135,14 @@ Deno.test("the pinned provider is the one that doctor looks for, of the pinned O
     `npm:onnxruntime-node@${CUDA_PROVIDER.onnxruntime}`,
   );
   assert(!Object.values(configuration.imports).some((name) => name.includes("asus4")));
+});
+
+Deno.test("the image has the CUDA and the cuDNN that the provider asks for by name", async () => {
+  const { cuda, cudnn } = CUDA_PROVIDER;
+  assert.match(BASE_IMAGES.cuda.name, new RegExp(`^nvidia/cuda:${cuda}\\..*-cudnn-runtime-`));
+  const binding = await readBinding(fakeHost(), () => Promise.resolve());
+  const names = binding.cuda.libraries.found.map(({ name }) => name);
+  for (const name of [`libcudart.so.${cuda}`, `libcublas.so.${cuda}`, `libcudnn.so.${cudnn}`]) {
+    assert(names.includes(name), name);
+  }
 });

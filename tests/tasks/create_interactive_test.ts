@@ -73,6 +73,7 @@ Deno.test("a broken prompt is shown with its place, and mended in place", () =>
     const path = await saved(terminal, made);
     const { text } = decodePng(await Deno.readFile(new URL(path, ROOT)));
     assert(text["parameters"]!.startsWith("<character_1><n>miku</n></character_1>\n"));
+    await terminal.until(PROMPT);
     terminal.type(CTRL_C);
     assert.equal(await terminal.exit(), 0);
   }));
@@ -109,6 +110,7 @@ Deno.test("a paste without a line end keeps its last line, once Enter ends it", 
     const path = await saved(terminal, made);
     const { text } = decodePng(await Deno.readFile(new URL(path, ROOT)));
     assert.match(text["parameters"]!, /miku[^]*1girl/);
+    await terminal.until(PROMPT);
     terminal.type(CTRL_C);
     assert.equal(await terminal.exit(), 0);
   }));
