@@ -17,10 +17,10 @@ import type {
 const NOT_FOUND = 404;
 /** How a step begins, in Docker's words and in Podman's, which counts stages too. */
 const STEP = /^(?:\[\d+\/\d+\] )?(?:Step|STEP) (\d+)\/(\d+) ?: (.*)$/;
-/** How they tell the image that a step made, and Docker the container that it runs in. */
-const MADE = /^ ?-{2,3}> (?:Running in )?([0-9a-f]{11,64})$/;
-/** What it says of its own, and not a step. */
-const ASIDE = /^(?:Removing intermediate container |Successfully )/;
+/** How they tell the image that a step made. */
+const MADE = /^ ?-{2,3}> ([0-9a-f]{11,64})$/;
+/** What the builder says of its own, and not a step. */
+const ASIDE = /^(?: ---> Running in |Removing intermediate container |Successfully )/;
 /** How often, and how many times in vain, to look for what a cancelled build leaves. */
 const LOOK_MILLISECONDS = 300;
 const QUIET_LOOKS = 3;
