@@ -44,7 +44,7 @@ export interface CudaBenchResult {
 const WARM = 2;
 const PIXELS_PER_LATENT = 8;
 
-/** Runs all of it; about five minutes on an H100. */
+/** Runs all of it; about two minutes on an H100. */
 export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchResult> {
   const { model, modelWithKl, reference, steps, size, caption, log } = options;
   const models = join(model, "models");
