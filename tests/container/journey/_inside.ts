@@ -25,7 +25,19 @@ export async function samePackages({ folder }: Clone): Promise<void> {
   const read = (text: string) =>
     new Map(text.trim().split("\n").map((line) => line.split("  ").reverse() as [string, string]));
   const inside = read(
-    await output("docker", "run", "--rm", "--entrypoint", "sh", IMAGE, "-c", list, "/app"),
+    await output(
+      "docker",
+      "run",
+      "--rm",
+      "--network",
+      "none",
+      "--entrypoint",
+      "sh",
+      IMAGE,
+      "-c",
+      list,
+      "/app",
+    ),
   );
   const here = read(await output("sh", "-c", list, folder));
   assert(inside.size > LEAST_FILES, `${inside.size} files`);
