@@ -25,19 +25,31 @@ ENV PATH=/tools/bin:$PATH
 WORKDIR /app
 COPY packages/ node_modules/
 COPY app/ ./
-# Patches; a look at everything that is pinned; and the sources as JavaScript. Deno's databases beside
-# them differ from run to run, and it does without.
+# Patches, a look at everything that is pinned, and the sources as JavaScript.
 ENV DENO_DIR=/deno NO_COLOR=1
 RUN deno task --quiet install \
   && deno task --quiet verify \
-  && deno cache --quiet --frozen src/mod.ts tasks/*.ts \
-  && find /deno -mindepth 1 -maxdepth 1 ! -name gen -exec rm -r {} +
+  && deno cache --quiet --frozen src/mod.ts tasks/*.ts
+# Deno's databases beside them: there, as Deno complains on a terminal when it cannot make them; and
+# empty, as what is in them differs from run to run.
+RUN mkdir /empty \
+  && DENO_DIR=/elsewhere deno eval "import { DatabaseSync } from 'node:sqlite'; \
+    for (const { name } of Deno.readDirSync('/deno')) { \
+      if (!name.endsWith('_v2')) continue; \
+      const [full, empty] = ['/deno/', '/empty/'].map((path) => new DatabaseSync(path + name)); \
+      const tables = full.prepare('SELECT sql FROM sqlite_master WHERE name NOT LIKE ? ORDER BY name'); \
+      for (const { sql } of tables.all('sqlite%')) empty.exec(sql); \
+      const insert = empty.prepare('INSERT INTO info VALUES (?, ?)'); \
+      for (const { key, value } of full.prepare('SELECT * FROM info ORDER BY key').all()) \
+        insert.run(key, value); \
+    }" \
+  && mv /deno/gen /empty/gen
 
 FROM ${BASE}
 
 COPY --from=prepared /tools/bin/ /usr/local/bin/
 COPY --from=prepared /app/node_modules/ /app/node_modules/
-COPY --from=prepared /deno/ /deno/
+COPY --from=prepared /empty/ /deno/
 COPY app/ /app/
 
 WORKDIR /app

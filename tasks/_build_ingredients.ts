@@ -1,6 +1,6 @@
 /** Gathers what an image holds besides the repository: each file by its checksum. */
 import { createHash } from "node:crypto";
-import { mkdir, rename } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Ingredients, LockedPackage, Variant } from "../src/container/mod.ts";
@@ -175,13 +175,12 @@ async function fetchOne(
   let failure: DownloadError | undefined;
   for (const url of urls) {
     try {
-      await download(url, part, { bytes, integrity }, (received) => {
-        signal.throwIfAborted();
-        onProgress(received);
-      });
+      await download(url, part, { bytes, integrity }, onProgress, signal);
       await rename(part, file);
       return;
     } catch (error) {
+      // Small files begin anew, and large ones go on.
+      if (bytes === undefined) await rm(part, { force: true });
       signal.throwIfAborted();
       if (error instanceof Deno.errors.NotCapable) {
         throw new TaskFailure(texts.noNetPermission(new URL(url).host, file), {});

@@ -33,6 +33,7 @@ const PARTIAL_CONTENT = 206;
  *
  * @param target Holds what has come; whole and proved when this returns.
  * @param onProgress Is told how many bytes are there.
+ * @param signal Ends the download; what has come stays.
  * @throws {DownloadError}
  */
 export async function download(
@@ -40,12 +41,15 @@ export async function download(
   target: string,
   pinned: PinnedDownload,
   onProgress: (bytes: number) => void = () => {},
+  signal?: AbortSignal,
 ): Promise<void> {
-  const before = await receive(url, target, pinned, onProgress);
+  const before = await receive(url, target, pinned, onProgress, signal);
   if (before.found === pinned.integrity) return;
   await rm(target, { force: true });
   // What was there may have been the wrong part.
-  const { found } = before.isContinued ? await receive(url, target, pinned, onProgress) : before;
+  const { found } = before.isContinued
+    ? await receive(url, target, pinned, onProgress, signal)
+    : before;
   if (found === pinned.integrity) return;
   await rm(target, { force: true });
   throw new DownloadError({ code: "other-bytes", found });
@@ -56,6 +60,7 @@ async function receive(
   target: string,
   { bytes, integrity: expected }: PinnedDownload,
   onProgress: (bytes: number) => void,
+  signal: AbortSignal | undefined,
 ): Promise<{ found: string; isContinued: boolean }> {
   const truncate = bytes === undefined;
   using file = await Deno.open(target, { read: true, write: true, create: true, truncate });
@@ -72,7 +77,8 @@ async function receive(
     PATIENCE_MILLISECONDS,
   );
   try {
-    const response = await request(url, size, silence.signal);
+    const ends = signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal]);
+    const response = await request(url, size, ends);
     if (response.status !== PARTIAL_CONTENT) {
       await file.truncate();
       await file.seek(0, Deno.SeekMode.Start);

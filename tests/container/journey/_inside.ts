@@ -121,6 +121,15 @@ export async function narrow({ folder }: Clone): Promise<void> {
   assert.deepEqual(await newSince(before), []);
 }
 
+/** Deno complains on a terminal alone when it cannot write its caches. */
+export async function terminal(): Promise<void> {
+  const prompt = "1girl, solo";
+  const run = ["run", "--rm", "--network", "none", "--read-only", "--env", "NO_COLOR=1"];
+  const piped = await output("docker", ...run, IMAGE, "parse", prompt);
+  const shown = await output("docker", ...run, "--tty", IMAGE, "parse", prompt);
+  assert(shown.replaceAll("\r\n", "\n").startsWith(piped), shown);
+}
+
 /** With the checks an instant apart instead of half an hour. */
 export async function healthCheck(): Promise<void> {
   const options = ["--network", "none", "--read-only", "--health-interval", "1s"];
