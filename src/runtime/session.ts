@@ -3,6 +3,7 @@
  *
  * @module
  */
+import "./_no_telemetry.ts";
 import * as ort from "onnxruntime-node";
 import { NewBieError } from "../errors.ts";
 import type { CompiledGraph, Device } from "../onnx/mod.ts";

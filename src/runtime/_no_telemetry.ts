@@ -1,0 +1,9 @@
+/**
+ * To be imported before ONNX Runtime, whose native library otherwise keeps a store of usage events and
+ * may upload it: Deno's permissions do not reach into native code.
+ */
+try {
+  Deno.env.set("ORT_DISABLE_TELEMETRY", "1");
+} catch {
+  // Without leave to set it, whoever started the program decides.
+}
