@@ -12,8 +12,9 @@ import { ClipModel } from "../src/pipeline/clip_model.ts";
 import { TextEncoder } from "../src/pipeline/text_encoder.ts";
 import { Transformer } from "../src/pipeline/transformer.ts";
 import { VaeDecoder } from "../src/pipeline/vae.ts";
-import { openWeights, readSafetensorsHeader, RowReader } from "../src/safetensors/mod.ts";
-import { type Tensor, tensor } from "../src/tensor.ts";
+import { openWeights, readSafetensorsHeader } from "../src/safetensors/mod.ts";
+import type { Tensor } from "../src/tensor.ts";
+import { readTensor, relativeError } from "./_tensors.ts";
 
 /** What to compare. */
 export interface AccuracyRequest {
@@ -53,8 +54,8 @@ export async function benchAccuracy(request: AccuracyRequest): Promise<Accuracy[
     const name = `${part}.${output}`;
     results.push({
       output: name,
-      ours: relativeError(ours, exact),
-      pytorch: relativeError(rounded, exact),
+      ours: relativeError(ours.data, exact.data),
+      pytorch: relativeError(rounded.data, exact.data),
     });
   };
   const ids = async (name: string) => Int32Array.from((await reference.read(name)).data);
@@ -129,22 +130,8 @@ class Reference {
   async read(name: string): Promise<Tensor> {
     const entry = this.#tensors.get(name);
     if (entry === undefined) throw new TypeError(`The reference has no ${name}.`);
-    const columns = entry.shape.at(-1) ?? 1;
-    const rows = entry.shape.reduce((product, extent) => product * extent, 1) / columns;
-    await using reader = await RowReader.open({ ...entry, shape: [rows, columns] });
-    const data = await reader.read(Array.from({ length: rows }, (_, row) => row));
-    return tensor(data, entry.shape);
+    return await readTensor(entry);
   }
-}
-
-function relativeError(actual: Tensor, expected: Tensor): number {
-  let difference = 0;
-  let norm = 0;
-  expected.data.forEach((value, index) => {
-    difference += (actual.data[index]! - value) ** 2;
-    norm += value ** 2;
-  });
-  return Math.sqrt(difference / norm);
 }
 
 if (import.meta.main) {

@@ -3,11 +3,11 @@
  * the memory of each way to hold the weights. Each measurement is a process of its own.
  */
 import { join } from "node:path";
-import { NewBieError } from "../src/errors.ts";
 import type { Accuracy } from "./accuracy.ts";
 import type { ForwardResult } from "./forward.ts";
 import { GpuMemory } from "./gpu_memory.ts";
 import type { PictureRequest, PictureResult } from "./picture.ts";
+import { inProcess } from "./_process.ts";
 import { median } from "./_statistics.ts";
 
 /** What the GPU benchmark needs. */
@@ -96,14 +96,6 @@ async function measured(request: PictureRequest): Promise<MeasuredPicture> {
   await memory.begin();
   const result = await inProcess<PictureResult>("bench/picture.ts", request);
   return { request, result, peakMemory: memory.peak };
-}
-
-async function inProcess<T>(script: string, request: unknown): Promise<T> {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--cached-only", "--allow-all", script, JSON.stringify(request)],
-  }).output();
-  if (!success) throw new NewBieError(new TextDecoder().decode(stderr));
-  return JSON.parse(new TextDecoder().decode(stdout));
 }
 
 async function gpuName(): Promise<string> {

@@ -5,8 +5,13 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { link, open, rename, rm } from "node:fs/promises";
+import { link, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+
+/** Whether something can be found under a path. */
+export async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(() => true, () => false);
+}
 
 /**
  * Writes a file whole or not at all: the bytes go into a temporary file of the same folder, reach

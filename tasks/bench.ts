@@ -6,9 +6,10 @@ import type { DemoResult } from "../bench/demo.ts";
 import { benchHashing } from "../bench/hashing.ts";
 import { describeMachine } from "../bench/machine.ts";
 import { benchSession } from "../bench/session.ts";
+import { inProcess } from "../bench/_process.ts";
 import { median } from "../bench/_statistics.ts";
 import { writeFileAtomically } from "../src/files.ts";
-import { NewBieError, RequestError } from "../src/mod.ts";
+import { RequestError } from "../src/mod.ts";
 import { Option } from "commander";
 import { run, task, wholeNumber } from "./_task.ts";
 
@@ -144,11 +145,7 @@ async function record(name: string, results: unknown, table: string): Promise<vo
 async function benchDemo(runs: number): Promise<DemoResult> {
   const results: DemoResult[] = [];
   for (let index = 0; index < runs; index++) {
-    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--frozen", "--cached-only", "--allow-all", "bench/demo.ts"],
-    }).output();
-    if (!success) throw new NewBieError(new TextDecoder().decode(stderr));
-    results.push(JSON.parse(new TextDecoder().decode(stdout)));
+    results.push(await inProcess<DemoResult>("bench/demo.ts"));
   }
   const names = Object.keys(results[0]!) as (keyof DemoResult)[];
   return Object.fromEntries(

@@ -1,7 +1,8 @@
 /** Reading what tests/reference made, and comparing with it. */
 import assert from "node:assert/strict";
-import { readSafetensorsHeader, RowReader } from "../src/safetensors/mod.ts";
-import { type Tensor, tensor } from "../src/tensor.ts";
+import { readTensor, relativeError as relativeErrorOf } from "../bench/_tensors.ts";
+import { readSafetensorsHeader } from "../src/safetensors/mod.ts";
+import type { Tensor } from "../src/tensor.ts";
 
 /** The path of a file or folder under tests/fixtures. */
 export function fixture(path: string): string {
@@ -13,11 +14,7 @@ export async function readTensors(path: string): Promise<(name: string) => Tenso
   const { tensors } = await readSafetensorsHeader(path);
   const values = new Map<string, Tensor>();
   for (const [name, entry] of tensors) {
-    const columns = entry.shape.at(-1) ?? 1;
-    const rows = entry.shape.reduce((product, extent) => product * extent, 1) / columns;
-    await using reader = await RowReader.open({ ...entry, shape: [rows, columns] });
-    const data = await reader.read(Array.from({ length: rows }, (_, row) => row));
-    values.set(name, tensor(data, entry.shape));
+    values.set(name, await readTensor(entry));
   }
   return (name) => {
     const value = values.get(name);
@@ -34,13 +31,7 @@ export async function readJson<T>(path: string): Promise<T> {
 /** ‖actual − expected‖ / ‖expected‖. */
 export function relativeError(actual: Tensor, expected: Tensor): number {
   assert.deepEqual([...actual.dims], [...expected.dims]);
-  let difference = 0;
-  let norm = 0;
-  expected.data.forEach((value, index) => {
-    difference += (actual.data[index]! - value) ** 2;
-    norm += value ** 2;
-  });
-  return Math.sqrt(difference / norm);
+  return relativeErrorOf(actual.data, expected.data);
 }
 
 /** Asserts that the relative error stays within a bound; NaN fails. */

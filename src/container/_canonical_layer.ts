@@ -10,6 +10,7 @@ import {
   parentOf,
   WHITEOUT_PREFIX,
 } from "./_layer_tree.ts";
+import { plainFile } from "./_segments.ts";
 import { encodeHeader, END_OF_ARCHIVE, paddingOf, type TarHeader } from "./_tar_format.ts";
 
 /** What engines put into containers while they build, and replace when an image runs. */
@@ -76,7 +77,7 @@ export async function writeCanonicalLayer(
   const firstPaths = new Map<Inode, string>();
   for (const { path, inode } of entries) {
     if (inode === undefined) {
-      await output.write(encodeHeader(markerOf(path, mtime)));
+      await output.write(encodeHeader(plainFile(path, 0, mtime, 0)));
       continue;
     }
     const first = firstPaths.get(inode);
@@ -174,21 +175,6 @@ function whiteoutOf(path: string): string {
   const folder = parentOf(path);
   const name = path.slice(folder === "" ? 0 : folder.length + 1);
   return `${folder === "" ? "" : `${folder}/`}${WHITEOUT_PREFIX}${name}`;
-}
-
-function markerOf(path: string, mtime: number): TarHeader {
-  return {
-    path,
-    type: "file",
-    size: 0,
-    mode: 0,
-    uid: 0,
-    gid: 0,
-    mtime,
-    target: "",
-    device: [0, 0],
-    attributes: new Map(),
-  };
 }
 
 async function copy(

@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { dirname, join, posix, resolve } from "node:path";
 import { z } from "zod";
 import { RequestError } from "../errors.ts";
-import { writeFileAtomically } from "../files.ts";
+import { exists, writeFileAtomically } from "../files.ts";
 import { CHECKSUM_LIST } from "../integrity/checksum_list.ts";
 import { hashOutcome } from "../integrity/hash_file.ts";
 import { bundleReadme } from "./_bundle_readme.ts";
@@ -454,8 +454,4 @@ async function readJson(path: string): Promise<unknown> {
   } catch {
     return undefined;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(() => true, () => false);
 }

@@ -1,5 +1,6 @@
 import { basename, join, resolve } from "node:path";
 import { explainError } from "../errors.ts";
+import { exists } from "../files.ts";
 import type { Language } from "../language.ts";
 import {
   type CheckpointFiles,
@@ -163,8 +164,4 @@ async function readPart(
   } catch (error) {
     return { role, path, problem: explainError(error, language) };
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

@@ -425,12 +425,12 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * pipeline afterwards.
    */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const part of this.#components()) await part[Symbol.asyncDispose]();
+    for (const part of Object.values(this.#components)) await part?.[Symbol.asyncDispose]();
   }
 
-  #components(): Component<AsyncDisposable>[] {
+  get #components() {
     const { textEncoder, clip, transformer, vae } = this.#parts;
-    return [textEncoder, ...(clip === undefined ? [] : [clip.model]), transformer, vae];
+    return { textEncoder, clipModel: clip?.model, transformer, vae };
   }
 
   async #loadSessions(): Promise<void> {
@@ -451,14 +451,13 @@ export class NewBieImagePipeline implements AsyncDisposable {
    *   that the pipeline can be used again, for a smaller picture.
    */
   async #use<R extends Role, T>(role: R, work: (part: PartOf[R]) => Promise<T>): Promise<T> {
-    const { textEncoder, clip, transformer, vae, parts, offload } = this.#parts;
-    const components = { textEncoder, clipModel: clip?.model, transformer, vae };
-    const component = components[role] as Component<PartOf[R]>;
+    const component = this.#components[role] as Component<PartOf[R]>;
     try {
       return await component.use(work);
     } catch (cause) {
       if (!(cause instanceof OutOfMemoryError)) throw cause;
       await component.free();
+      const { parts, offload } = this.#parts;
       const { peak } = estimateMemory(parts, this.device, pictureSize(parts), this.dtype);
       throw new DeviceMemoryError(role, this.device, offload, peak, { cause });
     }

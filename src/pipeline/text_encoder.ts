@@ -4,11 +4,10 @@
  * @module
  */
 import { type Gemma3Config, type Gemma3Graphs, gemma3RopeTables } from "../models/gemma3.ts";
-import { SessionChain } from "../runtime/session_chain.ts";
+import { SessionChain, type SessionChainOptions } from "../runtime/session_chain.ts";
 import { RowReader } from "../safetensors/mod.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { expectFinite } from "./non_finite_error.ts";
-import type { HoldOptions } from "./transformer.ts";
 
 /** Gemma 3, ready to run, with its embedding table open. */
 export class TextEncoder implements AsyncDisposable {
@@ -33,7 +32,7 @@ export class TextEncoder implements AsyncDisposable {
   static async create(
     config: Gemma3Config,
     { graphs, embeddings }: Gemma3Graphs,
-    options: HoldOptions,
+    options: SessionChainOptions,
   ): Promise<TextEncoder> {
     await using stack = new AsyncDisposableStack();
     const reader = stack.use(await RowReader.open(embeddings));

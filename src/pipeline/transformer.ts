@@ -6,9 +6,8 @@
  */
 import { RequestError } from "../errors.ts";
 import { type NextDiTConfig, type NextDiTGraphs, nextDiTRopeTables } from "../models/next_dit.ts";
-import type { Device } from "../onnx/mod.ts";
 import { type Feeds, integers } from "../runtime/session.ts";
-import { SessionChain } from "../runtime/session_chain.ts";
+import { SessionChain, type SessionChainOptions } from "../runtime/session_chain.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { expectDims } from "./_expect_tensor.ts";
 import { expectFinite } from "./non_finite_error.ts";
@@ -24,13 +23,6 @@ export interface Conditioning {
 type RopeTables = ReturnType<typeof nextDiTRopeTables>;
 /** Tables of so many captions and sizes are kept: a few megabytes. */
 const ROPE_CACHE_SIZE = 4;
-
-/** How a model's graphs are to be held. */
-export interface HoldOptions {
-  readonly device: Device;
-  /** Whether the weights stay on the device; otherwise one graph at a time does. */
-  readonly resident: boolean;
-}
 
 /** NextDiT, ready to run. */
 export class Transformer implements AsyncDisposable {
@@ -56,7 +48,7 @@ export class Transformer implements AsyncDisposable {
   static async create(
     config: NextDiTConfig,
     graphs: NextDiTGraphs,
-    options: HoldOptions,
+    options: SessionChainOptions,
   ): Promise<Transformer> {
     await using stack = new AsyncDisposableStack();
     const text = stack.use(await SessionChain.create([graphs.text], options));

@@ -48,10 +48,10 @@ export class VaeDecoder implements AsyncDisposable {
   /** Pixels along a side of the picture for each of the latents. */
   readonly scaleFactor: number;
   readonly #device: Device;
-  readonly #fallback: VaeFallback | undefined;
+  /** Until it has been used. */
+  #fallback: VaeFallback | undefined;
   #graphs: DecoderGraphs;
   #whole: Session;
-  #isExact = false;
 
   private constructor(
     config: VaeConfig,
@@ -126,10 +126,11 @@ export class VaeDecoder implements AsyncDisposable {
 
   /** Goes over to float32; false where that has been done, or is what it always was. */
   async #makeExact(): Promise<boolean> {
-    if (this.#fallback === undefined || this.#isExact) return false;
-    this.#isExact = true;
-    this.#fallback.log("The VAE overflows in float16; it decodes in float32 from now on.");
-    const graphs = this.#fallback.exactGraphs();
+    const fallback = this.#fallback;
+    if (fallback === undefined) return false;
+    this.#fallback = undefined;
+    fallback.log("The VAE overflows in float16; it decodes in float32 from now on.");
+    const graphs = fallback.exactGraphs();
     await this.#whole[Symbol.asyncDispose]();
     this.#whole = await Session.create(graphs.whole, { device: this.#device, mayUseCpu: true });
     this.#graphs = graphs;

@@ -54,14 +54,10 @@ export async function readBinding(
   host: Host,
   probe: () => Promise<void> = probeBinding,
 ): Promise<BindingFacts> {
-  const { os, arch } = host.system();
-  const folder = posix.join(PACKAGE, "bin/napi-v6", os, NODE_ARCH[arch] ?? arch);
+  const folder = bindingFolder(host.system());
   const manifest = await host.readText(posix.join(PACKAGE, "package.json"));
   const version = manifest === undefined ? undefined : versionOf(manifest);
   const failure = await probe().then(() => undefined, (error) => String(error?.message ?? error));
-  const present = await Promise.all(
-    CUDA_PROVIDER_FILES.map((name) => host.exists(posix.join(folder, name))),
-  );
   const provider = posix.join(folder, CUDA_PROVIDER_FILES[0]);
   const listed = await neededLibraries((offset, length) => host.readAt(provider, offset, length));
   const needed = listed?.filter((name) => !RUNTIME_LIBRARIES.test(name)) ?? CUDA_LIBRARIES;
@@ -70,8 +66,21 @@ export async function readBinding(
     ...(version === undefined ? {} : { version }),
     folder,
     ...(failure === undefined ? {} : { failure }),
-    cuda: { provider: present.every(Boolean), libraries },
+    cuda: { provider: await hasCudaProvider(host, folder), libraries },
   };
+}
+
+/** Where the libraries for a system lie. */
+export function bindingFolder(
+  { os, arch }: { readonly os: string; readonly arch: string },
+): string {
+  return posix.join(PACKAGE, "bin/napi-v6", os, NODE_ARCH[arch] ?? arch);
+}
+
+/** Whether both of the CUDA provider's libraries lie beside the binding. */
+export async function hasCudaProvider(host: Host, folder: string): Promise<boolean> {
+  const files = CUDA_PROVIDER_FILES.map((name) => host.exists(posix.join(folder, name)));
+  return (await Promise.all(files)).every(Boolean);
 }
 
 /** @throws {Error} When the binding does not load, or does not add one and one. */

@@ -3,13 +3,11 @@
  *
  * @module
  */
-import { posix } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Texts } from "../language.ts";
 import { cast, type Device, Graph, INTERFACE_TYPE, linear } from "../onnx/mod.ts";
 import { tensor } from "../tensor.ts";
-import { CUDA_PROVIDER_FILES } from "./binding.ts";
-import { readGpus } from "./gpus.ts";
+import { bindingFolder, hasCudaProvider } from "./binding.ts";
+import { listGpus } from "./gpus.ts";
 import { type Host, localHost } from "./host.ts";
 import { Session } from "./session.ts";
 
@@ -23,10 +21,6 @@ export interface DeviceChoice {
   /** Bytes of the GPU's memory that are free, where nvidia-smi says it. */
   readonly memoryFree?: number;
 }
-
-const BINDINGS = fileURLToPath(
-  new URL("../../node_modules/onnxruntime-node/bin/napi-v6/linux/x64", import.meta.url),
-);
 
 /**
  * Takes CUDA when a product in bfloat16 runs on it, else the CPU; takes as long as CUDA needs to
@@ -46,10 +40,8 @@ export async function chooseDevice(
       `CUDA 需要 x86_64 上的 Linux，而这里是 ${arch} 上的 ${os}`,
     );
   }
-  const files = CUDA_PROVIDER_FILES.map((name) => host.exists(posix.join(BINDINGS, name)));
-  const hasProvider = (await Promise.all(files)).every(Boolean);
   const memory = await gpuMemory(host);
-  if (!hasProvider) {
+  if (!await hasCudaProvider(host, bindingFolder({ os, arch }))) {
     return memory.gpu === undefined ? onCpu("no NVIDIA GPU was found", "未找到 NVIDIA GPU") : onCpu(
       `ONNX Runtime's CUDA provider for the ${memory.gpu} is not installed: ` +
         "deno task install:cuda",
@@ -69,7 +61,7 @@ export async function chooseDevice(
 export async function gpuMemory(
   host: Host = localHost(),
 ): Promise<Pick<DeviceChoice, "gpu" | "memoryFree">> {
-  const { gpus: [first] } = await readGpus(host);
+  const [first] = await listGpus(host);
   if (first === undefined) return {};
   const { name, memoryFree } = first;
   return { gpu: name, ...(memoryFree === undefined ? {} : { memoryFree }) };

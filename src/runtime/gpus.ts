@@ -40,7 +40,7 @@ const FIELDS = ["index", "name", "memory.total", "memory.free", "driver_version"
 /** Asks nvidia-smi, and where it does not answer /proc/driver/nvidia and the PCI bus. */
 export async function readGpus(host: Host): Promise<GpuFacts> {
   const pciDevices = await countPciDevices(host);
-  const deviceFiles = await host.exists("/dev/nvidiactl") || await host.exists("/dev/dxg");
+  const deviceFiles = await hasDeviceFiles(host);
   const kernelModule = await host.readText("/proc/driver/nvidia/version");
   const moduleVersion = /Kernel Module(?: for \S+)?\s+(\d+(?:\.\d+)+)/.exec(kernelModule ?? "")
     ?.[1];
@@ -64,6 +64,17 @@ export async function readGpus(host: Host): Promise<GpuFacts> {
     pciDevices,
     deviceFiles,
   };
+}
+
+/** The GPUs alone, without looking for what might keep others from being seen. */
+export async function listGpus(host: Host): Promise<readonly Gpu[]> {
+  const answer = await askNvidiaSmi(host);
+  if (answer?.gpus !== undefined) return answer.gpus;
+  return await hasDeviceFiles(host) ? await gpusOfKernelModule(host) : [];
+}
+
+async function hasDeviceFiles(host: Host): Promise<boolean> {
+  return await host.exists("/dev/nvidiactl") || await host.exists("/dev/dxg");
 }
 
 interface Answer {

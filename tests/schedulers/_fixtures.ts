@@ -1,3 +1,4 @@
+import { relativeError as relativeErrorOf } from "../../bench/_tensors.ts";
 import type { SchedulerName, Velocity } from "../../src/schedulers/mod.ts";
 
 const FOLDER = new URL("../fixtures/schedulers/", import.meta.url);
@@ -22,13 +23,7 @@ function bytes(base64: string): ArrayBuffer {
 /** ‖out − expected‖ / ‖expected‖. */
 export function relativeError(out: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (out.length !== expected.length) return Infinity;
-  let difference = 0;
-  let size = 0;
-  for (let i = 0; i < expected.length; i++) {
-    difference += (out[i]! - expected[i]!) ** 2;
-    size += expected[i]! ** 2;
-  }
-  return Math.sqrt(difference / size);
+  return relativeErrorOf(out, expected);
 }
 
 export interface SamplerRun {
