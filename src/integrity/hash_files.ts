@@ -1,4 +1,5 @@
 import { stat } from "node:fs/promises";
+import { mayStartThread } from "../threads.ts";
 import { type HashOutcome, hashOutcome } from "./hash_file.ts";
 import type { WorkerMessage } from "./_hash_worker.ts";
 
@@ -63,7 +64,7 @@ export async function hashFiles(
     }
   };
   const count = Math.min(wanted, paths.length);
-  if (count <= 1 || !await mayStartThreads()) {
+  if (count <= 1 || !await mayStartThread(WORKER)) {
     await work((path) => hashOutcome(path, { signal, onBytes }));
     return outcomes;
   }
@@ -74,12 +75,6 @@ export async function hashFiles(
     for (const thread of pool) thread.end();
   }
   return outcomes;
-}
-
-/** A thread is a program that is read from its file, which a program may not be allowed to. */
-async function mayStartThreads(): Promise<boolean> {
-  if (WORKER.protocol !== "file:") return false;
-  return (await Deno.permissions.query({ name: "read", path: WORKER })).state === "granted";
 }
 
 /** One worker, which takes one checksum at a time. */

@@ -3,6 +3,7 @@ export class Component<T extends AsyncDisposable> implements AsyncDisposable {
   readonly #load: () => Promise<T>;
   readonly #check: () => Promise<void>;
   readonly #keep: boolean;
+  readonly #thread: Disposable | undefined;
   #value: Promise<T> | undefined;
   #users = 0;
   #disposed = false;
@@ -12,11 +13,18 @@ export class Component<T extends AsyncDisposable> implements AsyncDisposable {
    * @param check Throws when the part's files are no longer what they were: using it then would
    *   draw wrong pictures, or worse.
    * @param keep Whether it stays loaded between uses.
+   * @param thread What the part runs on, which ends with it.
    */
-  constructor(load: () => Promise<T>, check: () => Promise<void>, keep: boolean) {
+  constructor(
+    load: () => Promise<T>,
+    check: () => Promise<void>,
+    keep: boolean,
+    thread?: Disposable,
+  ) {
     this.#load = load;
     this.#check = check;
     this.#keep = keep;
+    this.#thread = thread;
   }
 
   /** Loads the part now, for a component that is kept. */
@@ -62,5 +70,6 @@ export class Component<T extends AsyncDisposable> implements AsyncDisposable {
     // One that failed to load holds nothing, and whoever asked for it knows.
     const loaded = await value?.catch(() => undefined);
     await loaded?.[Symbol.asyncDispose]();
+    if (this.#disposed) this.#thread?.[Symbol.dispose]();
   }
 }

@@ -1,7 +1,13 @@
 import type { DecoderStep } from "../models/decoder_graphs.ts";
 import { CORE_END, CORE_START } from "../models/decoder_graphs.ts";
 import type { Device } from "../onnx/mod.ts";
-import { type Feeds, integers, type IntegerTensor, Session } from "../runtime/session.ts";
+import {
+  type Feeds,
+  integers,
+  type IntegerTensor,
+  type RunningGraph,
+  type SessionHost,
+} from "../runtime/session.ts";
 import { elementCount, type Tensor, tensor } from "../tensor.ts";
 
 /** Rows and columns of a map; the ends are exclusive. */
@@ -29,11 +35,11 @@ export async function decodeInTiles(
   steps: readonly DecoderStep[],
   latents: Tensor,
   tileSize: number,
-  device: Device,
+  { device, host }: { readonly device: Device; readonly host: SessionHost },
 ): Promise<Tensor> {
   const state: State = { maps: new Map([["latents", latents]]), moments: new Map() };
   for (const step of steps) {
-    await using session = await Session.create(step.graph, { device, mayUseCpu: true });
+    await using session = await host.create(step.graph, { device, mayUseCpu: true });
     await runStep(step, session, state, tileSize);
   }
   return state.maps.get("image")!;
@@ -41,7 +47,7 @@ export async function decodeInTiles(
 
 async function runStep(
   step: DecoderStep,
-  session: Session,
+  session: RunningGraph,
   { maps, moments }: State,
   tileSize: number,
 ): Promise<void> {

@@ -9,7 +9,7 @@ import {
   jinaClipRopeTables,
 } from "../models/jina_clip.ts";
 import type { Device } from "../onnx/mod.ts";
-import { Session } from "../runtime/session.ts";
+import { type RunningGraph, Session, type SessionHost } from "../runtime/session.ts";
 import { RowReader } from "../safetensors/mod.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { expectFinite } from "./non_finite_error.ts";
@@ -18,14 +18,14 @@ import { expectFinite } from "./non_finite_error.ts";
 export class ClipModel implements AsyncDisposable {
   readonly config: JinaClipConfig;
   readonly #resources: AsyncDisposableStack;
-  readonly #session: Session;
+  readonly #session: RunningGraph;
   readonly #embeddings: RowReader;
   readonly #adapterRows: RowReader | undefined;
 
   private constructor(
     config: JinaClipConfig,
     resources: AsyncDisposableStack,
-    session: Session,
+    session: RunningGraph,
     embeddings: RowReader,
     adapterRows: RowReader | undefined,
   ) {
@@ -41,11 +41,12 @@ export class ClipModel implements AsyncDisposable {
     config: JinaClipConfig,
     { graph, embeddings, adapterRows }: JinaClipGraph,
     device: Device,
+    host: SessionHost = Session,
   ): Promise<ClipModel> {
     await using stack = new AsyncDisposableStack();
     const table = stack.use(await RowReader.open(embeddings));
     const adapter = adapterRows && stack.use(await RowReader.open(adapterRows));
-    const session = stack.use(await Session.create(graph, { device }));
+    const session = stack.use(await host.create(graph, { device }));
     return new ClipModel(config, stack.move(), session, table, adapter);
   }
 

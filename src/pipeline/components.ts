@@ -14,6 +14,8 @@ import { openWeights, SafetensorsError, type Weights } from "../safetensors/mod.
 import type { PromptEncoder } from "../prompt/mod.ts";
 import { createScheduler, type Scheduler, schedulerFromConfig } from "../schedulers/mod.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
+import type { SessionHost } from "../runtime/session.ts";
+import type { SessionThread } from "../runtime/session_thread.ts";
 import { Component } from "./_component.ts";
 import {
   type CheckpointFiles,
@@ -49,6 +51,8 @@ export interface Components {
   /** What each part's memory depends on. */
   readonly parts: readonly SizedPart[];
   readonly offload: OffloadMode;
+  /** The threads of the parts that have one of their own. */
+  readonly threads: readonly SessionThread[];
 }
 
 /** A part's size. */
@@ -142,9 +146,21 @@ export async function loadComponents(
   if (problems.length > 0) throw new CheckpointError(problems);
 
   // ONNX Runtime is not loaded before a session is made: whoever only checks a checkpoint needs none.
-  const component = <T extends AsyncDisposable>(opened: Opened, load: () => Promise<T>) =>
-    new Component(load, opened.check, offload === "none");
   const { device } = policy;
+  const threads: SessionThread[] = [];
+  const keep = offload === "none";
+  const component = <T extends AsyncDisposable>({ check }: Opened, load: () => Promise<T>) =>
+    new Component(load, check, keep);
+  // On a GPU a thread has little to do but to wait, so that each part can have one. The transformer
+  // stays here: it is asked again and again, and what goes to a thread is copied.
+  const threaded = async <T extends AsyncDisposable>(
+    { check }: Opened,
+    load: (host: SessionHost | undefined) => Promise<T>,
+  ) => {
+    const thread = device === "cpu" ? undefined : await openThread();
+    if (thread !== undefined) threads.push(thread);
+    return new Component(() => load(thread), check, keep, thread);
+  };
   const inSixteenBits = policy.convolution !== "float32";
   const exactPolicy: DtypePolicy = { ...policy, convolution: "float32" };
   const fallback = { exactGraphs: () => compileVae(vaeConfig, vae.weights, exactPolicy), log };
@@ -162,6 +178,7 @@ export async function loadComponents(
     vaeScaleFactor: pixelsPerLatent(vaeConfig),
     parts,
     offload,
+    threads,
     transformer: component(
       dit,
       async () => {
@@ -169,28 +186,33 @@ export async function loadComponents(
         return await Transformer.create(transformerConfig, graphs.transformer!, hold);
       },
     ),
-    textEncoder: component(
-      gemma,
-      async () => {
-        const { TextEncoder } = await import("./text_encoder.ts");
-        return await TextEncoder.create(textEncoderConfig, graphs.textEncoder!, hold);
-      },
-    ),
-    vae: component(vae, async () => {
+    textEncoder: await threaded(gemma, async (host) => {
+      const { TextEncoder } = await import("./text_encoder.ts");
+      return await TextEncoder.create(textEncoderConfig, graphs.textEncoder!, { ...hold, host });
+    }),
+    vae: await threaded(vae, async (host) => {
       const { VaeDecoder } = await import("./vae.ts");
-      const whenTooSmall = inSixteenBits ? fallback : undefined;
-      return await VaeDecoder.create(vaeConfig, graphs.vae!, device, whenTooSmall);
+      return await VaeDecoder.create(vaeConfig, graphs.vae!, device, {
+        fallback: inSixteenBits ? fallback : undefined,
+        host,
+        warmUpSize: keep && host !== undefined ? transformerConfig.sample_size : undefined,
+      });
     }),
     ...(clip === undefined ? {} : {
       clip: {
         tokenizer: clip.tokenizer,
-        model: component(clip, async () => {
+        model: await threaded(clip, async (host) => {
           const { ClipModel } = await import("./clip_model.ts");
-          return await ClipModel.create(clip.config, graphs.clipModel!, device);
+          return await ClipModel.create(clip.config, graphs.clipModel!, device, host);
         }),
       },
     }),
   };
+}
+
+async function openThread(): Promise<SessionThread | undefined> {
+  const { SessionThread } = await import("../runtime/session_thread.ts");
+  return await SessionThread.open();
 }
 
 interface Opened {

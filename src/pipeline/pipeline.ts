@@ -434,10 +434,14 @@ export class NewBieImagePipeline implements AsyncDisposable {
   }
 
   async #loadSessions(): Promise<void> {
+    const load = (role: Role) => this.#use(role, () => Promise.resolve());
+    const others = this.#parts.parts.map(({ role }) => role).filter((it) => it !== "transformer");
     try {
-      await Promise.all(
-        this.#parts.parts.map(({ role }) => this.#use(role, () => Promise.resolve())),
-      );
+      const loading = Promise.all(others.map(load));
+      // The transformer's weights keep this thread busy: before that, the others set to work.
+      const setToWork = Promise.all(this.#parts.threads.map(({ asked }) => asked));
+      await Promise.race([setToWork, loading]);
+      await Promise.all([loading, load("transformer")]);
     } catch (error) {
       await this[Symbol.asyncDispose]();
       throw error;

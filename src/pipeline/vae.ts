@@ -7,8 +7,8 @@ import { RequestError } from "../errors.ts";
 import { pixelsPerLatent, type VaeConfig } from "../models/autoencoder.ts";
 import type { DecoderGraphs } from "../models/decoder_graphs.ts";
 import type { Device } from "../onnx/mod.ts";
-import { Session } from "../runtime/session.ts";
-import { type Tensor, tensor } from "../tensor.ts";
+import { type RunningGraph, Session, type SessionHost } from "../runtime/session.ts";
+import { elementCount, type Tensor, tensor } from "../tensor.ts";
 import { expectFinite, isFiniteTensor } from "./non_finite_error.ts";
 import { decodeInTiles } from "./_tiling.ts";
 
@@ -40,6 +40,20 @@ export interface VaeFallback {
   readonly log: (line: string) => void;
 }
 
+/** How {@linkcode VaeDecoder.create} makes a decoder. */
+export interface VaeOptions {
+  /** Absent where 16 bits are not used. */
+  readonly fallback?: VaeFallback | undefined;
+  /**
+   * Where the graphs are loaded and run.
+   *
+   * @default {Session}
+   */
+  readonly host?: SessionHost | undefined;
+  /** The side, in latents, of the picture for which the fastest kernels are sought at once. */
+  readonly warmUpSize?: number | undefined;
+}
+
 /** An autoencoder's decoder, loaded. */
 export class VaeDecoder implements AsyncDisposable {
   readonly config: VaeConfig;
@@ -48,16 +62,18 @@ export class VaeDecoder implements AsyncDisposable {
   /** Pixels along a side of the picture for each of the latents. */
   readonly scaleFactor: number;
   readonly #device: Device;
+  readonly #host: SessionHost;
   /** Until it has been used. */
   #fallback: VaeFallback | undefined;
   #graphs: DecoderGraphs;
-  #whole: Session;
+  #whole: RunningGraph;
 
   private constructor(
     config: VaeConfig,
     graphs: DecoderGraphs,
     device: Device,
-    whole: Session,
+    whole: RunningGraph,
+    host: SessionHost,
     fallback: VaeFallback | undefined,
   ) {
     this.config = config;
@@ -66,6 +82,7 @@ export class VaeDecoder implements AsyncDisposable {
     this.#graphs = graphs;
     this.#device = device;
     this.#whole = whole;
+    this.#host = host;
     this.#fallback = fallback;
   }
 
@@ -74,10 +91,17 @@ export class VaeDecoder implements AsyncDisposable {
     config: VaeConfig,
     graphs: DecoderGraphs,
     device: Device,
-    fallback?: VaeFallback,
+    { fallback, host = Session, warmUpSize }: VaeOptions = {},
   ): Promise<VaeDecoder> {
-    const whole = await Session.create(graphs.whole, { device, mayUseCpu: true });
-    return new VaeDecoder(config, graphs, device, whole, fallback);
+    const dims = [1, config.latent_channels, warmUpSize ?? 0, warmUpSize ?? 0];
+    const whole = await host.create(graphs.whole, {
+      device,
+      mayUseCpu: true,
+      ...(warmUpSize === undefined
+        ? {}
+        : { warmUp: { latents: tensor(new Float32Array(elementCount(dims)), dims) } }),
+    });
+    return new VaeDecoder(config, graphs, device, whole, host, fallback);
   }
 
   /**
@@ -115,7 +139,10 @@ export class VaeDecoder implements AsyncDisposable {
       const one = tensor(values, [1, this.latentChannels, height, width]);
       const decodeOne = async () =>
         inTiles
-          ? await decodeInTiles(this.#graphs.steps, one, tileSize, this.#device)
+          ? await decodeInTiles(this.#graphs.steps, one, tileSize, {
+            device: this.#device,
+            host: this.#host,
+          })
           : (await this.#whole.run({ latents: one })).image!;
       let picture = await decodeOne();
       if (!isFiniteTensor(picture) && await this.#makeExact()) picture = await decodeOne();
@@ -132,7 +159,10 @@ export class VaeDecoder implements AsyncDisposable {
     fallback.log("The VAE overflows in float16; it decodes in float32 from now on.");
     const graphs = fallback.exactGraphs();
     await this.#whole[Symbol.asyncDispose]();
-    this.#whole = await Session.create(graphs.whole, { device: this.#device, mayUseCpu: true });
+    this.#whole = await this.#host.create(graphs.whole, {
+      device: this.#device,
+      mayUseCpu: true,
+    });
     this.#graphs = graphs;
     return true;
   }

@@ -29,11 +29,14 @@ export class SessionError extends NewBieError {
   override name = "SessionError";
   /** The graph's name. */
   readonly graph: string;
+  /** What ONNX Runtime said. */
+  readonly reason: string;
 
-  constructor(graph: string, doing: string, cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+  constructor(graph: string, doing: Doing, cause: unknown) {
+    const reason = reasonOf(cause);
     super(`ONNX Runtime could not ${doing} the graph ${graph}: ${reason}`, { cause });
     this.graph = graph;
+    this.reason = reason;
   }
 }
 
@@ -46,11 +49,18 @@ export class OutOfMemoryError extends SessionError {
 const OUT_OF_MEMORY =
   /out of memory|failed to allocate memory|ALLOC_FAILED|bad_alloc|bad allocation|CUDA failure 2:/i;
 
-function sessionError(graph: string, doing: string, cause: unknown): SessionError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return OUT_OF_MEMORY.test(reason)
+/** What was asked of ONNX Runtime when it failed. */
+type Doing = "load" | "run";
+
+/** The error for what went wrong: whether memory was short, only the words tell. */
+export function sessionError(graph: string, doing: Doing, cause: unknown): SessionError {
+  return OUT_OF_MEMORY.test(reasonOf(cause))
     ? new OutOfMemoryError(graph, doing, cause)
     : new SessionError(graph, doing, cause);
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 /** Options of {@linkcode Session.create}. */
@@ -63,6 +73,20 @@ export interface SessionOptions {
    * @default {false}
    */
   readonly mayUseCpu?: boolean;
+  /**
+   * Inputs for a run whose result nobody wants: in the first of a size, cuDNN tries out which of its
+   * kernels is the fastest.
+   */
+  readonly warmUp?: Feeds;
+}
+
+/** A graph that runs, wherever that is. */
+export type RunningGraph = Pick<Session, "run"> & AsyncDisposable;
+
+/** Where graphs are loaded and run; {@linkcode Session} itself does both on the thread that asks. */
+export interface SessionHost {
+  /** @throws {SessionError} As {@linkcode Session.create} does. */
+  create(graph: CompiledGraph, options: SessionOptions): Promise<RunningGraph>;
 }
 
 /** A graph ready to run on a device. */
@@ -84,22 +108,31 @@ export class Session implements AsyncDisposable {
    */
   static async create(
     graph: CompiledGraph,
-    { device, mayUseCpu = false }: SessionOptions,
+    { device, mayUseCpu = false, warmUp }: SessionOptions,
   ): Promise<Session> {
     const entries: Record<string, string> = device === "cuda" ? { ...CUDA_ENTRIES } : {};
     if (device === "cuda" && !mayUseCpu) entries.disable_cpu_ep_fallback = "1";
     if (graph.weightFolder !== undefined) {
       entries.model_external_initializers_file_folder_path = graph.weightFolder;
     }
+    let loaded: ort.InferenceSession;
     try {
-      const session = await ort.InferenceSession.create(graph.model, {
+      loaded = await ort.InferenceSession.create(graph.model, {
         executionProviders: [device],
         extra: { session: entries },
         logSeverityLevel: ORT_LOG_ERRORS,
       });
-      return new Session(graph, session);
     } catch (cause) {
       throw sessionError(graph.name, "load", cause);
+    }
+    const session = new Session(graph, loaded);
+    if (warmUp === undefined) return session;
+    try {
+      await session.run(warmUp);
+      return session;
+    } catch (error) {
+      await session[Symbol.asyncDispose]();
+      throw error;
     }
   }
 

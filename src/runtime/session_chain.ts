@@ -1,6 +1,6 @@
 import type { CompiledGraph, Device } from "../onnx/mod.ts";
 import type { Tensor } from "../tensor.ts";
-import { type Feeds, Session } from "./session.ts";
+import { type Feeds, type RunningGraph, Session, type SessionHost } from "./session.ts";
 
 /** An output of this name and ending is the input of this name of the next graph. */
 const HANDED_ON = /_out$/;
@@ -13,6 +13,12 @@ export interface SessionChainOptions {
    * it, so that the weights of one at a time are on the device.
    */
   readonly resident: boolean;
+  /**
+   * Where the graphs are loaded and run.
+   *
+   * @default {Session}
+   */
+  readonly host?: SessionHost | undefined;
 }
 
 /**
@@ -22,17 +28,20 @@ export interface SessionChainOptions {
 export class SessionChain implements AsyncDisposable {
   readonly #graphs: readonly CompiledGraph[];
   readonly #device: Device;
+  readonly #host: SessionHost;
   readonly #resources: AsyncDisposableStack;
-  readonly #loaded: readonly Session[] | undefined;
+  readonly #loaded: readonly RunningGraph[] | undefined;
 
   private constructor(
     graphs: readonly CompiledGraph[],
     device: Device,
+    host: SessionHost,
     resources: AsyncDisposableStack,
-    loaded: readonly Session[] | undefined,
+    loaded: readonly RunningGraph[] | undefined,
   ) {
     this.#graphs = graphs;
     this.#device = device;
+    this.#host = host;
     this.#resources = resources;
     this.#loaded = loaded;
   }
@@ -40,15 +49,15 @@ export class SessionChain implements AsyncDisposable {
   /** @throws {SessionError} When ONNX Runtime cannot load a graph. */
   static async create(
     graphs: readonly CompiledGraph[],
-    { device, resident }: SessionChainOptions,
+    { device, resident, host = Session }: SessionChainOptions,
   ): Promise<SessionChain> {
     await using stack = new AsyncDisposableStack();
-    let loaded: Session[] | undefined;
+    let loaded: RunningGraph[] | undefined;
     if (resident) {
       loaded = [];
-      for (const graph of graphs) loaded.push(stack.use(await Session.create(graph, { device })));
+      for (const graph of graphs) loaded.push(stack.use(await host.create(graph, { device })));
     }
-    return new SessionChain(graphs, device, stack.move(), loaded);
+    return new SessionChain(graphs, device, host, stack.move(), loaded);
   }
 
   /**
@@ -64,7 +73,7 @@ export class SessionChain implements AsyncDisposable {
     let results: Record<string, Tensor>[] = inputs.map(() => ({}));
     for (const [index, graph] of this.#graphs.entries()) {
       const loaded = this.#loaded?.[index];
-      const session = loaded ?? await Session.create(graph, { device: this.#device });
+      const session = loaded ?? await this.#host.create(graph, { device: this.#device });
       try {
         const next: Record<string, Tensor>[] = [];
         for (const [run, feeds] of inputs.entries()) {

@@ -1,0 +1,126 @@
+/**
+ * Sessions on a thread of their own.
+ *
+ * ONNX Runtime's binding loads and runs a graph on the very thread that asks for it, which is busy
+ * until it is done: of two large graphs the second waits for the first, and nothing else happens
+ * meanwhile.
+ *
+ * @module
+ */
+import type { CompiledGraph } from "../onnx/mod.ts";
+import { mayStartThread } from "../threads.ts";
+import {
+  type RunningGraph,
+  type Session,
+  sessionError,
+  type SessionHost,
+  type SessionOptions,
+} from "./session.ts";
+
+/** What the thread is asked; `id` is also the name of a session that is to be loaded. */
+export type SessionRequest =
+  & { readonly id: number }
+  & (
+    | { readonly load: readonly [graph: CompiledGraph, options: SessionOptions] }
+    | { readonly session: number; readonly run: Parameters<Session["run"]> }
+    | { readonly free: number }
+  );
+
+type Outputs = Awaited<ReturnType<Session["run"]>>;
+
+/** What it answers to the request of the same `id`. */
+export interface SessionAnswer {
+  readonly id: number;
+  /** Of a run. */
+  readonly outputs?: Outputs;
+  /** What went wrong. */
+  readonly failure?: string;
+}
+
+/** A request without its number. */
+type Asked = SessionRequest extends infer R ? R extends { id: number } ? Omit<R, "id"> : never
+  : never;
+
+const WORKER = new URL("./_session_worker.ts", import.meta.url);
+
+/**
+ * A thread that loads and runs graphs; it begins with the first. What goes to it is copied, what it
+ * answers is not. Until it is disposed, it keeps the program from ending.
+ */
+export class SessionThread implements SessionHost, Disposable {
+  #worker: Worker | undefined;
+  readonly #waiting = new Map<number, PromiseWithResolvers<SessionAnswer>>();
+  readonly #asked = Promise.withResolvers<void>();
+  #nextId = 0;
+  /** Why the thread does not answer any more. */
+  #ended: string | undefined;
+
+  private constructor() {}
+
+  /** A thread; `undefined` where the program may not have one. */
+  static async open(): Promise<SessionThread | undefined> {
+    return await mayStartThread(WORKER) ? new SessionThread() : undefined;
+  }
+
+  /** Resolves when something was asked of the thread. */
+  get asked(): Promise<void> {
+    return this.#asked.promise;
+  }
+
+  /** @throws {SessionError} As a session of the calling thread does. */
+  async create(graph: CompiledGraph, options: SessionOptions): Promise<RunningGraph> {
+    const session = this.#nextId;
+    const { failure } = await this.#ask({ load: [graph, options] });
+    if (failure !== undefined) throw sessionError(graph.name, "load", failure);
+    let isDisposed = false;
+    return {
+      run: async (...run) => {
+        if (isDisposed) throw sessionError(graph.name, "run", "the session was disposed");
+        const { outputs, failure } = await this.#ask({ session, run });
+        if (outputs === undefined) throw sessionError(graph.name, "run", failure);
+        return outputs;
+      },
+      [Symbol.asyncDispose]: async () => {
+        if (isDisposed) return;
+        isDisposed = true;
+        await this.#ask({ free: session });
+      },
+    };
+  }
+
+  /** Ends the thread; its sessions should have been freed. */
+  [Symbol.dispose](): void {
+    this.#end("the thread was ended");
+  }
+
+  async #ask(request: Asked): Promise<SessionAnswer> {
+    const id = this.#nextId++;
+    if (this.#ended !== undefined) return { id, failure: this.#ended };
+    const answer = Promise.withResolvers<SessionAnswer>();
+    this.#waiting.set(id, answer);
+    this.#worker ??= this.#start();
+    this.#worker.postMessage({ id, ...request });
+    this.#asked.resolve();
+    return await answer.promise;
+  }
+
+  #start(): Worker {
+    const worker = new Worker(WORKER, { type: "module" });
+    worker.onmessage = ({ data }: MessageEvent<SessionAnswer>) => {
+      this.#waiting.get(data.id)?.resolve(data);
+      this.#waiting.delete(data.id);
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#end(event.message);
+    };
+    return worker;
+  }
+
+  #end(failure: string): void {
+    this.#ended = failure;
+    this.#worker?.terminate();
+    for (const [id, { resolve }] of this.#waiting) resolve({ id, failure });
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { compileVae, parseVaeConfig } from "../../src/models/autoencoder.ts";
+import { DTYPE_POLICIES, Graph, INTERFACE_TYPE, matmul } from "../../src/onnx/mod.ts";
+import { VaeDecoder } from "../../src/pipeline/vae.ts";
+import { createGenerator } from "../../src/random/mod.ts";
+import { OutOfMemoryError, SessionError, sessionError } from "../../src/runtime/session.ts";
+import { SessionThread } from "../../src/runtime/session_thread.ts";
+import { openWeights } from "../../src/safetensors/mod.ts";
+import { type Tensor, tensor } from "../../src/tensor.ts";
+import { fixture, readJson } from "../_fixtures.ts";
+
+/** x · x · … of a square matrix, so many times. */
+function powerGraph(products: number) {
+  const graph = new Graph("power");
+  const x = graph.input("x", INTERFACE_TYPE, ["n", "n"]);
+  let power = x;
+  for (let product = 0; product < products; product++) power = matmul(power, x);
+  graph.output("power", power, ["n", "n"]);
+  return graph.compile();
+}
+
+/** A matrix that turns by a quarter: its fourth power is one, its third its transpose. */
+const QUARTER_TURN = tensor(Float32Array.of(0, -1, 1, 0), [2, 2]);
+
+async function openThread(): Promise<SessionThread> {
+  const thread = await SessionThread.open();
+  assert.ok(thread !== undefined);
+  return thread;
+}
+
+/** A run that takes a while. */
+function large(): Tensor {
+  return tensor(new Float32Array(1200 ** 2).fill(1 / 1200), [1200, 1200]);
+}
+
+Deno.test("a graph on a thread computes, again and again, and leaves its inputs alone", async () => {
+  using thread = await openThread();
+  await using third = await thread.create(powerGraph(2), { device: "cpu" });
+  await using fourth = await thread.create(powerGraph(3), {
+    device: "cpu",
+    warmUp: { x: QUARTER_TURN },
+  });
+  for (let run = 0; run < 2; run++) {
+    const transpose = await third.run({ x: QUARTER_TURN });
+    assert.deepEqual([...transpose.power!.data], [0, 1, -1, 0]);
+    const one = await fourth.run({ x: QUARTER_TURN });
+    assert.deepEqual([...one.power!.data], [1, 0, 0, 1]);
+    assert.deepEqual(one.power!.dims, [2, 2]);
+  }
+  assert.deepEqual([...QUARTER_TURN.data], [0, -1, 1, 0]);
+});
+
+Deno.test("the calling thread is free while another runs a graph", async () => {
+  using thread = await openThread();
+  await using session = await thread.create(powerGraph(8), { device: "cpu" });
+  const order: string[] = [];
+  const run = session.run({ x: large() }).then(() => order.push("run"));
+  await new Promise((resolve) => setTimeout(resolve, 0)).then(() => order.push("timer"));
+  await run;
+  assert.deepEqual(order, ["timer", "run"]);
+});
+
+Deno.test("what goes wrong on a thread is the error that it would be here", async () => {
+  using thread = await openThread();
+  const graph = powerGraph(2);
+  await assert.rejects(
+    thread.create({ ...graph, model: new Uint8Array(3) }, { device: "cpu" }),
+    (error) => error instanceof SessionError && /load the graph power: .*proto/.test(error.message),
+  );
+  const session = await thread.create(graph, { device: "cpu" });
+  await assert.rejects(session.run({}), /run the graph power: no x given$/);
+  await session[Symbol.asyncDispose]();
+  await session[Symbol.asyncDispose]();
+  await assert.rejects(session.run({ x: QUARTER_TURN }), /power: the session was disposed$/);
+  const warmUp = { x: tensor(new Float32Array(6), [2, 3]) };
+  await assert.rejects(thread.create(graph, { device: "cpu", warmUp }), SessionError);
+});
+
+Deno.test("a thread that ends answers everybody who waits", async () => {
+  const thread = await openThread();
+  const session = await thread.create(powerGraph(8), { device: "cpu" });
+  const run = session.run({ x: large() });
+  thread[Symbol.dispose]();
+  await assert.rejects(run, /run the graph power: the thread was ended$/);
+  await assert.rejects(session.run({ x: large() }), /the thread was ended$/);
+});
+
+Deno.test({
+  name: "where its program may not be read, there is no thread",
+  permissions: { read: false },
+  fn: async () => assert.equal(await SessionThread.open(), undefined),
+});
+
+Deno.test("whether memory was short is seen from the words alone", () => {
+  const said = "CUDA failure 2: out of memory ; GPU=0";
+  assert.ok(sessionError("power", "run", said) instanceof OutOfMemoryError);
+  assert.ok(sessionError("power", "run", new Error(said)) instanceof OutOfMemoryError);
+  assert.ok(!(sessionError("power", "run", "no such node") instanceof OutOfMemoryError));
+});
+
+Deno.test("a decoder draws the same on a thread of its own, warmed up or not, tiled or not", async () => {
+  using thread = await openThread();
+  const folder = fixture("autoencoder_tiny/taef1_like");
+  const weights = await openWeights(folder);
+  const config = parseVaeConfig(await readJson(`${folder}/config.json`), folder, weights);
+  const graphs = compileVae(config, weights, DTYPE_POLICIES.cpu);
+  await using here = await VaeDecoder.create(config, graphs, "cpu");
+  await using there = await VaeDecoder.create(config, graphs, "cpu", {
+    host: thread,
+    warmUpSize: 3,
+  });
+  const dims = [2, config.latent_channels, 5, 4];
+  const values = createGenerator({ seed: 1 }).randn(dims.reduce((a, b) => a * b));
+  for (const tiling of [false, true]) {
+    const options = { tiling, tileSize: 16 };
+    const expected = await here.decode(tensor(values, dims), options);
+    const found = await there.decode(tensor(values, dims), options);
+    assert.deepEqual(found, expected);
+  }
+});
