@@ -5,6 +5,7 @@
  * @module
  */
 import { NewBieError } from "../errors.ts";
+import type { Language, Texts } from "../language.ts";
 import { elementCount } from "../tensor.ts";
 import type { TensorEntry, Weights } from "../safetensors/mod.ts";
 import type { Graph, Value } from "./graph.ts";
@@ -33,24 +34,48 @@ export class CheckpointError extends NewBieError {
   readonly problems: readonly WeightProblem[];
 
   constructor(problems: readonly WeightProblem[]) {
-    super(
-      `${problems.length} tensor${problems.length === 1 ? " does" : "s do"} not fit the ` +
-        `config.json beside the weights:\n${problems.map(describe).join("\n")}\n` +
-        "Put the config.json of these very weights beside them, or the weights that it describes.",
-    );
+    super(message(problems, "en"), { zh: message(problems, "zh") });
     this.problems = problems;
   }
 }
 
-function describe(
-  { component, file, tensor, expected, found, quantized }: WeightProblem,
-): string {
-  const shape = (dims: readonly number[]) => `[${dims.join(", ")}]`;
-  const state = found === undefined
-    ? "missing"
-    : `found ${shape(found)}${quantized ? " quantised, which this tensor must not be" : ""}`;
-  return `  ${component}: ${tensor} in ${file}: expected ${shape(expected)}, ${state}`;
+function message(problems: readonly WeightProblem[], language: Language): string {
+  const { heading, remedy, describe } = TEXTS[language];
+  return [heading(problems.length), ...problems.map(describe), remedy].join("\n");
 }
+
+const shown = (dims: readonly number[]) => `[${dims.join(", ")}]`;
+
+const TEXTS: Texts<{
+  readonly heading: (count: number) => string;
+  readonly remedy: string;
+  readonly describe: (problem: WeightProblem) => string;
+}> = {
+  en: {
+    heading: (count) =>
+      `${count} tensor${
+        count === 1 ? " does" : "s do"
+      } not fit the config.json beside the weights:`,
+    remedy:
+      "Put the config.json of these very weights beside them, or the weights that it describes.",
+    describe: ({ component, file, tensor, expected, found, quantized }) => {
+      const state = found === undefined
+        ? "missing"
+        : `found ${shown(found)}${quantized ? " quantised, which this tensor must not be" : ""}`;
+      return `  ${component}: ${tensor} in ${file}: expected ${shown(expected)}, ${state}`;
+    },
+  },
+  zh: {
+    heading: (count) => `有 ${count} 个张量与权重旁的 config.json 不符：`,
+    remedy: "请把这份权重自己的 config.json 放在它旁边，或换成 config.json 所描述的权重。",
+    describe: ({ component, file, tensor, expected, found, quantized }) => {
+      const state = found === undefined
+        ? "缺失"
+        : `实际为 ${shown(found)}${quantized ? "，且已量化，而该张量不能量化" : ""}`;
+      return `  ${component}：${file} 中的 ${tensor}：应为 ${shown(expected)}，${state}`;
+    },
+  },
+};
 
 /** How a component's tensors are named in the file at hand. */
 export type NameInFile = (name: string) => string;

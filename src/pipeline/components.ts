@@ -100,10 +100,12 @@ export async function loadComponents(
     expected: number,
   ) => {
     if (found === expected) return;
-    throw new ConfigError(file, [
-      `${key} is ${found}, but the transformer (${dit.file}) needs ${expected} (${wanted}): ` +
-      "these two were not made for each other",
-    ]);
+    throw new ConfigError(file, [{
+      en: `${key} is ${found}, but the transformer (${dit.file}) needs ${expected} (${wanted}): ` +
+        "these two were not made for each other",
+      zh: `${key} 是 ${found}，但 Transformer（${dit.file}）需要 ${expected}（${wanted}）：` +
+        "两者并不配套",
+    }]);
   };
   const { latent_channels } = vaeConfig;
   expectFit(vae.file, "latent_channels", latent_channels, "in_channels", in_channels);
@@ -237,6 +239,10 @@ async function readClip({ clipModel, clipTokenizer }: CheckpointFiles, transform
     throw new CheckpointNotFoundError(
       `The transformer (${transformer}) has CLIP conditioning, but there is no CLIP model with it. ` +
         "README.md lists the files and where to put them.",
+      {
+        zh: `Transformer（${transformer}）需要 CLIP 条件，但没有随附的 CLIP 模型。` +
+          "README.zh-CN.md 列出了所需文件及其位置。",
+      },
     );
   }
   const opened = await read(clipModel);
@@ -256,7 +262,7 @@ async function rememberFiles(paths: readonly string[]): Promise<() => Promise<vo
       if (await identity(path).catch(() => undefined) === remembered[index]) continue;
       throw new SafetensorsError(
         `${path} was changed or removed after it was opened. Load the pipeline again.`,
-        { file: path },
+        { file: path, zh: `${path} 在打开之后被更改或删除。请重新加载流水线。` },
       );
     }
   };
@@ -274,14 +280,20 @@ async function readJson(file: string): Promise<unknown> {
     text = await Deno.readTextFile(file);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) {
-      const message = `${file} is missing. It must lie beside the weights.`;
-      throw new CheckpointNotFoundError(message, { cause });
+      throw new CheckpointNotFoundError(`${file} is missing. It must lie beside the weights.`, {
+        cause,
+        zh: `缺少 ${file}。它应与权重放在一起。`,
+      });
     }
-    throw new ConfigError(file, [`cannot be read: ${(cause as Error).message}`], { cause });
+    const { message } = cause as Error;
+    const problem = { en: `cannot be read: ${message}`, zh: `无法读取：${message}` };
+    throw new ConfigError(file, [problem], { cause });
   }
   try {
     return JSON.parse(text.replace(/^\ufeff/, ""));
   } catch (cause) {
-    throw new ConfigError(file, [`not valid JSON: ${(cause as Error).message}`], { cause });
+    const { message } = cause as Error;
+    const problem = { en: `not valid JSON: ${message}`, zh: `不是有效的 JSON：${message}` };
+    throw new ConfigError(file, [problem], { cause });
   }
 }

@@ -34,7 +34,10 @@ export class SessionError extends NewBieError {
 
   constructor(graph: string, doing: Doing, cause: unknown) {
     const reason = reasonOf(cause);
-    super(`ONNX Runtime could not ${doing} the graph ${graph}: ${reason}`, { cause });
+    super(`ONNX Runtime could not ${doing} the graph ${graph}: ${reason}`, {
+      cause,
+      zh: `ONNX Runtime 无法${doing === "load" ? "加载" : "运行"}计算图 ${graph}：${reason}`,
+    });
     this.graph = graph;
     this.reason = reason;
   }
