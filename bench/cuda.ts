@@ -2,9 +2,10 @@
  * The full-size model on a GPU: one forward, whole pictures, the first picture, both decoders, and
  * the memory of each way to hold the weights. Each measurement is a process of its own.
  */
-import { join } from "node:path";
-import type { Accuracy } from "./accuracy.ts";
-import type { ForwardResult } from "./forward.ts";
+import { basename, join } from "node:path";
+import type { Accuracy, AccuracyRequest } from "./accuracy.ts";
+import type { DecoderResult, DecodersRequest } from "./decoders.ts";
+import type { ForwardRequest, ForwardResult } from "./forward.ts";
 import { GpuMemory } from "./gpu_memory.ts";
 import type { PictureRequest, PictureResult } from "./picture.ts";
 import { inProcess } from "./_process.ts";
@@ -18,6 +19,8 @@ export interface CudaBenchOptions {
   readonly modelWithKl?: string;
   /** What bench/reference/components.py stored of these weights. */
   readonly reference?: string;
+  /** Folders of quantised copies of the model. */
+  readonly quantized: readonly string[];
   readonly steps: number;
   readonly size: number;
   readonly caption: number;
@@ -32,31 +35,61 @@ export interface MeasuredPicture {
   readonly peakMemory: number;
 }
 
+/** A quantised copy of the model. */
+export interface MeasuredCopy {
+  /** The name of its folder. */
+  readonly name: string;
+  readonly forward: ForwardResult;
+  readonly picture: MeasuredPicture;
+  /** Of the quantised parts. */
+  readonly accuracy?: readonly Accuracy[];
+}
+
 /** Everything that was measured. */
 export interface CudaBenchResult {
   readonly gpu: string;
   readonly forward: ForwardResult;
   readonly pictures: readonly MeasuredPicture[];
+  /** Present with a model that has AutoencoderKL. */
+  readonly decoders?: DecoderResult;
+  readonly quantized: readonly MeasuredCopy[];
   readonly accuracy?: readonly Accuracy[];
 }
 
 /** Warm pictures after the first. */
 const WARM = 2;
 const PIXELS_PER_LATENT = 8;
+const TRANSFORMER = "models/next-dit-3.5b";
+const DECODER = "models/vae/taesd";
+const QUANTIZED_PARTS = /^(transformer|text_encoder)/;
 
 /** Runs all of it; about two minutes on an H100. */
 export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchResult> {
-  const { model, modelWithKl, reference, steps, size, caption, log } = options;
-  const models = join(model, "models");
+  const { model, modelWithKl, reference, quantized, steps, size, caption, log } = options;
+  const forwardOf = (folder: string) =>
+    inProcess<ForwardResult>(
+      "bench/forward.ts",
+      {
+        folder: join(folder, TRANSFORMER),
+        device: "cuda",
+        dtype: "auto",
+        latentSize: size / PIXELS_PER_LATENT,
+        caption,
+        runs: 20,
+      } satisfies ForwardRequest,
+    );
+  const accuracyOf = (folder: string, reference: string) =>
+    inProcess<Accuracy[]>(
+      "bench/accuracy.ts",
+      {
+        models: join(folder, "models"),
+        reference,
+        device: "cuda",
+        dtype: "auto",
+      } satisfies AccuracyRequest,
+    );
   log("One forward of the transformer …");
-  const forward = await inProcess<ForwardResult>("bench/forward.ts", {
-    folder: join(models, "next-dit-3.5b"),
-    device: "cuda",
-    dtype: "auto",
-    latentSize: size / PIXELS_PER_LATENT,
-    caption,
-    runs: 20,
-  });
+  const forward = await forwardOf(model);
   const usual = { device: "cuda", size, steps, caption, count: 1 } as const;
   const wide = { ...usual, size: size * 3 / 2, steps: 2 };
   const requests: PictureRequest[] = [
@@ -75,18 +108,36 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
     log(`${request.size} × ${request.size}, ${request.steps} steps, offload ${request.offload} …`);
     pictures.push(await measured(request));
   }
-  const accuracy = reference === undefined
-    ? undefined
-    : await inProcess<Accuracy[]>("bench/accuracy.ts", {
-      models,
-      reference,
+  const [decoders] = modelWithKl === undefined ? [] : await inProcess<DecoderResult[]>(
+    "bench/decoders.ts",
+    {
       device: "cuda",
-      dtype: "auto",
+      tiny: join(model, DECODER),
+      kl: join(modelWithKl, DECODER),
+      sizes: [size],
+      runs: 9,
+    } satisfies DecodersRequest,
+  );
+  const copies: MeasuredCopy[] = [];
+  for (const folder of quantized) {
+    log(`${folder} …`);
+    const accuracy = reference === undefined ? undefined : await accuracyOf(folder, reference);
+    copies.push({
+      name: basename(folder),
+      forward: await forwardOf(folder),
+      picture: await measured({ ...usual, model: folder, offload: "model" }),
+      ...(accuracy === undefined
+        ? {}
+        : { accuracy: accuracy.filter(({ output }) => QUANTIZED_PARTS.test(output)) }),
     });
+  }
+  const accuracy = reference === undefined ? undefined : await accuracyOf(model, reference);
   return {
     gpu: await gpuName(),
     forward,
     pictures,
+    ...(decoders === undefined ? {} : { decoders }),
+    quantized: copies,
     ...(accuracy === undefined ? {} : { accuracy }),
   };
 }
@@ -109,7 +160,8 @@ const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** The results as Markdown. */
-export function cudaTable({ forward, pictures, accuracy }: CudaBenchResult): string[] {
+export function cudaTable(result: CudaBenchResult): string[] {
+  const { forward, pictures, decoders, quantized, accuracy } = result;
   return [
     `One forward of the transformer: **${forward.median.toFixed(1)} ms** (fastest ` +
     `${forward.fastest.toFixed(1)} ms); loaded in ${seconds(forward.load)}.`,
@@ -124,6 +176,22 @@ export function cudaTable({ forward, pictures, accuracy }: CudaBenchResult): str
         `${request.steps} | ${seconds(result.firstPicture)} | ${seconds(result.loaded)} | ` +
         `${of("total")} | ${of("denoise")} | ${of("decode")} | ${gigabytes(peakMemory)} |`;
     }),
+    ...(decoders === undefined ? [] : [
+      "",
+      `From latents to the pixels of ${decoders.size} × ${decoders.size}: AutoencoderTiny ` +
+      `${decoders.tiny.toFixed(1)} ms, AutoencoderKL ${decoders.kl.toFixed(1)} ms: ` +
+      `**${decoders.ratio.toFixed(1)} times** as fast.`,
+    ]),
+    ...(quantized.length === 0 ? [] : [
+      "",
+      "| quantised copy, offload model | forward | first picture | peak memory | errors |",
+      "| --- | --- | --- | --- | --- |",
+      ...quantized.map(({ name, forward, picture: { result, peakMemory }, accuracy = [] }) => {
+        const errors = accuracy.map(({ output, ours }) => `${output} ${ours.toExponential(1)}`);
+        return `| ${name} | ${forward.median.toFixed(1)} ms | ${seconds(result.firstPicture)} | ` +
+          `${gigabytes(peakMemory)} | ${errors.join(", ")} |`;
+      }),
+    ]),
     ...(accuracy === undefined ? [] : [
       "",
       "| output | error against PyTorch's float32 | PyTorch's own in half precision | ratio |",

@@ -1,15 +1,32 @@
-/** AutoencoderTiny against AutoencoderKL: the two decoders of the demo model's latents. */
+/** AutoencoderTiny against AutoencoderKL, from latents to the pixels of a picture. */
 import { compileVae, parseVaeConfig } from "../src/models/autoencoder.ts";
-import { DTYPE_POLICIES } from "../src/onnx/mod.ts";
+import { type Device, DTYPE_POLICIES } from "../src/onnx/mod.ts";
 import { VaeDecoder } from "../src/pipeline/vae.ts";
 import { createGenerator } from "../src/random/mod.ts";
 import { openWeights } from "../src/safetensors/mod.ts";
 import { tensor } from "../src/tensor.ts";
 import { median } from "./_statistics.ts";
 
-const FOLDERS = { tiny: "models/demo/vae", kl: "models/demo/vae-kl" };
-const SIZES = [256, 512, 1024];
-const RUNS = 3;
+/** What to compare. */
+export interface DecodersRequest {
+  readonly device: Device;
+  /** The folder of an AutoencoderTiny. */
+  readonly tiny: string;
+  /** The folder of an AutoencoderKL for the same latents. */
+  readonly kl: string;
+  /** Sides of the pictures, in pixels. */
+  readonly sizes: readonly number[];
+  readonly runs: number;
+}
+
+/** The decoders of the demo model's latents. */
+export const DEMO_DECODERS: DecodersRequest = {
+  device: "cpu",
+  tiny: "models/demo/vae",
+  kl: "models/demo/vae-kl",
+  sizes: [256, 512, 1024],
+  runs: 3,
+};
 
 /** Milliseconds for one picture of `size` × `size` pixels. */
 export interface DecoderResult {
@@ -21,13 +38,14 @@ export interface DecoderResult {
 }
 
 /** Decodes the same noise with both, in turns, so that a slow moment slows both. */
-export async function benchDecoders(): Promise<DecoderResult[]> {
-  await using tiny = await load(FOLDERS.tiny);
-  await using kl = await load(FOLDERS.kl);
+export async function benchDecoders(request: DecodersRequest): Promise<DecoderResult[]> {
+  const { device, sizes, runs } = request;
+  await using tiny = await load(request.tiny, device);
+  await using kl = await load(request.kl, device);
   const results: DecoderResult[] = [];
-  for (const size of SIZES) {
+  for (const size of sizes) {
     const times = { tiny: [] as number[], kl: [] as number[] };
-    for (let run = 0; run <= RUNS; run++) {
+    for (let run = 0; run <= runs; run++) {
       const taken = { tiny: await decode(tiny, size), kl: await decode(kl, size) };
       // The first run of a size also allocates.
       if (run === 0) continue;
@@ -40,11 +58,12 @@ export async function benchDecoders(): Promise<DecoderResult[]> {
   return results;
 }
 
-async function load(folder: string): Promise<VaeDecoder> {
+async function load(folder: string, device: Device): Promise<VaeDecoder> {
   const weights = await openWeights(folder);
   const file = `${folder}/config.json`;
   const config = parseVaeConfig(JSON.parse(await Deno.readTextFile(file)), file, weights);
-  return await VaeDecoder.create(config, compileVae(config, weights, DTYPE_POLICIES.cpu), "cpu");
+  const graphs = compileVae(config, weights, DTYPE_POLICIES[device]);
+  return await VaeDecoder.create(config, graphs, device);
 }
 
 async function decode(vae: VaeDecoder, size: number): Promise<number> {
@@ -52,6 +71,8 @@ async function decode(vae: VaeDecoder, size: number): Promise<number> {
   const dims = [1, vae.latentChannels, side, side];
   const latents = createGenerator({ seed: 1 }).randn(dims.reduce((product, n) => product * n));
   const start = performance.now();
-  await vae.decode(tensor(latents, dims));
+  await vae.decodeImages(tensor(latents, dims));
   return performance.now() - start;
 }
+
+if (import.meta.main) console.log(JSON.stringify(await benchDecoders(JSON.parse(Deno.args[0]!))));

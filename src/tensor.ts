@@ -14,6 +14,13 @@ export interface Tensor {
   readonly type: "float32";
 }
 
+/** A dense tensor of bytes in row-major order: the pixels of pictures. */
+export interface ByteTensor {
+  readonly data: Uint8Array;
+  readonly dims: readonly number[];
+  readonly type: "uint8";
+}
+
 /** How many values a tensor of these extents holds. */
 export function elementCount(dims: readonly number[]): number {
   return dims.reduce((count, extent) => count * extent, 1);

@@ -2,7 +2,6 @@
 import {
   decodePng,
   type Dtype,
-  imageFromTensor,
   NewBieImagePipeline,
   type PretrainedOptions,
   psnr,
@@ -82,9 +81,9 @@ export async function runHealthCheck(
     onStep: ({ index, total }) => onStep?.(index + 1, total),
   });
   const sampled = performance.now();
-  const image = imageFromTensor(await pipe.decodeLatents(latents!));
+  const [image] = await pipe.decodeImages(latents!);
   return {
-    image,
+    image: image!,
     statistics: statisticsOf(latents!),
     dtype: pipe.dtype,
     timings: {

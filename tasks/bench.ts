@@ -1,7 +1,7 @@
 /** `deno task bench`: speed and memory, recorded in bench/results. */
 import { benchCompile } from "../bench/compile.ts";
 import { benchCuda, cudaTable } from "../bench/cuda.ts";
-import { benchDecoders } from "../bench/decoders.ts";
+import { benchDecoders, DEMO_DECODERS } from "../bench/decoders.ts";
 import type { DemoResult } from "../bench/demo.ts";
 import { benchHashing } from "../bench/hashing.ts";
 import { describeMachine } from "../bench/machine.ts";
@@ -27,6 +27,7 @@ interface Options {
   readonly model?: string;
   readonly modelWithKl?: string;
   readonly reference?: string;
+  readonly quantized?: readonly string[];
 }
 
 const command = task("bench", `Measures the toolkit on this machine; records in ${RESULTS}/.`)
@@ -42,6 +43,7 @@ const command = task("bench", `Measures the toolkit on this machine; records in 
   .option("--model <folder>", "CUDA: folder of a full-size model with AutoencoderTiny")
   .option("--model-with-kl <folder>", "CUDA: the same with AutoencoderKL")
   .option("--reference <file>", "CUDA: what bench/reference/components.py stored of its weights")
+  .option("--quantized <folders...>", "CUDA: quantised copies of the model")
   .addHelpText(
     "after",
     "\nExamples:\n  deno task bench --runs 5\n  deno task bench --device cuda --model /data/random",
@@ -55,7 +57,7 @@ await run<Options>(command, async (options) => {
   const date = new Date().toISOString().slice(0, 10);
   const compile = benchCompile();
   const session = await benchSession();
-  const decoders = await benchDecoders();
+  const decoders = await benchDecoders(DEMO_DECODERS);
   const hashing = await benchHashing();
   const demo = await benchDemo(runs);
   const results = { date, machine, compile, session, decoders, hashing, demo };
@@ -103,7 +105,7 @@ await run<Options>(command, async (options) => {
 });
 
 /** The full-size model on a GPU. */
-async function benchOnCuda({ model, modelWithKl, reference }: Options) {
+async function benchOnCuda({ model, modelWithKl, reference, quantized = [] }: Options) {
   if (model === undefined) {
     throw new RequestError("--device cuda needs --model: deno task bench:weights writes one.");
   }
@@ -113,6 +115,7 @@ async function benchOnCuda({ model, modelWithKl, reference }: Options) {
     model,
     ...(modelWithKl === undefined ? {} : { modelWithKl }),
     ...(reference === undefined ? {} : { reference }),
+    quantized,
     steps: PICTURE_STEPS,
     size: PICTURE_SIZE,
     caption: CAPTION_TOKENS,

@@ -40,7 +40,13 @@ import type { Weights } from "../safetensors/mod.ts";
 import { activate, type ActivationName, activationName } from "./_activation.ts";
 import { parseConfig } from "./_config.ts";
 import { prefixInFile } from "./_names.ts";
-import { CORE_END, CORE_START, type DecoderGraphs, type DecoderStep } from "./decoder_graphs.ts";
+import {
+  CORE_END,
+  CORE_START,
+  type DecoderGraphs,
+  type DecoderStep,
+  outputPicture,
+} from "./decoder_graphs.ts";
 
 /** An AutoencoderKL's configuration, complete, in diffusers' words. */
 export interface AutoencoderKLConfig {
@@ -263,7 +269,7 @@ function compileWhole(part: Part): CompiledGraph {
       x = resnet(x, part, `${scope}.resnets.${block}`, block === 0 ? from : channels, channels);
     }
   });
-  graph.output("image", featuresToPicture(x, part), ["B", config.out_channels, "H", "W"]);
+  outputPicture(graph, featuresToPicture(x, part), config.out_channels);
   parameters.check();
   return graph.compile();
 }

@@ -27,7 +27,7 @@ import { ConfigError } from "../errors.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { activate, type ActivationName, activationName } from "./_activation.ts";
 import { parseConfig } from "./_config.ts";
-import { CORE_END, CORE_START, type DecoderGraphs } from "./decoder_graphs.ts";
+import { CORE_END, CORE_START, type DecoderGraphs, outputPicture } from "./decoder_graphs.ts";
 
 /** An AutoencoderTiny's configuration, complete, in diffusers' words. */
 export interface AutoencoderTinyConfig {
@@ -170,7 +170,8 @@ export function compileAutoencoderTiny(
         graph.input(CORE_END, "int64", [2]),
       );
     }
-    graph.output(inTiles ? "image_tile" : "image", image, ["B", config.out_channels, "H", "W"]);
+    if (inTiles) graph.output("image_tile", image, ["B", config.out_channels, "H", "W"]);
+    else outputPicture(graph, image, config.out_channels);
     return graph.compile();
   };
   const step = {

@@ -4,11 +4,22 @@
  *
  * @module
  */
-import type { CompiledGraph } from "../onnx/mod.ts";
+import {
+  addScalar,
+  cast,
+  clip,
+  type CompiledGraph,
+  type Graph,
+  round,
+  scale,
+  total,
+  transpose,
+  type Value,
+} from "../onnx/mod.ts";
 
 /** A decoder, compiled. */
 export interface DecoderGraphs {
-  /** `latents` [B, latent_channels, h, w] become `image` [B, 3, H, W]. */
+  /** `latents` [B, latent_channels, h, w] become what {@linkcode outputPicture} gives. */
   readonly whole: CompiledGraph;
   /** The first reads the map `latents`, the last writes the map `image`. */
   readonly steps: readonly DecoderStep[];
@@ -47,3 +58,21 @@ export interface DecoderStep {
 export const CORE_START = "core_start";
 /** See {@linkcode CORE_START}. */
 export const CORE_END = "core_end";
+
+/** An output that is 0 when all values of the picture are finite, and otherwise no number. */
+export const NON_FINITE = "non_finite";
+const LARGEST_BYTE = 255;
+
+/**
+ * A decoder's outputs: `image` [B, C, H, W], about -1…1; the same as `pixels` [B, H, W, C] of bytes,
+ * in the arithmetic of diffusers' VaeImageProcessor (x/2 + 0.5, clamped to 0…1, times 255 in float32,
+ * halves to the even neighbour), which are a quarter of the size and need no walk in JavaScript; and
+ * {@linkcode NON_FINITE}, since bytes do not tell.
+ */
+export function outputPicture(graph: Graph, image: Value, channels: number): void {
+  graph.output("image", image, ["B", channels, "H", "W"]);
+  const unit = clip(addScalar(scale(image, 0.5), 0.5), 0, 1);
+  const bytes = cast(round(scale(unit, LARGEST_BYTE)), "uint8");
+  graph.output("pixels", transpose(bytes, [0, 2, 3, 1]), ["B", "H", "W", channels]);
+  graph.output(NON_FINITE, total(scale(image, 0)), []);
+}

@@ -80,6 +80,17 @@ export function sqrt(x: Value): Value {
   return x.graph.node("Sqrt", [x], x.type);
 }
 
+/** The nearest whole number, halves to the even neighbour. */
+export function round(x: Value): Value {
+  return x.graph.node("Round", [x], x.type);
+}
+
+/** min(max(x, low), high). */
+export function clip(x: Value, low: number, high: number): Value {
+  const type = floatType(x);
+  return x.graph.node("Clip", [x, x.graph.scalar(low, type), x.graph.scalar(high, type)], type);
+}
+
 /** max(x, 0). */
 export function relu(x: Value): Value {
   return x.graph.node("Relu", [x], x.type);
@@ -388,6 +399,11 @@ export function shapeOf(x: Value): Value {
 /** Permutes the axes. */
 export function transpose(x: Value, permutation: readonly number[]): Value {
   return x.graph.node("Transpose", [x], x.type, { attributes: { perm: ints(permutation) } });
+}
+
+/** The sum of all values, as a scalar. */
+export function total(x: Value): Value {
+  return x.graph.node("ReduceSum", [x], x.type, { attributes: { keepdims: int(0) } });
 }
 
 /** The mean over an axis, which disappears. */

@@ -19,7 +19,7 @@ export async function checkCheckpoint(folder: string): Promise<CheckpointFiles> 
   await loadComponents(files, {
     policy: DTYPE_POLICIES.cpu,
     chooseOffload: () => "none",
-    log: () => {},
+    onVaeFallback: () => {},
   });
   return files;
 }

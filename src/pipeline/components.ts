@@ -63,8 +63,8 @@ export interface ComponentOptions {
   readonly policy: DtypePolicy;
   /** Decides which parts stay loaded. */
   readonly chooseOffload: (parts: readonly SizedPart[]) => OffloadMode;
-  /** Receives what a person should know while parts are at work, a line each. */
-  readonly log: (line: string) => void;
+  /** Is called when the VAE overflows in 16 bits and goes over to float32. */
+  readonly onVaeFallback: () => void;
 }
 
 /**
@@ -79,7 +79,7 @@ export interface ComponentOptions {
  */
 export async function loadComponents(
   files: CheckpointFiles,
-  { policy, chooseOffload, log }: ComponentOptions,
+  { policy, chooseOffload, onVaeFallback }: ComponentOptions,
 ): Promise<Components> {
   const [dit, gemma, vae, tokenizer, scheduler] = await Promise.all([
     read(files.transformer),
@@ -165,7 +165,10 @@ export async function loadComponents(
   };
   const inSixteenBits = policy.convolution !== "float32";
   const exactPolicy: DtypePolicy = { ...policy, convolution: "float32" };
-  const fallback = { exactGraphs: () => compileVae(vaeConfig, vae.weights, exactPolicy), log };
+  const fallback = {
+    exactGraphs: () => compileVae(vaeConfig, vae.weights, exactPolicy),
+    onUse: onVaeFallback,
+  };
   const hold = { device, resident: offload !== "sequential" };
   return {
     promptEncoders: promptEncoders({

@@ -4,7 +4,7 @@
  * @module
  */
 import { NewBieError, RequestError } from "../errors.ts";
-import { imageFromTensor, type RgbImage } from "../image/mod.ts";
+import type { RgbImage } from "../image/mod.ts";
 import type { Language, Texts } from "../language.ts";
 import { checkPlaces } from "../models/next_dit.ts";
 import { type Device, type Dtype, dtypePolicy } from "../onnx/mod.ts";
@@ -148,7 +148,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     }
     const parts = await loadComponents(files, {
       policy,
-      log,
+      onVaeFallback: () => log(TEXTS[language].vaeFallback),
       chooseOffload: (parts) => {
         if (offload !== "auto") return offload;
         if (place.device === "cpu") return "none";
@@ -282,6 +282,17 @@ export class NewBieImagePipeline implements AsyncDisposable {
   }
 
   /**
+   * Decodes latents to pictures, as {@linkcode generate} does.
+   *
+   * @param latents [B, C, H, W], as sampling leaves them.
+   * @throws {RequestError} When the channels are not the VAE's.
+   */
+  async decodeImages(latents: Tensor): Promise<RgbImage[]> {
+    expectTensor("latents", latents, 4);
+    return await this.#use("vae", (vae) => vae.decodeImages(latents));
+  }
+
+  /**
    * Makes pictures.
    *
    * @throws {XmlPromptError} When a prompt is malformed XML.
@@ -373,7 +384,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
       await this.#use("vae", async (vae) => {
         for (const sample of latents) {
           signal?.throwIfAborted();
-          images.push(imageFromTensor(await vae.decode(sample)));
+          images.push(...await vae.decodeImages(sample));
         }
       });
     }
@@ -584,17 +595,20 @@ async function findPlace(asked: "auto" | Device): Promise<DeviceChoice> {
 /** What the log says. */
 const TEXTS: Texts<{
   readonly place: (place: DeviceChoice) => string;
+  readonly vaeFallback: string;
   readonly cut: (tokens: number, encoder: string, read: number) => string;
 }> = {
   en: {
     place: ({ gpu, reason }) =>
       reason === undefined ? `On CUDA: ${gpu ?? "an NVIDIA GPU"}.` : `On the CPU: ${reason.en}.`,
+    vaeFallback: "The VAE overflows in float16; it decodes in float32 from now on.",
     cut: (tokens, encoder, read) =>
       `A prompt has ${tokens} tokens; ${encoder} reads the first ${read}.`,
   },
   zh: {
     place: ({ gpu, reason }) =>
       reason === undefined ? `使用 CUDA：${gpu ?? "NVIDIA GPU"}。` : `使用 CPU：${reason.zh}。`,
+    vaeFallback: "VAE 在 float16 下溢出；从现在起改用 float32 解码。",
     cut: (tokens, encoder, read) => `提示词有 ${tokens} 个词元；${encoder} 只读取前 ${read} 个。`,
   },
 };

@@ -5,11 +5,12 @@
  */
 import { RequestError } from "../errors.ts";
 import { pixelsPerLatent, type VaeConfig } from "../models/autoencoder.ts";
-import type { DecoderGraphs } from "../models/decoder_graphs.ts";
+import { imageFromTensor, type RgbImage } from "../image/mod.ts";
+import { type DecoderGraphs, NON_FINITE } from "../models/decoder_graphs.ts";
 import type { Device } from "../onnx/mod.ts";
 import { type RunningGraph, Session, type SessionHost } from "../runtime/session.ts";
 import { elementCount, type Tensor, tensor } from "../tensor.ts";
-import { expectFinite, isFiniteTensor } from "./non_finite_error.ts";
+import { isFiniteTensor, NonFiniteError } from "./non_finite_error.ts";
 import { decodeInTiles } from "./_tiling.ts";
 
 /** The largest picture, in pixels, that is decoded in one run unless the caller says otherwise. */
@@ -36,8 +37,8 @@ export interface DecodeOptions {
 export interface VaeFallback {
   /** Compiles the decoder for float32. */
   readonly exactGraphs: () => DecoderGraphs;
-  /** Receives what a person should know, a line each. */
-  readonly log: (line: string) => void;
+  /** Is called when the decoder goes over to them. */
+  readonly onUse: () => void;
 }
 
 /** How {@linkcode VaeDecoder.create} makes a decoder. */
@@ -124,31 +125,68 @@ export class VaeDecoder implements AsyncDisposable {
    * @throws {SessionError} When ONNX Runtime fails, for example for lack of memory.
    */
   async decode(latents: Tensor, options: DecodeOptions = {}): Promise<Tensor> {
-    const { tiling = "auto", tileSize = this.#graphs.tileSize } = options;
-    const [batch, , height, width] = this.#expectLatents(latents);
-    if (!(tileSize >= 1)) throw new RequestError(`tileSize must be 1 or more, but is ${tileSize}.`);
-    const rows = height * this.scaleFactor;
-    const columns = width * this.scaleFactor;
-    const inTiles = tiling === "auto" ? rows * columns > MAX_UNTILED_PIXELS : tiling;
-
-    const pictureLength = this.config.out_channels * rows * columns;
-    const pictures = new Float32Array(batch * pictureLength);
-    const latentLength = latents.data.length / batch;
-    for (let index = 0; index < batch; index++) {
-      const values = latents.data.subarray(index * latentLength, (index + 1) * latentLength);
-      const one = tensor(values, [1, this.latentChannels, height, width]);
-      const decodeOne = async () =>
-        inTiles
-          ? await decodeInTiles(this.#graphs.steps, one, tileSize, {
-            device: this.#device,
-            host: this.#host,
-          })
-          : (await this.#whole.run({ latents: one })).image!;
-      let picture = await decodeOne();
-      if (!isFiniteTensor(picture) && await this.#makeExact()) picture = await decodeOne();
-      pictures.set(expectFinite("VAE", picture).data, index * pictureLength);
+    const { batch, rows, columns } = this.#pictures(latents);
+    const dims = [this.config.out_channels, rows, columns];
+    const pictures = new Float32Array(batch * elementCount(dims));
+    const whole = async (one: Tensor) => {
+      const { image } = await this.#whole.run({ latents: one }, ["image"]);
+      return image?.type === "float32" && isFiniteTensor(image) ? image : undefined;
+    };
+    let index = 0;
+    for await (const { data } of this.#decodeEach(latents, options, whole, (picture) => picture)) {
+      pictures.set(data, index++ * data.length);
     }
-    return tensor(pictures, [batch, this.config.out_channels, rows, columns]);
+    return tensor(pictures, [batch, ...dims]);
+  }
+
+  /**
+   * {@linkcode decode}, as pictures of bytes: those that `imageFromTensor` makes of its result.
+   *
+   * @throws As `decode` does.
+   */
+  async decodeImages(latents: Tensor, options: DecodeOptions = {}): Promise<RgbImage[]> {
+    const { rows: height, columns: width } = this.#pictures(latents);
+    const whole = async (one: Tensor) => {
+      const result = await this.#whole.run({ latents: one }, ["pixels", NON_FINITE]);
+      const { pixels, [NON_FINITE]: nonFinite } = result;
+      if (pixels?.type !== "uint8" || nonFinite?.data[0] !== 0) return undefined;
+      return { data: new Uint8ClampedArray(pixels.data.buffer as ArrayBuffer), width, height };
+    };
+    const tiled = (picture: Tensor) => imageFromTensor(picture);
+    return await Array.fromAsync(this.#decodeEach(latents, options, whole, tiled));
+  }
+
+  /**
+   * Decodes a batch's latents one after another; what overflows, once more in float32.
+   *
+   * @param whole Decodes one in one run; `undefined` where a value is not finite.
+   * @param tiled What becomes of one that was decoded in tiles.
+   */
+  async *#decodeEach<T>(
+    latents: Tensor,
+    { tiling = "auto", tileSize = this.#graphs.tileSize }: DecodeOptions,
+    whole: (one: Tensor) => Promise<T | undefined>,
+    tiled: (picture: Tensor) => T,
+  ): AsyncGenerator<T> {
+    if (!(tileSize >= 1)) throw new RequestError(`tileSize must be 1 or more, but is ${tileSize}.`);
+    const { batch, rows, columns } = this.#pictures(latents);
+    const inTiles = tiling === "auto" ? rows * columns > MAX_UNTILED_PIXELS : tiling;
+    const place = { device: this.#device, host: this.#host };
+    const [, ...dims] = latents.dims;
+    const length = elementCount(dims);
+    for (let index = 0; index < batch; index++) {
+      const values = latents.data.subarray(index * length, (index + 1) * length);
+      const one = tensor(values, [1, ...dims]);
+      const decodeOne = async () => {
+        if (!inTiles) return await whole(one);
+        const picture = await decodeInTiles(this.#graphs.steps, one, tileSize, place);
+        return isFiniteTensor(picture) ? tiled(picture) : undefined;
+      };
+      let picture = await decodeOne();
+      if (picture === undefined && await this.#makeExact()) picture = await decodeOne();
+      if (picture === undefined) throw new NonFiniteError("VAE");
+      yield picture;
+    }
   }
 
   /** Goes over to float32; false where that has been done, or is what it always was. */
@@ -156,7 +194,7 @@ export class VaeDecoder implements AsyncDisposable {
     const fallback = this.#fallback;
     if (fallback === undefined) return false;
     this.#fallback = undefined;
-    fallback.log("The VAE overflows in float16; it decodes in float32 from now on.");
+    fallback.onUse();
     const graphs = fallback.exactGraphs();
     await this.#whole[Symbol.asyncDispose]();
     this.#whole = await this.#host.create(graphs.whole, {
@@ -172,7 +210,8 @@ export class VaeDecoder implements AsyncDisposable {
     await this.#whole[Symbol.asyncDispose]();
   }
 
-  #expectLatents({ dims }: Tensor): readonly [number, number, number, number] {
+  /** How many pictures the latents are, and of what size. */
+  #pictures({ dims }: Tensor): { batch: number; rows: number; columns: number } {
     const [batch = 0, channels = 0, height = 0, width = 0] = dims;
     if (dims.length !== 4 || Math.min(batch, height, width) < 1) {
       throw new RequestError(
@@ -186,6 +225,6 @@ export class VaeDecoder implements AsyncDisposable {
           `${this.latentChannels}. Use the autoencoder that the transformer was trained with.`,
       );
     }
-    return [batch, channels, height, width];
+    return { batch, rows: height * this.scaleFactor, columns: width * this.scaleFactor };
   }
 }

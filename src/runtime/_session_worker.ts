@@ -20,7 +20,11 @@ scope.onmessage = async ({ data: request }) => {
       sessions.set(id, await Session.create(...request.load));
       answer();
     } else if ("run" in request) {
-      const outputs = await sessions.get(request.session)!.run(...request.run);
+      const [feeds, fetches] = request.run;
+      const session = sessions.get(request.session)!;
+      const outputs = fetches === undefined
+        ? await session.run(feeds)
+        : await session.run(feeds, fetches);
       const buffers = Object.values(outputs).map(({ data }) => data.buffer as ArrayBuffer);
       answer({ outputs }, buffers);
     } else {

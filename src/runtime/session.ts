@@ -7,7 +7,7 @@ import "./_no_telemetry.ts";
 import * as ort from "onnxruntime-node";
 import { NewBieError } from "../errors.ts";
 import type { CompiledGraph, Device } from "../onnx/mod.ts";
-import type { Tensor } from "../tensor.ts";
+import type { ByteTensor, Tensor } from "../tensor.ts";
 
 /** An int64 vector, for the few inputs that are shapes and lengths. */
 export interface IntegerTensor {
@@ -83,6 +83,9 @@ export interface SessionOptions {
   readonly warmUp?: Feeds;
 }
 
+/** What a graph gives. */
+export type Output = Tensor | ByteTensor;
+
 /** A graph that runs, wherever that is. */
 export type RunningGraph = Pick<Session, "run"> & AsyncDisposable;
 
@@ -95,10 +98,12 @@ export interface SessionHost {
 /** A graph ready to run on a device. */
 export class Session implements AsyncDisposable {
   readonly #graph: CompiledGraph;
+  readonly #floats: readonly string[];
   #session: ort.InferenceSession | undefined;
 
   private constructor(graph: CompiledGraph, session: ort.InferenceSession) {
     this.#graph = graph;
+    this.#floats = graph.outputs.filter(({ type }) => type === "float32").map(({ name }) => name);
     this.#session = session;
   }
 
@@ -147,7 +152,17 @@ export class Session implements AsyncDisposable {
    * @throws {OutOfMemoryError} When its intermediate results do not fit into the device's memory.
    * @throws {SessionError} When the run fails, or the session was disposed.
    */
-  async run(feeds: Feeds): Promise<Record<string, Tensor>> {
+  async run(feeds: Feeds): Promise<Record<string, Tensor>>;
+  /**
+   * The same for some of the outputs: the others stay on the device.
+   *
+   * @param fetches Their names.
+   */
+  async run(feeds: Feeds, fetches: readonly string[]): Promise<Record<string, Output>>;
+  async run(
+    feeds: Feeds,
+    fetches: readonly string[] = this.#floats,
+  ): Promise<Record<string, Output>> {
     const session = this.#session;
     if (session === undefined) {
       throw new SessionError(this.#graph.name, "run", "the session was disposed");
@@ -161,15 +176,13 @@ export class Session implements AsyncDisposable {
     );
     let results: ort.InferenceSession.OnnxValueMapType;
     try {
-      results = await session.run(inputs);
+      results = await session.run(inputs, fetches);
     } catch (cause) {
       throw sessionError(this.#graph.name, "run", cause);
     }
     return Object.fromEntries(
-      Object.entries(results).map(([name, { data, dims }]) => {
-        return [name, { data: data as Float32Array, dims, type: "float32" }];
-      }),
-    );
+      Object.entries(results).map(([name, { data, dims, type }]) => [name, { data, dims, type }]),
+    ) as Record<string, Output>;
   }
 
   /** Frees the session's memory on the device; a second call does nothing. */

@@ -10,6 +10,8 @@
 import type { CompiledGraph } from "../onnx/mod.ts";
 import { mayStartThread } from "../threads.ts";
 import {
+  type Feeds,
+  type Output,
   type RunningGraph,
   type Session,
   sessionError,
@@ -22,17 +24,18 @@ export type SessionRequest =
   & { readonly id: number }
   & (
     | { readonly load: readonly [graph: CompiledGraph, options: SessionOptions] }
-    | { readonly session: number; readonly run: Parameters<Session["run"]> }
+    | { readonly session: number; readonly run: RunArguments }
     | { readonly free: number }
   );
 
-type Outputs = Awaited<ReturnType<Session["run"]>>;
+/** Those of {@linkcode Session.run}. */
+type RunArguments = readonly [feeds: Feeds, fetches?: readonly string[]];
 
 /** What it answers to the request of the same `id`. */
 export interface SessionAnswer {
   readonly id: number;
   /** Of a run. */
-  readonly outputs?: Outputs;
+  readonly outputs?: Readonly<Record<string, Output>>;
   /** What went wrong. */
   readonly failure?: string;
 }
@@ -73,13 +76,14 @@ export class SessionThread implements SessionHost, Disposable {
     const { failure } = await this.#ask({ load: [graph, options] });
     if (failure !== undefined) throw sessionError(graph.name, "load", failure);
     let isDisposed = false;
+    const run = async (...run: RunArguments) => {
+      if (isDisposed) throw sessionError(graph.name, "run", "the session was disposed");
+      const { outputs, failure } = await this.#ask({ session, run });
+      if (outputs === undefined) throw sessionError(graph.name, "run", failure);
+      return outputs;
+    };
     return {
-      run: async (...run) => {
-        if (isDisposed) throw sessionError(graph.name, "run", "the session was disposed");
-        const { outputs, failure } = await this.#ask({ session, run });
-        if (outputs === undefined) throw sessionError(graph.name, "run", failure);
-        return outputs;
-      },
+      run: run as Session["run"],
       [Symbol.asyncDispose]: async () => {
         if (isDisposed) return;
         isDisposed = true;

@@ -1,4 +1,4 @@
-import { imageFromTensor, type RgbImage } from "../image/mod.ts";
+import type { RgbImage } from "../image/mod.ts";
 import type { NewBieImagePipeline } from "../pipeline/pipeline.ts";
 import type { StepInfo } from "../pipeline/types.ts";
 import { tensor } from "../tensor.ts";
@@ -11,7 +11,7 @@ import { tensor } from "../tensor.ts";
  * (x, t) and (x′, t′) are on one line with x′ + (1 − t′)·(x′ − x) / (t′ − t).
  */
 export function previews(
-  pipe: Pick<NewBieImagePipeline, "decodeLatents">,
+  pipe: Pick<NewBieImagePipeline, "decodeImages">,
 ): (step: StepInfo) => Promise<RgbImage> {
   let before: Float32Array | undefined;
   return async ({ index, timestep, nextTimestep, latents: { data, dims } }) => {
@@ -21,6 +21,7 @@ export function previews(
       ? data
       : Float32Array.from(data, (value, place) => value + ahead * (value - last[place]!));
     before = data;
-    return imageFromTensor(await pipe.decodeLatents(tensor(guess, dims)));
+    const [image] = await pipe.decodeImages(tensor(guess, dims));
+    return image!;
   };
 }

@@ -5,9 +5,12 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { RequestError } from "../../src/errors.ts";
+import { imageFromTensor } from "../../src/image/mod.ts";
 import { compileVae, parseVaeConfig } from "../../src/models/autoencoder.ts";
 import type { DecoderStep } from "../../src/models/decoder_graphs.ts";
-import { DTYPE_POLICIES } from "../../src/onnx/mod.ts";
+import { outputPicture } from "../../src/models/decoder_graphs.ts";
+import { DTYPE_POLICIES, Graph, INTERFACE_TYPE, scale, slice } from "../../src/onnx/mod.ts";
+import { NonFiniteError } from "../../src/pipeline/non_finite_error.ts";
 import { VaeDecoder } from "../../src/pipeline/vae.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";
@@ -150,4 +153,50 @@ Deno.test("latents of another autoencoder are refused with both numbers", async 
   await assert.rejects(vae.decode(tensor(new Float32Array(0), [1, 16, 0, 4])), /not empty/);
   const latents = latentsOf([1, 16, 2, 2]);
   await assert.rejects(vae.decode(latents, { tiling: true, tileSize: 0 }), /tileSize must be 1/);
+});
+
+for (const folder of ["autoencoder_kl/flux_like", "autoencoder_tiny/taef1_like"]) {
+  Deno.test(`pictures are those of the decoded values, in one run and in tiles: ${folder}`, async () => {
+    await using vae = await load(folder);
+    const latents = latentsOf([2, 16, 5, 4]);
+    for (const tiling of [false, true]) {
+      const options = { tiling, tileSize: 16 };
+      const decoded = await vae.decode(latents, options);
+      const images = await vae.decodeImages(latents, options);
+      assert.deepEqual(images, [imageFromTensor(decoded, 0), imageFromTensor(decoded, 1)]);
+    }
+  });
+
+  Deno.test(`latents that are no numbers make no picture: ${folder}`, async () => {
+    await using vae = await load(folder);
+    const latents = latentsOf([2, 16, 5, 4]);
+    latents.data[400] = NaN;
+    for (const tiling of [false, true]) {
+      const options = { tiling, tileSize: 16 };
+      await assert.rejects(vae.decode(latents, options), NonFiniteError);
+      await assert.rejects(vae.decodeImages(latents, options), NonFiniteError);
+    }
+  });
+}
+
+Deno.test("a decoder that overflows in 16 bits goes over to float32, once", async () => {
+  const path = fixture("autoencoder_tiny/taef1_like");
+  const weights = await openWeights(path);
+  const config = parseVaeConfig(await readJson(`${path}/config.json`), path, weights);
+  const graphs = compileVae(config, weights, DTYPE_POLICIES.cpu);
+  const overflowing = new Graph("overflowing");
+  const given = overflowing.input("latents", INTERFACE_TYPE, ["B", 16, "h", "w"]);
+  outputPicture(overflowing, scale(slice(given, 0, 3, 1), Infinity), 3);
+  let uses = 0;
+  await using vae = await VaeDecoder.create(
+    config,
+    { ...graphs, whole: overflowing.compile() },
+    "cpu",
+    { fallback: { exactGraphs: () => graphs, onUse: () => uses++ } },
+  );
+  await using exact = await load("autoencoder_tiny/taef1_like");
+  const latents = latentsOf([1, 16, 5, 4]);
+  assert.deepEqual(await vae.decodeImages(latents), await exact.decodeImages(latents));
+  assert.deepEqual(await vae.decode(latents), await exact.decode(latents));
+  assert.equal(uses, 1);
 });
