@@ -59,6 +59,7 @@ export interface CudaBenchResult {
 /** Warm pictures after the first. */
 const WARM = 2;
 const PIXELS_PER_LATENT = 8;
+const STEP_CACHE = 0.2;
 const TRANSFORMER = "models/next-dit-3.5b";
 const DECODER = "models/vae/taesd";
 const QUANTIZED_PARTS = /^(transformer|text_encoder)/;
@@ -94,6 +95,7 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
   const wide = { ...usual, size: size * 3 / 2, steps: 2 };
   const requests: PictureRequest[] = [
     { ...usual, model, offload: "none", count: 1 + WARM },
+    { ...usual, model, offload: "none", count: 1 + WARM, stepCache: STEP_CACHE },
     ...(modelWithKl === undefined ? [] : [
       { ...usual, model: modelWithKl, offload: "none", count: 1 + WARM } as const,
       { ...usual, model: modelWithKl, offload: "model" } as const,
@@ -173,7 +175,9 @@ export function cudaTable(result: CudaBenchResult): string[] {
       const of = (stage: "total" | "denoise" | "decode") =>
         warm.length === 0 ? "" : seconds(median(warm.map((timings) => timings[stage])));
       return `| ${request.size} × ${request.size} | ${result.vae} | ${request.offload} | ` +
-        `${request.steps} | ${seconds(result.firstPicture)} | ${seconds(result.loaded)} | ` +
+        `${request.steps}${
+          request.stepCache === undefined ? "" : `, ${result.foretold} foretold`
+        } | ${seconds(result.firstPicture)} | ${seconds(result.loaded)} | ` +
         `${of("total")} | ${of("denoise")} | ${of("decode")} | ${gigabytes(peakMemory)} |`;
     }),
     ...(decoders === undefined ? [] : [

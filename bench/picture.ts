@@ -15,6 +15,8 @@ export interface PictureRequest extends Pick<PretrainedOptions, "device" | "dtyp
   readonly caption: number;
   /** How many pictures; the first is not warm. */
   readonly count: number;
+  /** The relative error that is accepted of a velocity; none without it. */
+  readonly stepCache?: number;
 }
 
 /** What it took: milliseconds. */
@@ -30,6 +32,8 @@ export interface PictureResult {
   readonly dtype: string;
   /** Whether every pixel of the last picture has one colour, as when something overflowed. */
   readonly isBlank: boolean;
+  /** Evaluations of the model in the last picture that the step cache foretold. */
+  readonly foretold: number;
 }
 
 /** A prompt of nearly so many tokens. */
@@ -45,15 +49,17 @@ function promptOf(pipe: NewBieImagePipeline, tokens: number): string {
 }
 
 if (import.meta.main) {
-  const { model, size, steps, caption, count, ...loading }: PictureRequest = JSON.parse(
-    Deno.args[0]!,
-  );
+  const { model, size, steps, caption, count, stepCache = 0, ...loading }: PictureRequest = JSON
+    .parse(
+      Deno.args[0]!,
+    );
   await using pipe = await NewBieImagePipeline.fromPretrained(model, loading);
   const loaded = performance.now();
   const prompt = promptOf(pipe, caption);
   const timings: Timings[] = [];
   let firstPicture = 0;
   let isBlank = false;
+  let foretold = 0;
   for (let index = 0; index < count; index++) {
     const result = await pipe.generate({
       prompt,
@@ -62,10 +68,12 @@ if (import.meta.main) {
       width: size,
       numInferenceSteps: steps,
       guidanceScale: 5,
+      stepCache,
       generator: { seed: index },
     });
     if (index === 0) firstPicture = performance.now();
     timings.push(result.timings);
+    foretold = result.evaluations.foretold;
     const { data } = result.images[0]!;
     isBlank = data.every((value) => value === data[0]);
   }
@@ -77,6 +85,7 @@ if (import.meta.main) {
     vae: pipe.vaeClassName,
     dtype: pipe.dtype,
     isBlank,
+    foretold,
   };
   console.log(JSON.stringify(result));
 }

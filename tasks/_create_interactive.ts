@@ -14,11 +14,11 @@ import {
 } from "../src/studio/request.ts";
 import type { Studio } from "../src/studio/studio.ts";
 import { Console, Interrupted } from "./_console.ts";
-import { makePictures, type ShowOptions } from "./_create_picture.ts";
+import { makePictures, savedLine, type ShowOptions } from "./_create_picture.ts";
 import { text } from "./_create_texts.ts";
 import { namedFile } from "./_parse_input.ts";
 import { examinePrompt, isUnfinished } from "./_prompt_check.ts";
-import { duration, messageOf } from "./_task.ts";
+import { messageOf } from "./_task.ts";
 
 /** Lines that come within this time belong to one paste. */
 const PASTE_MILLISECONDS = 60;
@@ -74,8 +74,7 @@ async function make(
         name,
         count,
         signal,
-        onSaved: ({ path, seed, milliseconds }) =>
-          console.say(text.done(path) + text.made(seed, duration(milliseconds))),
+        onSaved: (picture) => console.say(savedLine(picture)),
       });
     });
     return true;

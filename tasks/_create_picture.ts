@@ -3,10 +3,11 @@ import { BATCH_KEYWORD, batchIdOf } from "../src/studio/batch.ts";
 import { previews } from "../src/studio/preview.ts";
 import { savePicture } from "../src/studio/outputs.ts";
 import { laterSeed, type PictureRequest } from "../src/studio/request.ts";
-import { pictureFile, type Studio } from "../src/studio/studio.ts";
+import { type MadePicture, pictureFile, type Studio } from "../src/studio/studio.ts";
 import { text } from "./_create_texts.ts";
 import { ProgressLine } from "./_progress.ts";
 import { TerminalPicture } from "./_show.ts";
+import { duration } from "./_task.ts";
 
 /** What to show in the terminal. */
 export interface ShowOptions {
@@ -23,6 +24,7 @@ export interface SavedPicture {
   readonly height: number;
   readonly steps: number;
   readonly guidance: number;
+  readonly evaluations: MadePicture["evaluations"];
   readonly milliseconds: number;
 }
 
@@ -69,7 +71,7 @@ export async function makePictures(
       );
       progress.clear();
       screen?.show(made.image);
-      const { recipe, milliseconds } = made;
+      const { recipe, evaluations, milliseconds } = made;
       const picture: SavedPicture = {
         path: await savePicture(folder, name, pictureFile(made, texts), {
           id: batchId,
@@ -80,6 +82,7 @@ export async function makePictures(
         height: recipe.height,
         steps: recipe.numInferenceSteps,
         guidance: recipe.guidanceScale,
+        evaluations,
         milliseconds: Math.round(milliseconds),
       };
       saved.push(picture);
@@ -89,4 +92,10 @@ export async function makePictures(
     }
   }
   return saved;
+}
+
+/** What a person is told of a picture that was saved. */
+export function savedLine({ path, seed, milliseconds, evaluations }: SavedPicture): string {
+  const { foretold, total } = evaluations;
+  return text.done(path) + text.made(seed, duration(milliseconds), foretold, total);
 }

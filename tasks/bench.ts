@@ -6,6 +6,7 @@ import type { DemoResult } from "../bench/demo.ts";
 import { benchHashing } from "../bench/hashing.ts";
 import { describeMachine } from "../bench/machine.ts";
 import { benchSession } from "../bench/session.ts";
+import { benchStepCache, stepCacheTable } from "../bench/step_cache.ts";
 import { inProcess } from "../bench/_process.ts";
 import { median } from "../bench/_statistics.ts";
 import { writeFileAtomically } from "../src/files.ts";
@@ -28,6 +29,7 @@ interface Options {
   readonly modelWithKl?: string;
   readonly reference?: string;
   readonly quantized?: readonly string[];
+  readonly stepCache?: true;
 }
 
 const command = task("bench", `Measures the toolkit on this machine; records in ${RESULTS}/.`)
@@ -40,6 +42,7 @@ const command = task("bench", `Measures the toolkit on this machine; records in 
     wholeNumber,
     DEFAULT_RUNS,
   )
+  .option("--step-cache", "CPU: what the step cache saves and changes, and nothing else")
   .option("--model <folder>", "CUDA: folder of a full-size model with AutoencoderTiny")
   .option("--model-with-kl <folder>", "CUDA: the same with AutoencoderKL")
   .option("--reference <file>", "CUDA: what bench/reference/components.py stored of its weights")
@@ -51,6 +54,7 @@ const command = task("bench", `Measures the toolkit on this machine; records in 
 
 await run<Options>(command, async (options) => {
   if (options.device === "cuda") return await benchOnCuda(options);
+  if (options.stepCache) return await benchTheStepCache();
   const { runs } = options;
   if (runs < 1) throw new RequestError(`--runs is ${runs}; expected at least 1.`);
   const machine = await describeMachine();
@@ -103,6 +107,25 @@ await run<Options>(command, async (options) => {
   await record("cpu", results, table);
   return results;
 });
+
+/** The demo model's pictures with and without the step cache. */
+async function benchTheStepCache() {
+  const machine = await describeMachine();
+  const date = new Date().toISOString().slice(0, 10);
+  const pictures = await benchStepCache(console.error);
+  const table = [
+    `# Step cache, ${date}`,
+    "",
+    `The demo model on ${machine.cpu}, ${machine.os}; Deno ${machine.deno}, ONNX Runtime ` +
+    `${machine.onnxruntime}. \`deno task bench --step-cache\``,
+    "",
+    ...stepCacheTable(pictures),
+    "",
+  ].join("\n");
+  const results = { date, machine, pictures };
+  await record("step_cache", results, table);
+  return results;
+}
 
 /** The full-size model on a GPU. */
 async function benchOnCuda({ model, modelWithKl, reference, quantized = [] }: Options) {

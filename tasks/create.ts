@@ -20,11 +20,11 @@ import { Studio } from "../src/studio/studio.ts";
 import { Option } from "commander";
 import { runBatch } from "./_create_batch.ts";
 import { runInteractive } from "./_create_interactive.ts";
-import { makePictures } from "./_create_picture.ts";
+import { makePictures, savedLine } from "./_create_picture.ts";
 import { text } from "./_create_texts.ts";
 import { addModelOptions, type ModelOptions } from "./_model_options.ts";
 import { examinePrompt } from "./_prompt_check.ts";
-import { duration, language, positiveNumber, run, task, wholeNumber } from "./_task.ts";
+import { language, positiveNumber, run, task, wholeNumber } from "./_task.ts";
 
 const STEPS = 30;
 const NAME = "output.png";
@@ -43,6 +43,7 @@ interface Options extends ModelOptions {
   readonly height?: number;
   readonly count?: number;
   readonly scheduler?: typeof SCHEDULER_NAMES[number];
+  readonly stepCache?: number;
   readonly model: string;
   readonly batch?: string;
   readonly shard?: string;
@@ -66,6 +67,7 @@ const command = task("create", text.description)
   .option("--height <pixels>", help.height, wholeNumber)
   .option("--count <pictures>", help.count, wholeNumber)
   .addOption(new Option("--scheduler <name>", help.scheduler).choices(SCHEDULER_NAMES))
+  .option("--step-cache <error>", help.stepCache, positiveNumber)
   .option("--model <folder>", help.model, ".")
   .option("--batch <path>", help.batch)
   .option("--shard <i/n>", help.shard)
@@ -120,8 +122,7 @@ async function once(options: Options) {
     count: options.count ?? 1,
     show: options.show,
     showSteps: options.showSteps,
-    onSaved: ({ path, seed, milliseconds }) =>
-      say(options, text.done(path) + text.made(seed, duration(milliseconds))),
+    onSaved: (picture) => say(options, savedLine(picture)),
   });
   return recipe === undefined ? { pictures } : { pictures, differences };
 }
@@ -200,7 +201,8 @@ function open({ model, device, dtype, offload, strict }: Options): Promise<Studi
 
 /** What the options say of a request, without what is particular to one picture. */
 function requestOf(options: Options) {
-  const { negativePrompt, systemPrompt, steps, guidance, width, height, scheduler } = options;
+  const { negativePrompt, systemPrompt, steps, guidance, width, height, scheduler, stepCache } =
+    options;
   return withoutAbsent({
     negativePrompt,
     systemPrompt,
@@ -209,6 +211,7 @@ function requestOf(options: Options) {
     width,
     height,
     scheduler,
+    stepCache,
   });
 }
 

@@ -26,8 +26,13 @@ import {
 } from "../random/mod.ts";
 import { chooseDevice, type DeviceChoice, gpuMemory } from "../runtime/device.ts";
 import { OutOfMemoryError } from "../runtime/session.ts";
-import { combineGuidance, createScheduler, needsUnconditional } from "../schedulers/mod.ts";
-import type { Scheduler } from "../schedulers/mod.ts";
+import {
+  combineGuidance,
+  createScheduler,
+  needsUnconditional,
+  withStepCache,
+} from "../schedulers/mod.ts";
+import type { Scheduler, Velocity } from "../schedulers/mod.ts";
 import { elementCount, type Tensor, tensor } from "../tensor.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
 import { checkListedWeights } from "./_checksums.ts";
@@ -316,7 +321,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     } = options;
     const { cfgTrunc, renormCfg } = options;
     const guidance = { guidanceScale, cfgTrunc, renormCfg };
-    const scheduler = this.#scheduler(options.scheduler);
+    const scheduler = withStepCache(this.#scheduler(options.scheduler), options.stepCache ?? 0);
     checkChoice("outputType", outputType, ["image", "latent"]);
     if (!Number.isSafeInteger(numImagesPerPrompt) || numImagesPerPrompt < 1) {
       throw new RequestError(
@@ -346,6 +351,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const embeds = await this.#encode(read, signal);
     const encoded = performance.now();
     signal?.throwIfAborted();
+    let evaluated = 0;
     const latents = await this.#use("transformer", async (transformer) => {
       const samples: Tensor[] = [];
       for (let prompt = 0; prompt < promptCount; prompt++) {
@@ -353,7 +359,11 @@ export class NewBieImagePipeline implements AsyncDisposable {
         for (let image = 0; image < numImagesPerPrompt; image++) {
           const imageIndex = samples.length;
           const { data, dims } = sampleOf("latents", noise, imageIndex, imageCount);
-          const velocity = guidedVelocity(transformer, conditionings, dims, guidance);
+          const predict = guidedVelocity(transformer, conditionings, dims, guidance);
+          const velocity: Velocity = (latents, timestep) => {
+            evaluated++;
+            return predict(latents, timestep);
+          };
           const sample = await scheduler.sample(
             data,
             numInferenceSteps,
@@ -389,7 +399,9 @@ export class NewBieImagePipeline implements AsyncDisposable {
       });
     }
     const end = performance.now();
+    const total = imageCount * scheduler.evaluations(numInferenceSteps);
     const result = {
+      evaluations: { total, foretold: total - evaluated },
       seeds: options.latents === undefined ? generators.map(({ seed }) => seed) : [],
       timings: {
         encode: encoded - start,
@@ -677,7 +689,7 @@ function guidedVelocity(
   { conditional, unconditional }: Conditionings,
   dims: readonly number[],
   guidance: Parameters<typeof combineGuidance>[2],
-): (latents: Float32Array, timestep: number) => Promise<Float32Array> {
+): Velocity {
   return async (latents, timestep) => {
     const x = tensor(latents, dims);
     const isGuided = unconditional !== undefined && needsUnconditional(timestep, guidance);

@@ -179,6 +179,13 @@ export interface GenerateOptions extends PromptOptions {
    * @default {1}
    */
   readonly renormCfg?: number;
+  /**
+   * Leaves out evaluations of the model where a velocity can be foretold from earlier ones with at
+   * most this relative error; 0 for none. See `withStepCache`. 0.2 leaves out two fifths of 28 steps.
+   *
+   * @default {0}
+   */
+  readonly stepCache?: number;
   /** A sampler, or the name of one; by default the checkpoint's own, else Euler with shift 6. */
   readonly scheduler?: SchedulerName | Scheduler;
   /**
@@ -220,5 +227,10 @@ export interface GenerateResult<Image = RgbImage> {
   readonly images: readonly Image[];
   /** The seed of each picture; empty when the noise was given. */
   readonly seeds: readonly (number | bigint)[];
+  /**
+   * How often the samplers asked for a velocity, which with guidance takes two passes of the
+   * transformer, and how many of the answers the step cache foretold.
+   */
+  readonly evaluations: { readonly total: number; readonly foretold: number };
   readonly timings: Timings;
 }

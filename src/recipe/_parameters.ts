@@ -41,6 +41,7 @@ export function parametersText(recipe: Recipe): string {
     ...named("Text encoder", textEncoder),
     ...(clipModel === undefined ? {} : named("CLIP", clipModel)),
     Shift: `${recipe.scheduler.shift}`,
+    ...(recipe.stepCache === undefined ? {} : { "Step cache": `${recipe.stepCache}` }),
     RNG: device === "cpu" ? "CPU" : "NV",
     // Not a bare number, which readers take for a version of the web UI.
     Version: `NewBie toolkit ${recipe.versions.toolkit}`,

@@ -52,6 +52,7 @@ const recipe = z.strictObject({
   guidanceScale: z.number(),
   cfgTrunc: z.number(),
   renormCfg: z.number(),
+  stepCache: z.number().exactOptional(),
   scheduler: z.strictObject({ name: z.enum(SCHEDULERS), shift: z.number() }),
   width: size,
   height: size,

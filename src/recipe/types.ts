@@ -51,6 +51,8 @@ export interface Recipe {
   readonly guidanceScale: number;
   readonly cfgTrunc: number;
   readonly renormCfg: number;
+  /** @default {0} */
+  readonly stepCache?: number;
   readonly scheduler: { readonly name: SchedulerName; readonly shift: number };
   /** Pixels. */
   readonly width: number;

@@ -10,6 +10,7 @@
 export { createScheduler, type SchedulerOptions } from "./create_scheduler.ts";
 export { combineGuidance, type GuidanceOptions, needsUnconditional } from "./guidance.ts";
 export { schedulerFromConfig } from "./scheduler_from_config.ts";
+export { withStepCache } from "./step_cache.ts";
 export {
   type Scheduler,
   SCHEDULER_NAMES,

@@ -18,6 +18,7 @@ export interface PictureRequest extends
     | "raw"
     | "cfgTrunc"
     | "renormCfg"
+    | "stepCache"
     | "width"
     | "height"
     | "scheduler"
@@ -106,6 +107,7 @@ const line = z.strictObject({
   width: pixels,
   height: pixels,
   scheduler: z.enum(SCHEDULER_NAMES),
+  step_cache: z.number().min(0),
 }).partial();
 
 /** A line of a batch as read. */
@@ -144,7 +146,8 @@ export function parseBatchLine(text: string): BatchLine {
       zh: `${problems.join("；")}。一行可以有：${known}。`,
     });
   }
-  const { prompt, prompt_file, negative_prompt, system_prompt, output, ...rest } = result.data;
+  const { prompt, prompt_file, negative_prompt, system_prompt, step_cache, output, ...rest } =
+    result.data;
   if ((prompt === undefined) === (prompt_file === undefined)) {
     throw new RequestError('expected either "prompt" or "prompt_file".', {
       zh: '应有 "prompt" 或 "prompt_file" 之一。',
@@ -156,6 +159,7 @@ export function parseBatchLine(text: string): BatchLine {
     prompt,
     negativePrompt: negative_prompt,
     systemPrompt: system_prompt,
+    stepCache: step_cache,
     numInferenceSteps: steps,
     guidanceScale: guidance,
     generator: seed === undefined ? undefined : { seed: parseSeed(String(seed)) },

@@ -6,7 +6,12 @@
 import { join } from "node:path";
 import { encodePng, type RgbImage } from "../image/mod.ts";
 import { NewBieImagePipeline } from "../pipeline/pipeline.ts";
-import type { GenerateOptions, PretrainedOptions, StepInfo } from "../pipeline/types.ts";
+import type {
+  GenerateOptions,
+  GenerateResult,
+  PretrainedOptions,
+  StepInfo,
+} from "../pipeline/types.ts";
 import {
   currentVersions,
   identifyModels,
@@ -50,6 +55,7 @@ export interface MakeOptions {
 export interface MadePicture {
   readonly image: RgbImage;
   readonly recipe: Recipe;
+  readonly evaluations: GenerateResult["evaluations"];
   /** What it took, without the saving. */
   readonly milliseconds: number;
 }
@@ -89,12 +95,12 @@ export class Studio implements AsyncDisposable {
     const { width = pipe.defaultSize, height = pipe.defaultSize } = request;
     const { cfgTrunc = NO_TRUNCATION, renormCfg = RENORM } = request;
     const settings = { ...request, scheduler, width, height, cfgTrunc, renormCfg };
-    const { images: [image], seeds: [seed], timings } = await pipe.generate({
+    const { images: [image], seeds: [seed], timings, evaluations } = await pipe.generate({
       ...settings,
       ...options,
     });
-    const { prompt, negativePrompt = "", systemPrompt, raw, numInferenceSteps, guidanceScale } =
-      request;
+    const { prompt, negativePrompt = "", systemPrompt, raw, stepCache = 0 } = request;
+    const { numInferenceSteps, guidanceScale } = request;
     const recipe: Recipe = {
       prompt,
       negativePrompt,
@@ -105,6 +111,7 @@ export class Studio implements AsyncDisposable {
       guidanceScale,
       cfgTrunc,
       renormCfg,
+      ...(stepCache === 0 ? {} : { stepCache }),
       scheduler: { name: scheduler.name, shift: scheduler.shift },
       width,
       height,
@@ -113,7 +120,7 @@ export class Studio implements AsyncDisposable {
       dtype: pipe.dtype,
       versions: currentVersions(),
     };
-    return { image: image!, recipe, milliseconds: timings.total };
+    return { image: image!, recipe, evaluations, milliseconds: timings.total };
   }
 
   /** The guidance that suits the model: the demo model draws faces best with little of it. */

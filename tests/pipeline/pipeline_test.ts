@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { psnr } from "../../src/image/mod.ts";
 import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";
 import type { GenerateOptions, StepInfo } from "../../src/pipeline/types.ts";
 import { createGenerator } from "../../src/random/mod.ts";
@@ -143,6 +144,24 @@ Deno.test("onStep sees every step of every picture, and its last latents are the
   assert.deepEqual(steps[3]!.latents, images[1]);
 });
 
+Deno.test("a step cache asks the model less often and stays near the picture", async () => {
+  await using pipe = await NewBieImagePipeline.fromPretrained(".", { log: () => {} });
+  const request = {
+    prompt: await Deno.readTextFile("models/demo/health_check.xml"),
+    generator: { seed: 42 },
+    numInferenceSteps: 28,
+  };
+  const usual = await pipe.generate(request);
+  assert.deepEqual(usual.evaluations, { total: 28, foretold: 0 });
+  assert.deepEqual((await pipe.generate({ ...request, stepCache: 0 })).images, usual.images);
+  const cached = await pipe.generate({ ...request, stepCache: 0.2 });
+  assert.equal(cached.evaluations.total, 28);
+  // bench/results/step_cache.md measures two fifths of them, and about 50 dB.
+  assert.ok(cached.evaluations.foretold >= 8, `${cached.evaluations.foretold} foretold`);
+  const decibels = psnr(cached.images[0]!, usual.images[0]!);
+  assert.ok(decibels > 40, `${decibels} dB`);
+});
+
 Deno.test("an aborted call stops between steps, and the pipeline can be used again", async () => {
   await using pipe = await load();
   const controller = new AbortController();
@@ -201,6 +220,7 @@ Deno.test("wrong requests are refused before anything runs, saying what is allow
     [{ prompt: 3 as unknown as string }, /prompt must be a text/],
     [{ height: 1024 }, /picture is 64 × 2 patches; this transformer places at most/],
     [{ generator: createGenerator({ seed: 1 }) }, /generator must be \{ seed/],
+    [{ stepCache: -1 }, /stepCache is -1; expected/],
     [{ scheduler: "ddim" as "euler" }, /no scheduler "ddim"/],
   ];
   // Without its embedding table no prompt can be read: whoever got so far would say so.

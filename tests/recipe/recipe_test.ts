@@ -46,6 +46,7 @@ const recipes: fc.Arbitrary<Recipe> = fc.record({
   guidanceScale: real,
   cfgTrunc: real,
   renormCfg: real,
+  stepCache: real,
   scheduler: fc.record({
     name: fc.constantFrom("euler", "midpoint", "heun", "dpm-solver++"),
     shift: real,

@@ -29,7 +29,8 @@ Deno.test("a size is width by height, or a square", () => {
 
 Deno.test("a line of a batch speaks the options' words", () => {
   const line = '{"prompt": "1girl", "seed": "18446744073709551615", "steps": 5, "guidance": 2.5, ' +
-    '"negative_prompt": "blurry", "output": "a.png", "width": 320, "scheduler": "heun"}';
+    '"negative_prompt": "blurry", "output": "a.png", "width": 320, "scheduler": "heun", ' +
+    '"step_cache": 0.1}';
   assert.deepEqual(parseBatchLine(line), {
     request: {
       prompt: "1girl",
@@ -39,6 +40,7 @@ Deno.test("a line of a batch speaks the options' words", () => {
       negativePrompt: "blurry",
       width: 320,
       scheduler: "heun",
+      stepCache: 0.1,
     },
     promptFile: undefined,
     output: "a.png",

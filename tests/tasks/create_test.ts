@@ -13,6 +13,7 @@ interface Picture {
   readonly seed: string;
   readonly width: number;
   readonly height: number;
+  readonly evaluations: { readonly total: number; readonly foretold: number };
 }
 
 /** Pictures of a call that must succeed. */
@@ -66,6 +67,21 @@ Deno.test("a picture is made from options alone, and its recipe makes it again b
   assert.notDeepEqual(decodePng(await read(other!.path)).image, decodePng(png).image);
 });
 
+Deno.test("the step cache foretells some evaluations, and the recipe makes it again", async () => {
+  const options = ["--prompt", "1girl", "--seed", "3", "--steps", "8", "--width", "64"];
+  const [usual] = await create(...options, "--height", "48");
+  assert.deepEqual(usual!.evaluations, { total: 8, foretold: 0 });
+  assert.equal(readRecipe(await read(usual!.path)).stepCache, undefined);
+  const [first] = await create(...options, "--height", "48", "--step-cache", "5");
+  // Of eight steps the first three and the last are evaluated, and none after a foretold one.
+  assert.deepEqual(first!.evaluations, { total: 8, foretold: 2 });
+  const png = await read(first!.path);
+  assert.equal(readRecipe(png).stepCache, 5);
+  assert.notDeepEqual(decodePng(png).image, decodePng(await read(usual!.path)).image);
+  const [again] = await create("--from", first!.path);
+  assert.deepEqual(decodePng(await read(again!.path)), decodePng(png));
+});
+
 Deno.test("several pictures have seeds in a row, and each can be made again alone", async () => {
   const pictures = await create("--prompt", "1girl", "--seed", "10", "--count", "2", ...SMALL);
   assert.deepEqual(pictures.map(({ seed }) => seed), ["10", "11"]);
@@ -98,6 +114,7 @@ const WRONG: Readonly<Record<string, readonly string[]>> = {
   "no pictures": ["--prompt", "a", "--count", "0"],
   "too many steps": ["--prompt", "a", "--steps", "1001"],
   "too many pictures": ["--prompt", "a", "--count", "10001"],
+  "a step cache below 0": ["--prompt", "a", "--step-cache", "-1"],
   "a number that is none": ["--prompt", "a", "--steps", "x"],
   "an unknown option": ["--prompt", "a", "--magic"],
   "an empty prompt": ["--prompt", " "],
