@@ -13,7 +13,9 @@ import {
   type Weights,
   writeSafetensors,
 } from "../safetensors/mod.ts";
-import { quantizeBlocks, type SquaredError } from "./_blocks.ts";
+import type { SquaredError } from "./_blocks.ts";
+import { type Piece, quantizePiece } from "./_piece.ts";
+import { QuantizeThreads } from "./_quantize_threads.ts";
 
 /**
  * The matrices that are quantised: those of attention and feed-forward, in NextDiT's blocks and in
@@ -75,7 +77,7 @@ export async function openForQuantization(path: string): Promise<Weights> {
 
 /**
  * Writes a safetensors file anew with its large matrices quantised block by block, each tensor in
- * turn: a few megabytes are held at a time. The target appears when all of it is on disk.
+ * turn, on all cores: a few megabytes for each are held at a time. The target appears when all of it is on disk.
  *
  * A quantised matrix keeps its name; as `U8` [N, blocks, bytes of a block] it is what ONNX Runtime's
  * `MatMulNBits` reads, so that a graph points straight into the file. `NAME.scales` [N, blocks] in
@@ -91,10 +93,15 @@ export async function quantizeFile(
   { bits, blockSize, onProgress }: QuantizeOptions,
 ): Promise<QuantizedFile> {
   const { matrices, left } = matricesToQuantize(weights, blockSize);
+  using threads = await QuantizeThreads.open();
   const error: SquaredError = { error: 0, norm: 0 };
   let done = 0;
   const quantized = new Map(matrices.map((entry) => [entry, async function* () {
-    yield* quantizeMatrix(entry, bits, blockSize, error);
+    for await (const piece of quantizeMatrix(entry, { bits, blockSize }, threads)) {
+      error.error += piece.error.error;
+      error.norm += piece.error.norm;
+      yield piece;
+    }
     onProgress?.(++done, matrices.length);
   }]));
   const stored = [
@@ -117,12 +124,6 @@ export async function quantizeFile(
   };
 }
 
-/** A piece of a matrix: whole rows, packed, and their scales. */
-interface Piece {
-  readonly packed: Uint8Array;
-  readonly scales: Uint8Array;
-}
-
 /** The matrix and its scales, which one reading of the original gives both. */
 function quantizedSources(
   { name, shape }: TensorEntry,
@@ -132,7 +133,7 @@ function quantizedSources(
 ): TensorSource[] {
   const [rows, columns] = shape as [number, number];
   const blocks = columns / blockSize;
-  let scales: Uint8Array[] = [];
+  let scales: Uint8Array<ArrayBuffer>[] = [];
   return [
     {
       name,
@@ -140,7 +141,7 @@ function quantizedSources(
       shape: [rows, blocks, blockSize * bits / BITS_A_BYTE],
       bytes: async function* () {
         for await (const piece of pieces()) {
-          scales.push(piece.scales);
+          scales.push(new Uint8Array(piece.scales.buffer));
           yield piece.packed;
         }
       },
@@ -163,25 +164,45 @@ const VALUES_AT_ONCE = 1 << 20;
 
 async function* quantizeMatrix(
   entry: TensorEntry,
-  bits: QuantizedBits,
-  blockSize: number,
-  error: SquaredError,
+  { bits, blockSize }: QuantizeOptions,
+  threads: QuantizeThreads,
 ): AsyncGenerator<Piece> {
   const [rows, columns] = entry.shape as [number, number];
   await using reader = await RowReader.open(entry);
   const rowsAtOnce = Math.max(1, Math.floor(VALUES_AT_ONCE / columns));
-  for (let row = 0; row < rows; row += rowsAtOnce) {
+  const quantizeFrom = async (row: number) => {
     const count = Math.min(rowsAtOnce, rows - row);
     const values = await reader.read(Array.from({ length: count }, (_, index) => row + index));
-    const packed = new Uint8Array(values.length * bits / BITS_A_BYTE);
-    const scales = new Uint16Array(values.length / blockSize);
-    if (!quantizeBlocks(values, blockSize, bits, packed, scales, error)) {
+    const request = { values, bits, blockSize };
+    return rows <= rowsAtOnce ? quantizePiece(request) : await threads.quantize(request);
+  };
+  for await (const piece of inTurn(quantizeFrom, rows, rowsAtOnce, threads.atOnce)) {
+    if (piece === undefined) {
       throw new NewBieError(
         `${entry.file}: tensor ${entry.name} holds values that are no finite numbers. The file is ` +
           "damaged: fetch it again.",
       );
     }
-    yield { packed, scales: new Uint8Array(scales.buffer) };
+    yield piece;
+  }
+}
+
+/** The answers for 0, `step`, 2 · `step` … below `end`, in order, so many under way at once. */
+async function* inTurn<T>(
+  ask: (from: number) => Promise<T>,
+  end: number,
+  step: number,
+  atOnce: number,
+): AsyncGenerator<T> {
+  const waiting: Promise<T>[] = [];
+  try {
+    for (let from = 0; from < end; from += step) {
+      waiting.push(ask(from));
+      if (waiting.length >= atOnce) yield await waiting.shift()!;
+    }
+    while (waiting.length > 0) yield await waiting.shift()!;
+  } finally {
+    await Promise.allSettled(waiting);
   }
 }
 

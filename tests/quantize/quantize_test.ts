@@ -4,6 +4,7 @@ import { type PartConfig, type PartName, writeRandomWeights } from "../../bench/
 import { RequestError } from "../../src/errors.ts";
 import { Graph, linear, Parameters } from "../../src/onnx/mod.ts";
 import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";
+import { quantizeBlocks } from "../../src/quantize/_blocks.ts";
 import { quantizeModel } from "../../src/quantize/mod.ts";
 import { createGenerator } from "../../src/random/mod.ts";
 import { Session } from "../../src/runtime/session.ts";
@@ -85,6 +86,33 @@ Deno.test("ONNX Runtime computes with quantised matrices what their values say",
         }
       }
     }
+  });
+});
+
+Deno.test("a matrix that is quantised in pieces, on threads, is what it is in one", async () => {
+  await inTempFolder(async (folder) => {
+    const [rows, columns, blockSize] = [2050, 1024, 32];
+    const values = createGenerator({ seed: 6 }).randn(rows * columns);
+    for (const bits of BITS) {
+      const { file, report } = await quantizeMatrix(folder, values, columns, bits, blockSize);
+      const packed = new Uint8Array(values.length * bits / 8);
+      const scales = new Uint16Array(values.length / blockSize);
+      const error = { error: 0, norm: 0 };
+      assert(quantizeBlocks(values, blockSize, bits, packed, scales, error));
+      const { tensors } = await readRaw(file);
+      assert.deepEqual(tensors.get(MATRIX)!.bytes, packed);
+      assert.deepEqual(tensors.get(`${MATRIX}.scales`)!.bytes, new Uint8Array(scales.buffer));
+      assert(Math.abs(report.relativeError - Math.sqrt(error.error / error.norm)) < 1e-9);
+    }
+    values[values.length - 1] = NaN;
+    await assert.rejects(
+      quantizeMatrix(folder, values, columns, 4, blockSize),
+      /feed_forward.w1.weight holds values that are no finite numbers/,
+    );
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [
+      "int8_32",
+      "original",
+    ]);
   });
 });
 
