@@ -24,7 +24,12 @@ export interface AccuracyRequest {
   readonly reference: string;
   readonly device: Device;
   readonly dtype: Dtype | "auto";
+  /** Which of the parts that the reference holds; by default all of them. */
+  readonly parts?: readonly AccuracyPart[];
 }
+
+/** A part of the model. */
+export type AccuracyPart = "transformer" | "text_encoder" | "clip_model" | "vae" | "vae_kl";
 
 /** Relative errors of one output, as norms: ‖x − float32‖ / ‖float32‖. */
 export interface Accuracy {
@@ -36,7 +41,7 @@ export interface Accuracy {
 
 /** Compares every component that the reference holds. */
 export async function benchAccuracy(request: AccuracyRequest): Promise<Accuracy[]> {
-  const { models, device, dtype } = request;
+  const { models, device, dtype, parts } = request;
   const reference = await Reference.open(request.reference);
   const policy = dtypePolicy(device, dtype)!;
   const hold = { device, resident: true };
@@ -58,9 +63,11 @@ export async function benchAccuracy(request: AccuracyRequest): Promise<Accuracy[
       pytorch: relativeError(rounded.data, exact.data),
     });
   };
+  const isWanted = (part: AccuracyPart, input: string) =>
+    (parts?.includes(part) ?? true) && reference.has(input);
   const ids = async (name: string) => Int32Array.from((await reference.read(name)).data);
 
-  if (reference.has("transformer_text.caption_features")) {
+  if (isWanted("transformer", "transformer_text.caption_features")) {
     const { json, file, weights } = await open("next-dit-3.5b");
     const config = parseNextDiTConfig(json, file, weights);
     const graphs = compileNextDiT(config, weights, policy);
@@ -82,7 +89,7 @@ export async function benchAccuracy(request: AccuracyRequest): Promise<Accuracy[
     );
     await compare("transformer_step", "velocity", velocity!);
   }
-  if (reference.has("text_encoder.ids")) {
+  if (isWanted("text_encoder", "text_encoder.ids")) {
     const { json, file, weights } = await open("transformer/gemma-3-2b");
     const config = parseGemma3Config(json, file, weights);
     const graphs = compileGemma3(config, weights, policy);
@@ -90,7 +97,7 @@ export async function benchAccuracy(request: AccuracyRequest): Promise<Accuracy[
     const features = await encoder.encode(await ids("text_encoder.ids"));
     await compare("text_encoder", "features", features);
   }
-  if (reference.has("clip_model.ids")) {
+  if (isWanted("clip_model", "clip_model.ids")) {
     const { json, file, weights } = await open("clip_model/jina-clip-v2");
     const config = parseJinaClipConfig(json, file, weights);
     await using clip = await ClipModel.create(
@@ -101,7 +108,7 @@ export async function benchAccuracy(request: AccuracyRequest): Promise<Accuracy[
     await compare("clip_model", "pooled", await clip.encode(await ids("clip_model.ids")));
   }
   for (const [part, folder] of [["vae", "vae/taesd"], ["vae_kl", "vae/autoencoder-kl"]] as const) {
-    if (!reference.has(`${part}.latents`)) continue;
+    if (!isWanted(part, `${part}.latents`)) continue;
     const { json, file, weights } = await open(folder);
     const config = parseVaeConfig(json, file, weights);
     const graphs = compileVae(config, weights, policy);

@@ -41,8 +41,8 @@ export interface MeasuredCopy {
   readonly name: string;
   readonly forward: ForwardResult;
   readonly picture: MeasuredPicture;
-  /** Of the quantised parts. */
-  readonly accuracy?: readonly Accuracy[];
+  /** Of the quantised parts, by the type of arithmetic. */
+  readonly accuracy?: Readonly<Record<typeof HALVES[number], readonly Accuracy[]>>;
 }
 
 /** Everything that was measured. */
@@ -62,7 +62,8 @@ const PIXELS_PER_LATENT = 8;
 const STEP_CACHE = 0.2;
 const TRANSFORMER = "models/next-dit-3.5b";
 const DECODER = "models/vae/taesd";
-const QUANTIZED_PARTS = /^(transformer|text_encoder)/;
+const QUANTIZED_PARTS = ["transformer", "text_encoder"] as const;
+const HALVES = ["bfloat16", "float16"] as const;
 
 /** Runs all of it; about two minutes on an H100. */
 export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchResult> {
@@ -79,14 +80,18 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
         runs: 20,
       } satisfies ForwardRequest,
     );
-  const accuracyOf = (folder: string, reference: string) =>
+  const accuracyOf = (
+    folder: string,
+    reference: string,
+    which: Pick<AccuracyRequest, "dtype" | "parts">,
+  ) =>
     inProcess<Accuracy[]>(
       "bench/accuracy.ts",
       {
         models: join(folder, "models"),
         reference,
         device: "cuda",
-        dtype: "auto",
+        ...which,
       } satisfies AccuracyRequest,
     );
   log("One forward of the transformer …");
@@ -123,17 +128,20 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
   const copies: MeasuredCopy[] = [];
   for (const folder of quantized) {
     log(`${folder} …`);
-    const accuracy = reference === undefined ? undefined : await accuracyOf(folder, reference);
+    const inHalf = (dtype: typeof HALVES[number]) =>
+      accuracyOf(folder, reference!, { dtype, parts: QUANTIZED_PARTS });
     copies.push({
       name: basename(folder),
       forward: await forwardOf(folder),
       picture: await measured({ ...usual, model: folder, offload: "model" }),
-      ...(accuracy === undefined
-        ? {}
-        : { accuracy: accuracy.filter(({ output }) => QUANTIZED_PARTS.test(output)) }),
+      ...(reference === undefined ? {} : {
+        accuracy: { bfloat16: await inHalf("bfloat16"), float16: await inHalf("float16") },
+      }),
     });
   }
-  const accuracy = reference === undefined ? undefined : await accuracyOf(model, reference);
+  const accuracy = reference === undefined
+    ? undefined
+    : await accuracyOf(model, reference, { dtype: "auto" });
   return {
     gpu: await gpuName(),
     forward,
@@ -188,13 +196,21 @@ export function cudaTable(result: CudaBenchResult): string[] {
     ]),
     ...(quantized.length === 0 ? [] : [
       "",
-      "| quantised copy, offload model | forward | first picture | peak memory | errors |",
-      "| --- | --- | --- | --- | --- |",
-      ...quantized.map(({ name, forward, picture: { result, peakMemory }, accuracy = [] }) => {
-        const errors = accuracy.map(({ output, ours }) => `${output} ${ours.toExponential(1)}`);
-        return `| ${name} | ${forward.median.toFixed(1)} ms | ${seconds(result.firstPicture)} | ` +
-          `${gigabytes(peakMemory)} | ${errors.join(", ")} |`;
-      }),
+      "| quantised copy, offload model | forward | first picture | peak memory |",
+      "| --- | --- | --- | --- |",
+      ...quantized.map(({ name, forward, picture: { result, peakMemory } }) =>
+        `| ${name} | ${forward.median.toFixed(1)} ms | ${seconds(result.firstPicture)} | ` +
+        `${gigabytes(peakMemory)} |`
+      ),
+      "",
+      "| output of a quantised copy | error in bfloat16 | in float16 |",
+      "| --- | --- | --- |",
+      ...quantized.flatMap(({ name, accuracy }) =>
+        (accuracy?.bfloat16 ?? []).map(({ output, ours }, index) =>
+          `| ${name}: ${output} | ${ours.toExponential(2)} | ` +
+          `${accuracy!.float16[index]!.ours.toExponential(2)} |`
+        )
+      ),
     ]),
     ...(accuracy === undefined ? [] : [
       "",
