@@ -156,7 +156,12 @@ async function measured(request: PictureRequest): Promise<MeasuredPicture> {
   await using memory = new GpuMemory();
   await memory.begin();
   const result = await inProcess<PictureResult>("bench/picture.ts", request);
-  return { request, result, peakMemory: memory.peak };
+  // Where the model lies is nobody's concern.
+  return {
+    request: { ...request, model: basename(request.model) },
+    result,
+    peakMemory: memory.peak,
+  };
 }
 
 async function gpuName(): Promise<string> {

@@ -26,6 +26,8 @@ const ONNX_IR_VERSION = 11;
 /** ONNX Runtime's own operators. */
 export const MICROSOFT_DOMAIN = "com.microsoft";
 const MICROSOFT_OPSET = 1;
+/** Characters. */
+const LONGEST_LABEL = 64;
 
 /** The result of a node, an input or an initializer. Its graph is part of it, so that operators
  * are plain functions of values. */
@@ -203,7 +205,9 @@ export class Graph {
   #constant(key: string, type: ElementType, dims: number[], bytes: () => Uint8Array): Value {
     let value = this.#constants.get(key);
     if (value === undefined) {
-      value = { graph: this, name: `constant/${key}`, type };
+      // The name stands in every node that reads it: long vectors get a number for their values.
+      const label = key.length > LONGEST_LABEL ? `${type}[#${this.#constants.size}]` : key;
+      value = { graph: this, name: `constant/${label}`, type };
       this.#constants.set(key, value);
       const rawData = bytes();
       this.#initializers.push({ name: value.name, dataType: ONNX_DATA_TYPE[type], dims, rawData });
