@@ -68,7 +68,8 @@ const DEFAULT_GUIDANCE_SCALE = 5;
 const MOST_LATENT_VALUES = 2 ** 31;
 
 /**
- * NewBie-image, whole: tokenizers, text encoders, transformer, sampler and VAE.
+ * NewBie-image, whole: tokenizers, text encoders, transformer, sampler and VAE. On a GPU parts of it
+ * have threads of their own, which keep the program from ending until it is disposed.
  *
  * @example Load the demo model and look at what it understood of a prompt.
  * ```ts

@@ -94,13 +94,15 @@ export class VaeDecoder implements AsyncDisposable {
     device: Device,
     { fallback, host = Session, warmUpSize }: VaeOptions = {},
   ): Promise<VaeDecoder> {
+    const side = (warmUpSize ?? 0) * pixelsPerLatent(config);
     const dims = [1, config.latent_channels, warmUpSize ?? 0, warmUpSize ?? 0];
     const whole = await host.create(graphs.whole, {
       device,
       mayUseCpu: true,
-      ...(warmUpSize === undefined
-        ? {}
-        : { warmUp: { latents: tensor(new Float32Array(elementCount(dims)), dims) } }),
+      // A larger picture is decoded in tiles.
+      ...(side > 0 && side ** 2 <= MAX_UNTILED_PIXELS
+        ? { warmUp: { latents: tensor(new Float32Array(elementCount(dims)), dims) } }
+        : {}),
     });
     return new VaeDecoder(config, graphs, device, whole, host, fallback);
   }

@@ -15,8 +15,8 @@ import type { Scheduler, Velocity } from "./types.ts";
  * Forecasts in place of evaluations are from TaylorSeer (Liu et al. 2025, arXiv 2503.06923), which
  * makes them at fixed intervals inside the network; deciding by an estimate at run time is from
  * TeaCache (Liu et al. 2024, arXiv 2411.19108) and EasyCache (Zhou et al. 2025, arXiv 2507.02860),
- * which use the last output again as it is. Measured in bench/results/step_cache.md: that is no
- * better than to take fewer steps; the line is.
+ * which use the last output again as it is. bench/SPEED.md compares them: that is no better than to
+ * take fewer steps; the line is. bench/results/step_cache.md measures it with each sampler.
  *
  * @param scheduler Whose evaluations are to be left out. It stays as it is.
  * @param threshold The relative error of a velocity that is accepted; 0 for none.
