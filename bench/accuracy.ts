@@ -10,7 +10,7 @@ import { compileNextDiT, parseNextDiTConfig } from "../src/models/next_dit.ts";
 import { type Device, type Dtype, dtypePolicy } from "../src/onnx/mod.ts";
 import { ClipModel } from "../src/pipeline/clip_model.ts";
 import { TextEncoder } from "../src/pipeline/text_encoder.ts";
-import { Transformer } from "../src/pipeline/transformer.ts";
+import { loadTransformer } from "../src/pipeline/load_transformer.ts";
 import { VaeDecoder } from "../src/pipeline/vae.ts";
 import { openWeights, readSafetensorsHeader } from "../src/safetensors/mod.ts";
 import type { Tensor } from "../src/tensor.ts";
@@ -70,8 +70,11 @@ export async function benchAccuracy(request: AccuracyRequest): Promise<Accuracy[
   if (isWanted("transformer", "transformer_text.caption_features")) {
     const { json, file, weights } = await open("next-dit-3.5b");
     const config = parseNextDiTConfig(json, file, weights);
-    const graphs = compileNextDiT(config, weights, policy);
-    await using transformer = await Transformer.create(config, graphs, hold);
+    await using transformer = await loadTransformer(
+      config,
+      (policy) => compileNextDiT(config, weights, policy),
+      { policy, resident: true },
+    );
     const { caption, pooled } = await transformer.condition(
       await reference.read("transformer_text.caption_features"),
       await reference.read("transformer_text.pooled_features"),

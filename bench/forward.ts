@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { compileNextDiT, parseNextDiTConfig } from "../src/models/next_dit.ts";
 import { type Device, type Dtype, dtypePolicy } from "../src/onnx/mod.ts";
-import { Transformer } from "../src/pipeline/transformer.ts";
+import { loadTransformer } from "../src/pipeline/load_transformer.ts";
 import { createGenerator } from "../src/random/mod.ts";
 import { openWeights } from "../src/safetensors/mod.ts";
 import { elementCount, type Tensor, tensor } from "../src/tensor.ts";
@@ -46,8 +46,11 @@ export async function benchForward(request: ForwardRequest): Promise<ForwardResu
   const config = parseNextDiTConfig(JSON.parse(await Deno.readTextFile(file)), file, weights);
   const policy = dtypePolicy(device, dtype)!;
   const start = performance.now();
-  const graphs = compileNextDiT(config, weights, policy);
-  await using transformer = await Transformer.create(config, graphs, { device, resident: true });
+  await using transformer = await loadTransformer(
+    config,
+    (policy) => compileNextDiT(config, weights, policy),
+    { policy, resident: true },
+  );
   const load = performance.now() - start;
   const { cap_feat_dim, clip_text_dim, in_channels } = config;
   const conditioning = await transformer.condition(

@@ -32,6 +32,7 @@ const OUTSIDE_TASKS = [
   "eval",
   "fuzz",
   "install:cuda",
+  "kernels",
   "load",
 ];
 const OUTSIDE_FILES = OUTSIDE_TASKS.map((name) => name.replaceAll(":", "_"));

@@ -220,7 +220,7 @@ export function compileAutoencoderKL(
   policy: DtypePolicy,
 ): DecoderGraphs {
   const start = (name: string): Part => {
-    const graph = new Graph(name, policy.device);
+    const graph = new Graph(name, { device: policy.device });
     const options = { component: "vae", nameInFile: namesOf(weights) };
     const parameters = new Parameters(graph, weights, options);
     return { graph, config, parameters, type: policy.convolution };

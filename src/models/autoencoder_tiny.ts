@@ -150,7 +150,7 @@ export function compileAutoencoderTiny(
   policy: DtypePolicy,
 ): DecoderGraphs {
   const graph = (name: string, inTiles: boolean) => {
-    const graph = new Graph(name, policy.device);
+    const graph = new Graph(name, { device: policy.device });
     const latents = graph.input("latents", INTERFACE_TYPE, [
       "B",
       config.latent_channels,

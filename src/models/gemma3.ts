@@ -234,7 +234,7 @@ export function compileGemma3(
   const options = { component: "text_encoder", nameInFile: namesOf(weights), problems: new Map() };
   const parts = cutEvenly(layer_types.length - 1, segments);
   const built = parts.map(({ from, to }) => {
-    const graph = new Graph("gemma3", device);
+    const graph = new Graph("gemma3", { device });
     const parameters = new Parameters(graph, weights, options);
     const layers = layer_types.slice(from, to);
     const context = layerContext(graph, config, layers, compute);

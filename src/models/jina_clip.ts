@@ -197,7 +197,7 @@ export function compileJinaClip(
   weights: Weights,
   { device, text: compute }: DtypePolicy,
 ): JinaClipGraph {
-  const graph = new Graph("jina_clip", device);
+  const graph = new Graph("jina_clip", { device });
   const { hidden_size, vocab_size, type_vocab_size, num_attention_heads, adapter } = config;
   const nameInFile = namesOf(weights);
   const parameters = new Parameters(graph, weights, { component: "clip_model", nameInFile });

@@ -12,10 +12,11 @@ import { z } from "zod";
 import { ConfigError, RequestError } from "../errors.ts";
 import {
   add,
-  addRmsNorm,
   addScalar,
   affine,
   attention,
+  blockwiseAttention,
+  canSplitHeads,
   cast,
   type CompiledGraph,
   concat,
@@ -29,6 +30,7 @@ import {
   layerNorm,
   linear,
   mul,
+  normAddNorm,
   Parameters,
   reshape,
   rmsNorm,
@@ -38,6 +40,7 @@ import {
   slice,
   spaceToDepth,
   split,
+  splitHeads,
   swiglu,
   tanh,
   transpose,
@@ -295,11 +298,11 @@ export function compileNextDiT(
 ): NextDiTGraphs {
   const problems = new Map();
   const options = { component: "transformer", nameInFile: namesOf(weights), problems };
-  const text = new Graph("next_dit_text", policy.device);
+  const text = new Graph("next_dit_text", policy);
   const textParameters = new Parameters(text, weights, options);
   buildText(text, config, textParameters, policy);
   const steps = cutEvenly(config.n_layers, segments).map((segment) => {
-    const step = new Graph("next_dit_step", policy.device);
+    const step = new Graph("next_dit_step", policy);
     buildStep(step, config, new Parameters(step, weights, options), policy, segment);
     return step;
   });
@@ -594,15 +597,18 @@ function runBlocks(
     rmsNorm(x, weight, { epsilon, width, shape: [1, -1, width] });
   let normalised = norm(x, first.norms.attentionIn);
   blocks.forEach(({ parameters, norms }, index) => {
-    const attended = norm(
-      selfAttention(normalised, rope, config, parameters),
-      norms.attentionOut,
-    );
-    ({ sum: x, normalised } = addRmsNorm(attended, x, norms.feedIn, epsilon));
-    const fed = norm(feedForward(normalised, config, parameters), norms.feedOut);
-    const next = blocks[index + 1];
-    if (next === undefined) x = add(x, fed);
-    else ({ sum: x, normalised } = addRmsNorm(fed, x, next.norms.attentionIn, epsilon));
+    const { attentionOut, feedIn, feedOut } = norms;
+    const attended = selfAttention(normalised, rope, config, parameters);
+    const around = { inner: attentionOut, outer: feedIn };
+    ({ sum: x, normalised } = normAddNorm(attended, x, around, { epsilon, width }));
+    const fed = feedForward(normalised, config, parameters);
+    const next = blocks[index + 1]?.norms.attentionIn;
+    if (next === undefined) {
+      x = add(x, norm(fed, feedOut));
+    } else {
+      const around = { inner: feedOut, outer: next };
+      ({ sum: x, normalised } = normAddNorm(fed, x, around, { epsilon, width }));
+    }
   });
   return x;
 }
@@ -618,9 +624,23 @@ function selfAttention(
   const headDim = dim / n_heads;
   const [queryDim, keyDim] = [n_heads * headDim, n_kv_heads * headDim];
   const scope = parameters.scope("attention");
-  // Three products with parts of one matrix: a split of one product would be a copy.
+  const wholeDim = queryDim + 2 * keyDim;
   const product = (from: number, to: number) =>
-    linear(x, scope.matrix("qkv.weight", [queryDim + 2 * keyDim, dim], compute, [from, to]));
+    linear(x, scope.matrix("qkv.weight", [wholeDim, dim], compute, [from, to]));
+  const project = (attended: Value) =>
+    linear(attended, scope.matrix("out.weight", [dim, queryDim], compute));
+  const scale = headDim ** -0.5;
+  if (hasSplitHeads(x.graph, config)) {
+    const { q, k, v } = splitHeads(product(0, wholeDim), rope, {
+      heads: n_heads,
+      keyValueHeads: n_kv_heads,
+      queryNorm: scope.get("q_norm.weight", [headDim], compute),
+      keyNorm: scope.get("k_norm.weight", [headDim], compute),
+      epsilon: DEFAULT_RMS_NORM_EPS,
+    });
+    return project(blockwiseAttention(q, k, v, { heads: n_heads, scale }));
+  }
+  // Three products with parts of one matrix: a split of one product would be a copy.
 
   const position = (x: Value, heads: number, name: string) => {
     if (qk_norm) {
@@ -634,9 +654,14 @@ function selfAttention(
     position(product(0, queryDim), n_heads, "q_norm"),
     position(product(queryDim, queryDim + keyDim), n_kv_heads, "k_norm"),
     product(queryDim + keyDim, queryDim + 2 * keyDim),
-    { heads: n_heads, keyValueHeads: n_kv_heads, headDim, scale: headDim ** -0.5 },
+    { heads: n_heads, keyValueHeads: n_kv_heads, headDim, scale },
   );
-  return linear(attended, scope.matrix("out.weight", [dim, queryDim], compute));
+  return project(attended);
+}
+
+/** Whether one kernel of ours makes the queries, keys and values. */
+function hasSplitHeads(graph: Graph, { dim, n_heads, qk_norm }: NextDiTConfig): boolean {
+  return qk_norm && canSplitHeads(graph, dim / n_heads);
 }
 
 /** w2(silu(w1 x) · w3 x) (Shazeer 2020, SwiGLU). */
@@ -668,13 +693,14 @@ function ropeInputs(
   graph: Graph,
   name: string,
   length: string,
-  { dim, n_heads }: NextDiTConfig,
+  config: NextDiTConfig,
   compute: FloatType,
 ): RopeTables {
-  const dims = [length, dim / n_heads / 2];
+  const dims = [length, config.dim / config.n_heads / 2];
+  const type = hasSplitHeads(graph, config) ? "float32" : compute;
   return {
-    cos: cast(graph.input(`${name}_cos`, INTERFACE_TYPE, dims), compute),
-    sin: cast(graph.input(`${name}_sin`, INTERFACE_TYPE, dims), compute),
+    cos: cast(graph.input(`${name}_cos`, INTERFACE_TYPE, dims), type),
+    sin: cast(graph.input(`${name}_sin`, INTERFACE_TYPE, dims), type),
   };
 }
 

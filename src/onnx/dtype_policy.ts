@@ -18,6 +18,8 @@ export interface DtypePolicy {
   readonly text: FloatType;
   /** Convolutions: ONNX Runtime's CUDA provider has none in bfloat16. */
   readonly convolution: FloatType;
+  /** Whether the transformer may have the project's own operators (src/kernels). */
+  readonly ownOperators?: boolean;
 }
 
 /** The types of arithmetic that a person can ask for. */
@@ -26,10 +28,19 @@ export type Dtype = FloatType;
 /** Graph inputs and outputs: the JavaScript binding has no bfloat16. */
 export const INTERFACE_TYPE = "float32";
 
-/** CPU: float32 whatever the weights are. CUDA: bfloat16, with float16 for convolutions. */
+/**
+ * CPU: float32 whatever the weights are. CUDA: bfloat16, with float16 for convolutions, and our own
+ * operators, which exist for 16 bits.
+ */
 export const DTYPE_POLICIES: Readonly<Record<Device, DtypePolicy>> = Object.freeze({
   cpu: { device: "cpu", compute: "float32", text: "float32", convolution: "float32" },
-  cuda: { device: "cuda", compute: "bfloat16", text: "bfloat16", convolution: "float16" },
+  cuda: {
+    device: "cuda",
+    compute: "bfloat16",
+    text: "bfloat16",
+    convolution: "float16",
+    ownOperators: true,
+  },
 });
 
 /**

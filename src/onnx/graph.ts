@@ -7,7 +7,7 @@ import { dirname, relative, sep } from "node:path";
 import proto, { type onnx as Onnx } from "onnx-proto";
 import type { TensorEntry } from "../safetensors/mod.ts";
 import { encodeFloats } from "./_encode_floats.ts";
-import type { Device } from "./dtype_policy.ts";
+import type { Device, DtypePolicy } from "./dtype_policy.ts";
 import {
   type Attribute,
   type Dimension,
@@ -26,6 +26,9 @@ const ONNX_IR_VERSION = 11;
 /** ONNX Runtime's own operators. */
 export const MICROSOFT_DOMAIN = "com.microsoft";
 const MICROSOFT_OPSET = 1;
+/** The project's own operators, which only a session that was given them can run. */
+export const OWN_DOMAIN = "newbie";
+const OWN_OPSET = 1;
 /** Characters. */
 const LONGEST_LABEL = 64;
 
@@ -67,6 +70,8 @@ export class Graph {
   readonly name: string;
   /** Whose kernels it is for. */
   readonly device: Device;
+  /** Whether it may have nodes of the project's own operators. */
+  readonly ownOperators: boolean;
   readonly #inputs: Port[] = [];
   readonly #outputs: Port[] = [];
   readonly #nodes: Onnx.INodeProto[] = [];
@@ -76,9 +81,15 @@ export class Graph {
   readonly #constants = new Map<string, Value>();
   #count = 0;
 
-  constructor(name: string, device: Device = "cpu") {
+  constructor(
+    name: string,
+    { device = "cpu", ownOperators = false }: Partial<
+      Pick<DtypePolicy, "device" | "ownOperators">
+    > = {},
+  ) {
     this.name = name;
     this.device = device;
+    this.ownOperators = ownOperators;
   }
 
   /** Declares an input. */
@@ -184,6 +195,7 @@ export class Graph {
       opsetImport: [
         { domain: "", version: ONNX_OPSET },
         { domain: MICROSOFT_DOMAIN, version: MICROSOFT_OPSET },
+        ...(this.ownOperators ? [{ domain: OWN_DOMAIN, version: OWN_OPSET }] : []),
       ],
       graph: {
         name: this.name,

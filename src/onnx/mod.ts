@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { type CompiledGraph, Graph, type Port, type Value } from "./graph.ts";
+export { type CompiledGraph, Graph, OWN_DOMAIN, type Port, type Value } from "./graph.ts";
 export {
   type Device,
   type Dtype,

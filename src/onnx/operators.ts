@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { MICROSOFT_DOMAIN, type Value } from "./graph.ts";
+import { MICROSOFT_DOMAIN, OWN_DOMAIN, type Value } from "./graph.ts";
 import {
   type ElementType,
   float,
@@ -106,20 +106,28 @@ export function silu(x: Value): Value {
   });
 }
 
+/** How many values our own kernels read at once: rows must be whole vectors. */
+const VECTOR = 8;
+/** Values; a block of 1024 threads is the largest. */
+const LONGEST_ROW = 1024 * VECTOR;
+
 /** The exponent of a mean square that no activation comes near. */
 const FAR_ABOVE = 60;
 
 /**
  * silu(gate) · x by element, the gate of SwiGLU (Shazeer 2020); the last extent is `width`.
  *
- * On CUDA in one pass, by the only fused kernel that ONNX Runtime 1.29 has for it:
- * `GatedRMSNorm` is x · s / √(mean(x²) + ε) · silu(gate), and with ε = 2^60 and s = 2^30 that is
+ * On CUDA in one pass, by a kernel of our own or else by the only fused one that ONNX Runtime 1.29
+ * has for it: `GatedRMSNorm` is x · s / √(mean(x²) + ε) · silu(gate), and with ε = 2^60 and s = 2^30 that is
  * x · silu(gate) but for a relative difference of mean(x²) / 2^61, far below one rounding.
  */
 export function swiglu(gate: Value, x: Value, width: number): Value {
   same("swiglu", gate, x);
   const { graph } = x;
   const type = floatType(x);
+  if (graph.ownOperators && width % VECTOR === 0) {
+    return graph.node("SwiGLU", [gate, x], type, { domain: OWN_DOMAIN });
+  }
   // float16 cannot hold the scale.
   if (graph.device === "cpu" || type === "float16") return mul(silu(gate), x);
   const weight = graph.vector(new Array<number>(width).fill(2 ** (FAR_ABOVE / 2)), type);
@@ -258,6 +266,31 @@ export function addRmsNorm(a: Value, b: Value, weight: Value, epsilon: number): 
   return { sum: sum!, normalised: normalised! };
 }
 
+/**
+ * x + norm(a) · inner, and the RMS normalisation of that by `outer`, over the last axis, which has
+ * `width` values: what stands between two layers with norms before and behind them.
+ */
+export function normAddNorm(
+  a: Value,
+  x: Value,
+  { inner, outer }: { readonly inner: Value; readonly outer: Value },
+  { epsilon, width }: { readonly epsilon: number; readonly width: number },
+): SumAndNorm {
+  same("normAddNorm", a, x);
+  same("normAddNorm", a, inner);
+  same("normAddNorm", a, outer);
+  const { graph, type } = a;
+  if (!graph.ownOperators || width % VECTOR !== 0 || width > LONGEST_ROW) {
+    const normalised = rmsNorm(a, inner, { epsilon, width, shape: [1, -1, width] });
+    return addRmsNorm(normalised, x, outer, epsilon);
+  }
+  const [sum, normalised] = graph.nodes("NormAddNorm", [a, x, inner, outer], [type, type], {
+    domain: OWN_DOMAIN,
+    attributes: { epsilon: float(epsilon) },
+  });
+  return { sum: sum!, normalised: normalised! };
+}
+
 /** Layer normalisation over the last axis (Ba et al. 2016); moments in float32. */
 export function layerNorm(
   x: Value,
@@ -291,6 +324,51 @@ export function rotaryEmbedding(
   return graph.node("RotaryEmbedding", [x, batched(tables.cos), batched(tables.sin)], x.type, {
     attributes: { interleaved: int(pairs === "adjacent" ? 1 : 0), num_heads: int(heads) },
   });
+}
+
+/** Values that a lane of {@linkcode splitHeads}'s warps holds, and all of its lanes. */
+const LANE = 4;
+const LONGEST_HEAD = 32 * LANE;
+
+/** Whether {@linkcode splitHeads} can be used for heads of this size. */
+export function canSplitHeads(graph: Value["graph"], headDim: number): boolean {
+  return graph.ownOperators && headDim % LANE === 0 && headDim <= LONGEST_HEAD;
+}
+
+/** Of what {@linkcode splitHeads} makes queries, keys and values. */
+export interface HeadsOptions {
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  /** The weights [headDim] of the norms of each query's and each key's head. */
+  readonly queryNorm: Value;
+  readonly keyNorm: Value;
+  readonly epsilon: number;
+}
+
+/**
+ * Queries, keys and values for {@linkcode blockwiseAttention}, each [1, S, heads · headDim], of one
+ * product [1, S, (heads + 2 · keyValueHeads) · headDim]: {@linkcode rmsNorm} head by head and
+ * {@linkcode rotaryEmbedding} of adjacent pairs, by tables in float32, for queries and keys; keys
+ * and values repeated for each of their queries.
+ */
+export function splitHeads(
+  qkv: Value,
+  tables: { readonly cos: Value; readonly sin: Value },
+  { heads, keyValueHeads, queryNorm, keyNorm, epsilon }: HeadsOptions,
+): { readonly q: Value; readonly k: Value; readonly v: Value } {
+  same("splitHeads", qkv, queryNorm);
+  same("splitHeads", qkv, keyNorm);
+  const { graph, type } = qkv;
+  const inputs = [qkv, queryNorm, keyNorm, tables.cos, tables.sin];
+  const [q, k, v] = graph.nodes("SplitHeads", inputs, [type, type, type], {
+    domain: OWN_DOMAIN,
+    attributes: {
+      num_heads: int(heads),
+      kv_num_heads: int(keyValueHeads),
+      epsilon: float(epsilon),
+    },
+  });
+  return { q: q!, k: k!, v: v! };
 }
 
 /** Each head `times` times: [1, S, heads · headDim] → [1, S, heads · times · headDim]. */

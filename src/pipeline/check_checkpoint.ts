@@ -20,6 +20,7 @@ export async function checkCheckpoint(folder: string): Promise<CheckpointFiles> 
     policy: DTYPE_POLICIES.cpu,
     chooseOffload: () => "none",
     onVaeFallback: () => {},
+    onOperatorFallback: () => {},
   });
   return files;
 }

@@ -65,6 +65,8 @@ export interface ComponentOptions {
   readonly chooseOffload: (parts: readonly SizedPart[]) => OffloadMode;
   /** Is called when the VAE overflows in 16 bits and goes over to float32. */
   readonly onVaeFallback: () => void;
+  /** Is called when our own operators cannot be used, with why. */
+  readonly onOperatorFallback: (reason: string) => void;
 }
 
 /**
@@ -79,7 +81,7 @@ export interface ComponentOptions {
  */
 export async function loadComponents(
   files: CheckpointFiles,
-  { policy, chooseOffload, onVaeFallback }: ComponentOptions,
+  { policy, chooseOffload, onVaeFallback, onOperatorFallback }: ComponentOptions,
 ): Promise<Components> {
   const [dit, gemma, vae, tokenizer, scheduler] = await Promise.all([
     read(files.transformer),
@@ -139,8 +141,10 @@ export async function loadComponents(
       return undefined;
     }
   };
+  const compileTransformer = (policy: DtypePolicy) =>
+    compileNextDiT(transformerConfig, dit.weights, policy, segments);
   const graphs = {
-    transformer: compile(() => compileNextDiT(transformerConfig, dit.weights, policy, segments)),
+    transformer: compile(() => compileTransformer(policy)),
     textEncoder: compile(() => compileGemma3(textEncoderConfig, gemma.weights, policy, segments)),
     clipModel: clip && compile(() => compileJinaClip(clip.config, clip.weights, policy)),
     vae: compile(() => compileVae(vaeConfig, vae.weights, policy)),
@@ -187,8 +191,12 @@ export async function loadComponents(
     transformer: component(
       dit,
       async () => {
-        const { Transformer } = await import("./transformer.ts");
-        return await Transformer.create(transformerConfig, graphs.transformer!, hold);
+        const { loadTransformer } = await import("./load_transformer.ts");
+        const compiled = (wanted: DtypePolicy) =>
+          wanted === policy ? graphs.transformer! : compileTransformer(wanted);
+        const { resident } = hold;
+        const options = { policy, resident, onOperatorFallback };
+        return await loadTransformer(transformerConfig, compiled, options);
       },
     ),
     textEncoder: await threaded(gemma, async (host) => {

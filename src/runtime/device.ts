@@ -88,7 +88,7 @@ export function cudaProblem(error: unknown): Texts<string> {
 
 /** @throws {Error} When a product in bfloat16 does not run on CUDA, or is wrong. */
 async function probeCuda(): Promise<void> {
-  const graph = new Graph("probe", "cuda");
+  const graph = new Graph("probe", { device: "cuda" });
   const x = cast(graph.input("x", INTERFACE_TYPE, [1, 8]), "bfloat16");
   graph.output("y", cast(linear(x, x), INTERFACE_TYPE), [1, 1]);
   await using session = await Session.create(graph.compile(), { device: "cuda" });

@@ -118,16 +118,11 @@ export class Session implements AsyncDisposable {
     graph: CompiledGraph,
     { device, mayUseCpu = false, warmUp }: SessionOptions,
   ): Promise<Session> {
-    const entries: Record<string, string> = device === "cuda" ? { ...CUDA_ENTRIES } : {};
-    if (device === "cuda" && !mayUseCpu) entries.disable_cpu_ep_fallback = "1";
-    if (graph.weightFolder !== undefined) {
-      entries.model_external_initializers_file_folder_path = graph.weightFolder;
-    }
     let loaded: ort.InferenceSession;
     try {
       loaded = await ort.InferenceSession.create(graph.model, {
         executionProviders: [device],
-        extra: { session: entries },
+        extra: { session: sessionEntries(graph, device, mayUseCpu) },
         logSeverityLevel: ORT_LOG_ERRORS,
       });
     } catch (cause) {
@@ -193,7 +188,21 @@ export class Session implements AsyncDisposable {
   }
 }
 
-/** Session configuration entries, below `session.`. */
+/** Session configuration entries for a graph, below `session.`. */
+export function sessionEntries(
+  { weightFolder }: CompiledGraph,
+  device: Device,
+  mayUseCpu: boolean,
+): Record<string, string> {
+  return {
+    ...(device === "cuda" ? CUDA_ENTRIES : {}),
+    ...(device === "cuda" && !mayUseCpu ? { disable_cpu_ep_fallback: "1" } : {}),
+    ...(weightFolder === undefined
+      ? {}
+      : { model_external_initializers_file_folder_path: weightFolder }),
+  };
+}
+
 const CUDA_ENTRIES = {
   // The arena would take memory for weights in steps that double.
   use_device_allocator_for_initializers: "1",

@@ -2,7 +2,10 @@ import { compileNextDiT, parseNextDiTConfig } from "../../src/models/next_dit.ts
 import { DTYPE_POLICIES } from "../../src/onnx/mod.ts";
 import { Transformer } from "../../src/pipeline/transformer.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";
+import { bindingFolder } from "../../src/runtime/binding.ts";
+import { operatorSessions } from "../../src/runtime/operator_session.ts";
 import { assertClose, fixture } from "../_fixtures.ts";
+import { CPU_OPERATORS } from "../_own_operators.ts";
 import { openCase } from "./_case.ts";
 
 /** As tests/reference/next_dit.py wrote it. */
@@ -18,13 +21,27 @@ function sample({ data, dims: [batch, ...dims] }: Tensor, index: number): Tensor
   return tensor(data.slice(index * length, (index + 1) * length), [1, ...dims]);
 }
 
+const LIBRARIES = bindingFolder(Deno.build);
+const WAYS = [
+  ["1 segment", 1, false],
+  ["2 segments", 2, false],
+  ["1 segment of our own operators", 1, true],
+  ["2 segments of our own operators", 2, true],
+] as const;
+
 for (const { name: testCase } of Deno.readDirSync(fixture("next_dit"))) {
-  for (const segments of [1, 2]) {
-    Deno.test(`NextDiT predicts upstream's velocities: ${testCase}, ${segments} segments`, async () => {
+  for (const [how, segments, ownOperators] of WAYS) {
+    Deno.test(`NextDiT predicts upstream's velocities: ${testCase}, ${how}`, async () => {
       const { weights, json, file, runs, value } = await openCase<Run>(`next_dit/${testCase}`);
       const config = parseNextDiTConfig(json, file, weights);
-      const graphs = compileNextDiT(config, weights, DTYPE_POLICIES.cpu, segments);
-      const hold = { device: "cpu", resident: segments === 1 } as const;
+      const graphs = compileNextDiT(
+        config,
+        weights,
+        { ...DTYPE_POLICIES.cpu, ownOperators },
+        segments,
+      );
+      const host = ownOperators ? operatorSessions(LIBRARIES, CPU_OPERATORS) : undefined;
+      const hold = { device: "cpu", resident: segments === 1, host } as const;
       await using transformer = await Transformer.create(config, graphs, hold);
       for (const { name, timestep, captionLengths } of runs) {
         const expected = value(`${name}.velocity`);

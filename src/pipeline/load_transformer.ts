@@ -1,0 +1,40 @@
+import type { NextDiTConfig, NextDiTGraphs } from "../models/next_dit.ts";
+import type { DtypePolicy } from "../onnx/mod.ts";
+import { OutOfMemoryError, SessionError } from "../runtime/session.ts";
+import { Transformer } from "./transformer.ts";
+
+/** How a transformer is to be loaded. */
+export interface LoadTransformerOptions {
+  readonly policy: DtypePolicy;
+  /** Whether its graphs stay loaded between steps. */
+  readonly resident: boolean;
+  /** Is told when our own operators cannot be used here, and why. */
+  readonly onOperatorFallback?: (reason: string) => void;
+}
+
+/**
+ * Loads NextDiT. Where the policy wants our own operators and they do not work, with ONNX Runtime's
+ * alone: these compute the same, slower.
+ *
+ * @param compile Makes the graphs for a policy.
+ * @throws {SessionError} When ONNX Runtime cannot load a graph.
+ */
+export async function loadTransformer(
+  config: NextDiTConfig,
+  compile: (policy: DtypePolicy) => NextDiTGraphs,
+  { policy, resident, onOperatorFallback = () => {} }: LoadTransformerOptions,
+): Promise<Transformer> {
+  const { device, compute } = policy;
+  if (policy.ownOperators && compute !== "float32") {
+    const { kernelSessions } = await import("../kernels/mod.ts");
+    try {
+      const host = await kernelSessions(compute);
+      return await Transformer.create(config, compile(policy), { device, resident, host });
+    } catch (error) {
+      if (!(error instanceof SessionError) || error instanceof OutOfMemoryError) throw error;
+      onOperatorFallback(error.reason);
+    }
+  }
+  const graphs = compile({ ...policy, ownOperators: false });
+  return await Transformer.create(config, graphs, { device, resident });
+}

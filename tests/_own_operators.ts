@@ -1,0 +1,113 @@
+/** The project's own operators as their formulas read, on a CPU. */
+import { OWN_DOMAIN } from "../src/onnx/mod.ts";
+import type { Operator, OperatorSet } from "../src/runtime/operators.ts";
+import { elementCount } from "../src/tensor.ts";
+
+/** The memory at an address. */
+function floats(address: bigint, count: number): Float32Array {
+  const memory = Deno.UnsafePointerView.getArrayBuffer(
+    Deno.UnsafePointer.create(address)!,
+    count * Float32Array.BYTES_PER_ELEMENT,
+  );
+  return new Float32Array(memory);
+}
+
+/** x / √(mean(x²) + ε) · weight. */
+function rmsNorm(x: Float32Array, weight: Float32Array, epsilon: number): Float32Array {
+  const squares = x.reduce((sum, value) => sum + value * value, 0);
+  const scale = 1 / Math.sqrt(squares / x.length + epsilon);
+  return x.map((value, index) => value * scale * weight[index]!);
+}
+
+const normAddNorm: Operator = {
+  name: "NormAddNorm",
+  inputs: ["float32", "float32", "float32", "float32"],
+  outputs: ["float32", "float32"],
+  kernel: (attributes) => {
+    const epsilon = attributes.float("epsilon");
+    return (context) => {
+      const { address, dims } = context.input(0);
+      const count = elementCount(dims);
+      const width = dims.at(-1)!;
+      const a = floats(address, count);
+      const x = floats(context.address(1), count);
+      const inner = floats(context.address(2), width);
+      const outer = floats(context.address(3), width);
+      const sum = floats(context.output(0, dims), count);
+      const normalised = floats(context.output(1, dims), count);
+      for (let row = 0; row < count; row += width) {
+        const part = rmsNorm(a.subarray(row, row + width), inner, epsilon)
+          .map((value, index) => value + x[row + index]!);
+        sum.set(part, row);
+        normalised.set(rmsNorm(part, outer, epsilon), row);
+      }
+    };
+  },
+};
+
+const splitHeads: Operator = {
+  name: "SplitHeads",
+  inputs: ["float32", "float32", "float32", "float32", "float32"],
+  outputs: ["float32", "float32", "float32"],
+  kernel: (attributes) => {
+    const heads = attributes.int("num_heads");
+    const keyValueHeads = attributes.int("kv_num_heads");
+    const epsilon = attributes.float("epsilon");
+    const allHeads = heads + 2 * keyValueHeads;
+    return (context) => {
+      const { address, dims: [batch, tokens, width] } = context.input(0);
+      const headDim = width! / allHeads;
+      const qkv = floats(address, tokens! * width!);
+      const [queryNorm, keyNorm] = [1, 2].map((index) => floats(context.address(index), headDim));
+      const [cos, sin] = [3, 4].map((index) =>
+        floats(context.address(index), tokens! * headDim / 2)
+      );
+      const dims = [batch!, tokens!, heads * headDim];
+      const [q, k, v] = [0, 1, 2].map((index) =>
+        floats(context.output(index, dims), elementCount(dims))
+      );
+      const positioned = (head: Float32Array, norm: Float32Array, token: number) => {
+        const x = rmsNorm(head, norm, epsilon);
+        return x.map((value, index) => {
+          const pair = token * headDim / 2 + (index >> 1);
+          return index % 2 === 0
+            ? value * cos![pair]! - x[index + 1]! * sin![pair]!
+            : x[index - 1]! * sin![pair]! + value * cos![pair]!;
+        });
+      };
+      for (let token = 0; token < tokens!; token++) {
+        const part = (head: number) => {
+          const start = (token * allHeads + head) * headDim;
+          return qkv.subarray(start, start + headDim);
+        };
+        for (let head = 0; head < heads; head++) {
+          const group = heads + Math.floor(head * keyValueHeads / heads);
+          const at = (token * heads + head) * headDim;
+          q!.set(positioned(part(head), queryNorm!, token), at);
+          k!.set(positioned(part(group), keyNorm!, token), at);
+          v!.set(part(group + keyValueHeads), at);
+        }
+      }
+    };
+  },
+};
+
+const swiglu: Operator = {
+  name: "SwiGLU",
+  inputs: ["float32", "float32"],
+  outputs: ["float32"],
+  kernel: () => (context) => {
+    const { address, dims } = context.input(0);
+    const count = elementCount(dims);
+    const gate = floats(address, count);
+    const x = floats(context.address(1), count);
+    const out = floats(context.output(0, dims), count);
+    out.set(gate.map((value, index) => value / (1 + Math.exp(-value)) * x[index]!));
+  },
+};
+
+/** For sessions on a CPU. */
+export const CPU_OPERATORS: OperatorSet = {
+  domain: OWN_DOMAIN,
+  operators: [normAddNorm, splitHeads, swiglu],
+};
