@@ -3,11 +3,10 @@
  *
  * @module
  */
-import { posix } from "node:path";
 import { OWN_DOMAIN } from "../onnx/mod.ts";
-import { CUDA_PROVIDER_FILES } from "../runtime/binding.ts";
 import { addressOf, cString } from "../runtime/c_api.ts";
-import type { Operator, OperatorSet } from "../runtime/operators.ts";
+import { type CudaDriver, openCudaDriver } from "../runtime/cuda_driver.ts";
+import type { DeviceTensor, Operator, OperatorSet } from "../runtime/operators.ts";
 import { elementCount } from "../tensor.ts";
 import ptx from "./kernels.ptx" with { type: "text" };
 
@@ -18,6 +17,7 @@ export type KernelType = keyof typeof ENDING;
 
 /** Values of 16 bits in 16 bytes, which is what a thread reads at once. */
 const VECTOR = 8;
+const HALF_BYTES = 2;
 const WARP = 32;
 /** Threads of a block, where a kernel leaves the choice. */
 const BLOCK = 256;
@@ -99,7 +99,103 @@ export function cudaOperators(type: KernelType, folder: string): OperatorSet {
     },
   };
 
-  return { domain: OWN_DOMAIN, operators: [normAddNorm, splitHeads, swiglu] };
+  const gatedLinear: Operator = {
+    name: "GatedLinear",
+    inputs: [type, type, type],
+    outputs: [type, type],
+    kernel: () => {
+      const multiply = twoProducts(folder, type);
+      const launch = kernel("swiglu", [...pointers(3), "i64"]);
+      return (context) => {
+        const { address: x, dims } = context.input(0);
+        const [gate, value] = [1, 2].map((index) => context.input(index));
+        const [width, inner] = gate!.dims as [number, number];
+        const rows = elementCount(dims) / inner;
+        const products = context.output(1, [2, rows, width]);
+        const stream = context.stream();
+        // The matrices are a batch of two with the distance between them as its stride.
+        const isGateFirst = gate!.address < value!.address;
+        const [first, second] = isGateFirst ? [gate!, value!] : [value!, gate!];
+        multiply(stream, { rows, width, inner }, { x, first, second, products });
+        const half = BigInt(rows * width * HALF_BYTES);
+        const halves = isGateFirst ? [products, products + half] : [products + half, products];
+        const vectors = rows * width / VECTOR;
+        const result = context.output(0, [...dims.slice(0, -1), width]);
+        launch(stream, Math.ceil(vectors / BLOCK), BLOCK, [...halves, result, BigInt(vectors)]);
+      };
+    },
+  };
+
+  return { domain: OWN_DOMAIN, operators: [normAddNorm, splitHeads, swiglu, gatedLinear] };
+}
+
+/** `cudaDataType_t`. */
+const CUDA_DATA_TYPE: Readonly<Record<KernelType, number>> = { float16: 2, bfloat16: 14 };
+/** Of cuBLAS: `CUBLAS_OP_N`, `CUBLAS_OP_T`, `CUBLAS_COMPUTE_32F`, `CUBLAS_GEMM_DEFAULT`. */
+const AS_IS = 0;
+const TRANSPOSED = 1;
+const IN_FLOAT32 = 68;
+const ANY_ALGORITHM = -1;
+
+let blas: bigint | undefined;
+
+/** x · firstᵀ and x · secondᵀ, one after the other in memory, by one product of cuBLAS. */
+function twoProducts(folder: string, type: KernelType) {
+  const { functions } = openCudaDriver(folder);
+  const check = (status: number, doing: string) => {
+    if (status !== 0) throw new Error(`cuBLAS could not ${doing}: status ${status}`);
+  };
+  if (blas === undefined) {
+    const place = new BigUint64Array(1);
+    check(functions.cublasCreate_v2(place), "start");
+    blas = place[0]!;
+  }
+  const handle = blas;
+  const dataType = CUDA_DATA_TYPE[type];
+  const one = Float32Array.of(1);
+  const zero = Float32Array.of(0);
+  return (
+    stream: bigint,
+    sizes: { readonly rows: number; readonly width: number; readonly inner: number },
+    places: {
+      readonly x: bigint;
+      readonly first: DeviceTensor;
+      readonly second: DeviceTensor;
+      readonly products: bigint;
+    },
+  ) => {
+    const { rows, width, inner } = sizes;
+    const { x, first, second, products } = places;
+    const distance = (second.address - first.address) / BigInt(HALF_BYTES);
+    check(functions.cublasSetStream_v2(handle, stream), "take a stream");
+    // cuBLAS counts by columns: to it, rows are columns and the matrices come first.
+    const status = functions.cublasGemmStridedBatchedEx(
+      handle,
+      TRANSPOSED,
+      AS_IS,
+      width,
+      rows,
+      inner,
+      one,
+      first.address,
+      dataType,
+      inner,
+      distance,
+      x,
+      dataType,
+      inner,
+      0n,
+      zero,
+      products,
+      dataType,
+      width,
+      BigInt(rows * width),
+      2,
+      IN_FLOAT32,
+      ANY_ALGORITHM,
+    );
+    check(status, "multiply");
+  };
 }
 
 /** What a kernel takes: addresses and numbers. */
@@ -121,9 +217,11 @@ const PARAMETER_BYTES = 8;
 
 /** @throws {Error} When the kernels cannot be loaded: the GPU or its driver is too old. */
 function cudaKernel(folder: string, name: string, parameters: readonly Parameter[]): Launch {
-  const { driver, module } = loadModule(folder);
+  const driver = openCudaDriver(folder);
+  const { functions, check } = driver;
   const place = new BigUint64Array(1);
-  check(driver, driver.cuModuleGetFunction(place, module, cString(name)), `find ${name}`);
+  const module = loadModule(driver);
+  check(functions.cuModuleGetFunction(place, module, cString(name)), `find ${name}`);
   const function_ = place[0]!;
   const slots = new DataView(new ArrayBuffer(parameters.length * PARAMETER_BYTES));
   const base = addressOf(slots);
@@ -139,7 +237,7 @@ function cudaKernel(folder: string, name: string, parameters: readonly Parameter
       else if (parameter === "i32") slots.setInt32(at, Number(value), true);
       else slots.setBigUint64(at, BigInt(value), true);
     });
-    const status = driver.cuLaunchKernel(
+    const status = functions.cuLaunchKernel(
       function_,
       blocks,
       1,
@@ -152,59 +250,16 @@ function cudaKernel(folder: string, name: string, parameters: readonly Parameter
       table,
       null,
     );
-    check(driver, status, `start ${name}`);
+    check(status, `start ${name}`);
   };
 }
 
-const DRIVER_FUNCTIONS = {
-  cuModuleLoadData: { parameters: ["buffer", "buffer"], result: "i32" },
-  cuModuleGetFunction: { parameters: ["buffer", "u64", "buffer"], result: "i32" },
-  cuLaunchKernel: {
-    parameters: [
-      "u64",
-      "u32",
-      "u32",
-      "u32",
-      "u32",
-      "u32",
-      "u32",
-      "u32",
-      "u64",
-      "buffer",
-      "pointer",
-    ],
-    result: "i32",
-  },
-  cuGetErrorString: { parameters: ["i32", "buffer"], result: "i32" },
-} as const;
-
-type Driver = Deno.DynamicLibrary<typeof DRIVER_FUNCTIONS>["symbols"];
-
-interface LoadedModule {
-  readonly driver: Driver;
-  readonly module: bigint;
-}
-
-let loaded: LoadedModule | undefined;
+let loaded: bigint | undefined;
 
 /** The kernels, translated for the GPU by its driver; they stay until the program ends. */
-function loadModule(folder: string): LoadedModule {
+function loadModule({ functions, check }: CudaDriver): bigint {
   if (loaded !== undefined) return loaded;
-  // The provider needs the driver's library, so its functions are found through the provider: a
-  // program may load what lies in node_modules, and nothing else.
-  const provider = posix.join(folder, CUDA_PROVIDER_FILES[0]);
-  const driver = Deno.dlopen(provider, DRIVER_FUNCTIONS).symbols;
   const place = new BigUint64Array(1);
-  check(driver, driver.cuModuleLoadData(place, cString(ptx)), "load the kernels");
-  return loaded = { driver, module: place[0]! };
-}
-
-/** @throws {Error} With the driver's words. */
-function check(driver: Driver, status: number, doing: string): void {
-  if (status === 0) return;
-  const place = new BigUint64Array(1);
-  driver.cuGetErrorString(status, place);
-  const words = Deno.UnsafePointer.create(place[0]!);
-  const message = words === null ? `error ${status}` : Deno.UnsafePointerView.getCString(words);
-  throw new Error(`CUDA could not ${doing}: ${message}`);
+  check(functions.cuModuleLoadData(place, cString(ptx)), "load the toolkit's kernels");
+  return loaded = place[0]!;
 }

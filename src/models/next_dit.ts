@@ -25,6 +25,7 @@ import {
   type DtypePolicy,
   END,
   type FloatType,
+  gatedLinear,
   Graph,
   INTERFACE_TYPE,
   layerNorm,
@@ -41,7 +42,6 @@ import {
   spaceToDepth,
   split,
   splitHeads,
-  swiglu,
   tanh,
   transpose,
   type Value,
@@ -670,12 +670,10 @@ function feedForward(x: Value, config: NextDiTConfig, parameters: Parameters): V
   const compute = floatTypeOf(x);
   const hidden = feedForwardDim(config);
   const scope = parameters.scope("feed_forward");
-  const gate = linear(x, scope.matrix("w1.weight", [hidden, dim], compute));
-  const value = linear(x, scope.matrix("w3.weight", [hidden, dim], compute));
-  return linear(
-    swiglu(gate, value, hidden),
-    scope.matrix("w2.weight", [dim, hidden], compute),
-  );
+  const gate = scope.matrix("w1.weight", [hidden, dim], compute);
+  const value = scope.matrix("w3.weight", [hidden, dim], compute);
+  const gated = gatedLinear(x, gate, value, hidden);
+  return linear(gated, scope.matrix("w2.weight", [dim, hidden], compute));
 }
 
 /** The width of the condition. */

@@ -14,4 +14,4 @@ export {
 } from "./dtype_policy.ts";
 export * from "./operators.ts";
 export * from "./parameters.ts";
-export type { Dimension, ElementType, FloatType } from "./types.ts";
+export { type Dimension, type ElementType, float, type FloatType } from "./types.ts";

@@ -380,7 +380,6 @@ export class NewBieImagePipeline implements AsyncDisposable {
                 imageIndex,
                 imageCount,
               });
-              await otherEvents();
             },
             signal,
           );
@@ -582,14 +581,6 @@ export class NewBieImagePipeline implements AsyncDisposable {
     if (asked === undefined) return scheduler;
     return typeof asked === "string" ? createScheduler(asked, { shift: scheduler.shift }) : asked;
   }
-}
-
-/**
- * Lets the event loop turn. ONNX Runtime's answers come so fast one after the other that a signal,
- * such as Ctrl-C, would have to wait for several steps.
- */
-function otherEvents(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 /** What each part is when it is loaded. */

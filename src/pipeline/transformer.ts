@@ -6,13 +6,13 @@
  */
 import { RequestError } from "../errors.ts";
 import { type NextDiTConfig, type NextDiTGraphs, nextDiTRopeTables } from "../models/next_dit.ts";
-import { type Feeds, integers } from "../runtime/session.ts";
+import { type Feed, type Feeds, integers } from "../runtime/session.ts";
 import { SessionChain, type SessionChainOptions } from "../runtime/session_chain.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { expectDims } from "./_expect_tensor.ts";
 import { expectFinite } from "./non_finite_error.ts";
 
-/** What the transformer made of one prompt. */
+/** What the transformer made of one prompt; the values must stay as they are. */
 export interface Conditioning {
   /** Refined caption tokens [1, L, dim]. */
   readonly caption: Tensor;
@@ -113,12 +113,12 @@ export class Transformer implements AsyncDisposable {
       return {
         latents,
         timestep: time,
-        caption,
-        ...(pooled === undefined ? {} : { pooled }),
-        caption_cos: rope.caption.cos,
-        caption_sin: rope.caption.sin,
-        image_cos: rope.image.cos,
-        image_sin: rope.image.sin,
+        caption: constant(caption),
+        ...(pooled === undefined ? {} : { pooled: constant(pooled) }),
+        caption_cos: constant(rope.caption.cos),
+        caption_sin: constant(rope.caption.sin),
+        image_cos: constant(rope.image.cos),
+        image_sin: constant(rope.image.sin),
         caption_length: integers([captionLength]),
         patch_grid: integers([1, rows, columns, patch_size ** 2 * in_channels]),
       };
@@ -143,4 +143,9 @@ export class Transformer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync();
   }
+}
+
+/** A prompt's and a size's share of what each step is given. */
+function constant(tensor: Tensor): Feed {
+  return { ...tensor, constant: true };
 }

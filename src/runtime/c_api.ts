@@ -12,6 +12,9 @@ const ORT_API_VERSION = 16;
 /** `ORT_LOGGING_LEVEL_ERROR`. */
 const LOG_ERRORS = 3;
 const POINTER_BYTES = 8;
+/** `OrtArenaAllocator` and `OrtMemTypeDefault`. */
+const ARENA_ALLOCATOR = 1;
+const DEFAULT_MEMORY = 0;
 
 /** A status is null or what went wrong; every handle is an address. */
 const STATUS = "u64";
@@ -24,16 +27,12 @@ const FUNCTIONS = {
   GetErrorMessage: at(2, [STATUS], "pointer"),
   CreateEnv: at(3, ["i32", "buffer", HANDLES], STATUS),
   CreateSessionFromArray: at(8, [HANDLE, "buffer", "usize", HANDLE, HANDLES], STATUS),
-  Run: at(
-    9,
-    [HANDLE, HANDLE, HANDLES, HANDLES, "usize", HANDLES, "usize", HANDLES],
-    STATUS,
-  ),
   CreateSessionOptions: at(10, [HANDLES], STATUS),
   SetSessionLogSeverityLevel: at(22, [HANDLE, "i32"], STATUS),
   CreateCustomOpDomain: at(26, ["buffer", HANDLES], STATUS),
   CustomOpDomain_Add: at(27, [HANDLE, "buffer"], STATUS),
   AddCustomOpDomain: at(28, [HANDLE, HANDLE], STATUS),
+  CreateRunOptions: at(39, [HANDLES], STATUS),
   CreateTensorWithDataAsOrtValue: at(
     49,
     [HANDLE, "buffer", "usize", "buffer", "usize", "i32", HANDLES],
@@ -43,7 +42,10 @@ const FUNCTIONS = {
   GetDimensionsCount: at(61, [HANDLE, "buffer"], STATUS),
   GetDimensions: at(62, [HANDLE, "buffer", "usize"], STATUS),
   GetTensorTypeAndShape: at(65, [HANDLE, HANDLES], STATUS),
+  CreateMemoryInfo: at(68, ["buffer", "i32", "i32", "i32", HANDLES], STATUS),
   CreateCpuMemoryInfo: at(69, ["i32", "i32", HANDLES], STATUS),
+  AllocatorFree: at(76, [HANDLE, HANDLE], STATUS),
+  GetAllocatorWithDefaultOptions: at(78, [HANDLES], STATUS),
   KernelInfoGetAttribute_float: at(85, [HANDLE, "buffer", "buffer"], STATUS),
   KernelInfoGetAttribute_int64: at(86, [HANDLE, "buffer", "buffer"], STATUS),
   KernelContext_GetInput: at(90, [HANDLE, "usize", HANDLES], STATUS),
@@ -51,11 +53,22 @@ const FUNCTIONS = {
   ReleaseStatus: at(93, [HANDLE], "void"),
   ReleaseSession: at(95, [HANDLE], "void"),
   ReleaseValue: at(96, [HANDLE], "void"),
+  ReleaseRunOptions: at(97, [HANDLE], "void"),
   ReleaseTensorTypeAndShapeInfo: at(99, [HANDLE], "void"),
   ReleaseSessionOptions: at(100, [HANDLE], "void"),
   ReleaseCustomOpDomain: at(101, [HANDLE], "void"),
   AddSessionConfigEntry: at(130, [HANDLE, "buffer", "buffer"], STATUS),
+  RunWithBinding: at(133, [HANDLE, HANDLE, HANDLE], STATUS),
+  CreateIoBinding: at(134, [HANDLE, HANDLES], STATUS),
+  ReleaseIoBinding: at(135, [HANDLE], "void"),
+  BindInput: at(136, [HANDLE, "buffer", HANDLE], STATUS),
+  BindOutputToDevice: at(138, [HANDLE, "buffer", HANDLE], STATUS),
+  GetBoundOutputValues: at(140, [HANDLE, HANDLE, HANDLES, HANDLES], STATUS),
+  ClearBoundOutputs: at(142, [HANDLE], "void"),
+  AddRunConfigEntry: at(165, [HANDLE, "buffer", "buffer"], STATUS),
   KernelContext_GetGPUComputeStream: at(193, [HANDLE, HANDLES], STATUS),
+  SynchronizeBoundInputs: at(202, [HANDLE], STATUS),
+  SynchronizeBoundOutputs: at(203, [HANDLE], STATUS),
 } as const;
 
 function at<
@@ -77,6 +90,10 @@ export interface CApi {
   readonly env: bigint;
   /** What tensors in ordinary memory are made with. */
   readonly cpuMemory: bigint;
+  /** What tensors in the first GPU's memory are made with. */
+  readonly cudaMemory: bigint;
+  /** Frees the lists that ONNX Runtime makes. */
+  readonly allocator: bigint;
   /** Adds the CUDA provider to a session's options. @throws {Error} */
   readonly appendCuda: (options: bigint) => void;
   /** @throws {Error} With ONNX Runtime's words, when a status says that something went wrong. */
@@ -136,8 +153,11 @@ function open(path: string): CApi {
     check,
     made,
     env: made((place) => api.CreateEnv(LOG_ERRORS, cString("newbie"), place)),
-    // OrtArenaAllocator, OrtMemTypeDefault
-    cpuMemory: made((place) => api.CreateCpuMemoryInfo(1, 0, place)),
+    cpuMemory: made((place) => api.CreateCpuMemoryInfo(ARENA_ALLOCATOR, DEFAULT_MEMORY, place)),
+    cudaMemory: made((place) =>
+      api.CreateMemoryInfo(cString("Cuda"), ARENA_ALLOCATOR, 0, DEFAULT_MEMORY, place)
+    ),
+    allocator: made((place) => api.GetAllocatorWithDefaultOptions(place)),
     appendCuda: (options) =>
       check(symbols.OrtSessionOptionsAppendExecutionProvider_CUDA(options, 0)),
   };
@@ -151,4 +171,9 @@ export function cString(text: string): Uint8Array<ArrayBuffer> {
 /** Where a buffer lies; it must be kept for as long as the address is used. */
 export function addressOf(buffer: BufferSource): bigint {
   return Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer as Uint8Array<ArrayBuffer>));
+}
+
+/** The memory at an address, as it is there. */
+export function memoryAt(address: bigint, bytes: number): ArrayBuffer {
+  return Deno.UnsafePointerView.getArrayBuffer(Deno.UnsafePointer.create(address)!, bytes);
 }

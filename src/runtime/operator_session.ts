@@ -3,13 +3,15 @@
  *
  * @module
  */
-import type { CompiledGraph } from "../onnx/mod.ts";
+import type { CompiledGraph, Device } from "../onnx/mod.ts";
 import { elementCount, type Tensor, tensor } from "../tensor.ts";
-import { addressOf, type CApi, cString, openCApi } from "./c_api.ts";
+import { type CApi, cString, memoryAt, openCApi } from "./c_api.ts";
+import { type CudaDriver, openCudaDriver } from "./cuda_driver.ts";
+import { otherEvents } from "./other_events.ts";
 import { ELEMENT_DATA_TYPE, OperatorDomain, type OperatorSet } from "./operators.ts";
 import {
+  type Feed,
   type Feeds,
-  type IntegerTensor,
   sessionEntries,
   sessionError,
   type SessionHost,
@@ -18,6 +20,10 @@ import {
 
 /** `ORT_LOGGING_LEVEL_ERROR`: warnings about node placement are for developers. */
 const ORT_LOG_ERRORS = 3;
+/** Of a run's options: a run ends when the device has its work, not when it has done it. */
+const DO_NOT_WAIT = cString("disable_synchronize_execution_providers");
+/** Two prompts and two negative prompts; each keeps a few megabytes on the device. */
+const MOST_BINDINGS = 4;
 
 /**
  * Where graphs with operators of our own run: on the thread that asks, as {@linkcode Session} does.
@@ -28,7 +34,8 @@ export function operatorSessions(folder: string, operators: OperatorSet): Sessio
   return {
     create: (graph, options) => {
       try {
-        return Promise.resolve(new OperatorSession(openCApi(folder), graph, operators, options));
+        const own = { folder, operators };
+        return Promise.resolve(new OperatorSession(openCApi(folder), graph, own, options));
       } catch (cause) {
         return Promise.reject(sessionError(graph.name, "load", cause));
       }
@@ -39,15 +46,22 @@ export function operatorSessions(folder: string, operators: OperatorSet): Sessio
 class OperatorSession {
   readonly #c: CApi;
   readonly #graph: CompiledGraph;
+  readonly #device: Device;
   readonly #outputs: readonly string[];
   readonly #resources: DisposableStack;
   readonly #session: bigint;
+  readonly #runOptions: bigint;
+  /** Copies an output from where it lies. */
+  readonly #read: (address: bigint, into: Float32Array<ArrayBuffer>) => void;
+  /** The one used last comes last. */
+  readonly #bindings: Binding[] = [];
+  #lastCall: Promise<unknown> = Promise.resolve();
 
   /** @throws {Error} When ONNX Runtime refuses the graph or cannot read the weights. */
   constructor(
     c: CApi,
     graph: CompiledGraph,
-    operators: OperatorSet,
+    { folder, operators }: { readonly folder: string; readonly operators: OperatorSet },
     { device, mayUseCpu = false }: SessionOptions,
   ) {
     using stack = new DisposableStack();
@@ -69,55 +83,119 @@ class OperatorSession {
       api.ReleaseSessionOptions(options);
     }
     stack.defer(() => api.ReleaseSession(this.#session));
+    this.#runOptions = made((place) => api.CreateRunOptions(place));
+    stack.defer(() => api.ReleaseRunOptions(this.#runOptions));
+    check(api.AddRunConfigEntry(this.#runOptions, DO_NOT_WAIT, cString("1")));
+    stack.defer(() => this.#bindings.forEach(({ handle }) => api.ReleaseIoBinding(handle)));
     this.#c = c;
     this.#graph = graph;
+    this.#device = device;
+    this.#read = device === "cuda" ? deviceReader(openCudaDriver(folder)) : readMemory;
     this.#outputs = graph.outputs.map(({ name }) => name);
     this.#resources = stack.move();
   }
 
-  run(feeds: Feeds, fetches: readonly string[] = this.#outputs): Promise<Record<string, Tensor>> {
+  async run(feeds: Feeds, fetches?: readonly string[]): Promise<Record<string, Tensor>> {
+    const [result] = await this.runAll([feeds], fetches);
+    return result!;
+  }
+
+  /**
+   * The device has all runs before it before the first result is waited for, and other events get
+   * their turn meanwhile.
+   */
+  async runAll(
+    inputs: readonly Feeds[],
+    fetches: readonly string[] = this.#outputs,
+  ): Promise<Record<string, Tensor>[]> {
+    // The bindings are those of one call at a time.
+    const results = this.#lastCall.then(() => this.#runAll(inputs, fetches));
+    this.#lastCall = results.then(() => {}, () => {});
     try {
-      return Promise.resolve(this.#run(feeds, fetches));
+      return await results;
     } catch (cause) {
-      return Promise.reject(sessionError(this.#graph.name, "run", cause));
+      throw sessionError(this.#graph.name, "run", cause);
     }
   }
 
-  #run(feeds: Feeds, fetches: readonly string[]): Record<string, Tensor> {
+  async #runAll(
+    inputs: readonly Feeds[],
+    fetches: readonly string[],
+  ): Promise<Record<string, Tensor>[]> {
     if (this.#resources.disposed) throw new Error("the session was disposed");
     const { api, check } = this.#c;
-    using stack = new DisposableStack();
-    const inputNames = this.#graph.inputs.map(({ name }) => name);
-    const inputs = BigUint64Array.from(inputNames, (name) => {
+    const bindings = this.#bindingsFor(inputs);
+    inputs.forEach((feeds, index) => this.#bind(bindings[index]!, feeds, fetches));
+    try {
+      for (const { handle } of bindings) {
+        check(api.RunWithBinding(this.#session, this.#runOptions, handle));
+      }
+      await otherEvents();
+      return bindings.map(({ handle }) => {
+        check(api.SynchronizeBoundOutputs(handle));
+        return this.#results(handle, fetches);
+      });
+    } finally {
+      bindings.forEach(({ handle }) => api.ClearBoundOutputs(handle));
+    }
+  }
+
+  /** One for each run: the one that has its constants already, or a new one, or the oldest. */
+  #bindingsFor(inputs: readonly Feeds[]): Binding[] {
+    const { api, made } = this.#c;
+    const free = [...this.#bindings];
+    const taken = inputs.map((feeds) => {
+      const constants = Object.entries(feeds).filter(([, { constant }]) => constant);
+      const ready = free.findIndex(({ bound }) =>
+        constants.some(([name, { data }]) => bound.get(name)?.data === data)
+      );
+      if (ready >= 0) return free.splice(ready, 1)[0]!;
+      if (free.length >= MOST_BINDINGS) return free.shift()!;
+      const handle = made((place) => api.CreateIoBinding(this.#session, place));
+      return { handle, bound: new Map() };
+    });
+    this.#bindings.splice(0, Infinity, ...free, ...taken);
+    return taken;
+  }
+
+  #bind({ handle, bound }: Binding, feeds: Feeds, fetches: readonly string[]): void {
+    const { api, check, cpuMemory, cudaMemory } = this.#c;
+    for (const { name } of this.#graph.inputs) {
       const feed = feeds[name];
       if (feed === undefined) throw new Error(`no ${name} given`);
+      if (feed.constant && bound.get(name)?.data === feed.data) continue;
       const value = this.#valueOf(feed);
-      stack.defer(() => api.ReleaseValue(value));
-      return value;
-    });
-    const results = new BigUint64Array(fetches.length);
-    stack.defer(() => results.forEach((value) => value !== 0n && api.ReleaseValue(value)));
-    const names = addresses(inputNames.map(cString));
-    const wanted = addresses(fetches.map(cString));
-    check(
-      api.Run(
-        this.#session,
-        0n,
-        names.table,
-        inputs,
-        BigInt(inputs.length),
-        wanted.table,
-        BigInt(results.length),
-        results,
-      ),
-    );
-    return Object.fromEntries(
-      fetches.map((name, index) => [name, this.#tensorOf(results[index]!)]),
-    );
+      try {
+        check(api.BindInput(handle, cString(name), value));
+      } finally {
+        api.ReleaseValue(value);
+      }
+      bound.set(name, feed);
+    }
+    check(api.SynchronizeBoundInputs(handle));
+    const memory = this.#device === "cuda" ? cudaMemory : cpuMemory;
+    for (const name of fetches) check(api.BindOutputToDevice(handle, cString(name), memory));
+  }
+
+  #results(binding: bigint, fetches: readonly string[]): Record<string, Tensor> {
+    const { api, check, allocator } = this.#c;
+    const list = new BigUint64Array(1);
+    const count = new BigUint64Array(1);
+    check(api.GetBoundOutputValues(binding, allocator, list, count));
+    const bytes = fetches.length * BigUint64Array.BYTES_PER_ELEMENT;
+    const values = new BigUint64Array(memoryAt(list[0]!, bytes)).slice();
+    check(api.AllocatorFree(allocator, list[0]!));
+    try {
+      return Object.fromEntries(
+        fetches.map((name, index) => [name, this.#tensorOf(values[index]!)]),
+      );
+    } finally {
+      values.forEach((value) => api.ReleaseValue(value));
+    }
   }
 
   /** A tensor of ONNX Runtime's over the same memory. */
-  #valueOf({ data, dims, type }: Tensor | IntegerTensor): bigint {
+  #valueOf({ data, dims, type }: Feed): bigint {
     const { api, made, cpuMemory } = this.#c;
     return made((place) =>
       api.CreateTensorWithDataAsOrtValue(
@@ -142,18 +220,30 @@ class OperatorSession {
     api.ReleaseTensorTypeAndShapeInfo(info);
     const dims = Array.from(extents, Number);
     const data = new Float32Array(elementCount(dims));
-    const address = made((place) => api.GetTensorMutableData(value, place));
-    Deno.UnsafePointerView.copyInto(Deno.UnsafePointer.create(address)!, data);
+    this.#read(made((place) => api.GetTensorMutableData(value, place)), data);
     return tensor(data, dims);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lastCall;
     this.#resources.dispose();
-    return Promise.resolve();
   }
 }
 
-/** Addresses of buffers, together with these: they must be kept for as long. */
-function addresses(buffers: readonly BufferSource[]) {
-  return { table: BigUint64Array.from(buffers, addressOf), buffers };
+/** A run's inputs, on the device. */
+interface Binding {
+  readonly handle: bigint;
+  /** What lies there; ordinary memory is used where it is. */
+  readonly bound: Map<string, Feed>;
+}
+
+function readMemory(address: bigint, into: Float32Array<ArrayBuffer>): void {
+  Deno.UnsafePointerView.copyInto(Deno.UnsafePointer.create(address)!, into);
+}
+
+function deviceReader({ functions, check }: CudaDriver): typeof readMemory {
+  return (address, into) => {
+    const status = functions.cuMemcpyDtoH_v2(into, address, BigInt(into.byteLength));
+    check(status, "read a result");
+  };
 }

@@ -21,8 +21,14 @@ export function integers(values: readonly number[]): IntegerTensor {
   return { data: BigInt64Array.from(values, BigInt), dims: [values.length], type: "int64" };
 }
 
+/** What a graph is given for one of its inputs. */
+export type Feed = (Tensor | IntegerTensor) & {
+  /** Set where the values never change, so that they may stay on the device between runs. */
+  readonly constant?: true;
+};
+
 /** The graph's inputs by name. */
-export type Feeds = Readonly<Record<string, Tensor | IntegerTensor>>;
+export type Feeds = Readonly<Record<string, Feed>>;
 
 /** ONNX Runtime failed to load or run a graph. */
 export class SessionError extends NewBieError {
@@ -87,7 +93,10 @@ export interface SessionOptions {
 export type Output = Tensor | ByteTensor;
 
 /** A graph that runs, wherever that is. */
-export type RunningGraph = Pick<Session, "run"> & AsyncDisposable;
+export type RunningGraph = Pick<Session, "run"> & AsyncDisposable & {
+  /** Runs the graph over each of several inputs; absent where that is no faster than one by one. */
+  runAll?(inputs: readonly Feeds[]): Promise<Record<string, Tensor>[]>;
+};
 
 /** Where graphs are loaded and run; {@linkcode Session} itself does both on the thread that asks. */
 export interface SessionHost {
@@ -211,7 +220,7 @@ const CUDA_ENTRIES = {
 /** `ORT_LOGGING_LEVEL_ERROR`: warnings about node placement are for developers. */
 const ORT_LOG_ERRORS = 3;
 
-function toOrt({ data, dims, type }: Tensor | IntegerTensor): ort.Tensor {
+function toOrt({ data, dims, type }: Feed): ort.Tensor {
   return type === "float32"
     ? new ort.Tensor("float32", data, dims)
     : new ort.Tensor("int64", data, dims);

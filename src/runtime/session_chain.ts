@@ -1,5 +1,6 @@
 import type { CompiledGraph, Device } from "../onnx/mod.ts";
 import type { Tensor } from "../tensor.ts";
+import { otherEvents } from "./other_events.ts";
 import { type Feeds, type RunningGraph, Session, type SessionHost } from "./session.ts";
 
 /** An output of this name and ending is the input of this name of the next graph. */
@@ -62,7 +63,7 @@ export class SessionChain implements AsyncDisposable {
 
   /**
    * Runs the graphs over each of several inputs; a graph that is not resident is loaded once for
-   * all of them.
+   * all of them. Other events get their turn meanwhile.
    *
    * @param inputs For each run every input that any of the graphs declares, by name, except what is
    *   handed on.
@@ -75,11 +76,8 @@ export class SessionChain implements AsyncDisposable {
       const loaded = this.#loaded?.[index];
       const session = loaded ?? await this.#host.create(graph, { device: this.#device });
       try {
-        const next: Record<string, Tensor>[] = [];
-        for (const [run, feeds] of inputs.entries()) {
-          next.push(await session.run({ ...feeds, ...handedOn(results[run]!) }));
-        }
-        results = next;
+        const feeds = inputs.map((feeds, run) => ({ ...feeds, ...handedOn(results[run]!) }));
+        results = await session.runAll?.(feeds) ?? await runOneByOne(session, feeds);
       } finally {
         if (loaded === undefined) await session[Symbol.asyncDispose]();
       }
@@ -91,6 +89,13 @@ export class SessionChain implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync();
   }
+}
+
+async function runOneByOne(session: RunningGraph, inputs: readonly Feeds[]) {
+  const results: Record<string, Tensor>[] = [];
+  for (const feeds of inputs) results.push(await session.run(feeds));
+  await otherEvents();
+  return results;
 }
 
 function handedOn(outputs: Readonly<Record<string, Tensor>>): Record<string, Tensor> {

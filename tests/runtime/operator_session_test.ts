@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { add, float, Graph, INTERFACE_TYPE, OWN_DOMAIN } from "../../src/onnx/mod.ts";
+import { bindingFolder } from "../../src/runtime/binding.ts";
+import { memoryAt } from "../../src/runtime/c_api.ts";
+import { operatorSessions } from "../../src/runtime/operator_session.ts";
+import type { Operator } from "../../src/runtime/operators.ts";
+import { type Feed, OutOfMemoryError, SessionError } from "../../src/runtime/session.ts";
+import { elementCount, tensor } from "../../src/tensor.ts";
+
+const LIBRARIES = bindingFolder(Deno.build);
+
+/** x · factor; says how often it ran. */
+function scaling(problem?: string) {
+  const operator: Operator = {
+    name: "Scale",
+    inputs: ["float32"],
+    outputs: ["float32"],
+    kernel: (attributes) => {
+      const factor = attributes.float("factor");
+      return (context) => {
+        if (problem !== undefined) throw new Error(problem);
+        const { address, dims } = context.input(0);
+        const bytes = elementCount(dims) * Float32Array.BYTES_PER_ELEMENT;
+        const x = new Float32Array(memoryAt(address, bytes));
+        new Float32Array(memoryAt(context.output(0, dims), bytes)).set(x.map((v) => v * factor));
+      };
+    },
+  };
+  return operatorSessions(LIBRARIES, { domain: OWN_DOMAIN, operators: [operator] });
+}
+
+/** 3 · x + shift. */
+function graph() {
+  const graph = new Graph("scaled", { ownOperators: true });
+  const x = graph.input("x", INTERFACE_TYPE, ["rows", 2]);
+  const shift = graph.input("shift", INTERFACE_TYPE, [2]);
+  const scaled = graph.node("Scale", [x], INTERFACE_TYPE, {
+    domain: OWN_DOMAIN,
+    attributes: { factor: float(3) },
+  });
+  graph.output("y", add(scaled, shift), ["rows", 2]);
+  return graph.compile();
+}
+
+const row = (...values: number[]) => tensor(Float32Array.from(values), [1, 2]);
+const vector = (...values: number[]) => tensor(Float32Array.from(values), [values.length]);
+const constant = (...values: number[]): Feed => ({ ...vector(...values), constant: true });
+const numbers = (results: { y?: { data: ArrayLike<number> } }[]) =>
+  results.map(({ y }) => Array.from(y!.data));
+
+Deno.test("an operator of our own runs among ONNX Runtime's, on rows of any number", async () => {
+  await using session = await scaling().create(graph(), { device: "cpu" });
+  const { y } = await session.run({ x: row(1, 2), shift: vector(10, 20) });
+  assert.deepEqual(y, tensor(Float32Array.of(13, 26), [1, 2]));
+  const two = tensor(Float32Array.of(1, 2, 3, 4), [2, 2]);
+  const { y: rows } = await session.run({ x: two, shift: vector(0, 0) });
+  assert.deepEqual(rows, tensor(Float32Array.of(3, 6, 9, 12), [2, 2]));
+});
+
+Deno.test("runs with different constants keep theirs, more of them than are remembered", async () => {
+  await using session = await scaling().create(graph(), { device: "cpu" });
+  const shifts = Array.from({ length: 7 }, (_, index) => constant(index, 10 * index));
+  const expected = shifts.map((_, index) => [3 + index, 6 + 10 * index]);
+  const inputs = shifts.map((shift) => ({ x: row(1, 2), shift }));
+  assert.deepEqual(numbers(await session.runAll!(inputs)), expected);
+  assert.deepEqual(numbers(await session.runAll!(inputs.toReversed())), expected.toReversed());
+  for (const [index, shift] of shifts.entries()) {
+    const { y } = await session.run({ x: row(0, 0), shift });
+    assert.deepEqual([...y!.data], [index, 10 * index]);
+  }
+  // The same constants twice in one call.
+  const twice = [row(1, 2), row(5, 6)].map((x) => ({ x, shift: shifts[1]! }));
+  assert.deepEqual(numbers(await session.runAll!(twice)), [[4, 16], [16, 28]]);
+});
+
+Deno.test("calls at the same time do not disturb each other, and dispose waits for them", async () => {
+  const session = await scaling().create(graph(), { device: "cpu" });
+  const shift = constant(0, 0);
+  const calls = [1, 2, 3].map((value) => session.run({ x: row(value, value), shift }));
+  const disposed = session[Symbol.asyncDispose]();
+  assert.deepEqual(numbers(await Promise.all(calls)), [[3, 3], [6, 6], [9, 9]]);
+  await disposed;
+  await session[Symbol.asyncDispose]();
+  const late = session.run({ x: row(1, 2), shift });
+  await assert.rejects(late, /could not run the graph scaled: the session was disposed/);
+});
+
+Deno.test("other events get their turn in every run", async () => {
+  await using session = await scaling().create(graph(), { device: "cpu" });
+  let turns = 0;
+  const timer = setInterval(() => turns++, 0);
+  for (let run = 0; run < 5; run++) {
+    const before = turns;
+    await session.run({ x: row(1, 2), shift: constant(0, 0) });
+    assert(turns > before);
+  }
+  clearInterval(timer);
+});
+
+Deno.test("what goes wrong in an operator is what the run fails with; the next one works", async () => {
+  {
+    await using session = await scaling("the kernel is tired").create(graph(), { device: "cpu" });
+    const run = session.run({ x: row(1, 2), shift: vector(0, 0) });
+    await assert.rejects(run, (error: unknown) => {
+      assert(error instanceof SessionError && !(error instanceof OutOfMemoryError));
+      assert.match(error.message, /could not run the graph scaled: .*the kernel is tired/);
+      return true;
+    });
+  }
+  {
+    await using session = await scaling("CUDA failure 2: out of memory")
+      .create(graph(), { device: "cpu" });
+    const run = session.run({ x: row(1, 2), shift: vector(0, 0) });
+    await assert.rejects(run, OutOfMemoryError);
+  }
+  await using session = await scaling().create(graph(), { device: "cpu" });
+  await assert.rejects(
+    session.run({ x: row(1, 2) }),
+    /could not run the graph scaled: no shift given/,
+  );
+  await assert.rejects(
+    session.run({ x: row(1, 2), shift: vector(1, 2, 3) }),
+    /could not run the graph scaled: .*shift/,
+  );
+  const { y } = await session.run({ x: row(1, 2), shift: vector(1, 1) });
+  assert.deepEqual([...y!.data], [4, 7]);
+});
+
+Deno.test("an operator that the session was not given is named when the graph is loaded", async () => {
+  const host = operatorSessions(LIBRARIES, { domain: OWN_DOMAIN, operators: [] });
+  await assert.rejects(
+    host.create(graph(), { device: "cpu" }),
+    /could not load the graph scaled: .*Scale/,
+  );
+});
