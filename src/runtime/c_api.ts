@@ -33,6 +33,7 @@ const FUNCTIONS = {
   CustomOpDomain_Add: at(27, [HANDLE, "buffer"], STATUS),
   AddCustomOpDomain: at(28, [HANDLE, HANDLE], STATUS),
   CreateRunOptions: at(39, [HANDLES], STATUS),
+  CreateTensorAsOrtValue: at(48, [HANDLE, "buffer", "usize", "i32", HANDLES], STATUS),
   CreateTensorWithDataAsOrtValue: at(
     49,
     [HANDLE, "buffer", "usize", "buffer", "usize", "i32", HANDLES],
@@ -58,6 +59,8 @@ const FUNCTIONS = {
   ReleaseSessionOptions: at(100, [HANDLE], "void"),
   ReleaseCustomOpDomain: at(101, [HANDLE], "void"),
   AddSessionConfigEntry: at(130, [HANDLE, "buffer", "buffer"], STATUS),
+  CreateAllocator: at(131, [HANDLE, HANDLE, HANDLES], STATUS),
+  ReleaseAllocator: at(132, [HANDLE], "void"),
   RunWithBinding: at(133, [HANDLE, HANDLE, HANDLE], STATUS),
   CreateIoBinding: at(134, [HANDLE, HANDLES], STATUS),
   ReleaseIoBinding: at(135, [HANDLE], "void"),
@@ -67,7 +70,6 @@ const FUNCTIONS = {
   ClearBoundOutputs: at(142, [HANDLE], "void"),
   AddRunConfigEntry: at(165, [HANDLE, "buffer", "buffer"], STATUS),
   KernelContext_GetGPUComputeStream: at(193, [HANDLE, HANDLES], STATUS),
-  SynchronizeBoundInputs: at(202, [HANDLE], STATUS),
   SynchronizeBoundOutputs: at(203, [HANDLE], STATUS),
 } as const;
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { CompiledGraph, Device } from "../onnx/mod.ts";
+import type { CompiledGraph } from "../onnx/mod.ts";
 import { elementCount, type Tensor, tensor } from "../tensor.ts";
 import { type CApi, cString, memoryAt, openCApi } from "./c_api.ts";
 import { type CudaDriver, openCudaDriver } from "./cuda_driver.ts";
@@ -46,13 +46,12 @@ export function operatorSessions(folder: string, operators: OperatorSet): Sessio
 class OperatorSession {
   readonly #c: CApi;
   readonly #graph: CompiledGraph;
-  readonly #device: Device;
   readonly #outputs: readonly string[];
   readonly #resources: DisposableStack;
   readonly #session: bigint;
   readonly #runOptions: bigint;
-  /** Copies an output from where it lies. */
-  readonly #read: (address: bigint, into: Float32Array<ArrayBuffer>) => void;
+  /** Absent on a CPU. */
+  readonly #gpu: Gpu | undefined;
   /** The one used last comes last. */
   readonly #bindings: Binding[] = [];
   #lastCall: Promise<unknown> = Promise.resolve();
@@ -86,11 +85,14 @@ class OperatorSession {
     this.#runOptions = made((place) => api.CreateRunOptions(place));
     stack.defer(() => api.ReleaseRunOptions(this.#runOptions));
     check(api.AddRunConfigEntry(this.#runOptions, DO_NOT_WAIT, cString("1")));
-    stack.defer(() => this.#bindings.forEach(({ handle }) => api.ReleaseIoBinding(handle)));
+    if (device === "cuda") {
+      const allocator = made((place) => api.CreateAllocator(this.#session, c.cudaMemory, place));
+      stack.defer(() => api.ReleaseAllocator(allocator));
+      this.#gpu = { driver: openCudaDriver(folder), allocator };
+    }
+    stack.defer(() => this.#bindings.forEach((binding) => this.#release(binding)));
     this.#c = c;
     this.#graph = graph;
-    this.#device = device;
-    this.#read = device === "cuda" ? deviceReader(openCudaDriver(folder)) : readMemory;
     this.#outputs = graph.outputs.map(({ name }) => name);
     this.#resources = stack.move();
   }
@@ -126,6 +128,7 @@ class OperatorSession {
     const { api, check } = this.#c;
     const bindings = this.#bindingsFor(inputs);
     inputs.forEach((feeds, index) => this.#bind(bindings[index]!, feeds, fetches));
+    this.#wait("copy the inputs");
     try {
       for (const { handle } of bindings) {
         check(api.RunWithBinding(this.#session, this.#runOptions, handle));
@@ -140,41 +143,82 @@ class OperatorSession {
     }
   }
 
-  /** One for each run: the one that has its constants already, or a new one, or the oldest. */
+  /** Until the GPU has done what it was told. */
+  #wait(doing: string): void {
+    this.#gpu?.driver.check(this.#gpu.driver.functions.cuCtxSynchronize(), doing);
+  }
+
+  /** One for each run: the one that has most of its constants, or a new one, or the oldest. */
   #bindingsFor(inputs: readonly Feeds[]): Binding[] {
     const { api, made } = this.#c;
     const free = [...this.#bindings];
     const taken = inputs.map((feeds) => {
       const constants = Object.entries(feeds).filter(([, { constant }]) => constant);
-      const ready = free.findIndex(({ bound }) =>
-        constants.some(([name, { data }]) => bound.get(name)?.data === data)
+      const matches = free.map(({ bound }) =>
+        constants.filter(([name, { data }]) => bound.get(name)?.data === data).length
       );
-      if (ready >= 0) return free.splice(ready, 1)[0]!;
-      if (free.length >= MOST_BINDINGS) return free.shift()!;
+      const most = Math.max(0, ...matches);
+      if (most > 0 || free.length >= MOST_BINDINGS) {
+        return free.splice(matches.indexOf(most), 1)[0]!;
+      }
       const handle = made((place) => api.CreateIoBinding(this.#session, place));
-      return { handle, bound: new Map() };
+      return { handle, bound: new Map(), places: new Map() };
     });
     this.#bindings.splice(0, Infinity, ...free, ...taken);
     return taken;
   }
 
-  #bind({ handle, bound }: Binding, feeds: Feeds, fetches: readonly string[]): void {
+  #bind(binding: Binding, feeds: Feeds, fetches: readonly string[]): void {
     const { api, check, cpuMemory, cudaMemory } = this.#c;
+    const { handle, bound } = binding;
     for (const { name } of this.#graph.inputs) {
       const feed = feeds[name];
       if (feed === undefined) throw new Error(`no ${name} given`);
       if (feed.constant && bound.get(name)?.data === feed.data) continue;
-      const value = this.#valueOf(feed);
-      try {
-        check(api.BindInput(handle, cString(name), value));
-      } finally {
-        api.ReleaseValue(value);
+      bound.delete(name);
+      if (this.#gpu !== undefined && feed.type === "float32") {
+        this.#upload(this.#gpu, binding, name, feed);
+      } else {
+        const value = this.#valueOf(feed);
+        try {
+          check(api.BindInput(handle, cString(name), value));
+        } finally {
+          api.ReleaseValue(value);
+        }
       }
       bound.set(name, feed);
     }
-    check(api.SynchronizeBoundInputs(handle));
-    const memory = this.#device === "cuda" ? cudaMemory : cpuMemory;
+    const memory = this.#gpu === undefined ? cpuMemory : cudaMemory;
     for (const name of fetches) check(api.BindOutputToDevice(handle, cString(name), memory));
+  }
+
+  /** Copies an input to its place on the GPU; `BindInput` would make a new place for each. */
+  #upload({ driver, allocator }: Gpu, { handle, places }: Binding, name: string, feed: Feed) {
+    const { api, check, made } = this.#c;
+    const { data, dims } = feed;
+    let place = places.get(name);
+    if (place === undefined || place.dims.join() !== dims.join()) {
+      const extents = BigInt64Array.from(dims, BigInt);
+      const rank = BigInt(dims.length);
+      const value = made((out) =>
+        api.CreateTensorAsOrtValue(allocator, extents, rank, ELEMENT_DATA_TYPE.float32, out)
+      );
+      if (place !== undefined) api.ReleaseValue(place.value);
+      place = { value, dims, address: made((out) => api.GetTensorMutableData(value, out)) };
+      places.set(name, place);
+      check(api.BindInput(handle, cString(name), value));
+    }
+    const bytes = BigInt(data.byteLength);
+    driver.check(
+      driver.functions.cuMemcpyHtoD_v2(place.address, data as Float32Array<ArrayBuffer>, bytes),
+      `copy ${name} to the GPU`,
+    );
+  }
+
+  #release({ handle, places }: Binding): void {
+    const { api } = this.#c;
+    api.ReleaseIoBinding(handle);
+    places.forEach(({ value }) => api.ReleaseValue(value));
   }
 
   #results(binding: bigint, fetches: readonly string[]): Record<string, Tensor> {
@@ -220,7 +264,13 @@ class OperatorSession {
     api.ReleaseTensorTypeAndShapeInfo(info);
     const dims = Array.from(extents, Number);
     const data = new Float32Array(elementCount(dims));
-    this.#read(made((place) => api.GetTensorMutableData(value, place)), data);
+    const address = made((place) => api.GetTensorMutableData(value, place));
+    if (this.#gpu === undefined) {
+      Deno.UnsafePointerView.copyInto(Deno.UnsafePointer.create(address)!, data);
+    } else {
+      const { functions, check } = this.#gpu.driver;
+      check(functions.cuMemcpyDtoH_v2(data, address, BigInt(data.byteLength)), "read a result");
+    }
     return tensor(data, dims);
   }
 
@@ -235,15 +285,19 @@ interface Binding {
   readonly handle: bigint;
   /** What lies there; ordinary memory is used where it is. */
   readonly bound: Map<string, Feed>;
+  /** Where it lies on a GPU. */
+  readonly places: Map<string, Place>;
 }
 
-function readMemory(address: bigint, into: Float32Array<ArrayBuffer>): void {
-  Deno.UnsafePointerView.copyInto(Deno.UnsafePointer.create(address)!, into);
+/** A tensor of ONNX Runtime's on a GPU. */
+interface Place {
+  readonly value: bigint;
+  readonly address: bigint;
+  readonly dims: readonly number[];
 }
 
-function deviceReader({ functions, check }: CudaDriver): typeof readMemory {
-  return (address, into) => {
-    const status = functions.cuMemcpyDtoH_v2(into, address, BigInt(into.byteLength));
-    check(status, "read a result");
-  };
+/** What a session on a GPU needs of it. */
+interface Gpu {
+  readonly driver: CudaDriver;
+  readonly allocator: bigint;
 }
