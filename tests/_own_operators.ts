@@ -106,38 +106,48 @@ const swiglu: Operator = {
   },
 };
 
-const gatedLinear: Operator = {
-  name: "GatedLinear",
+const twoProducts: Operator = {
+  name: "TwoProducts",
   inputs: ["float32", "float32", "float32"],
-  outputs: ["float32", "float32"],
+  outputs: ["float32"],
   kernel: () => (context) => {
     const { address, dims } = context.input(0);
-    const gate = context.input(1);
-    const value = context.input(2);
-    const [width, inner] = gate.dims as [number, number];
+    const [width, inner] = context.input(1).dims as [number, number];
     const rows = elementCount(dims) / inner;
     const x = floats(address, rows * inner);
-    const [first, second] = [gate, value].map(({ address }) => floats(address, width * inner));
-    const outDims = [...dims.slice(0, -1), width];
-    const out = floats(context.output(0, outDims), rows * width);
-    context.output(1, [2, rows, width]);
-    const product = (matrix: Float32Array, row: number, column: number) => {
-      let sum = 0;
-      for (let i = 0; i < inner; i++) sum += x[row * inner + i]! * matrix[column * inner + i]!;
-      return sum;
-    };
-    for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < width; column++) {
-        const gated = product(first!, row, column);
-        const sigmoid = 1 / (1 + Math.exp(-gated));
-        out[row * width + column] = gated * sigmoid * product(second!, row, column);
+    const count = rows * width;
+    const products = floats(context.output(0, [2, ...dims.slice(0, -1), width]), 2 * count);
+    for (const half of [0, 1]) {
+      const matrix = floats(context.address(1 + half), width * inner);
+      for (let index = 0; index < count; index++) {
+        const [row, column] = [Math.floor(index / width), index % width];
+        let sum = 0;
+        for (let i = 0; i < inner; i++) sum += x[row * inner + i]! * matrix[column * inner + i]!;
+        products[half * count + index] = sum;
       }
     }
+  },
+};
+
+const pairSwiglu: Operator = {
+  name: "PairSwiGLU",
+  inputs: ["float32"],
+  outputs: ["float32"],
+  kernel: () => (context) => {
+    const { address, dims: [, ...dims] } = context.input(0);
+    const count = elementCount(dims);
+    const pair = floats(address, 2 * count);
+    const out = floats(context.output(0, dims), count);
+    out.set(
+      pair.subarray(0, count).map((gate, index) => {
+        return gate / (1 + Math.exp(-gate)) * pair[count + index]!;
+      }),
+    );
   },
 };
 
 /** For sessions on a CPU. */
 export const CPU_OPERATORS: OperatorSet = {
   domain: OWN_DOMAIN,
-  operators: [normAddNorm, splitHeads, swiglu, gatedLinear],
+  operators: [normAddNorm, splitHeads, swiglu, twoProducts, pairSwiglu],
 };

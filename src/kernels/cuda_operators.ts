@@ -6,7 +6,7 @@
 import { OWN_DOMAIN } from "../onnx/mod.ts";
 import { addressOf, cString } from "../runtime/c_api.ts";
 import { type CudaDriver, openCudaDriver } from "../runtime/cuda_driver.ts";
-import type { DeviceTensor, Operator, OperatorSet } from "../runtime/operators.ts";
+import type { Operator, OperatorSet } from "../runtime/operators.ts";
 import { elementCount } from "../tensor.ts";
 import ptx from "./kernels.ptx" with { type: "text" };
 
@@ -99,34 +99,44 @@ export function cudaOperators(type: KernelType, folder: string): OperatorSet {
     },
   };
 
-  const gatedLinear: Operator = {
-    name: "GatedLinear",
+  const twoProducts: Operator = {
+    name: "TwoProducts",
     inputs: [type, type, type],
-    outputs: [type, type],
+    outputs: [type],
     kernel: () => {
-      const multiply = twoProducts(folder, type);
-      const launch = kernel("swiglu", [...pointers(3), "i64"]);
+      const multiply = productOfBoth(folder, type);
       return (context) => {
         const { address: x, dims } = context.input(0);
-        const [gate, value] = [1, 2].map((index) => context.input(index));
-        const [width, inner] = gate!.dims as [number, number];
-        const rows = elementCount(dims) / inner;
-        const products = context.output(1, [2, rows, width]);
-        const stream = context.stream();
-        // The matrices are a batch of two with the distance between them as its stride.
-        const isGateFirst = gate!.address < value!.address;
-        const [first, second] = isGateFirst ? [gate!, value!] : [value!, gate!];
-        multiply(stream, { rows, width, inner }, { x, first, second, products });
-        const half = BigInt(rows * width * HALF_BYTES);
-        const halves = isGateFirst ? [products, products + half] : [products + half, products];
-        const vectors = rows * width / VECTOR;
-        const result = context.output(0, [...dims.slice(0, -1), width]);
-        launch(stream, Math.ceil(vectors / BLOCK), BLOCK, [...halves, result, BigInt(vectors)]);
+        const { address: first, dims: [width, inner] } = context.input(1);
+        const rows = elementCount(dims) / inner!;
+        const products = context.output(0, [2, ...dims.slice(0, -1), width!]);
+        const places = { x, first, second: context.address(2), products };
+        multiply(context.stream(), { rows, width: width!, inner: inner! }, places);
       };
     },
   };
 
-  return { domain: OWN_DOMAIN, operators: [normAddNorm, splitHeads, swiglu, gatedLinear] };
+  const pairSwiglu: Operator = {
+    name: "PairSwiGLU",
+    inputs: [type],
+    outputs: [type],
+    kernel: () => {
+      const launch = kernel("swiglu", [...pointers(3), "i64"]);
+      return (context) => {
+        const { address, dims: [, ...dims] } = context.input(0);
+        const count = elementCount(dims);
+        const vectors = count / VECTOR;
+        const value = address + BigInt(count * HALF_BYTES);
+        const places = [address, value, context.output(0, dims)];
+        launch(context.stream(), Math.ceil(vectors / BLOCK), BLOCK, [...places, BigInt(vectors)]);
+      };
+    },
+  };
+
+  return {
+    domain: OWN_DOMAIN,
+    operators: [normAddNorm, splitHeads, swiglu, twoProducts, pairSwiglu],
+  };
 }
 
 /** `cudaDataType_t`. */
@@ -139,8 +149,11 @@ const ANY_ALGORITHM = -1;
 
 let blas: bigint | undefined;
 
-/** x · firstᵀ and x · secondᵀ, one after the other in memory, by one product of cuBLAS. */
-function twoProducts(folder: string, type: KernelType) {
+/**
+ * x · firstᵀ and x · secondᵀ, one after the other in memory: to cuBLAS, matrices that lie one behind
+ * the other are a batch, whose stride is the distance between them.
+ */
+function productOfBoth(folder: string, type: KernelType) {
   const { functions } = openCudaDriver(folder);
   const check = (status: number, doing: string) => {
     if (status !== 0) throw new Error(`cuBLAS could not ${doing}: status ${status}`);
@@ -157,44 +170,46 @@ function twoProducts(folder: string, type: KernelType) {
   return (
     stream: bigint,
     sizes: { readonly rows: number; readonly width: number; readonly inner: number },
-    places: {
-      readonly x: bigint;
-      readonly first: DeviceTensor;
-      readonly second: DeviceTensor;
-      readonly products: bigint;
-    },
+    places: Readonly<Record<"x" | "first" | "second" | "products", bigint>>,
   ) => {
     const { rows, width, inner } = sizes;
     const { x, first, second, products } = places;
-    const distance = (second.address - first.address) / BigInt(HALF_BYTES);
     check(functions.cublasSetStream_v2(handle, stream), "take a stream");
     // cuBLAS counts by columns: to it, rows are columns and the matrices come first.
-    const status = functions.cublasGemmStridedBatchedEx(
-      handle,
-      TRANSPOSED,
-      AS_IS,
-      width,
-      rows,
-      inner,
-      one,
-      first.address,
-      dataType,
-      inner,
-      distance,
-      x,
-      dataType,
-      inner,
-      0n,
-      zero,
-      products,
-      dataType,
-      width,
-      BigInt(rows * width),
-      2,
-      IN_FLOAT32,
-      ANY_ALGORITHM,
-    );
-    check(status, "multiply");
+    const multiply = (matrix: bigint, distance: bigint, result: bigint, count: number) => {
+      const status = functions.cublasGemmStridedBatchedEx(
+        handle,
+        TRANSPOSED,
+        AS_IS,
+        width,
+        rows,
+        inner,
+        one,
+        matrix,
+        dataType,
+        inner,
+        distance,
+        x,
+        dataType,
+        inner,
+        0n,
+        zero,
+        result,
+        dataType,
+        width,
+        BigInt(rows * width),
+        count,
+        IN_FLOAT32,
+        ANY_ALGORITHM,
+      );
+      check(status, "multiply");
+    };
+    if (first < second) {
+      multiply(first, (second - first) / BigInt(HALF_BYTES), products, 2);
+    } else {
+      multiply(first, 0n, products, 1);
+      multiply(second, 0n, products + BigInt(rows * width * HALF_BYTES), 1);
+    }
   };
 }
 

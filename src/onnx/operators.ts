@@ -141,8 +141,8 @@ export function swiglu(gate: Value, x: Value, width: number): Value {
  * silu(gate · x) · (value · x), the first half of a feed-forward layer with SwiGLU, for matrices
  * [width, in]; the result's last extent is `width`.
  *
- * Our own operator makes both products at once: one of twice the size leaves fewer multiprocessors
- * waiting for the last tiles.
+ * Our own operator makes both products at once, [2, …, width]: one of twice the size leaves fewer
+ * multiprocessors waiting for the last tiles.
  */
 export function gatedLinear(x: Value, gate: Matrix, value: Matrix, width: number): Value {
   const { graph } = x;
@@ -151,11 +151,9 @@ export function gatedLinear(x: Value, gate: Matrix, value: Matrix, width: number
   }
   same("gatedLinear", x, gate);
   same("gatedLinear", x, value);
-  // The second output is room for the two products.
-  const [result] = graph.nodes("GatedLinear", [x, gate, value], [x.type, x.type], {
-    domain: OWN_DOMAIN,
-  });
-  return result!;
+  // Two nodes: what a node gives and no other takes would keep its memory until the run ends.
+  const products = graph.node("TwoProducts", [x, gate, value], x.type, { domain: OWN_DOMAIN });
+  return graph.node("PairSwiGLU", [products], x.type, { domain: OWN_DOMAIN });
 }
 
 /** GELU, exact (with erf) or with the tanh approximation (Hendrycks & Gimpel 2016). */
