@@ -5,10 +5,12 @@
  */
 import { cast, Graph, INTERFACE_TYPE, swiglu } from "../onnx/mod.ts";
 import { bindingFolder } from "../runtime/binding.ts";
+import { openCudaDriver } from "../runtime/cuda_driver.ts";
 import { operatorSessions } from "../runtime/operator_session.ts";
 import { sessionError, type SessionHost } from "../runtime/session.ts";
 import { tensor } from "../tensor.ts";
-import { cudaOperators, type KernelType } from "./cuda_operators.ts";
+import type { KernelType } from "./cuda_kernels.ts";
+import { cudaOperators } from "./cuda_operators.ts";
 
 const SILU_OF_ONE = 0.731;
 /** A few roundings of bfloat16. */
@@ -23,7 +25,7 @@ const TOLERANCE = 0.01;
  */
 export async function kernelSessions(type: KernelType): Promise<SessionHost> {
   const folder = bindingFolder(Deno.build);
-  const host = operatorSessions(folder, cudaOperators(type, folder));
+  const host = operatorSessions(folder, cudaOperators(type, () => openCudaDriver(folder)));
   const width = 8;
   const graph = new Graph("kernel probe", { device: "cuda", ownOperators: true });
   const x = cast(graph.input("x", INTERFACE_TYPE, [1, width]), type);

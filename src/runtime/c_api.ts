@@ -70,7 +70,6 @@ const FUNCTIONS = {
   ClearBoundOutputs: at(142, [HANDLE], "void"),
   AddRunConfigEntry: at(165, [HANDLE, "buffer", "buffer"], STATUS),
   KernelContext_GetGPUComputeStream: at(193, [HANDLE, HANDLES], STATUS),
-  SynchronizeBoundOutputs: at(203, [HANDLE], STATUS),
 } as const;
 
 function at<

@@ -22,6 +22,7 @@ import {
 const ORT_LOG_ERRORS = 3;
 /** Of a run's options: a run ends when the device has its work, not when it has done it. */
 const DO_NOT_WAIT = cString("disable_synchronize_execution_providers");
+const USUAL_OPTIONS = 0n;
 /** Two prompts and two negative prompts; each keeps a few megabytes on the device. */
 const MOST_BINDINGS = 4;
 
@@ -49,6 +50,7 @@ class OperatorSession {
   readonly #outputs: readonly string[];
   readonly #resources: DisposableStack;
   readonly #session: bigint;
+  /** For all runs of a call but the last. */
   readonly #runOptions: bigint;
   /** Absent on a CPU. */
   readonly #gpu: Gpu | undefined;
@@ -103,8 +105,8 @@ class OperatorSession {
   }
 
   /**
-   * The device has all runs before it before the first result is waited for, and other events get
-   * their turn meanwhile.
+   * The device has all runs before it before the first result is waited for. Other events get their
+   * turn before the last one, while it is at work.
    */
   async runAll(
     inputs: readonly Feeds[],
@@ -130,14 +132,15 @@ class OperatorSession {
     inputs.forEach((feeds, index) => this.#bind(bindings[index]!, feeds, fetches));
     this.#wait("copy the inputs");
     try {
-      for (const { handle } of bindings) {
-        check(api.RunWithBinding(this.#session, this.#runOptions, handle));
+      const last = bindings.at(-1);
+      for (const binding of bindings) {
+        const isLast = binding === last;
+        // The last run waits for the device, and cleans up after those that do not.
+        const options = isLast ? USUAL_OPTIONS : this.#runOptions;
+        if (isLast) await otherEvents();
+        check(api.RunWithBinding(this.#session, options, binding.handle));
       }
-      await otherEvents();
-      return bindings.map(({ handle }) => {
-        check(api.SynchronizeBoundOutputs(handle));
-        return this.#results(handle, fetches);
-      });
+      return bindings.map(({ handle }) => this.#results(handle, fetches));
     } finally {
       bindings.forEach(({ handle }) => api.ClearBoundOutputs(handle));
     }

@@ -1,5 +1,7 @@
+import assert from "node:assert/strict";
+import proto from "onnx-proto";
 import { compileNextDiT, parseNextDiTConfig } from "../../src/models/next_dit.ts";
-import { DTYPE_POLICIES } from "../../src/onnx/mod.ts";
+import { DTYPE_POLICIES, OWN_DOMAIN } from "../../src/onnx/mod.ts";
 import { Transformer } from "../../src/pipeline/transformer.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";
 import { bindingFolder } from "../../src/runtime/binding.ts";
@@ -7,6 +9,8 @@ import { operatorSessions } from "../../src/runtime/operator_session.ts";
 import { assertClose, fixture } from "../_fixtures.ts";
 import { CPU_OPERATORS } from "../_own_operators.ts";
 import { openCase } from "./_case.ts";
+
+const { onnx } = proto;
 
 /** As tests/reference/next_dit.py wrote it. */
 interface Run {
@@ -59,3 +63,18 @@ for (const { name: testCase } of Deno.readDirSync(fixture("next_dit"))) {
     });
   }
 }
+
+Deno.test("what nodes of our own operators give, others take: it would stay in memory", async () => {
+  const { weights, json, file } = await openCase<Run>("next_dit/clip_gqa");
+  const config = parseNextDiTConfig(json, file, weights);
+  const { text, steps } = compileNextDiT(config, weights, DTYPE_POLICIES.cuda, 2);
+  for (const { name, model } of [text, ...steps]) {
+    const { graph } = onnx.ModelProto.decode(model);
+    const taken = new Set(graph!.node!.flatMap(({ input }) => input!));
+    const own = graph!.node!.filter(({ domain }) => domain === OWN_DOMAIN);
+    assert(own.length > 0, name);
+    for (const { name, output } of own) {
+      for (const value of output!) assert(taken.has(value), `${name} gives ${value} to nobody`);
+    }
+  }
+});

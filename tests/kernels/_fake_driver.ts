@@ -1,0 +1,169 @@
+/**
+ * CUDA's driver and cuBLAS, played on a CPU: what a kernel is given is read by its declaration in
+ * kernels.ptx, and what it computes is written down once more, value by value.
+ */
+import assert from "node:assert/strict";
+import ptx from "../../src/kernels/kernels.ptx" with { type: "text" };
+import type { CudaDriver } from "../../src/runtime/cuda_driver.ts";
+import { memoryAt } from "../../src/runtime/c_api.ts";
+import { type Half, HALVES } from "./_halves.ts";
+
+/** One that was started. */
+export interface Started {
+  readonly kernel: string;
+  readonly blocks: number;
+  readonly threads: number;
+}
+
+/** The kinds of a kernel's parameters, as its declaration has them: `u64`, `u32`, `f32`. */
+function parametersOf(kernel: string): string[] {
+  const [, list] = new RegExp(`\\.entry ${kernel}\\(([^)]*)\\)`).exec(ptx)!;
+  return [...list!.matchAll(/\.param \.(\w+)(?: \.\w+ \.align \d+)? /g)].map(([, kind]) => kind!);
+}
+
+/** A driver, and what it was told to start. */
+export function fakeDriver(): { driver: CudaDriver; started: Started[]; products: number[] } {
+  const kernels: string[] = [];
+  const started: Started[] = [];
+  const products: number[] = [];
+  const functions = {
+    cuModuleLoadData: (place: BigUint64Array) => (place[0] = 7n, 0),
+    cublasCreate_v2: (place: BigUint64Array) => (place[0] = 8n, 0),
+    cublasSetStream_v2: () => 0,
+    cuModuleGetFunction: (place: BigUint64Array, module: bigint, name: Uint8Array) => {
+      assert.equal(module, 7n);
+      place[0] = BigInt(kernels.push(new TextDecoder().decode(name.slice(0, -1))));
+      return 0;
+    },
+    cuLaunchKernel: (...told: unknown[]) => {
+      const [index, blocks, , , threads] = told as [bigint, number, number, number, number];
+      const table = told[9] as BigUint64Array;
+      const kernel = kernels[Number(index) - 1]!;
+      started.push({ kernel, blocks, threads });
+      const kinds = parametersOf(kernel);
+      assert.equal(kinds.length, table.length, kernel);
+      const values = kinds.map((kind, index) => {
+        const slot = new DataView(memoryAt(table[index]!, 8));
+        if (kind === "f32") return slot.getFloat32(0, true);
+        return kind === "u32" ? slot.getInt32(0, true) : slot.getBigUint64(0, true);
+      });
+      const [, name, type] = /^(\w+)_(bf16|f16)$/.exec(kernel)!;
+      KERNELS[name as keyof typeof KERNELS](HALVES[type as "bf16" | "f16"], values, {
+        blocks,
+        threads,
+      });
+      return 0;
+    },
+    cublasGemmStridedBatchedEx: (...told: unknown[]) => {
+      products.push(told[20] as number);
+      gemm(told);
+      return 0;
+    },
+  };
+  const check = (status: number) => assert.equal(status, 0);
+  return { driver: { functions, check } as unknown as CudaDriver, started, products };
+}
+
+interface Extent {
+  readonly blocks: number;
+  readonly threads: number;
+}
+
+type Values = readonly (bigint | number)[];
+
+/** What kernels.cu says, one value after another. */
+const KERNELS = {
+  norm_add_norm(half: Half, values: Values, { blocks, threads }: Extent) {
+    const [a, x, inner, outer, sum, normalised] = values as bigint[];
+    const [width, epsilon] = values.slice(6) as number[];
+    assert(threads % 32 === 0 && threads * 8 >= width! && threads <= 1024);
+    const count = blocks * width!;
+    const [as, xs] = [half.read(a!, count), half.read(x!, count)];
+    const [inners, outers] = [half.read(inner!, width!), half.read(outer!, width!)];
+    const [sums, results] = [new Float32Array(count), new Float32Array(count)];
+    for (let row = 0; row < count; row += width!) {
+      const scale = (list: Float32Array) => {
+        const squares = list.subarray(row, row + width!).reduce((sum, v) => sum + v * v, 0);
+        return 1 / Math.sqrt(squares / width! + epsilon!);
+      };
+      const first = scale(as);
+      for (let i = 0; i < width!; i++) {
+        sums[row + i] = xs[row + i]! + as[row + i]! * first * inners[i]!;
+      }
+      const second = scale(sums);
+      for (let i = 0; i < width!; i++) results[row + i] = sums[row + i]! * second * outers[i]!;
+    }
+    half.write(sum!, sums);
+    half.write(normalised!, results);
+  },
+
+  split_heads(half: Half, values: Values, { blocks, threads }: Extent) {
+    const [qkv, queryWeight, keyWeight, cos, sin, q, k, v] = values as bigint[];
+    const [tokens, heads, kvHeads, headDim, epsilon] = values.slice(8) as number[];
+    const all = heads! + 2 * kvHeads!;
+    const group = heads! / kvHeads!;
+    const source = half.read(qkv!, tokens! * all * headDim!);
+    const weights = [queryWeight, keyWeight].map((at) => half.read(at!, headDim!));
+    const tables = [cos, sin].map((at) =>
+      new Float32Array(memoryAt(at!, tokens! * headDim! * 2)).slice()
+    );
+    const out = [q, k, v].map(() => new Float32Array(tokens! * heads! * headDim!));
+    // One warp a head of a token.
+    const units = Math.min(blocks * threads / 32, tokens! * all);
+    for (let unit = 0; unit < units; unit++) {
+      const [token, head] = [Math.floor(unit / all), unit % all];
+      const part = head < heads! ? 0 : head < heads! + kvHeads! ? 1 : 2;
+      let x = source.slice(unit * headDim!, (unit + 1) * headDim!);
+      if (part < 2) {
+        const squares = x.reduce((sum, value) => sum + value * value, 0);
+        const scale = 1 / Math.sqrt(squares / headDim! + epsilon!);
+        const normed = x.map((value, i) => value * scale * weights[part]![i]!);
+        x = normed.map((value, i) => {
+          const pair = token * headDim! / 2 + (i >> 1);
+          const [c, s] = [tables[0]![pair]!, tables[1]![pair]!];
+          return i % 2 === 0 ? value * c - normed[i + 1]! * s : normed[i - 1]! * s + value * c;
+        });
+      }
+      const first = part === 0 ? head : (head - heads! - (part === 2 ? kvHeads! : 0)) * group;
+      for (let copy = 0; copy < (part === 0 ? 1 : group); copy++) {
+        out[part]!.set(x, (token * heads! + first + copy) * headDim!);
+      }
+    }
+    [q, k, v].forEach((at, index) => half.write(at!, out[index]!));
+  },
+
+  swiglu(half: Half, values: Values, { blocks, threads }: Extent) {
+    const [gate, x, out, vectors] = values as bigint[];
+    const count = 8 * Math.min(blocks * threads, Number(vectors));
+    const gates = half.read(gate!, count);
+    const xs = half.read(x!, count);
+    half.write(out!, gates.map((value, i) => value / (1 + Math.exp(-value)) * xs[i]!));
+  },
+};
+
+/** C = A · B by columns, with the first transposed, as cuBLAS documents it. */
+function gemm(told: readonly unknown[]): void {
+  const numbers = told as number[];
+  const places = told as bigint[];
+  const [, transposeA, transposeB, m, n, k] = numbers as [number, ...number[]];
+  assert.deepEqual([transposeA, transposeB], [1, 0]);
+  assert.equal((told[6] as Float32Array)[0], 1);
+  assert.equal((told[15] as Float32Array)[0], 0);
+  const half = HALVES[numbers[8] === 14 ? "bf16" : "f16"];
+  assert.deepEqual([numbers[12], numbers[17]], [numbers[8], numbers[8]]);
+  assert.deepEqual([numbers[9], numbers[13], numbers[18], numbers[21]], [k, k, m, 68]);
+  for (let batch = 0; batch < numbers[20]!; batch++) {
+    const at = (place: bigint, stride: bigint) => place + 2n * stride * BigInt(batch);
+    const a = half.read(at(places[7]!, places[10]!), m! * k!);
+    const b = half.read(at(places[11]!, places[14]!), n! * k!);
+    const c = new Float32Array(m! * n!);
+    for (let column = 0; column < n!; column++) {
+      for (let row = 0; row < m!; row++) {
+        let sum = 0;
+        for (let i = 0; i < k!; i++) sum += a[row * k! + i]! * b[column * k! + i]!;
+        c[column * m! + row] = sum;
+      }
+    }
+    half.write(at(places[16]!, places[19]!), c);
+  }
+}

@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import type { KernelType } from "../../src/kernels/cuda_kernels.ts";
+import { cudaOperators } from "../../src/kernels/cuda_operators.ts";
+import {
+  cast,
+  type FloatType,
+  gatedLinear,
+  Graph,
+  INTERFACE_TYPE,
+  normAddNorm,
+  splitHeads,
+  swiglu,
+  type Value,
+} from "../../src/onnx/mod.ts";
+import { createGenerator } from "../../src/random/mod.ts";
+import { bindingFolder } from "../../src/runtime/binding.ts";
+import { operatorSessions } from "../../src/runtime/operator_session.ts";
+import type { OperatorSet } from "../../src/runtime/operators.ts";
+import { elementCount, type Tensor, tensor } from "../../src/tensor.ts";
+import { CPU_OPERATORS } from "../_own_operators.ts";
+import { fakeDriver } from "./_fake_driver.ts";
+
+const LIBRARIES = bindingFolder(Deno.build);
+
+function normal(dims: readonly number[], seed: number): Tensor {
+  const data = new Float32Array(elementCount(dims));
+  createGenerator({ seed }).fillNormal(data);
+  return tensor(data, dims);
+}
+
+/** Runs a graph of some operators over inputs of these extents. */
+async function results(
+  operators: OperatorSet,
+  type: FloatType,
+  inputs: Readonly<Record<string, readonly number[]>>,
+  build: (inputs: Record<string, Value>) => Record<string, Value>,
+): Promise<Record<string, Tensor>> {
+  const graph = new Graph("own operators", { ownOperators: true });
+  const values = Object.entries(inputs).map(([name, dims]) => {
+    const input = graph.input(name, INTERFACE_TYPE, dims);
+    return [name, name === "cos" || name === "sin" ? input : cast(input, type)] as const;
+  });
+  const outputs = build(Object.fromEntries(values));
+  for (const [name, value] of Object.entries(outputs)) {
+    graph.output(name, cast(value, INTERFACE_TYPE), ["a", "b", "c"]);
+  }
+  const feeds = Object.entries(inputs).map(([name, dims], index) => [name, normal(dims, index)]);
+  await using session = await operatorSessions(LIBRARIES, operators)
+    .create(graph.compile(), { device: "cpu" });
+  return await session.run(Object.fromEntries(feeds));
+}
+
+/** With the operators of a GPU, played by a CPU, a graph gives what its formulas say. */
+async function check(
+  type: KernelType,
+  inputs: Readonly<Record<string, readonly number[]>>,
+  build: (inputs: Record<string, Value>) => Record<string, Value>,
+) {
+  const { driver, started, products } = fakeDriver();
+  const expected = await results(CPU_OPERATORS, "float32", inputs, build);
+  const found = await results(cudaOperators(type, () => driver), type, inputs, build);
+  for (const [name, { data, dims }] of Object.entries(expected)) {
+    assert.deepEqual(found[name]!.dims, dims, name);
+    // bfloat16 has 8 binary digits; inputs, weights and results are rounded.
+    data.forEach((value, index) => {
+      const difference = Math.abs(found[name]!.data[index]! - value);
+      assert(
+        difference <= 0.04 * Math.abs(value) + 0.06,
+        `${name}[${index}]: off by ${difference}`,
+      );
+    });
+  }
+  return { started, products };
+}
+
+for (const type of ["bfloat16", "float16"] as const) {
+  // Rows that fill neither a warp nor a block.
+  Deno.test(`norm, sum and norm in one kernel: ${type}`, async () => {
+    const width = 296;
+    const row = [1, 5, width];
+    const { started } = await check(
+      type,
+      { a: row, x: row, inner: [width], outer: [width] },
+      ({ a, x, inner, outer }) => ({
+        ...normAddNorm(a!, x!, { inner: inner!, outer: outer! }, { epsilon: 1e-5, width }),
+      }),
+    );
+    assert.deepEqual(started.map(({ blocks, threads }) => [blocks, threads]), [[5, 64]]);
+  });
+
+  Deno.test(`queries, keys and values in one kernel: ${type}`, async () => {
+    const [tokens, heads, keyValueHeads, headDim] = [7, 6, 2, 12];
+    const table = [tokens, headDim / 2];
+    const { started } = await check(
+      type,
+      {
+        qkv: [1, tokens, (heads + 2 * keyValueHeads) * headDim],
+        queryNorm: [headDim],
+        keyNorm: [headDim],
+        cos: table,
+        sin: table,
+      },
+      ({ qkv, queryNorm, keyNorm, cos, sin }) =>
+        splitHeads(qkv!, { cos: cos!, sin: sin! }, {
+          heads,
+          keyValueHeads,
+          queryNorm: queryNorm!,
+          keyNorm: keyNorm!,
+          epsilon: 1e-6,
+        }),
+    );
+    assert.equal(started.length, 1);
+  });
+
+  Deno.test(`the gate of SwiGLU in one kernel: ${type}`, async () => {
+    const row = [1, 3, 1000];
+    const { started } = await check(
+      type,
+      { gate: row, x: row },
+      ({ gate, x }) => ({ y: swiglu(gate!, x!, 1000) }),
+    );
+    assert.deepEqual(started.map(({ blocks, threads }) => [blocks, threads]), [[2, 256]]);
+  });
+
+  Deno.test(`both products of a gated layer at once, or one by one: ${type}`, async () => {
+    // Wherever the matrices come to lie, one of the two layers has its gate first.
+    const { products } = await check(
+      type,
+      { x: [1, 3, 24], gate: [40, 24], value: [40, 24] },
+      ({ x, gate, value }) => ({
+        y: gatedLinear(x!, gate!, value!, 40),
+        swapped: gatedLinear(x!, value!, gate!, 40),
+      }),
+    );
+    assert.deepEqual(products.toSorted(), [1, 1, 2]);
+  });
+}
+
+Deno.test("what the driver refuses is what loading the graph fails with", async () => {
+  const { driver } = fakeDriver();
+  const refusing = {
+    functions: driver.functions,
+    check: (_status: number, doing: string) => {
+      throw new Error(`CUDA could not ${doing}: no kernel image is available`);
+    },
+  };
+  const run = results(
+    cudaOperators("bfloat16", () => refusing),
+    "bfloat16",
+    { x: [1, 1, 8] },
+    ({ x }) => ({ y: swiglu(x!, x!, 8) }),
+  );
+  await assert.rejects(run, /could not load .*kernels: no kernel image is available/);
+});
