@@ -5,6 +5,11 @@ import { writeFileAtomically } from "../src/files.ts";
 import { addressOf, cString } from "../src/runtime/c_api.ts";
 import { inLanguage, run, task, TaskFailure } from "./_task.ts";
 
+interface Options {
+  readonly json?: true;
+  readonly nvrtc: string;
+}
+
 const FOLDER = fileURLToPath(new URL("../src/kernels/", import.meta.url));
 /** The oldest GPUs with arithmetic in bfloat16: their assembly runs on all later ones. */
 const OPTIONS = ["--gpu-architecture=compute_80", "--std=c++17"];
@@ -29,14 +34,15 @@ const text = inLanguage({
 const command = task("kernels", text.description)
   .option("--nvrtc <path>", text.library, "libnvrtc.so.13");
 
-await run<{ nvrtc: string }>(command, async ({ nvrtc }) => {
+await run<Options>(command, async ({ json, nvrtc }) => {
   const start = performance.now();
   const source = await Deno.readTextFile(`${FOLDER}kernels.cu`);
   const hash = createHash("sha256").update(source).digest("hex");
   const file = `${FOLDER}kernels.ptx`;
   const assembly = `// kernels.cu, SHA-256 ${hash}\n${compile(nvrtc, source)}`;
   await writeFileAtomically(file, new TextEncoder().encode(assembly));
-  console.log(text.done(file, performance.now() - start));
+  const say = json ? console.error : console.log;
+  say(text.done(file, performance.now() - start));
   return { file };
 });
 
