@@ -8,7 +8,7 @@ import type { DecoderResult, DecodersRequest } from "./decoders.ts";
 import type { ForwardRequest, ForwardResult } from "./forward.ts";
 import { GpuMemory } from "./gpu_memory.ts";
 import type { PictureRequest, PictureResult } from "./picture.ts";
-import { inProcess } from "./_process.ts";
+import { inProcess, type Kernels } from "./_process.ts";
 import { median } from "./_statistics.ts";
 
 /** What the GPU benchmark needs. */
@@ -30,6 +30,7 @@ export interface CudaBenchOptions {
 /** A run, and the memory of the GPU that it took at most. */
 export interface MeasuredPicture {
   readonly request: PictureRequest;
+  readonly kernels: Kernels;
   readonly result: PictureResult;
   /** Bytes. */
   readonly peakMemory: number;
@@ -48,7 +49,7 @@ export interface MeasuredCopy {
 /** Everything that was measured. */
 export interface CudaBenchResult {
   readonly gpu: string;
-  readonly forward: ForwardResult;
+  readonly forward: Readonly<Record<Kernels, ForwardResult>>;
   readonly pictures: readonly MeasuredPicture[];
   /** Present with a model that has AutoencoderKL. */
   readonly decoders?: DecoderResult;
@@ -65,10 +66,10 @@ const DECODER = "models/vae/taesd";
 const QUANTIZED_PARTS = ["transformer", "text_encoder"] as const;
 const HALVES = ["bfloat16", "float16"] as const;
 
-/** Runs all of it; about two minutes on an H100. */
+/** Runs all of it; about four minutes on an H100. */
 export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchResult> {
   const { model, modelWithKl, reference, quantized, steps, size, caption, log } = options;
-  const forwardOf = (folder: string) =>
+  const forwardOf = (folder: string, kernels: Kernels) =>
     inProcess<ForwardResult>(
       "bench/forward.ts",
       {
@@ -79,6 +80,7 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
         caption,
         runs: 20,
       } satisfies ForwardRequest,
+      kernels,
     );
   const accuracyOf = (
     folder: string,
@@ -93,14 +95,25 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
         device: "cuda",
         ...which,
       } satisfies AccuracyRequest,
+      "own",
     );
   log("One forward of the transformer …");
-  const forward = await forwardOf(model);
+  const forward = {
+    onnxruntime: await forwardOf(model, "onnxruntime"),
+    own: await forwardOf(model, "own"),
+  };
   const usual = { device: "cuda", size, steps, caption, count: 1 } as const;
   const wide = { ...usual, size: size * 3 / 2, steps: 2 };
+  const warm = { ...usual, model, offload: "none", count: 1 + WARM } as const;
+  const withOwnKernels: PictureRequest[] = [
+    warm,
+    { ...usual, model, offload: "model" },
+    { ...usual, model, offload: "sequential", steps: 2 },
+    { ...wide, model, offload: "model" },
+  ];
   const requests: PictureRequest[] = [
-    { ...usual, model, offload: "none", count: 1 + WARM },
-    { ...usual, model, offload: "none", count: 1 + WARM, stepCache: STEP_CACHE },
+    warm,
+    { ...warm, stepCache: STEP_CACHE },
     ...(modelWithKl === undefined ? [] : [
       { ...usual, model: modelWithKl, offload: "none", count: 1 + WARM } as const,
       { ...usual, model: modelWithKl, offload: "model" } as const,
@@ -111,10 +124,12 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
     { ...wide, model, offload: "model" },
   ];
   const pictures: MeasuredPicture[] = [];
-  for (const request of requests) {
+  const measure = async (request: PictureRequest, kernels: Kernels) => {
     log(`${request.size} × ${request.size}, ${request.steps} steps, offload ${request.offload} …`);
-    pictures.push(await measured(request));
-  }
+    pictures.push(await measured(request, kernels));
+  };
+  for (const request of requests) await measure(request, "onnxruntime");
+  for (const request of withOwnKernels) await measure(request, "own");
   const [decoders] = modelWithKl === undefined ? [] : await inProcess<DecoderResult[]>(
     "bench/decoders.ts",
     {
@@ -132,8 +147,8 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
       accuracyOf(folder, reference!, { dtype, parts: QUANTIZED_PARTS });
     copies.push({
       name: basename(folder),
-      forward: await forwardOf(folder),
-      picture: await measured({ ...usual, model: folder, offload: "model" }),
+      forward: await forwardOf(folder, "own"),
+      picture: await measured({ ...usual, model: folder, offload: "model" }, "own"),
       ...(reference === undefined ? {} : {
         accuracy: { bfloat16: await inHalf("bfloat16"), float16: await inHalf("float16") },
       }),
@@ -152,13 +167,14 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
   };
 }
 
-async function measured(request: PictureRequest): Promise<MeasuredPicture> {
+async function measured(request: PictureRequest, kernels: Kernels): Promise<MeasuredPicture> {
   await using memory = new GpuMemory();
   await memory.begin();
-  const result = await inProcess<PictureResult>("bench/picture.ts", request);
+  const result = await inProcess<PictureResult>("bench/picture.ts", request, kernels);
   // Where the model lies is nobody's concern.
   return {
     request: { ...request, model: basename(request.model) },
+    kernels,
     result,
     peakMemory: memory.peak,
   };
@@ -171,6 +187,8 @@ async function gpuName(): Promise<string> {
   return new TextDecoder().decode(stdout).trim();
 }
 
+const KERNELS = [["onnxruntime", "ONNX Runtime's"], ["own", "our own"]] as const;
+
 const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
 
@@ -178,16 +196,19 @@ const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
 export function cudaTable(result: CudaBenchResult): string[] {
   const { forward, pictures, decoders, quantized, accuracy } = result;
   return [
-    `One forward of the transformer: **${forward.median.toFixed(1)} ms** (fastest ` +
-    `${forward.fastest.toFixed(1)} ms); loaded in ${seconds(forward.load)}.`,
+    ...KERNELS.map(([kernels, whose]) =>
+      `One forward of the transformer with ${whose} kernels: ` +
+      `**${forward[kernels].median.toFixed(1)} ms** (fastest ` +
+      `${forward[kernels].fastest.toFixed(1)} ms); loaded in ${seconds(forward[kernels].load)}.\n`
+    ),
     "",
-    "| picture | VAE | offload | steps | first picture | of it loading | warm | denoise | decode | peak memory |",
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ...pictures.map(({ request, result, peakMemory }) => {
+    "| picture | kernels | VAE | offload | steps | first picture | of it loading | warm | denoise | decode | peak memory |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ...pictures.map(({ request, kernels, result, peakMemory }) => {
       const warm = result.timings.slice(1);
       const of = (stage: "total" | "denoise" | "decode") =>
         warm.length === 0 ? "" : seconds(median(warm.map((timings) => timings[stage])));
-      return `| ${request.size} × ${request.size} | ${result.vae} | ${request.offload} | ` +
+      return `| ${request.size} × ${request.size} | ${kernels} | ${result.vae} | ${request.offload} | ` +
         `${request.steps}${
           request.stepCache === undefined ? "" : `, ${result.foretold} foretold`
         } | ${seconds(result.firstPicture)} | ${seconds(result.loaded)} | ` +

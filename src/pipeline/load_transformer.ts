@@ -13,8 +13,9 @@ export interface LoadTransformerOptions {
 }
 
 /**
- * Loads NextDiT. Where the policy wants our own operators and they do not work, with ONNX Runtime's
- * alone: these compute the same, slower.
+ * Loads NextDiT. Our own operators are used where the policy wants them, they work here, and the
+ * program may call all native code (`--allow-ffi` without a list: Deno shows memory and calls
+ * pointers for no less). Otherwise ONNX Runtime's compute the same, slower.
  *
  * @param compile Makes the graphs for a policy.
  * @throws {SessionError} When ONNX Runtime cannot load a graph.
@@ -25,7 +26,7 @@ export async function loadTransformer(
   { policy, resident, onOperatorFallback = () => {} }: LoadTransformerOptions,
 ): Promise<Transformer> {
   const { device, compute } = policy;
-  if (policy.ownOperators && compute !== "float32") {
+  if (policy.ownOperators && compute !== "float32" && await mayCallNativeCode()) {
     const { kernelSessions } = await import("../kernels/mod.ts");
     try {
       const host = await kernelSessions(compute);
@@ -37,4 +38,8 @@ export async function loadTransformer(
   }
   const graphs = compile({ ...policy, ownOperators: false });
   return await Transformer.create(config, graphs, { device, resident });
+}
+
+async function mayCallNativeCode(): Promise<boolean> {
+  return (await Deno.permissions.query({ name: "ffi" })).state === "granted";
 }

@@ -72,8 +72,8 @@ let opened: CudaDriver | undefined;
 
 /**
  * Opens the driver and cuBLAS; they stay so until the program ends. The CUDA provider needs their
- * libraries, so the functions are found through the provider: a program may load what lies in
- * node_modules, and nothing else.
+ * libraries, so the functions are found through the provider: they are the very ones that ONNX Runtime
+ * calls, wherever the system keeps them.
  *
  * @param folder Where the provider lies.
  * @throws {Error} When it cannot be opened.
