@@ -15,7 +15,8 @@ import type { OffloadMode } from "./memory.ts";
 export interface PretrainedOptions {
   /**
    * Where to run. `"auto"` is CUDA when it works, else the CPU, and the log says why; `"cuda"`
-   * needs ONNX Runtime's CUDA provider beside its binding, and fails where it does not work.
+   * needs ONNX Runtime's CUDA provider beside its binding, and fails where it does not work. On CUDA
+   * a program with `--allow-ffi` (no list) has the toolkit's own kernels, which are faster.
    *
    * @default {"auto"}
    */
