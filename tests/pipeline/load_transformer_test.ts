@@ -46,6 +46,6 @@ Deno.test({
 
 Deno.test({
   name: "who may not call all native code gets ONNX Runtime's kernels, and no complaint",
-  permissions: { read: true, ffi: ["node_modules"], env: true, sys: true },
+  permissions: { read: true, ffi: ["node_modules"], env: true },
   fn: async () => assert.deepEqual(await load(), { wanted: [false], reasons: [] }),
 });
