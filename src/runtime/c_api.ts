@@ -145,7 +145,9 @@ function open(path: string): CApi {
     throw new Error(message);
   };
   const made = (ask: (place: BigUint64Array<ArrayBuffer>) => bigint) => {
-    const place = new BigUint64Array(1);
+    // Over a buffer: small arrays of their own are moved by the garbage collector, and some functions
+    // call back before they write.
+    const place = new BigUint64Array(new ArrayBuffer(POINTER_BYTES));
     check(ask(place));
     return place[0]!;
   };
