@@ -1,15 +1,12 @@
 /** The project's own operators as their formulas read, on a CPU. */
 import { OWN_DOMAIN } from "../src/onnx/mod.ts";
+import { memoryAt } from "../src/runtime/c_api.ts";
 import type { Operator, OperatorSet } from "../src/runtime/operators.ts";
 import { elementCount } from "../src/tensor.ts";
 
 /** The memory at an address. */
 function floats(address: bigint, count: number): Float32Array {
-  const memory = Deno.UnsafePointerView.getArrayBuffer(
-    Deno.UnsafePointer.create(address)!,
-    count * Float32Array.BYTES_PER_ELEMENT,
-  );
-  return new Float32Array(memory);
+  return new Float32Array(memoryAt(address, count * Float32Array.BYTES_PER_ELEMENT));
 }
 
 /** x / √(mean(x²) + ε) · weight. */

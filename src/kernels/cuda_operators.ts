@@ -5,7 +5,7 @@
  */
 import { OWN_DOMAIN } from "../onnx/mod.ts";
 import type { CudaDriver } from "../runtime/cuda_driver.ts";
-import type { Operator, OperatorSet } from "../runtime/operators.ts";
+import type { KernelContext, Operator, OperatorSet } from "../runtime/operators.ts";
 import { elementCount } from "../tensor.ts";
 import { CudaKernels, type KernelType, type Parameter, VALUE_BYTES } from "./cuda_kernels.ts";
 
@@ -79,17 +79,24 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
     },
   };
 
+  const gateKernel = () => {
+    const launch = kernel("swiglu", [...pointers(3), "i64"]);
+    return (context: KernelContext, gate: bigint, x: bigint, dims: readonly number[]) => {
+      const vectors = elementCount(dims) / VECTOR;
+      const values = [gate, x, context.output(0, dims), BigInt(vectors)];
+      launch(context.stream(), Math.ceil(vectors / BLOCK), BLOCK, values);
+    };
+  };
+
   const swiglu: Operator = {
     name: "SwiGLU",
     inputs: [type, type],
     outputs: [type],
     kernel: () => {
-      const launch = kernel("swiglu", [...pointers(3), "i64"]);
+      const gate = gateKernel();
       return (context) => {
         const { address, dims } = context.input(0);
-        const vectors = elementCount(dims) / VECTOR;
-        const places = [address, context.address(1), context.output(0, dims)];
-        launch(context.stream(), Math.ceil(vectors / BLOCK), BLOCK, [...places, BigInt(vectors)]);
+        gate(context, address, context.address(1), dims);
       };
     },
   };
@@ -114,14 +121,10 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
     inputs: [type],
     outputs: [type],
     kernel: () => {
-      const launch = kernel("swiglu", [...pointers(3), "i64"]);
+      const gate = gateKernel();
       return (context) => {
         const { address, dims: [, ...dims] } = context.input(0);
-        const count = elementCount(dims);
-        const vectors = count / VECTOR;
-        const value = address + BigInt(count * VALUE_BYTES);
-        const places = [address, value, context.output(0, dims)];
-        launch(context.stream(), Math.ceil(vectors / BLOCK), BLOCK, [...places, BigInt(vectors)]);
+        gate(context, address, address + BigInt(elementCount(dims) * VALUE_BYTES), dims);
       };
     },
   };

@@ -118,8 +118,8 @@ const FAR_ABOVE = 60;
  * silu(gate) · x by element, the gate of SwiGLU (Shazeer 2020); the last extent is `width`.
  *
  * On CUDA in one pass, by a kernel of our own or else by the only fused one that ONNX Runtime 1.29
- * has for it: `GatedRMSNorm` is x · s / √(mean(x²) + ε) · silu(gate), and with ε = 2^60 and s = 2^30 that is
- * x · silu(gate) but for a relative difference of mean(x²) / 2^61, far below one rounding.
+ * has for it: `GatedRMSNorm` is x · s / √(mean(x²) + ε) · silu(gate), and with ε = 2^60 and s = 2^30
+ * that is x · silu(gate) but for a relative difference of mean(x²) / 2^61, far below one rounding.
  */
 export function swiglu(gate: Value, x: Value, width: number): Value {
   same("swiglu", gate, x);

@@ -28,6 +28,7 @@ import type { ClipModel } from "./clip_model.ts";
 import { type OffloadMode, type PartShape, SEGMENTS } from "./memory.ts";
 import { openTokenizer } from "./open_tokenizer.ts";
 import { partShape } from "./part_shape.ts";
+import { permittedPolicy } from "./permitted_policy.ts";
 import { promptEncoders } from "./prompt_encoders.ts";
 import type { TextEncoder } from "./text_encoder.ts";
 import type { Transformer } from "./transformer.ts";
@@ -81,8 +82,9 @@ export interface ComponentOptions {
  */
 export async function loadComponents(
   files: CheckpointFiles,
-  { policy, chooseOffload, onVaeFallback, onOperatorFallback }: ComponentOptions,
+  { policy: wanted, chooseOffload, onVaeFallback, onOperatorFallback }: ComponentOptions,
 ): Promise<Components> {
+  const policy = await permittedPolicy(wanted);
   const [dit, gemma, vae, tokenizer, scheduler] = await Promise.all([
     read(files.transformer),
     read(files.textEncoder),
@@ -150,6 +152,7 @@ export async function loadComponents(
     vae: compile(() => compileVae(vaeConfig, vae.weights, policy)),
   };
   if (problems.length > 0) throw new CheckpointError(problems);
+  let transformer = { policy, graphs: graphs.transformer! };
 
   // ONNX Runtime is not loaded before a session is made: whoever only checks a checkpoint needs none.
   const { device } = policy;
@@ -192,10 +195,15 @@ export async function loadComponents(
       dit,
       async () => {
         const { loadTransformer } = await import("./load_transformer.ts");
-        const compiled = (wanted: DtypePolicy) =>
-          wanted === policy ? graphs.transformer! : compileTransformer(wanted);
+        // What another policy had to take the place of stays replaced when the part is loaded again.
+        const compiled = (policy: DtypePolicy) => {
+          if (policy !== transformer.policy) {
+            transformer = { policy, graphs: compileTransformer(policy) };
+          }
+          return transformer.graphs;
+        };
         const { resident } = hold;
-        const options = { policy, resident, onOperatorFallback };
+        const options = { policy: transformer.policy, resident, onOperatorFallback };
         return await loadTransformer(transformerConfig, compiled, options);
       },
     ),

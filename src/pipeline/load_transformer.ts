@@ -1,6 +1,7 @@
 import type { NextDiTConfig, NextDiTGraphs } from "../models/next_dit.ts";
 import type { DtypePolicy } from "../onnx/mod.ts";
 import { OutOfMemoryError, SessionError } from "../runtime/session.ts";
+import { permittedPolicy } from "./permitted_policy.ts";
 import { Transformer } from "./transformer.ts";
 
 /** How a transformer is to be loaded. */
@@ -13,9 +14,8 @@ export interface LoadTransformerOptions {
 }
 
 /**
- * Loads NextDiT. Our own operators are used where the policy wants them, they work here, and the
- * program may call all native code (`--allow-ffi` without a list: Deno shows memory and calls
- * pointers for no less). Otherwise ONNX Runtime's compute the same, slower.
+ * Loads NextDiT. Our own operators are used where the policy wants them, they are permitted, and they
+ * work here. Otherwise ONNX Runtime's compute the same, slower.
  *
  * @param compile Makes the graphs for a policy.
  * @throws {SessionError} When ONNX Runtime cannot load a graph.
@@ -23,10 +23,11 @@ export interface LoadTransformerOptions {
 export async function loadTransformer(
   config: NextDiTConfig,
   compile: (policy: DtypePolicy) => NextDiTGraphs,
-  { policy, resident, onOperatorFallback = () => {} }: LoadTransformerOptions,
+  { policy: wanted, resident, onOperatorFallback = () => {} }: LoadTransformerOptions,
 ): Promise<Transformer> {
+  let policy = await permittedPolicy(wanted);
   const { device, compute } = policy;
-  if (policy.ownOperators && compute !== "float32" && await mayCallNativeCode()) {
+  if (policy.ownOperators && compute !== "float32") {
     const { kernelSessions } = await import("../kernels/mod.ts");
     try {
       const host = await kernelSessions(compute);
@@ -34,12 +35,8 @@ export async function loadTransformer(
     } catch (error) {
       if (!(error instanceof SessionError) || error instanceof OutOfMemoryError) throw error;
       onOperatorFallback(error.reason);
+      policy = { ...policy, ownOperators: false };
     }
   }
-  const graphs = compile({ ...policy, ownOperators: false });
-  return await Transformer.create(config, graphs, { device, resident });
-}
-
-async function mayCallNativeCode(): Promise<boolean> {
-  return (await Deno.permissions.query({ name: "ffi" })).state === "granted";
+  return await Transformer.create(config, compile(policy), { device, resident });
 }

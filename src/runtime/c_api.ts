@@ -9,8 +9,8 @@ import { posix } from "node:path";
 
 /** The version of the interface that is asked for; each one only adds to those before. */
 const ORT_API_VERSION = 16;
-/** `ORT_LOGGING_LEVEL_ERROR`. */
-const LOG_ERRORS = 3;
+/** `ORT_LOGGING_LEVEL_ERROR`: warnings about node placement are for developers. */
+export const ORT_LOG_ERRORS = 3;
 const POINTER_BYTES = 8;
 /** `OrtArenaAllocator` and `OrtMemTypeDefault`. */
 const ARENA_ALLOCATOR = 1;
@@ -101,6 +101,8 @@ export interface CApi {
   readonly check: (status: bigint) => void;
   /** What a function writes to the place it is given. @throws {Error} As `check` does. */
   readonly made: (ask: (place: BigUint64Array<ArrayBuffer>) => bigint) => bigint;
+  /** The extents of a tensor. @throws {Error} As `check` does. */
+  readonly dimsOf: (value: bigint) => number[];
 }
 
 let opened: CApi | undefined;
@@ -151,11 +153,23 @@ function open(path: string): CApi {
     check(ask(place));
     return place[0]!;
   };
+  const dimsOf = (value: bigint) => {
+    const info = made((place) => api.GetTensorTypeAndShape(value, place));
+    try {
+      const rank = made((place) => api.GetDimensionsCount(info, place));
+      const dims = new BigInt64Array(Number(rank));
+      check(api.GetDimensions(info, dims, rank));
+      return Array.from(dims, Number);
+    } finally {
+      api.ReleaseTensorTypeAndShapeInfo(info);
+    }
+  };
   return {
     api,
     check,
     made,
-    env: made((place) => api.CreateEnv(LOG_ERRORS, cString("newbie"), place)),
+    dimsOf,
+    env: made((place) => api.CreateEnv(ORT_LOG_ERRORS, cString("newbie"), place)),
     cpuMemory: made((place) => api.CreateCpuMemoryInfo(ARENA_ALLOCATOR, DEFAULT_MEMORY, place)),
     cudaMemory: made((place) =>
       api.CreateMemoryInfo(cString("Cuda"), ARENA_ALLOCATOR, 0, DEFAULT_MEMORY, place)

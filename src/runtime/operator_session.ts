@@ -5,7 +5,7 @@
  */
 import type { CompiledGraph } from "../onnx/mod.ts";
 import { elementCount, type Tensor, tensor } from "../tensor.ts";
-import { type CApi, cString, memoryAt, openCApi } from "./c_api.ts";
+import { type CApi, cString, memoryAt, openCApi, ORT_LOG_ERRORS } from "./c_api.ts";
 import { type CudaDriver, openCudaDriver } from "./cuda_driver.ts";
 import { otherEvents } from "./other_events.ts";
 import { ELEMENT_DATA_TYPE, OperatorDomain, type OperatorSet } from "./operators.ts";
@@ -18,8 +18,6 @@ import {
   type SessionOptions,
 } from "./session.ts";
 
-/** `ORT_LOGGING_LEVEL_ERROR`: warnings about node placement are for developers. */
-const ORT_LOG_ERRORS = 3;
 /** Of a run's options: a run ends when the device has its work, not when it has done it. */
 const DO_NOT_WAIT = cString("disable_synchronize_execution_providers");
 const USUAL_OPTIONS = 0n;
@@ -259,13 +257,8 @@ class OperatorSession {
 
   /** A copy of a float32 tensor of ONNX Runtime's. */
   #tensorOf(value: bigint): Tensor {
-    const { api, check, made } = this.#c;
-    const info = made((place) => api.GetTensorTypeAndShape(value, place));
-    const rank = made((place) => api.GetDimensionsCount(info, place));
-    const extents = new BigInt64Array(Number(rank));
-    check(api.GetDimensions(info, extents, rank));
-    api.ReleaseTensorTypeAndShapeInfo(info);
-    const dims = Array.from(extents, Number);
+    const { api, made, dimsOf } = this.#c;
+    const dims = dimsOf(value);
     const data = new Float32Array(elementCount(dims));
     const address = made((place) => api.GetTensorMutableData(value, place));
     if (this.#gpu === undefined) {

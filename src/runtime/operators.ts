@@ -4,7 +4,7 @@
  * @module
  */
 import type { Device } from "../onnx/mod.ts";
-import { addressOf, type CApi, cString } from "./c_api.ts";
+import { addressOf, type CApi, cString, memoryAt } from "./c_api.ts";
 
 /** The element types of the operators, as `ONNXTensorElementDataType` numbers them. */
 export const ELEMENT_DATA_TYPE = { float32: 1, int64: 7, float16: 10, bfloat16: 16 } as const;
@@ -69,7 +69,7 @@ const PROVIDERS: Readonly<Record<Device, string>> = {
 export class OperatorDomain implements Disposable {
   readonly #c: CApi;
   readonly #domain: bigint;
-  readonly #callbacks: Disposable[] = [];
+  readonly #callbacks: { close(): void }[] = [];
   /** What ONNX Runtime reads for as long as the session lives. */
   readonly #kept: BufferSource[] = [];
   readonly #kernels = new Map<bigint, Kernel>();
@@ -95,7 +95,7 @@ export class OperatorDomain implements Disposable {
   /** Frees what the operators are made of. */
   [Symbol.dispose](): void {
     this.#c.api.ReleaseCustomOpDomain(this.#domain);
-    this.#callbacks.forEach((callback) => callback[Symbol.dispose]());
+    this.#callbacks.forEach((callback) => callback.close());
   }
 
   /** `OrtCustomOp`: a version, then functions. */
@@ -138,14 +138,13 @@ export class OperatorDomain implements Disposable {
       0n,
       0n, // the four about variadic inputs and outputs
       this.#function(
-        ["u64", "u64", "u64", "pointer"],
+        ["u64", "u64", "u64", "u64"],
         "u64",
         (_op, _api, info, place) =>
           reported(() => {
             const id = ++this.#lastKernel;
             this.#kernels.set(id, kernel(attributesOf(this.#c, info)));
-            const view = Deno.UnsafePointerView.getArrayBuffer(place!, POINTER_BYTES);
-            new BigUint64Array(view)[0] = id;
+            new BigUint64Array(memoryAt(place, POINTER_BYTES))[0] = id;
           }),
       ),
       this.#function(
@@ -163,7 +162,7 @@ export class OperatorDomain implements Disposable {
     work: Deno.UnsafeCallbackFunction<P, R>,
   ): bigint {
     const callback = new Deno.UnsafeCallback({ parameters, result }, work);
-    this.#callbacks.push({ [Symbol.dispose]: () => callback.close() });
+    this.#callbacks.push(callback);
     return Deno.UnsafePointer.value(callback.pointer);
   }
 
@@ -204,17 +203,8 @@ class Context implements KernelContext {
   }
 
   input(index: number): DeviceTensor {
-    const { api } = this.#c;
     const value = this.#value(index);
-    const info = this.#ask(api.GetTensorTypeAndShape(value, this.#place));
-    try {
-      const rank = Number(this.#ask(api.GetDimensionsCount(info, this.#place)));
-      const dims = new BigInt64Array(rank);
-      this.#c.check(api.GetDimensions(info, dims, BigInt(rank)));
-      return { address: this.#dataOf(value), dims: Array.from(dims, Number) };
-    } finally {
-      api.ReleaseTensorTypeAndShapeInfo(info);
-    }
+    return { address: this.#dataOf(value), dims: this.#c.dimsOf(value) };
   }
 
   address(index: number): bigint {

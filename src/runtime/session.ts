@@ -8,6 +8,7 @@ import * as ort from "onnxruntime-node";
 import { NewBieError } from "../errors.ts";
 import type { CompiledGraph, Device } from "../onnx/mod.ts";
 import type { ByteTensor, Tensor } from "../tensor.ts";
+import { ORT_LOG_ERRORS } from "./c_api.ts";
 
 /** An int64 vector, for the few inputs that are shapes and lengths. */
 export interface IntegerTensor {
@@ -216,9 +217,6 @@ const CUDA_ENTRIES = {
   // The arena would take memory for weights in steps that double.
   use_device_allocator_for_initializers: "1",
 };
-
-/** `ORT_LOGGING_LEVEL_ERROR`: warnings about node placement are for developers. */
-const ORT_LOG_ERRORS = 3;
 
 function toOrt({ data, dims, type }: Feed): ort.Tensor {
   return type === "float32"

@@ -9,7 +9,7 @@ import { elementCount, tensor } from "../../src/tensor.ts";
 
 const LIBRARIES = bindingFolder(Deno.build);
 
-/** x · factor; says how often it ran. */
+/** x · factor; or what every run of it fails with. */
 function scaling(problem?: string) {
   const operator: Operator = {
     name: "Scale",
