@@ -1,27 +1,36 @@
 import { NewBieError } from "../src/errors.ts";
 
-/** What our tasks may do, and a benchmark needs. */
-const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-env", "--allow-run", "--allow-sys"];
-
 /** Whose kernels the transformer has on a GPU: those of `create`, or of `create:fast`. */
 export type Kernels = "onnxruntime" | "own";
+
+/** Our own kernels need leave for all native code, and are used where a program has it. */
+const PERMISSIONS: Readonly<Record<Kernels, readonly string[]>> = {
+  onnxruntime: [
+    "--allow-read",
+    "--allow-write",
+    "--allow-env",
+    "--allow-run",
+    "--allow-sys",
+    "--allow-ffi=node_modules",
+  ],
+  own: ["--allow-all"],
+};
 
 /**
  * Runs a script in a process of its own, and gives the JSON that it prints.
  *
  * @param request Its only argument, as JSON; none by default.
- * @param kernels Decides whether it may call all native code, which our own kernels need.
+ * @param kernels Decides what it may do; everything by default.
  * @throws {NewBieError} With what it said, when it fails.
  */
 export async function inProcess<T>(
   script: string,
   request?: unknown,
-  kernels: Kernels = "onnxruntime",
+  kernels: Kernels = "own",
 ): Promise<T> {
-  const ffi = kernels === "own" ? "--allow-ffi" : "--allow-ffi=node_modules";
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "--frozen", "--cached-only", "--no-prompt", ...PERMISSIONS, ffi, script],
+      ...["run", "--frozen", "--cached-only", "--no-prompt", ...PERMISSIONS[kernels], script],
       ...(request === undefined ? [] : [JSON.stringify(request)]),
     ],
   }).output();

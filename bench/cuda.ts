@@ -55,6 +55,8 @@ export interface CudaBenchResult {
   readonly decoders?: DecoderResult;
   readonly quantized: readonly MeasuredCopy[];
   readonly accuracy?: readonly Accuracy[];
+  /** Of the transformer with our own kernels. */
+  readonly ownAccuracy?: readonly Accuracy[];
 }
 
 /** Warm pictures after the first. */
@@ -66,7 +68,7 @@ const DECODER = "models/vae/taesd";
 const QUANTIZED_PARTS = ["transformer", "text_encoder"] as const;
 const HALVES = ["bfloat16", "float16"] as const;
 
-/** Runs all of it; about four minutes on an H100. */
+/** Runs all of it: some minutes on an H100. */
 export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchResult> {
   const { model, modelWithKl, reference, quantized, steps, size, caption, log } = options;
   const forwardOf = (folder: string, kernels: Kernels) =>
@@ -86,6 +88,7 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
     folder: string,
     reference: string,
     which: Pick<AccuracyRequest, "dtype" | "parts">,
+    kernels: Kernels,
   ) =>
     inProcess<Accuracy[]>(
       "bench/accuracy.ts",
@@ -95,7 +98,7 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
         device: "cuda",
         ...which,
       } satisfies AccuracyRequest,
-      "own",
+      kernels,
     );
   log("One forward of the transformer …");
   const forward = {
@@ -144,26 +147,32 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
   for (const folder of quantized) {
     log(`${folder} …`);
     const inHalf = (dtype: typeof HALVES[number]) =>
-      accuracyOf(folder, reference!, { dtype, parts: QUANTIZED_PARTS });
+      accuracyOf(folder, reference!, { dtype, parts: QUANTIZED_PARTS }, "onnxruntime");
     copies.push({
       name: basename(folder),
-      forward: await forwardOf(folder, "own"),
-      picture: await measured({ ...usual, model: folder, offload: "model" }, "own"),
+      forward: await forwardOf(folder, "onnxruntime"),
+      picture: await measured({ ...usual, model: folder, offload: "model" }, "onnxruntime"),
       ...(reference === undefined ? {} : {
         accuracy: { bfloat16: await inHalf("bfloat16"), float16: await inHalf("float16") },
       }),
     });
   }
-  const accuracy = reference === undefined
-    ? undefined
-    : await accuracyOf(model, reference, { dtype: "auto" });
+  const accuracies = reference === undefined ? {} : {
+    accuracy: await accuracyOf(model, reference, { dtype: "auto" }, "onnxruntime"),
+    ownAccuracy: await accuracyOf(
+      model,
+      reference,
+      { dtype: "auto", parts: ["transformer"] },
+      "own",
+    ),
+  };
   return {
     gpu: await gpuName(),
     forward,
     pictures,
     ...(decoders === undefined ? {} : { decoders }),
     quantized: copies,
-    ...(accuracy === undefined ? {} : { accuracy }),
+    ...accuracies,
   };
 }
 
@@ -194,14 +203,15 @@ const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** The results as Markdown. */
 export function cudaTable(result: CudaBenchResult): string[] {
-  const { forward, pictures, decoders, quantized, accuracy } = result;
+  const { forward, pictures, decoders, quantized, accuracy, ownAccuracy = [] } = result;
+  const own = ownAccuracy.map((of) => ({ ...of, output: `${of.output}, our own kernels` }));
   return [
-    ...KERNELS.map(([kernels, whose]) =>
+    ...KERNELS.flatMap(([kernels, whose]) => [
       `One forward of the transformer with ${whose} kernels: ` +
       `**${forward[kernels].median.toFixed(1)} ms** (fastest ` +
-      `${forward[kernels].fastest.toFixed(1)} ms); loaded in ${seconds(forward[kernels].load)}.\n`
-    ),
-    "",
+      `${forward[kernels].fastest.toFixed(1)} ms); loaded in ${seconds(forward[kernels].load)}.`,
+      "",
+    ]),
     "| picture | kernels | VAE | offload | steps | first picture | of it loading | warm | denoise | decode | peak memory |",
     "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ...pictures.map(({ request, kernels, result, peakMemory }) => {
@@ -242,7 +252,7 @@ export function cudaTable(result: CudaBenchResult): string[] {
       "",
       "| output | error against PyTorch's float32 | PyTorch's own in half precision | ratio |",
       "| --- | --- | --- | --- |",
-      ...accuracy.map(({ output, ours, pytorch }) =>
+      ...[...accuracy, ...own].map(({ output, ours, pytorch }) =>
         `| ${output} | ${ours.toExponential(2)} | ${pytorch.toExponential(2)} | ` +
         `${(ours / pytorch).toFixed(2)} |`
       ),
