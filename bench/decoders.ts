@@ -1,7 +1,7 @@
 /** AutoencoderTiny against AutoencoderKL, from latents to the pixels of a picture. */
 import { compileVae, parseVaeConfig } from "../src/models/autoencoder.ts";
 import { type Device, DTYPE_POLICIES } from "../src/onnx/mod.ts";
-import { VaeDecoder } from "../src/pipeline/vae.ts";
+import { VaeDecoder } from "../src/pipeline/parts/vae.ts";
 import { createGenerator } from "../src/random/mod.ts";
 import { openWeights } from "../src/safetensors/mod.ts";
 import { tensor } from "../src/tensor.ts";

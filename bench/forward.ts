@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { compileNextDiT, parseNextDiTConfig } from "../src/models/next_dit.ts";
 import { type Device, type Dtype, dtypePolicy } from "../src/onnx/mod.ts";
-import { loadTransformer } from "../src/pipeline/load_transformer.ts";
+import { loadTransformer } from "../src/pipeline/parts/load_transformer.ts";
 import { createGenerator } from "../src/random/mod.ts";
 import { openWeights } from "../src/safetensors/mod.ts";
 import { elementCount, type Tensor, tensor } from "../src/tensor.ts";

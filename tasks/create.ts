@@ -18,13 +18,13 @@ import {
 } from "../src/studio/request.ts";
 import { Studio } from "../src/studio/studio.ts";
 import { Option } from "commander";
-import { runBatch } from "./_create_batch.ts";
-import { runInteractive } from "./_create_interactive.ts";
-import { makePictures, savedLine } from "./_create_picture.ts";
-import { text } from "./_create_texts.ts";
-import { addModelOptions, type ModelOptions } from "./_model_options.ts";
-import { examinePrompt } from "./_prompt_check.ts";
-import { language, positiveNumber, run, task, wholeNumber } from "./_task.ts";
+import { runBatch } from "./create/batch.ts";
+import { runInteractive } from "./create/interactive.ts";
+import { makePictures, savedLine } from "./create/picture.ts";
+import { text } from "./create/texts.ts";
+import { addModelOptions, type ModelOptions } from "./cli/model_options.ts";
+import { examinePrompt } from "./cli/prompt_check.ts";
+import { language, positiveNumber, run, task, wholeNumber } from "./cli/task.ts";
 
 const STEPS = 30;
 const NAME = "output.png";

@@ -1,8 +1,8 @@
 /** `deno task doctor`: what this machine can run, and what to do about the rest. */
 import { diagnose, gatherFacts } from "../src/doctor/mod.ts";
 import { RequestError } from "../src/errors.ts";
-import { report } from "./_doctor_report.ts";
-import { inLanguage, language, run, task, TaskFailure } from "./_task.ts";
+import { report } from "./doctor/report.ts";
+import { inLanguage, language, run, task, TaskFailure } from "./cli/task.ts";
 
 const text = inLanguage({
   en: {

@@ -3,9 +3,9 @@ import { fileURLToPath } from "node:url";
 import { RequestError } from "../src/errors.ts";
 import { applyPatch, readPatches } from "../src/integrity/patches.ts";
 import type { AppliedPatch, Patch } from "../src/integrity/types.ts";
-import { texts } from "./_install_texts.ts";
-import { misfitLines } from "./_patch_misfits.ts";
-import { run, task, TaskFailure } from "./_task.ts";
+import { texts } from "./install/texts.ts";
+import { misfitLines } from "./cli/patch_misfits.ts";
+import { run, task, TaskFailure } from "./cli/task.ts";
 
 interface Options {
   readonly json?: true;
@@ -32,7 +32,7 @@ await run<Options>(command, async ({ cuda, from }) => {
   for (const patch of await readPatches(`${ROOT}${PATCHES}`)) patches.push(await apply(patch));
   if (!cuda) return { patches };
   // Read only now: all that it needs would slow the patches down.
-  const { installCuda } = await import("./_install_cuda.ts");
+  const { installCuda } = await import("./install/cuda.ts");
   return { patches, cuda: await installCuda(from) };
 });
 

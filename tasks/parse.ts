@@ -1,7 +1,7 @@
 /** `deno task parse`: how a prompt is understood, or where it is wrong. */
 import { NewBieError } from "../src/errors.ts";
-import { findCheckpoint } from "../src/pipeline/checkpoint.ts";
-import { openPromptEncoders } from "../src/pipeline/prompt_encoders.ts";
+import { findCheckpoint } from "../src/pipeline/checkpoint/find_checkpoint.ts";
+import { openPromptEncoders } from "../src/pipeline/checkpoint/prompt_encoders.ts";
 import {
   type CheckedPrompt,
   checkPrompt,
@@ -12,10 +12,10 @@ import {
   systemPromptFor,
   withSystemPrompt,
 } from "../src/prompt/mod.ts";
-import { type Input, readArgument, readInput } from "./_parse_input.ts";
-import { texts } from "./_parse_texts.ts";
-import { type Paint, printable, treeLines } from "./_parse_tree.ts";
-import { language, messageOf, run, task, TaskFailure } from "./_task.ts";
+import { type Input, readArgument, readInput } from "./parse/input.ts";
+import { texts } from "./parse/texts.ts";
+import { type Paint, printable, treeLines } from "./parse/tree.ts";
+import { language, messageOf, run, task, TaskFailure } from "./cli/task.ts";
 
 interface Options {
   readonly json?: true;

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { InvalidArgumentError, Option } from "commander";
 import { quantizeModel } from "../src/quantize/mod.ts";
-import { duration, inLanguage, run, task, wholeNumber } from "./_task.ts";
+import { duration, inLanguage, run, task, wholeNumber } from "./cli/task.ts";
 
 /** The blocks that lose least; larger ones save little. */
 const DEFAULT_BLOCK = 32;

@@ -1,9 +1,9 @@
 /** `deno task test`: the health check, one verified picture. */
 import { writeFileAtomically } from "../src/files.ts";
 import { encodePng, NewBieError } from "../src/mod.ts";
-import { GUIDANCE_SCALE, judge, runHealthCheck, SEED, STEPS } from "./_health_check.ts";
-import { addModelOptions, type ModelOptions } from "./_model_options.ts";
-import { duration, inLanguage, language, run, task } from "./_task.ts";
+import { GUIDANCE_SCALE, judge, runHealthCheck, SEED, STEPS } from "../src/studio/health_check.ts";
+import { addModelOptions, type ModelOptions } from "./cli/model_options.ts";
+import { duration, inLanguage, language, run, task } from "./cli/task.ts";
 
 const OUTPUT = "success_output.png";
 /** Where the picture goes when the toolkit's own folder is read-only, as in a container. */

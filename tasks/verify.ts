@@ -1,12 +1,12 @@
 /** `deno task verify`: is everything what it was pinned to be? Changes nothing. */
 import { fileURLToPath } from "node:url";
 import { verifyProject } from "../src/integrity/verify_project.ts";
-import { findCheckpoint } from "../src/pipeline/checkpoint.ts";
+import { findCheckpoint } from "../src/pipeline/checkpoint/find_checkpoint.ts";
 import { checkCheckpoint } from "../src/pipeline/check_checkpoint.ts";
-import { ReadingLine } from "./_reading_line.ts";
-import { messageOf, run, task, TaskFailure } from "./_task.ts";
-import { type ModelReport, report, type VerifyReport } from "./_verify_report.ts";
-import { text } from "./_verify_texts.ts";
+import { ReadingLine } from "./cli/reading_line.ts";
+import { messageOf, run, task, TaskFailure } from "./cli/task.ts";
+import { type ModelReport, report, type VerifyReport } from "./verify/report.ts";
+import { text } from "./verify/texts.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DEMO_MODEL = "models/demo";

@@ -1,7 +1,7 @@
 /** The project's own operators as their formulas read, on a CPU. */
 import { OWN_DOMAIN } from "../src/onnx/mod.ts";
-import { memoryAt } from "../src/runtime/c_api.ts";
-import type { Operator, OperatorSet } from "../src/runtime/operators.ts";
+import { memoryAt } from "../src/runtime/native/c_api.ts";
+import type { Operator, OperatorSet } from "../src/runtime/native/custom_operators.ts";
 import { elementCount } from "../src/tensor.ts";
 
 /** The memory at an address. */

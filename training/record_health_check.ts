@@ -6,7 +6,7 @@
  */
 import { writeFileAtomically } from "../src/files.ts";
 import { encodePng } from "../src/mod.ts";
-import { DEMO_MODEL, runHealthCheck } from "../tasks/_health_check.ts";
+import { DEMO_MODEL, runHealthCheck } from "../src/studio/health_check.ts";
 
 const { image, statistics } = await runHealthCheck();
 const json = JSON.stringify({ latents: statistics }, null, 2) + "\n";

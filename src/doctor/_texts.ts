@@ -1,7 +1,7 @@
 import type { Texts } from "../language.ts";
-import { ZH_ROLES } from "../pipeline/_checkpoint_texts.ts";
-import type { Obstacle } from "../runtime/provider.ts";
-import type { OffloadMode } from "../pipeline/memory.ts";
+import { ZH_ROLES } from "../pipeline/checkpoint/_texts.ts";
+import type { Obstacle } from "../machine/provider.ts";
+import type { OffloadMode } from "../pipeline/checkpoint/memory.ts";
 import type { Role } from "./models.ts";
 
 type ObstacleTexts = {

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import type { Language } from "../language.ts";
 import type { Device } from "../onnx/mod.ts";
-import { chooseProvider, type Obstacle } from "../runtime/provider.ts";
+import { chooseProvider, type Obstacle } from "../machine/provider.ts";
 import {
   copyPart,
   extendLibraryPath,
@@ -18,7 +18,7 @@ import {
   offloadThatFits,
   PUBLISHED_PARTS,
   PUBLISHED_PICTURE_SIZE,
-} from "../pipeline/memory.ts";
+} from "../pipeline/checkpoint/memory.ts";
 import { isSound, type ModelFacts, SLOTS } from "./models.ts";
 import type { Area, Diagnosis, Finding, FindingCode, Fit, Severity } from "./types.ts";
 

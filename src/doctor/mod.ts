@@ -6,7 +6,11 @@
  */
 export { diagnose, formatBytes } from "./diagnose.ts";
 export { type Disk, type Facts, gatherFacts, type GatherOptions } from "./gather_facts.ts";
-export type { Role } from "../pipeline/checkpoint.ts";
-export { type MemoryEstimate, type OffloadMode, PUBLISHED_PARTS } from "../pipeline/memory.ts";
+export type { Role } from "../pipeline/checkpoint/find_checkpoint.ts";
+export {
+  type MemoryEstimate,
+  type OffloadMode,
+  PUBLISHED_PARTS,
+} from "../pipeline/checkpoint/memory.ts";
 export { isSound, type ModelFacts, type Part, SLOTS } from "./models.ts";
 export type { Area, Diagnosis, Finding, FindingCode, Fit, Severity } from "./types.ts";

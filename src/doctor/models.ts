@@ -10,11 +10,11 @@ import {
   findCheckpoint,
   type Role,
   TOOLKIT_SLOTS,
-} from "../pipeline/checkpoint.ts";
+} from "../pipeline/checkpoint/find_checkpoint.ts";
 import { openWeights, type WeightDtype } from "../safetensors/mod.ts";
 import { elementCount } from "../tensor.ts";
-import type { PartShape } from "../pipeline/memory.ts";
-import { partShape } from "../pipeline/part_shape.ts";
+import type { PartShape } from "../pipeline/checkpoint/memory.ts";
+import { partShape } from "../pipeline/checkpoint/part_needs.ts";
 
 export type { Role };
 

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Device } from "../onnx/mod.ts";
-import type { Obstacle } from "../runtime/provider.ts";
-import type { MemoryEstimate, OffloadMode } from "../pipeline/memory.ts";
+import type { Obstacle } from "../machine/provider.ts";
+import type { MemoryEstimate, OffloadMode } from "../pipeline/checkpoint/memory.ts";
 
 /** What a finding is about; the report has a section for each. */
 export type Area = "system" | "gpu" | "provider" | "models";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { addressOf, cString } from "../runtime/c_api.ts";
-import type { CudaDriver } from "../runtime/cuda_driver.ts";
+import { addressOf, cString } from "../runtime/native/c_api.ts";
+import type { CudaDriver } from "../runtime/native/cuda_driver.ts";
 import ptx from "./kernels.ptx" with { type: "text" };
 
 /** The types that the kernels exist for, and how their names end. */

@@ -4,8 +4,8 @@
  * @module
  */
 import { OWN_DOMAIN } from "../onnx/mod.ts";
-import type { CudaDriver } from "../runtime/cuda_driver.ts";
-import type { KernelContext, Operator, OperatorSet } from "../runtime/operators.ts";
+import type { CudaDriver } from "../runtime/native/cuda_driver.ts";
+import type { KernelContext, Operator, OperatorSet } from "../runtime/native/custom_operators.ts";
 import { elementCount } from "../tensor.ts";
 import { CudaKernels, type KernelType, type Parameter, VALUE_BYTES } from "./cuda_kernels.ts";
 

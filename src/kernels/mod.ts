@@ -4,9 +4,9 @@
  * @module
  */
 import { cast, Graph, INTERFACE_TYPE, swiglu } from "../onnx/mod.ts";
-import { bindingFolder } from "../runtime/binding.ts";
-import { openCudaDriver } from "../runtime/cuda_driver.ts";
-import { operatorSessions } from "../runtime/operator_session.ts";
+import { bindingFolder } from "../machine/binding.ts";
+import { openCudaDriver } from "../runtime/native/cuda_driver.ts";
+import { operatorSessions } from "../runtime/native/custom_session.ts";
 import { sessionError, type SessionHost } from "../runtime/session.ts";
 import { tensor } from "../tensor.ts";
 import type { KernelType } from "./cuda_kernels.ts";

@@ -1,5 +1,5 @@
 import { DTYPE_POLICIES } from "../onnx/mod.ts";
-import { type CheckpointFiles, findCheckpoint } from "./checkpoint.ts";
+import { type CheckpointFiles, findCheckpoint } from "./checkpoint/find_checkpoint.ts";
 import { loadComponents } from "./components.ts";
 
 /**

@@ -16,23 +16,23 @@ import { createScheduler, type Scheduler, schedulerFromConfig } from "../schedul
 import type { Tokenizer } from "../tokenizer/mod.ts";
 import type { SessionHost } from "../runtime/session.ts";
 import type { SessionThread } from "../runtime/session_thread.ts";
-import { Component } from "./_component.ts";
+import { Component } from "./parts/component.ts";
 import {
   type CheckpointFiles,
   CheckpointNotFoundError,
   COMFYUI_TOKENIZER_TENSOR,
   type ComponentFiles,
   type Role,
-} from "./checkpoint.ts";
-import type { ClipModel } from "./clip_model.ts";
-import { type OffloadMode, type PartShape, SEGMENTS } from "./memory.ts";
-import { openTokenizer } from "./open_tokenizer.ts";
-import { partShape } from "./part_shape.ts";
-import { permittedPolicy } from "./permitted_policy.ts";
-import { promptEncoders } from "./prompt_encoders.ts";
-import type { TextEncoder } from "./text_encoder.ts";
-import type { Transformer } from "./transformer.ts";
-import type { VaeDecoder } from "./vae.ts";
+} from "./checkpoint/find_checkpoint.ts";
+import type { ClipModel } from "./parts/clip_model.ts";
+import { type OffloadMode, type PartShape, SEGMENTS } from "./checkpoint/memory.ts";
+import { openTokenizer } from "./checkpoint/open_tokenizer.ts";
+import { partShape } from "./checkpoint/part_needs.ts";
+import { permittedPolicy } from "./parts/permitted_policy.ts";
+import { promptEncoders } from "./checkpoint/prompt_encoders.ts";
+import type { TextEncoder } from "./parts/text_encoder.ts";
+import type { Transformer } from "./parts/transformer.ts";
+import type { VaeDecoder } from "./parts/vae.ts";
 
 /** Everything a pipeline runs. */
 export interface Components {
@@ -194,7 +194,7 @@ export async function loadComponents(
     transformer: component(
       dit,
       async () => {
-        const { loadTransformer } = await import("./load_transformer.ts");
+        const { loadTransformer } = await import("./parts/load_transformer.ts");
         // What another policy had to take the place of stays replaced when the part is loaded again.
         const compiled = (policy: DtypePolicy) => {
           if (policy !== transformer.policy) {
@@ -208,11 +208,11 @@ export async function loadComponents(
       },
     ),
     textEncoder: await threaded(gemma, async (host) => {
-      const { TextEncoder } = await import("./text_encoder.ts");
+      const { TextEncoder } = await import("./parts/text_encoder.ts");
       return await TextEncoder.create(textEncoderConfig, graphs.textEncoder!, { ...hold, host });
     }),
     vae: await threaded(vae, async (host) => {
-      const { VaeDecoder } = await import("./vae.ts");
+      const { VaeDecoder } = await import("./parts/vae.ts");
       return await VaeDecoder.create(vaeConfig, graphs.vae!, device, {
         fallback: inSixteenBits ? fallback : undefined,
         host,
@@ -223,7 +223,7 @@ export async function loadComponents(
       clip: {
         tokenizer: clip.tokenizer,
         model: await threaded(clip, async (host) => {
-          const { ClipModel } = await import("./clip_model.ts");
+          const { ClipModel } = await import("./parts/clip_model.ts");
           return await ClipModel.create(clip.config, graphs.clipModel!, device, host);
         }),
       },

@@ -1,7 +1,7 @@
 import { NewBieError } from "../errors.ts";
 import type { Device } from "../onnx/mod.ts";
-import type { Role } from "./checkpoint.ts";
-import { OFFLOAD_MODES, type OffloadMode } from "./memory.ts";
+import type { Role } from "./checkpoint/find_checkpoint.ts";
+import { OFFLOAD_MODES, type OffloadMode } from "./checkpoint/memory.ts";
 
 const NAMES: Readonly<Record<Role, readonly [en: string, zh: string]>> = {
   transformer: ["transformer", "Transformer"],

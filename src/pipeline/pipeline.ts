@@ -24,7 +24,7 @@ import {
   type GeneratorOptions,
   randomSeed,
 } from "../random/mod.ts";
-import { chooseDevice, type DeviceChoice, gpuMemory } from "../runtime/device.ts";
+import { chooseDevice, type DeviceChoice, gpuMemory } from "../machine/device.ts";
 import { OutOfMemoryError } from "../runtime/session.ts";
 import {
   combineGuidance,
@@ -36,22 +36,27 @@ import type { Scheduler, Velocity } from "../schedulers/mod.ts";
 import { elementCount, type Tensor, tensor } from "../tensor.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
 import { checkListedWeights } from "./_checksums.ts";
-import { expectDims, expectTensor } from "./_expect_tensor.ts";
+import { expectDims, expectTensor } from "./parts/expect_tensor.ts";
 import {
   type CheckpointFiles,
   type CheckpointLayout,
   describeCheckpoint,
   findCheckpoint,
   type Role,
-} from "./checkpoint.ts";
-import type { ClipModel } from "./clip_model.ts";
-import type { Component } from "./_component.ts";
+} from "./checkpoint/find_checkpoint.ts";
+import type { ClipModel } from "./parts/clip_model.ts";
+import type { Component } from "./parts/component.ts";
 import { type Components, loadComponents, type SizedPart } from "./components.ts";
 import { DeviceMemoryError } from "./device_memory_error.ts";
-import { estimateMemory, OFFLOAD_MODES, type OffloadMode, offloadThatFits } from "./memory.ts";
-import type { TextEncoder } from "./text_encoder.ts";
-import type { Conditioning, Transformer } from "./transformer.ts";
-import type { VaeDecoder } from "./vae.ts";
+import {
+  estimateMemory,
+  OFFLOAD_MODES,
+  type OffloadMode,
+  offloadThatFits,
+} from "./checkpoint/memory.ts";
+import type { TextEncoder } from "./parts/text_encoder.ts";
+import type { Conditioning, Transformer } from "./parts/transformer.ts";
+import type { VaeDecoder } from "./parts/vae.ts";
 import type {
   GenerateOptions,
   GenerateResult,

@@ -9,7 +9,7 @@ import type { Device, Dtype } from "../onnx/mod.ts";
 import type { GeneratorOptions } from "../random/mod.ts";
 import type { Scheduler, SchedulerName } from "../schedulers/mod.ts";
 import type { Tensor } from "../tensor.ts";
-import type { OffloadMode } from "./memory.ts";
+import type { OffloadMode } from "./checkpoint/memory.ts";
 
 /** How to load a pipeline. */
 export interface PretrainedOptions {

@@ -6,7 +6,7 @@ import {
   type CheckpointFiles,
   CheckpointNotFoundError,
   findCheckpoint,
-} from "../pipeline/checkpoint.ts";
+} from "../pipeline/checkpoint/find_checkpoint.ts";
 import { refuseExisting, requireRoom, SCALES_SUFFIX, type Weights } from "../safetensors/mod.ts";
 import {
   matricesToQuantize,

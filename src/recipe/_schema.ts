@@ -1,6 +1,6 @@
 /** The recipe as JSON: what is written into the text `newbie` of a PNG. */
 import { z } from "zod";
-import type { CheckpointLayout } from "../pipeline/checkpoint.ts";
+import type { CheckpointLayout } from "../pipeline/checkpoint/find_checkpoint.ts";
 import type { GeneratorDevice } from "../random/mod.ts";
 import type { SchedulerName } from "../schedulers/mod.ts";
 import type { Recipe } from "./types.ts";

@@ -3,7 +3,7 @@ import {
   type CheckpointFiles,
   COMFYUI_TOKENIZER_TENSOR,
   type ComponentFiles,
-} from "../pipeline/checkpoint.ts";
+} from "../pipeline/checkpoint/find_checkpoint.ts";
 import { openWeights } from "../safetensors/mod.ts";
 import { hashWeights, type HashWeightsOptions } from "./hash_weights.ts";
 import type { RecipeModel, RecipeModels } from "./types.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { CheckpointLayout } from "../pipeline/checkpoint.ts";
+import type { CheckpointLayout } from "../pipeline/checkpoint/find_checkpoint.ts";
 import type { GeneratorDevice, GeneratorOptions } from "../random/mod.ts";
 import type { SchedulerName } from "../schedulers/mod.ts";
 

@@ -1,6 +1,6 @@
 import type { CompiledGraph, Device } from "../onnx/mod.ts";
 import type { Tensor } from "../tensor.ts";
-import { otherEvents } from "./other_events.ts";
+import { otherEvents } from "./yield_to_events.ts";
 import { type Feeds, type RunningGraph, Session, type SessionHost } from "./session.ts";
 
 /** An output of this name and ending is the input of this name of the next graph. */

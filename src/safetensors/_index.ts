@@ -1,5 +1,5 @@
 import { JsonScanner } from "./_json_scanner.ts";
-import { quote } from "./_private.ts";
+import { quote } from "./_header.ts";
 import { refusal } from "./_refusal.ts";
 
 /**

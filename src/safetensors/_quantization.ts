@@ -1,5 +1,5 @@
 /** Quantised matrices in safetensors files: how a file says that it has them. */
-import { isFloatDtype, quote, showShape } from "./_private.ts";
+import { isFloatDtype, quote, showShape } from "./_header.ts";
 import { refusal } from "./_refusal.ts";
 import type { Say } from "./_texts.ts";
 import type { OpaqueEntry, QuantizedBits, TensorEntry } from "./types.ts";

@@ -8,7 +8,7 @@ import {
   quote,
   readJsonBytes,
   unreadable,
-} from "./_private.ts";
+} from "./_header.ts";
 import { refusal } from "./_refusal.ts";
 import type { Say } from "./_texts.ts";
 import { readSafetensorsHeader } from "./read_safetensors_header.ts";

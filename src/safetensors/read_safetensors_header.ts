@@ -5,7 +5,7 @@ import {
   PREFIX_BYTES,
   readJsonBytes,
   unreadable,
-} from "./_private.ts";
+} from "./_header.ts";
 import { SafetensorsError } from "./safetensors_error.ts";
 import type { OpenWeightsOptions, Weights } from "./types.ts";
 

@@ -1,4 +1,4 @@
-import { bytesPerValue, isFloatDtype, quote, showShape, unreadable } from "./_private.ts";
+import { bytesPerValue, isFloatDtype, quote, showShape, unreadable } from "./_header.ts";
 import { refusal } from "./_refusal.ts";
 import type { Say } from "./_texts.ts";
 import { SafetensorsError } from "./safetensors_error.ts";

@@ -1,6 +1,6 @@
 import { rename, rm } from "node:fs/promises";
 import { elementCount } from "../tensor.ts";
-import { bytesPerValue, METADATA, PREFIX_BYTES } from "./_private.ts";
+import { bytesPerValue, METADATA, PREFIX_BYTES } from "./_header.ts";
 import type { WeightDtype } from "./types.ts";
 
 /** A tensor to be written, and where its bytes come from. */

@@ -1,6 +1,6 @@
 /** Bundles of a small image, and projects to bundle from. */
 import { join } from "node:path";
-import { type Bundle, type BundleOptions, makeBundle } from "../../src/container/bundle.ts";
+import { type Bundle, type BundleOptions, makeBundle } from "../../src/container/bundle/bundle.ts";
 import { layer, legacyArchive, sha256, streamOf, temporaryFolder } from "./_images.ts";
 
 export const EPOCH = 1_700_000_000;

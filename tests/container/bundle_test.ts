@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BundleOptions } from "../../src/container/bundle.ts";
-import { BundleError } from "../../src/container/bundle_error.ts";
+import type { BundleOptions } from "../../src/container/bundle/bundle.ts";
+import { BundleError } from "../../src/container/bundle/bundle_error.ts";
 import { RequestError } from "../../src/errors.ts";
 import { EPOCH, NAME, noise, project, sh } from "./_bundles.ts";
 import { namesIn, sha256 } from "./_images.ts";
@@ -240,7 +240,7 @@ Deno.test("what is there already is never replaced, and volumes have a least siz
 /** A program that makes a bundle of an image larger than the room there is, and says what happened. */
 const PROGRAM = `
 import { makeBundle } from ${
-  JSON.stringify(new URL("../../src/container/bundle.ts", import.meta.url))
+  JSON.stringify(new URL("../../src/container/bundle/bundle.ts", import.meta.url))
 };
 import { layer, legacyArchive, streamOf } from ${
   JSON.stringify(new URL("./_images.ts", import.meta.url))

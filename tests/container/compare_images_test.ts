@@ -1,9 +1,9 @@
 /** Where two images differ: each difference is put there by hand, and has to be named. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { compareImages, type ImageDifference } from "../../src/container/compare_images.ts";
-import { openImage } from "../../src/container/open_image.ts";
-import { writeCanonicalLayout } from "../../src/container/oci_layout.ts";
+import { compareImages, type ImageDifference } from "../../src/container/image/compare_images.ts";
+import { openImage } from "../../src/container/bundle/open_image.ts";
+import { writeCanonicalLayout } from "../../src/container/image/oci_layout.ts";
 import { RequestError } from "../../src/errors.ts";
 import { project } from "./_bundles.ts";
 import {

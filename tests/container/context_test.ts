@@ -21,7 +21,7 @@ import {
   importedPath,
   importsOf,
   isInImage,
-} from "../../src/container/image_content.ts";
+} from "../../src/container/engine/image_content.ts";
 import { ONNX_RUNTIME } from "../../src/integrity/mod.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -35,7 +35,12 @@ Deno.test("all that the image's modules import is in the image, and nothing of t
     assert(paths.has(`tasks/${name}.ts`), name);
   }
   for (
-    const path of ["tasks/build.ts", "tests/files_test.ts", "src/container/mod.ts", "bench/demo.ts"]
+    const path of [
+      "tasks/checkout/build.ts",
+      "tests/files_test.ts",
+      "src/container/mod.ts",
+      "bench/demo.ts",
+    ]
   ) {
     assert(!paths.has(path), path);
   }
@@ -302,7 +307,13 @@ Deno.test("outside of a git repository there is no commit to build from", async 
 
 Deno.test("files that only build or test stay out", () => {
   for (
-    const path of ["README.md", "src/mod.ts", "tasks/_task.ts", "models/demo/a", "patches/x.patch"]
+    const path of [
+      "README.md",
+      "src/mod.ts",
+      "tasks/cli/task.ts",
+      "models/demo/a",
+      "patches/x.patch",
+    ]
   ) {
     assert(isInImage(path), path);
   }
@@ -311,8 +322,8 @@ Deno.test("files that only build or test stay out", () => {
       ".ci/run",
       "models/real/a",
       "tests/x.ts",
-      "tasks/_bundle_texts.ts",
-      "tasks/load.ts",
+      "tasks/checkout/bundle/texts.ts",
+      "tasks/checkout/load.ts",
     ]
   ) {
     assert(!isInImage(path), path);

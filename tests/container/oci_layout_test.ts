@@ -6,13 +6,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { unpackTar } from "modern-tar";
-import { readSegments } from "../../src/container/_segments.ts";
-import { ArchiveError } from "../../src/container/archive_error.ts";
+import { readSegments } from "../../src/container/archive/segments.ts";
+import { ArchiveError } from "../../src/container/archive/archive_error.ts";
 import {
   type ImageLayout,
   layoutArchive,
   writeCanonicalLayout,
-} from "../../src/container/oci_layout.ts";
+} from "../../src/container/image/oci_layout.ts";
 import {
   type Files,
   type ImageParts,

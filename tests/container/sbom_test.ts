@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { sbomOf } from "../../src/container/sbom.ts";
-import { writeCanonicalLayout } from "../../src/container/oci_layout.ts";
+import { sbomOf } from "../../src/container/bundle/sbom.ts";
+import { writeCanonicalLayout } from "../../src/container/image/oci_layout.ts";
 import { layer, legacyArchive, sha256, streamOf, temporaryFolder } from "./_images.ts";
 
 const DENO_FOLDER = "app/node_modules/.deno";

@@ -1,11 +1,11 @@
 /** Facts about machines that are not here. */
 import type { Facts } from "../../src/doctor/gather_facts.ts";
-import { PUBLISHED_PARTS } from "../../src/pipeline/memory.ts";
+import { PUBLISHED_PARTS } from "../../src/pipeline/checkpoint/memory.ts";
 import type { ModelFacts } from "../../src/doctor/models.ts";
-import { readBinding } from "../../src/runtime/binding.ts";
-import { readGpus } from "../../src/runtime/gpus.ts";
-import { readMachine } from "../../src/runtime/machine.ts";
-import { fakeHost, type FakeMachine } from "../runtime/_fake_host.ts";
+import { readBinding } from "../../src/machine/binding.ts";
+import { readGpus } from "../../src/machine/gpus.ts";
+import { readMachine } from "../../src/machine/machine.ts";
+import { fakeHost, type FakeMachine } from "../machine/_fake_host.ts";
 
 const works = () => Promise.resolve();
 

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { diagnose } from "../../src/doctor/diagnose.ts";
 import type { Diagnosis, FindingCode } from "../../src/doctor/types.ts";
-import { chooseProvider } from "../../src/runtime/provider.ts";
+import { chooseProvider } from "../../src/machine/provider.ts";
 import {
   cudaLibraries,
   driverFiles,
@@ -17,7 +17,7 @@ import {
   nvidiaSmi,
   PCI_CARD,
   UBUNTU,
-} from "../runtime/_fake_host.ts";
+} from "../machine/_fake_host.ts";
 import { type Circumstances, DEMO, factsOf, providerFiles, PUBLISHED } from "./_machines.ts";
 
 const SYSTEM = "/usr/lib/x86_64-linux-gnu";

@@ -13,8 +13,8 @@ import {
   readTarball,
   standingOf,
 } from "../../src/integrity/mod.ts";
-import { CUDA_PROVIDER_FILES, readBinding } from "../../src/runtime/binding.ts";
-import { fakeHost } from "../runtime/_fake_host.ts";
+import { CUDA_PROVIDER_FILES, readBinding } from "../../src/machine/binding.ts";
+import { fakeHost } from "../machine/_fake_host.ts";
 import { temporaryFolder } from "../_folders.ts";
 import { sh } from "./_packages.ts";
 

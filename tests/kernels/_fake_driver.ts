@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import ptx from "../../src/kernels/kernels.ptx" with { type: "text" };
-import type { CudaDriver } from "../../src/runtime/cuda_driver.ts";
-import { memoryAt } from "../../src/runtime/c_api.ts";
+import type { CudaDriver } from "../../src/runtime/native/cuda_driver.ts";
+import { memoryAt } from "../../src/runtime/native/c_api.ts";
 import { type Half, HALVES } from "./_halves.ts";
 
 /** One that was started. */

@@ -1,5 +1,5 @@
 /** Values of 16 bits in memory. */
-import { memoryAt } from "../../src/runtime/c_api.ts";
+import { memoryAt } from "../../src/runtime/native/c_api.ts";
 
 /** One of the two types. */
 export interface Half {

@@ -13,9 +13,9 @@ import {
   type Value,
 } from "../../src/onnx/mod.ts";
 import { createGenerator } from "../../src/random/mod.ts";
-import { bindingFolder } from "../../src/runtime/binding.ts";
-import { operatorSessions } from "../../src/runtime/operator_session.ts";
-import type { OperatorSet } from "../../src/runtime/operators.ts";
+import { bindingFolder } from "../../src/machine/binding.ts";
+import { operatorSessions } from "../../src/runtime/native/custom_session.ts";
+import type { OperatorSet } from "../../src/runtime/native/custom_operators.ts";
 import { elementCount, type Tensor, tensor } from "../../src/tensor.ts";
 import { CPU_OPERATORS } from "../_own_operators.ts";
 import { fakeDriver } from "./_fake_driver.ts";

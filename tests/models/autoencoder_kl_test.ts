@@ -6,7 +6,7 @@ import {
   parseAutoencoderKLConfig,
 } from "../../src/models/autoencoder_kl.ts";
 import { CheckpointError, DTYPE_POLICIES } from "../../src/onnx/mod.ts";
-import { VaeDecoder } from "../../src/pipeline/vae.ts";
+import { VaeDecoder } from "../../src/pipeline/parts/vae.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
 import { assertClose, fixture, readJson } from "../_fixtures.ts";
 import { openCase } from "./_case.ts";

@@ -3,7 +3,7 @@ import { ConfigError } from "../../src/errors.ts";
 import { compileVae, parseVaeConfig } from "../../src/models/autoencoder.ts";
 import { parseAutoencoderTinyConfig } from "../../src/models/autoencoder_tiny.ts";
 import { DTYPE_POLICIES } from "../../src/onnx/mod.ts";
-import { VaeDecoder } from "../../src/pipeline/vae.ts";
+import { VaeDecoder } from "../../src/pipeline/parts/vae.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
 import { assertClose, fixture, readJson } from "../_fixtures.ts";
 import { openCase } from "./_case.ts";

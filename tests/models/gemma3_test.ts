@@ -1,6 +1,6 @@
 import { compileGemma3, parseGemma3Config } from "../../src/models/gemma3.ts";
 import { DTYPE_POLICIES } from "../../src/onnx/mod.ts";
-import { TextEncoder } from "../../src/pipeline/text_encoder.ts";
+import { TextEncoder } from "../../src/pipeline/parts/text_encoder.ts";
 import { assertClose, fixture } from "../_fixtures.ts";
 import { openCase } from "./_case.ts";
 

@@ -1,6 +1,6 @@
 import { compileJinaClip, parseJinaClipConfig } from "../../src/models/jina_clip.ts";
 import { DTYPE_POLICIES } from "../../src/onnx/mod.ts";
-import { ClipModel } from "../../src/pipeline/clip_model.ts";
+import { ClipModel } from "../../src/pipeline/parts/clip_model.ts";
 import { assertClose, fixture } from "../_fixtures.ts";
 import { openCase } from "./_case.ts";
 

@@ -4,7 +4,7 @@ import {
   CheckpointNotFoundError,
   describeCheckpoint,
   findCheckpoint,
-} from "../../src/pipeline/checkpoint.ts";
+} from "../../src/pipeline/checkpoint/find_checkpoint.ts";
 import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";
 import { fixture, readJson } from "../_fixtures.ts";
 import { inTempFolder } from "../_folders.ts";

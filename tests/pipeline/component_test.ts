@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Component } from "../../src/pipeline/_component.ts";
+import { Component } from "../../src/pipeline/parts/component.ts";
 
 /** A part that remembers how often it was loaded and freed. */
 class Part implements AsyncDisposable {

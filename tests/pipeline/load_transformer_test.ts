@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { compileNextDiT, parseNextDiTConfig } from "../../src/models/next_dit.ts";
 import { DTYPE_POLICIES } from "../../src/onnx/mod.ts";
-import { loadTransformer } from "../../src/pipeline/load_transformer.ts";
-import { bindingFolder, hasCudaProvider } from "../../src/runtime/binding.ts";
-import { localHost } from "../../src/runtime/host.ts";
+import { loadTransformer } from "../../src/pipeline/parts/load_transformer.ts";
+import { bindingFolder, hasCudaProvider } from "../../src/machine/binding.ts";
+import { localHost } from "../../src/machine/host.ts";
 import { tensor } from "../../src/tensor.ts";
 import { assertClose } from "../_fixtures.ts";
 import { openCase } from "../models/_case.ts";

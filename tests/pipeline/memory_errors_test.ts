@@ -5,7 +5,7 @@ import {
   expectFinite,
   isFiniteTensor,
   NonFiniteError,
-} from "../../src/pipeline/non_finite_error.ts";
+} from "../../src/pipeline/parts/non_finite_error.ts";
 import { NewBieImagePipeline, tensor } from "../../src/mod.ts";
 import { temporaryFolder } from "../_folders.ts";
 

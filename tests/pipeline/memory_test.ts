@@ -3,7 +3,11 @@
  * random weights (Linux's VmHWM) and on an H100 (nvidia-smi).
  */
 import assert from "node:assert/strict";
-import { estimateMemory, offloadThatFits, PUBLISHED_PARTS } from "../../src/pipeline/memory.ts";
+import {
+  estimateMemory,
+  offloadThatFits,
+  PUBLISHED_PARTS,
+} from "../../src/pipeline/checkpoint/memory.ts";
 
 const GIB = 2 ** 30;
 

@@ -1,6 +1,6 @@
-/** The judgement is in bench/fuzz_prompts.ts, which knows what the prompts say that it builds. */
+/** The judgement is in tasks/checkout/fuzz/prompts.ts, which knows what the prompts say that it builds. */
 import assert from "node:assert/strict";
-import { fuzzPrompts, HOSTILE_PROMPTS } from "../../bench/fuzz_prompts.ts";
+import { fuzzPrompts, HOSTILE_PROMPTS } from "../../tasks/checkout/fuzz/prompts.ts";
 import { checkPrompt, renderDiagnostics } from "../../src/prompt/mod.ts";
 
 Deno.test("built, damaged and random prompts are read or refused, and no word is lost", () => {

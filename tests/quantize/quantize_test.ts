@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type PartConfig, type PartName, writeRandomWeights } from "../../bench/weights.ts";
+import {
+  type PartConfig,
+  type PartName,
+  writeRandomWeights,
+} from "../../tasks/checkout/random_weights.ts";
 import { RequestError } from "../../src/errors.ts";
 import { Graph, linear, Parameters } from "../../src/onnx/mod.ts";
 import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";

@@ -1,6 +1,6 @@
 /** checksums.txt and the sums below are by coreutils' sha256sum. */
 import assert from "node:assert/strict";
-import { findCheckpoint } from "../../src/pipeline/checkpoint.ts";
+import { findCheckpoint } from "../../src/pipeline/checkpoint/find_checkpoint.ts";
 import { hashWeights, identifyModels } from "../../src/recipe/mod.ts";
 import { temporaryFolder } from "../_folders.ts";
 

@@ -12,7 +12,7 @@ import {
   type RecipeProblem,
   recipeText,
 } from "../../src/recipe/mod.ts";
-import { findCheckpoint } from "../../src/pipeline/checkpoint.ts";
+import { findCheckpoint } from "../../src/pipeline/checkpoint/find_checkpoint.ts";
 import { RECIPE } from "./_recipe.ts";
 
 const PIXEL: RgbImage = { data: Uint8ClampedArray.of(1, 2, 3), width: 1, height: 1 };

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { add, float, Graph, INTERFACE_TYPE, OWN_DOMAIN } from "../../src/onnx/mod.ts";
-import { bindingFolder } from "../../src/runtime/binding.ts";
-import { memoryAt } from "../../src/runtime/c_api.ts";
-import { operatorSessions } from "../../src/runtime/operator_session.ts";
-import type { Operator } from "../../src/runtime/operators.ts";
+import { bindingFolder } from "../../src/machine/binding.ts";
+import { memoryAt } from "../../src/runtime/native/c_api.ts";
+import { operatorSessions } from "../../src/runtime/native/custom_session.ts";
+import type { Operator } from "../../src/runtime/native/custom_operators.ts";
 import { type Feed, OutOfMemoryError, SessionError } from "../../src/runtime/session.ts";
 import { elementCount, tensor } from "../../src/tensor.ts";
 

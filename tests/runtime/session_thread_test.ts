@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { compileVae, parseVaeConfig } from "../../src/models/autoencoder.ts";
 import { DTYPE_POLICIES, Graph, INTERFACE_TYPE, matmul } from "../../src/onnx/mod.ts";
-import { VaeDecoder } from "../../src/pipeline/vae.ts";
+import { VaeDecoder } from "../../src/pipeline/parts/vae.ts";
 import { createGenerator } from "../../src/random/mod.ts";
 import { OutOfMemoryError, SessionError, sessionError } from "../../src/runtime/session.ts";
 import { SessionThread } from "../../src/runtime/session_thread.ts";

@@ -1,6 +1,6 @@
 /**
  * Names are compared with the checkpoints that tests/reference made from the reference
- * implementations, counts with those of the published checkpoints (as src/pipeline/memory.ts has them).
+ * implementations, counts with those of the published checkpoints (as src/pipeline/checkpoint/memory.ts has them).
  */
 import assert from "node:assert/strict";
 import {
@@ -8,8 +8,8 @@ import {
   type PartName,
   planPart,
   writeRandomWeights,
-} from "../../bench/weights.ts";
-import { PUBLISHED_PARTS } from "../../src/pipeline/memory.ts";
+} from "../../tasks/checkout/random_weights.ts";
+import { PUBLISHED_PARTS } from "../../src/pipeline/checkpoint/memory.ts";
 import { RequestError } from "../../src/errors.ts";
 import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";

@@ -1,7 +1,7 @@
 /** Widths: Unicode's UAX #11; lines broken by hand. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { columnsOf, padColumns, wrapColumns } from "../../tasks/_columns.ts";
+import { columnsOf, padColumns, wrapColumns } from "../../tasks/cli/columns.ts";
 
 Deno.test("Chinese takes two columns a character, its punctuation too", () => {
   assert.equal(columnsOf("ab"), 2);

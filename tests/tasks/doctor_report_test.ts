@@ -1,10 +1,10 @@
 /** The report on machines that nobody has at hand, in this process's language. */
 import assert from "node:assert/strict";
 import { diagnose } from "../../src/doctor/mod.ts";
-import { columnsOf } from "../../tasks/_columns.ts";
-import { report } from "../../tasks/_doctor_report.ts";
+import { columnsOf } from "../../tasks/cli/columns.ts";
+import { report } from "../../tasks/doctor/report.ts";
 import { type Circumstances, factsOf, PUBLISHED } from "../doctor/_machines.ts";
-import { driverFiles, GPU_8, H100, nvidiaSmi, PCI_CARD, UBUNTU } from "../runtime/_fake_host.ts";
+import { driverFiles, GPU_8, H100, nvidiaSmi, PCI_CARD, UBUNTU } from "../machine/_fake_host.ts";
 
 const MACHINES: Readonly<Record<string, Circumstances>> = {
   "a machine with nothing": { files: UBUNTU },

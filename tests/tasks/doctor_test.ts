@@ -1,7 +1,7 @@
 /** Runs `deno task doctor` as a user does, with the permissions that deno.json gives it. */
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { columnsOf } from "../../tasks/_columns.ts";
+import { columnsOf } from "../../tasks/cli/columns.ts";
 import { ROOT, runTask } from "./_task_command.ts";
 
 const root = ROOT.pathname;

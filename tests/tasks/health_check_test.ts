@@ -1,6 +1,6 @@
 /** The health check must fail when something is wrong: each fault here is made on purpose. */
 import assert from "node:assert/strict";
-import { DEMO_MODEL, judge, runHealthCheck } from "../../tasks/_health_check.ts";
+import { DEMO_MODEL, judge, runHealthCheck } from "../../src/studio/health_check.ts";
 import { readSafetensorsHeader } from "../../src/safetensors/mod.ts";
 import { inTempFolder } from "../_folders.ts";
 

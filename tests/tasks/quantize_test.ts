@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { decodePng, psnr } from "../../src/mod.ts";
-import { runHealthCheck } from "../../tasks/_health_check.ts";
+import { runHealthCheck } from "../../src/studio/health_check.ts";
 import { inTempFolder } from "../_folders.ts";
 import { ROOT, runTask } from "./_task_command.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { decodePng, psnr } from "../../../src/mod.ts";
-import { MINIMUM_PSNR_DB } from "../../../tasks/_health_check.ts";
+import { MINIMUM_PSNR_DB } from "../../../src/studio/health_check.ts";
 import { type Clone, succeed } from "./_clones.ts";
 import { everything, newSince } from "./_contents.ts";
 import { output } from "./_engine.ts";

@@ -1,0 +1,117 @@
+import type { Duplex } from "node:stream";
+import { finished } from "node:stream/promises";
+import { NewBieError } from "../../errors.ts";
+import type { DockerContainer } from "./_docker.ts";
+import type { Engine } from "./engine.ts";
+import { asEngineError, EngineError, reasonOf } from "./engine_error.ts";
+import type { RunRequest } from "./types.ts";
+
+/**
+ * Runs an image with no network and a root that cannot be written, and passes on what it reads and
+ * prints. The container is gone in the end, whatever happens.
+ *
+ * @returns The exit code of what ran.
+ * @throws {EngineError} When the engine cannot be reached or refuses.
+ */
+export async function runImage(engine: Engine, request: RunRequest): Promise<number> {
+  const container = await engine.createContainer(optionsOf(request));
+  try {
+    return await converse(engine, container, request);
+  } catch (error) {
+    throw explained(asEngineError(error, engine.address));
+  } finally {
+    // With the volumes that no mount stands in for.
+    await container.remove({ force: true, v: true }).catch(() => {});
+  }
+}
+
+function optionsOf(request: RunRequest): Readonly<Record<string, unknown>> {
+  const { image, command, mounts, environment, user, hasGpus, terminal } = request;
+  return {
+    Image: image,
+    Cmd: command,
+    User: user,
+    Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+    Tty: terminal !== undefined,
+    OpenStdin: true,
+    StdinOnce: true,
+    AttachStdin: true,
+    AttachStdout: true,
+    AttachStderr: true,
+    // What runs for one request needs nobody to look after it.
+    Healthcheck: { Test: ["NONE"] },
+    HostConfig: {
+      NetworkMode: "none",
+      ReadonlyRootfs: true,
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges"],
+      Tmpfs: { "/tmp": "" },
+      Mounts: mounts.map(({ source, target, isReadOnly }) => ({
+        Type: "bind",
+        Source: source,
+        Target: target,
+        ReadOnly: isReadOnly,
+      })),
+      ...(hasGpus ? { DeviceRequests: [{ Driver: "", Count: -1, Capabilities: [["gpu"]] }] } : {}),
+    },
+  };
+}
+
+async function converse(
+  engine: Engine,
+  container: DockerContainer,
+  { terminal, stdin, stdout, stderr, onSignal }: RunRequest,
+): Promise<number> {
+  const stream: Duplex = await container.attach({
+    stream: true,
+    hijack: true,
+    stdin: true,
+    stdout: true,
+    stderr: true,
+  });
+  if (terminal === undefined) engine.demux(stream, stdout, stderr);
+  else stream.pipe(stdout, { end: false });
+  const printed = finished(stream, { writable: false, error: false }).catch(() => {});
+
+  // Asked before the start, or a short run would be over before anyone waits.
+  const ended = container.wait({ condition: "next-exit" });
+  ended.catch(() => {});
+  await container.start();
+  stdin.pipe(stream);
+  onSignal((signal) => void container.kill({ signal }).catch(() => {}));
+  if (terminal !== undefined) {
+    const resize = () => {
+      const { columns: w, rows: h } = terminal.size();
+      void container.resize({ w, h }).catch(() => {});
+    };
+    terminal.onResize(resize);
+    resize();
+  }
+  try {
+    const { StatusCode } = await ended;
+    await printed;
+    return StatusCode;
+  } finally {
+    stdin.unpipe(stream);
+    stream.destroy();
+  }
+}
+
+/** What engines say of GPUs helps nobody who meets it for the first time. */
+function explained(error: unknown): unknown {
+  if (!(error instanceof EngineError) || !/device driver|nvidia|CDI/i.test(error.message)) {
+    return error;
+  }
+  const reason = reasonOf(error.cause);
+  return new NewBieError(
+    `The engine cannot pass the GPU through (${reason}). Install the NVIDIA Container ` +
+      "Toolkit and run: sudo nvidia-ctk runtime configure --runtime=docker; sudo systemctl restart " +
+      "docker. Without a GPU: --gpu none",
+    {
+      cause: error,
+      zh: `引擎无法将 GPU 传入容器（${reason}）。请安装 NVIDIA Container Toolkit，然后运行：` +
+        "sudo nvidia-ctk runtime configure --runtime=docker；sudo systemctl restart docker。" +
+        "不使用 GPU：--gpu none",
+    },
+  );
+}

@@ -1,0 +1,209 @@
+/**
+ * How much memory a model takes, by rule. The rules, and where each number was measured:
+ *
+ * - a part = its weights on the device × bytes of the arithmetic + its workspace;
+ * - `none`: all weights, the largest workspace, and what the runtime itself takes;
+ * - `model`: the largest part, and what the runtime itself takes;
+ * - `sequential`: the same with the two large parts cut into segments, of which one is loaded.
+ *
+ * Embedding tables and Gemma's last layer never reach a device.
+ *
+ * @module
+ */
+import type { Device, Dtype } from "../../onnx/mod.ts";
+import type { Role } from "./find_checkpoint.ts";
+
+/** The decoders, by the names of diffusers. */
+export type DecoderKind = "AutoencoderTiny" | "AutoencoderKL";
+
+/** What a part's memory depends on. */
+export interface PartShape {
+  /** Values of the weights that the graphs use, those of quantised matrices aside. */
+  readonly deviceParameters: number;
+  /** Bytes of quantised matrices, which stay as they are. */
+  readonly quantizedBytes?: number;
+  /** Of a transformer: whether it has CLIP conditioning. */
+  readonly needsClip?: boolean;
+  /** Of a part that works on tokens. */
+  readonly sequence?: { readonly tokens: number; readonly width: number; readonly heads: number };
+  /** Of the decoder: its kind, and the channels of its widest map of the picture's size. */
+  readonly picture?: { readonly kind: DecoderKind; readonly channels: number };
+  /** Of the transformer: the side, in latents, of what it was trained for. */
+  readonly sampleSize?: number;
+  /** Of the decoder: pixels along a side for each latent. */
+  readonly pixelsPerLatent?: number;
+}
+
+/**
+ * Which parts stay loaded: `"none"` all, `"model"` one at a time, `"sequential"` a share of the
+ * layers of one at a time.
+ */
+export type OffloadMode = "none" | "model" | "sequential";
+
+/** From the fastest to the smallest. */
+export const OFFLOAD_MODES: readonly OffloadMode[] = ["none", "model", "sequential"];
+
+/** Into how many segments `"sequential"` cuts the parts that have many layers. */
+export const SEGMENTS = 6;
+const SEGMENTED: readonly Role[] = ["transformer", "textEncoder"];
+
+/** Bytes that a picture takes on a device. */
+export interface MemoryEstimate {
+  readonly device: Device;
+  /** Width and height of the picture. */
+  readonly pictureSize: number;
+  readonly peak: Readonly<Record<OffloadMode, number>>;
+  readonly parts: readonly {
+    readonly role: Role;
+    readonly weights: number;
+    readonly workspace: number;
+  }[];
+}
+
+interface Rule {
+  readonly bytesPerValue: number;
+  /** Values of workspace for each token and each unit of width. */
+  readonly valuesPerTokenWidth: number;
+  /** Whether the scores of all heads are held, tokens × tokens each. */
+  readonly holdsScores: boolean;
+  /** What each part that works on tokens takes besides, whatever its size; bytes. */
+  readonly sessions: number;
+  /** How many of its widest maps each kind of decoder holds at once. */
+  readonly decoderMaps: Readonly<Record<DecoderKind, number>>;
+  /** Whether parts that are loaded keep the workspace of their last run. */
+  readonly keepsWorkspace: boolean;
+  /** The runtime's own libraries, kernels and contexts; bytes. */
+  readonly runtime: number;
+}
+
+/**
+ * CPU: float32. The published transformer's blocks at 1280 and 512 tokens took 16.2 and 16.5 values
+ * for each token and unit of width besides the scores of 24 heads; at 4352 tokens the rule gives
+ * 2.5 GB and 2.1 GB were taken. The runtime without any weights took 0.1 GB. Both decoders hold four
+ * of their widest maps: FLUX's (256 channels) took 4.6 GB at 1024 × 1024 pixels and TAEF1 (64
+ * channels) 4.4 GB at 2048 × 2048.
+ *
+ * CUDA: 16-bit types, on an H100 by nvidia-smi. The context with cuBLAS and cuDNN takes 547 MiB. The
+ * transformer, 7.0 GB of weights, took 9.4 GB at 4352 tokens and 10.5 GB at 9472: its memory grows
+ * with the tokens and not with their square. All parts together, AutoencoderTiny among them, took
+ * 19.0 GB, since each keeps its own arena. FLUX's decoder alone took 7.5 GB, as arenas grow by
+ * doubling.
+ */
+const RULES: Readonly<Record<Device, Rule>> = {
+  cpu: {
+    bytesPerValue: 4,
+    valuesPerTokenWidth: 16.5,
+    holdsScores: true,
+    sessions: 0,
+    decoderMaps: { AutoencoderTiny: 4, AutoencoderKL: 4 },
+    keepsWorkspace: false,
+    runtime: 0.15e9,
+  },
+  cuda: {
+    bytesPerValue: 2,
+    valuesPerTokenWidth: 46.6,
+    holdsScores: false,
+    sessions: 0.92e9,
+    decoderMaps: { AutoencoderTiny: 4, AutoencoderKL: 12.7 },
+    keepsWorkspace: true,
+    runtime: 0.574e9,
+  },
+};
+const BYTES_OF_FLOAT32 = 4;
+
+/** The memory that a model needs for one picture of a given size. */
+export function estimateMemory(
+  parts: readonly (PartShape & { readonly role: Role })[],
+  device: Device,
+  pictureSize: number,
+  dtype: Dtype | "auto" = "auto",
+): MemoryEstimate {
+  const { runtime, ...rule } = RULES[device];
+  const bytesPerValue = dtype === "float32" ? BYTES_OF_FLOAT32 : rule.bytesPerValue;
+  const sized = parts.map(({ role, deviceParameters, quantizedBytes = 0, sequence, picture }) => {
+    let values = 0;
+    let sessions = 0;
+    if (sequence !== undefined) {
+      const { tokens, width, heads } = sequence;
+      values += tokens * width * rule.valuesPerTokenWidth;
+      if (rule.holdsScores) values += heads * tokens ** 2;
+      sessions = rule.sessions;
+    }
+    if (picture !== undefined) {
+      values += pictureSize ** 2 * picture.channels * rule.decoderMaps[picture.kind];
+    }
+    return {
+      role,
+      weights: deviceParameters * bytesPerValue + quantizedBytes,
+      workspace: values * bytesPerValue + sessions,
+    };
+  });
+  const allWeights = sized.reduce((sum, { weights }) => sum + weights, 0);
+  const workspaces = sized.map(({ workspace }) => workspace);
+  const allWorkspace = rule.keepsWorkspace
+    ? workspaces.reduce((sum, workspace) => sum + workspace, 0)
+    : Math.max(0, ...workspaces);
+  return {
+    device,
+    pictureSize,
+    peak: {
+      none: runtime + allWeights + allWorkspace,
+      model: runtime + Math.max(0, ...sized.map((part) => part.weights + part.workspace)),
+      sequential: runtime + Math.max(
+        0,
+        ...sized.map(({ role, weights, workspace }) =>
+          weights / (SEGMENTED.includes(role) ? SEGMENTS : 1) + workspace
+        ),
+      ),
+    },
+    parts: sized,
+  };
+}
+
+/** The fastest offload mode with which a model fits; `undefined` when with none. */
+export function offloadThatFits(
+  { peak }: MemoryEstimate,
+  bytes: number,
+): OffloadMode | undefined {
+  return OFFLOAD_MODES.find((mode) => peak[mode] <= bytes);
+}
+
+/** The published model: what it takes when it is not there to be measured. */
+export interface PublishedPart extends PartShape {
+  readonly role: Role;
+  /** Bytes of its file in bfloat16. */
+  readonly bytes: number;
+  readonly parameters: number;
+}
+
+/** Width and height of the pictures that the published model was trained for. */
+export const PUBLISHED_PICTURE_SIZE = 1024;
+/** bfloat16. */
+const BYTES_OF_PUBLISHED = 2;
+/** NextDiT with 36 layers, Gemma 3 4B, Jina CLIP v2's text tower, FLUX's AutoencoderKL. */
+export const PUBLISHED_PARTS: readonly PublishedPart[] = ([
+  {
+    role: "transformer",
+    parameters: 3_486_633_792,
+    deviceParameters: 3_486_633_792,
+    sequence: { tokens: 4352, width: 2304, heads: 24 },
+  },
+  {
+    role: "textEncoder",
+    parameters: 3_880_263_168,
+    deviceParameters: 3_114_625_536,
+    sequence: { tokens: 512, width: 2560, heads: 8 },
+  },
+  {
+    role: "clipModel",
+    parameters: 558_314_496,
+    deviceParameters: 302_312_448,
+    sequence: { tokens: 512, width: 1024, heads: 16 },
+  },
+  {
+    role: "vae",
+    parameters: 83_819_683,
+    deviceParameters: 49_545_475,
+    picture: { kind: "AutoencoderKL", channels: 256 },
+  },
+] as const).map((part) => ({ ...part, bytes: part.parameters * BYTES_OF_PUBLISHED }));

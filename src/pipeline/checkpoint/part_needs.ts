@@ -1,0 +1,104 @@
+/**
+ * How large the parts of a model are, from their headers and configurations.
+ *
+ * @module
+ */
+import { parseVaeConfig, pixelsPerLatent, type VaeConfig } from "../../models/autoencoder.ts";
+import { GEMMA3_MAX_TOKENS, parseGemma3Config } from "../../models/gemma3.ts";
+import { parseJinaClipConfig } from "../../models/jina_clip.ts";
+import { parseNextDiTConfig } from "../../models/next_dit.ts";
+import type { Weights } from "../../safetensors/mod.ts";
+import { elementCount } from "../../tensor.ts";
+import type { Role } from "./find_checkpoint.ts";
+import type { PartShape } from "./memory.ts";
+
+/** Longest texts that people write; the encoder takes more. */
+const USUAL_CLIP_TOKENS = 512;
+
+/**
+ * What a part's memory depends on; no weight is read.
+ *
+ * @param json Its parsed config.json.
+ * @param file The path of that, for messages.
+ * @throws {ConfigError} When the configuration is wrong.
+ */
+export function partShape(
+  role: Role,
+  json: unknown,
+  file: string,
+  weights: Weights,
+): PartShape {
+  switch (role) {
+    case "transformer": {
+      const config = parseNextDiTConfig(json ?? {}, file, weights);
+      const { dim, n_heads, patch_size, sample_size } = config;
+      const imageTokens = (sample_size / patch_size) ** 2;
+      return {
+        ...onDevice(weights, () => true),
+        sampleSize: sample_size,
+        needsClip: config.clip_text_dim !== undefined,
+        sequence: { tokens: imageTokens + USUAL_CAPTION_TOKENS, width: dim, heads: n_heads },
+      };
+    }
+    case "textEncoder": {
+      const config = parseGemma3Config(json, file, weights);
+      const last = config.layer_types.length - 1;
+      const absent = new RegExp(
+        `embed_tokens|lm_head|vision_tower|multi_modal|layers\\.${last}\\.|(^|\\.)norm\\.`,
+      );
+      return {
+        ...onDevice(weights, (name) => !absent.test(name)),
+        sequence: {
+          tokens: GEMMA3_MAX_TOKENS,
+          width: config.hidden_size,
+          heads: config.num_attention_heads,
+        },
+      };
+    }
+    case "clipModel": {
+      const config = parseJinaClipConfig(json, file, weights);
+      return {
+        ...onDevice(
+          weights,
+          (name) => !/word_embeddings|token_type_embeddings|vision_model/.test(name),
+        ),
+        sequence: {
+          tokens: USUAL_CLIP_TOKENS,
+          width: config.hidden_size,
+          heads: config.num_attention_heads,
+        },
+      };
+    }
+    case "vae": {
+      const config = parseVaeConfig(json, file, weights);
+      return {
+        ...onDevice(weights, (name) => !/(^|[._])encoder\./.test(name)),
+        pixelsPerLatent: pixelsPerLatent(config),
+        picture: { kind: config._class_name, channels: widestAtFullSize(config) },
+      };
+    }
+  }
+}
+
+/** Of a caption as people write them. */
+export const USUAL_CAPTION_TOKENS = 256;
+
+function onDevice(
+  { tensors }: Weights,
+  isOnDevice: (name: string) => boolean,
+): Pick<PartShape, "deviceParameters" | "quantizedBytes"> {
+  let [deviceParameters, quantizedBytes] = [0, 0];
+  for (const { name, shape, byteLength, quantization } of tensors.values()) {
+    if (!isOnDevice(name)) continue;
+    if (quantization === undefined) deviceParameters += elementCount(shape);
+    else quantizedBytes += byteLength + quantization.scales.byteLength;
+  }
+  return { deviceParameters, quantizedBytes };
+}
+
+/** The widest feature map of the picture's size: what the last upsampling writes. */
+function widestAtFullSize(config: VaeConfig): number {
+  return config._class_name === "AutoencoderKL"
+    ? config.block_out_channels[1] ?? config.block_out_channels[0]!
+    : config.decoder_block_out_channels.at(-1)!;
+}

@@ -1,0 +1,42 @@
+import type { NextDiTConfig, NextDiTGraphs } from "../../models/next_dit.ts";
+import type { DtypePolicy } from "../../onnx/mod.ts";
+import { OutOfMemoryError, SessionError } from "../../runtime/session.ts";
+import { permittedPolicy } from "./permitted_policy.ts";
+import { Transformer } from "./transformer.ts";
+
+/** How a transformer is to be loaded. */
+export interface LoadTransformerOptions {
+  readonly policy: DtypePolicy;
+  /** Whether its graphs stay loaded between steps. */
+  readonly resident: boolean;
+  /** Is told when our own operators cannot be used here, and why. */
+  readonly onOperatorFallback?: (reason: string) => void;
+}
+
+/**
+ * Loads NextDiT. Our own operators are used where the policy wants them, they are permitted, and they
+ * work here. Otherwise ONNX Runtime's compute the same, slower.
+ *
+ * @param compile Makes the graphs for a policy.
+ * @throws {SessionError} When ONNX Runtime cannot load a graph.
+ */
+export async function loadTransformer(
+  config: NextDiTConfig,
+  compile: (policy: DtypePolicy) => NextDiTGraphs,
+  { policy: wanted, resident, onOperatorFallback = () => {} }: LoadTransformerOptions,
+): Promise<Transformer> {
+  let policy = await permittedPolicy(wanted);
+  const { device, compute } = policy;
+  if (policy.ownOperators && compute !== "float32") {
+    const { kernelSessions } = await import("../../kernels/mod.ts");
+    try {
+      const host = await kernelSessions(compute);
+      return await Transformer.create(config, compile(policy), { device, resident, host });
+    } catch (error) {
+      if (!(error instanceof SessionError) || error instanceof OutOfMemoryError) throw error;
+      onOperatorFallback(error.reason);
+      policy = { ...policy, ownOperators: false };
+    }
+  }
+  return await Transformer.create(config, compile(policy), { device, resident });
+}

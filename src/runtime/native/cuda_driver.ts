@@ -1,0 +1,98 @@
+/**
+ * The few functions of CUDA's driver and of cuBLAS that are needed beside ONNX Runtime.
+ *
+ * @module
+ */
+import { posix } from "node:path";
+import { CUDA_PROVIDER_FILES } from "../../machine/binding.ts";
+
+const FUNCTIONS = {
+  cuModuleLoadData: { parameters: ["buffer", "buffer"], result: "i32" },
+  cuModuleGetFunction: { parameters: ["buffer", "u64", "buffer"], result: "i32" },
+  cuLaunchKernel: {
+    parameters: [
+      "u64",
+      "u32",
+      "u32",
+      "u32",
+      "u32",
+      "u32",
+      "u32",
+      "u32",
+      "u64",
+      "buffer",
+      "pointer",
+    ],
+    result: "i32",
+  },
+  cuCtxSynchronize: { parameters: [], result: "i32" },
+  cuMemcpyHtoD_v2: { parameters: ["u64", "buffer", "usize"], result: "i32" },
+  cuMemcpyDtoH_v2: { parameters: ["buffer", "u64", "usize"], result: "i32" },
+  cublasCreate_v2: { parameters: ["buffer"], result: "i32" },
+  cublasSetStream_v2: { parameters: ["u64", "u64"], result: "i32" },
+  cublasGemmStridedBatchedEx: {
+    parameters: [
+      "u64", // handle
+      "i32", // whether A is transposed
+      "i32", // whether B is
+      "i32", // m
+      "i32", // n
+      "i32", // k
+      "buffer", // alpha
+      "u64", // A
+      "i32", // its type
+      "i32", // its leading dimension
+      "i64", // from one of the batch to the next
+      "u64", // B
+      "i32",
+      "i32",
+      "i64",
+      "buffer", // beta
+      "u64", // C
+      "i32",
+      "i32",
+      "i64",
+      "i32", // batch
+      "i32", // type of arithmetic
+      "i32", // algorithm
+    ],
+    result: "i32",
+  },
+  cuGetErrorString: { parameters: ["i32", "buffer"], result: "i32" },
+} as const;
+
+/** CUDA's driver, on a thread where ONNX Runtime uses CUDA already. */
+export interface CudaDriver {
+  readonly functions: Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"];
+  /** @throws {Error} With the driver's words, when a status says that something went wrong. */
+  readonly check: (status: number, doing: string) => void;
+}
+
+let opened: CudaDriver | undefined;
+
+/**
+ * Opens the driver and cuBLAS; they stay so until the program ends. The CUDA provider needs their
+ * libraries, so the functions are found through the provider: they are the very ones that ONNX Runtime
+ * calls, wherever the system keeps them.
+ *
+ * @param folder Where the provider lies.
+ * @throws {Error} When it cannot be opened.
+ */
+export function openCudaDriver(folder: string): CudaDriver {
+  return opened ??= open(posix.join(folder, CUDA_PROVIDER_FILES[0]));
+}
+
+function open(provider: string): CudaDriver {
+  const functions = Deno.dlopen(provider, FUNCTIONS).symbols;
+  return {
+    functions,
+    check: (status, doing) => {
+      if (status === 0) return;
+      const place = new BigUint64Array(1);
+      functions.cuGetErrorString(status, place);
+      const words = Deno.UnsafePointer.create(place[0]!);
+      const reason = words === null ? `error ${status}` : Deno.UnsafePointerView.getCString(words);
+      throw new Error(`CUDA could not ${doing}: ${reason}`);
+    },
+  };
+}

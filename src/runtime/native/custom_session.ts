@@ -1,0 +1,299 @@
+/**
+ * Sessions with operators of our own, over ONNX Runtime's C interface.
+ *
+ * @module
+ */
+import type { CompiledGraph } from "../../onnx/mod.ts";
+import { elementCount, type Tensor, tensor } from "../../tensor.ts";
+import { type CApi, cString, memoryAt, openCApi, ORT_LOG_ERRORS } from "./c_api.ts";
+import { type CudaDriver, openCudaDriver } from "./cuda_driver.ts";
+import { otherEvents } from "../yield_to_events.ts";
+import { ELEMENT_DATA_TYPE, OperatorDomain, type OperatorSet } from "./custom_operators.ts";
+import {
+  type Feed,
+  type Feeds,
+  sessionEntries,
+  sessionError,
+  type SessionHost,
+  type SessionOptions,
+} from "../session.ts";
+
+/** Of a run's options: a run ends when the device has its work, not when it has done it. */
+const DO_NOT_WAIT = cString("disable_synchronize_execution_providers");
+const USUAL_OPTIONS = 0n;
+/** Two prompts and two negative prompts; each keeps a few megabytes on the device. */
+const MOST_BINDINGS = 4;
+
+/**
+ * Where graphs with operators of our own run: on the thread that asks, as {@linkcode Session} does.
+ *
+ * @param folder Where the libraries of ONNX Runtime's binding lie.
+ */
+export function operatorSessions(folder: string, operators: OperatorSet): SessionHost {
+  return {
+    create: (graph, options) => {
+      try {
+        const own = { folder, operators };
+        return Promise.resolve(new OperatorSession(openCApi(folder), graph, own, options));
+      } catch (cause) {
+        return Promise.reject(sessionError(graph.name, "load", cause));
+      }
+    },
+  };
+}
+
+class OperatorSession {
+  readonly #c: CApi;
+  readonly #graph: CompiledGraph;
+  readonly #outputs: readonly string[];
+  readonly #resources: DisposableStack;
+  readonly #session: bigint;
+  /** For all runs of a call but the last. */
+  readonly #runOptions: bigint;
+  /** Absent on a CPU. */
+  readonly #gpu: Gpu | undefined;
+  /** The one used last comes last. */
+  readonly #bindings: Binding[] = [];
+  #lastCall: Promise<unknown> = Promise.resolve();
+
+  /** @throws {Error} When ONNX Runtime refuses the graph or cannot read the weights. */
+  constructor(
+    c: CApi,
+    graph: CompiledGraph,
+    { folder, operators }: { readonly folder: string; readonly operators: OperatorSet },
+    { device, mayUseCpu = false }: SessionOptions,
+  ) {
+    using stack = new DisposableStack();
+    const { api, check, made } = c;
+    const domain = stack.use(new OperatorDomain(c, operators, device));
+    const options = made((place) => api.CreateSessionOptions(place));
+    try {
+      check(api.SetSessionLogSeverityLevel(options, ORT_LOG_ERRORS));
+      for (const [key, value] of Object.entries(sessionEntries(graph, device, mayUseCpu))) {
+        check(api.AddSessionConfigEntry(options, cString(`session.${key}`), cString(value)));
+      }
+      if (device === "cuda") c.appendCuda(options);
+      domain.addTo(options);
+      const model = graph.model as Uint8Array<ArrayBuffer>;
+      this.#session = made((place) =>
+        api.CreateSessionFromArray(c.env, model, BigInt(model.length), options, place)
+      );
+    } finally {
+      api.ReleaseSessionOptions(options);
+    }
+    stack.defer(() => api.ReleaseSession(this.#session));
+    this.#runOptions = made((place) => api.CreateRunOptions(place));
+    stack.defer(() => api.ReleaseRunOptions(this.#runOptions));
+    check(api.AddRunConfigEntry(this.#runOptions, DO_NOT_WAIT, cString("1")));
+    if (device === "cuda") {
+      const allocator = made((place) => api.CreateAllocator(this.#session, c.cudaMemory, place));
+      stack.defer(() => api.ReleaseAllocator(allocator));
+      this.#gpu = { driver: openCudaDriver(folder), allocator };
+    }
+    stack.defer(() => this.#bindings.forEach((binding) => this.#release(binding)));
+    this.#c = c;
+    this.#graph = graph;
+    this.#outputs = graph.outputs.map(({ name }) => name);
+    this.#resources = stack.move();
+  }
+
+  async run(feeds: Feeds, fetches?: readonly string[]): Promise<Record<string, Tensor>> {
+    const [result] = await this.runAll([feeds], fetches);
+    return result!;
+  }
+
+  /**
+   * The device has all runs before it before the first result is waited for. Other events get their
+   * turn before the last one, while it is at work.
+   */
+  async runAll(
+    inputs: readonly Feeds[],
+    fetches: readonly string[] = this.#outputs,
+  ): Promise<Record<string, Tensor>[]> {
+    // The bindings are those of one call at a time.
+    const results = this.#lastCall.then(() => this.#runAll(inputs, fetches));
+    this.#lastCall = results.then(() => {}, () => {});
+    try {
+      return await results;
+    } catch (cause) {
+      throw sessionError(this.#graph.name, "run", cause);
+    }
+  }
+
+  async #runAll(
+    inputs: readonly Feeds[],
+    fetches: readonly string[],
+  ): Promise<Record<string, Tensor>[]> {
+    if (this.#resources.disposed) throw new Error("the session was disposed");
+    const { api, check } = this.#c;
+    const bindings = this.#bindingsFor(inputs);
+    inputs.forEach((feeds, index) => this.#bind(bindings[index]!, feeds, fetches));
+    this.#wait("copy the inputs");
+    try {
+      const last = bindings.at(-1);
+      for (const binding of bindings) {
+        const isLast = binding === last;
+        // The last run waits for the device, and cleans up after those that do not.
+        const options = isLast ? USUAL_OPTIONS : this.#runOptions;
+        if (isLast) await otherEvents();
+        check(api.RunWithBinding(this.#session, options, binding.handle));
+      }
+      return bindings.map(({ handle }) => this.#results(handle, fetches));
+    } finally {
+      bindings.forEach(({ handle }) => api.ClearBoundOutputs(handle));
+    }
+  }
+
+  /** Until the GPU has done what it was told. */
+  #wait(doing: string): void {
+    this.#gpu?.driver.check(this.#gpu.driver.functions.cuCtxSynchronize(), doing);
+  }
+
+  /** One for each run: the one that has most of its constants, or a new one, or the oldest. */
+  #bindingsFor(inputs: readonly Feeds[]): Binding[] {
+    const { api, made } = this.#c;
+    const free = [...this.#bindings];
+    const taken = inputs.map((feeds) => {
+      const constants = Object.entries(feeds).filter(([, { constant }]) => constant);
+      const matches = free.map(({ bound }) =>
+        constants.filter(([name, { data }]) => bound.get(name)?.data === data).length
+      );
+      const most = Math.max(0, ...matches);
+      if (most > 0 || free.length >= MOST_BINDINGS) {
+        return free.splice(matches.indexOf(most), 1)[0]!;
+      }
+      const handle = made((place) => api.CreateIoBinding(this.#session, place));
+      return { handle, bound: new Map(), places: new Map() };
+    });
+    this.#bindings.splice(0, Infinity, ...free, ...taken);
+    return taken;
+  }
+
+  #bind(binding: Binding, feeds: Feeds, fetches: readonly string[]): void {
+    const { api, check, cpuMemory, cudaMemory } = this.#c;
+    const { handle, bound } = binding;
+    for (const { name } of this.#graph.inputs) {
+      const feed = feeds[name];
+      if (feed === undefined) throw new Error(`no ${name} given`);
+      if (feed.constant && bound.get(name)?.data === feed.data) continue;
+      bound.delete(name);
+      if (this.#gpu !== undefined && feed.type === "float32") {
+        this.#upload(this.#gpu, binding, name, feed);
+      } else {
+        const value = this.#valueOf(feed);
+        try {
+          check(api.BindInput(handle, cString(name), value));
+        } finally {
+          api.ReleaseValue(value);
+        }
+      }
+      bound.set(name, feed);
+    }
+    const memory = this.#gpu === undefined ? cpuMemory : cudaMemory;
+    for (const name of fetches) check(api.BindOutputToDevice(handle, cString(name), memory));
+  }
+
+  /** Copies an input to its place on the GPU; `BindInput` would make a new place for each. */
+  #upload({ driver, allocator }: Gpu, { handle, places }: Binding, name: string, feed: Feed) {
+    const { api, check, made } = this.#c;
+    const { data, dims } = feed;
+    let place = places.get(name);
+    if (place === undefined || place.dims.join() !== dims.join()) {
+      const extents = BigInt64Array.from(dims, BigInt);
+      const rank = BigInt(dims.length);
+      const value = made((out) =>
+        api.CreateTensorAsOrtValue(allocator, extents, rank, ELEMENT_DATA_TYPE.float32, out)
+      );
+      if (place !== undefined) api.ReleaseValue(place.value);
+      place = { value, dims, address: made((out) => api.GetTensorMutableData(value, out)) };
+      places.set(name, place);
+      check(api.BindInput(handle, cString(name), value));
+    }
+    const bytes = BigInt(data.byteLength);
+    driver.check(
+      driver.functions.cuMemcpyHtoD_v2(place.address, data as Float32Array<ArrayBuffer>, bytes),
+      `copy ${name} to the GPU`,
+    );
+  }
+
+  #release({ handle, places }: Binding): void {
+    const { api } = this.#c;
+    api.ReleaseIoBinding(handle);
+    places.forEach(({ value }) => api.ReleaseValue(value));
+  }
+
+  #results(binding: bigint, fetches: readonly string[]): Record<string, Tensor> {
+    const { api, check, allocator } = this.#c;
+    const list = new BigUint64Array(1);
+    const count = new BigUint64Array(1);
+    check(api.GetBoundOutputValues(binding, allocator, list, count));
+    const bytes = fetches.length * BigUint64Array.BYTES_PER_ELEMENT;
+    const values = new BigUint64Array(memoryAt(list[0]!, bytes)).slice();
+    check(api.AllocatorFree(allocator, list[0]!));
+    try {
+      return Object.fromEntries(
+        fetches.map((name, index) => [name, this.#tensorOf(values[index]!)]),
+      );
+    } finally {
+      values.forEach((value) => api.ReleaseValue(value));
+    }
+  }
+
+  /** A tensor of ONNX Runtime's over the same memory. */
+  #valueOf({ data, dims, type }: Feed): bigint {
+    const { api, made, cpuMemory } = this.#c;
+    return made((place) =>
+      api.CreateTensorWithDataAsOrtValue(
+        cpuMemory,
+        data as Float32Array<ArrayBuffer>,
+        BigInt(data.byteLength),
+        BigInt64Array.from(dims, BigInt),
+        BigInt(dims.length),
+        ELEMENT_DATA_TYPE[type],
+        place,
+      )
+    );
+  }
+
+  /** A copy of a float32 tensor of ONNX Runtime's. */
+  #tensorOf(value: bigint): Tensor {
+    const { api, made, dimsOf } = this.#c;
+    const dims = dimsOf(value);
+    const data = new Float32Array(elementCount(dims));
+    const address = made((place) => api.GetTensorMutableData(value, place));
+    if (this.#gpu === undefined) {
+      Deno.UnsafePointerView.copyInto(Deno.UnsafePointer.create(address)!, data);
+    } else {
+      const { functions, check } = this.#gpu.driver;
+      check(functions.cuMemcpyDtoH_v2(data, address, BigInt(data.byteLength)), "read a result");
+    }
+    return tensor(data, dims);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lastCall;
+    this.#resources.dispose();
+  }
+}
+
+/** A run's inputs, on the device. */
+interface Binding {
+  readonly handle: bigint;
+  /** What lies there; ordinary memory is used where it is. */
+  readonly bound: Map<string, Feed>;
+  /** Where it lies on a GPU. */
+  readonly places: Map<string, Place>;
+}
+
+/** A tensor of ONNX Runtime's on a GPU. */
+interface Place {
+  readonly value: bigint;
+  readonly address: bigint;
+  readonly dims: readonly number[];
+}
+
+/** What a session on a GPU needs of it. */
+interface Gpu {
+  readonly driver: CudaDriver;
+  readonly allocator: bigint;
+}

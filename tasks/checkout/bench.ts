@@ -1,0 +1,180 @@
+/** `deno task bench`: speed and memory, recorded in bench/results. */
+import { benchCompile } from "../../bench/compile.ts";
+import { benchCuda, cudaTable } from "../../bench/cuda.ts";
+import { benchDecoders, DEMO_DECODERS } from "../../bench/decoders.ts";
+import type { DemoResult } from "../../bench/demo.ts";
+import { benchHashing } from "../../bench/hashing.ts";
+import { describeMachine } from "../../bench/machine.ts";
+import { benchSession } from "../../bench/session.ts";
+import { benchStepCache, stepCacheTable } from "../../bench/step_cache.ts";
+import { inProcess } from "../../bench/_process.ts";
+import { median } from "../../bench/_statistics.ts";
+import { writeFileAtomically } from "../../src/files.ts";
+import { RequestError } from "../../src/mod.ts";
+import { Option } from "commander";
+import { run, task, wholeNumber } from "../cli/task.ts";
+
+const RESULTS = "bench/results";
+const DEFAULT_RUNS = 3;
+/** What the published model makes by default. */
+const PICTURE_SIZE = 1024;
+const PICTURE_STEPS = 28;
+const CAPTION_TOKENS = 256;
+
+interface Options {
+  readonly json?: true;
+  readonly runs: number;
+  readonly device: "cpu" | "cuda";
+  readonly model?: string;
+  readonly modelWithKl?: string;
+  readonly reference?: string;
+  readonly quantized?: readonly string[];
+  readonly stepCache?: true;
+}
+
+const command = task("bench", `Measures the toolkit on this machine; records in ${RESULTS}/.`)
+  .addOption(
+    new Option("--device <name>", "what to measure").choices(["cpu", "cuda"]).default("cpu"),
+  )
+  .option(
+    "--runs <count>",
+    "CPU: runs of the demo model, of which the median counts",
+    wholeNumber,
+    DEFAULT_RUNS,
+  )
+  .option("--step-cache", "CPU: what the step cache saves and changes, and nothing else")
+  .option("--model <folder>", "CUDA: folder of a full-size model with AutoencoderTiny")
+  .option("--model-with-kl <folder>", "CUDA: the same with AutoencoderKL")
+  .option("--reference <file>", "CUDA: what bench/reference/components.py stored of its weights")
+  .option("--quantized <folders...>", "CUDA: quantised copies of the model")
+  .addHelpText(
+    "after",
+    "\nExamples:\n  deno task bench --runs 5\n  deno task bench --device cuda --model /data/random",
+  );
+
+await run<Options>(command, async (options) => {
+  if (options.device === "cuda") return await benchOnCuda(options);
+  if (options.stepCache) return await benchTheStepCache();
+  const { runs } = options;
+  if (runs < 1) throw new RequestError(`--runs is ${runs}; expected at least 1.`);
+  const machine = await describeMachine();
+  const date = new Date().toISOString().slice(0, 10);
+  const compile = benchCompile();
+  const session = await benchSession();
+  const decoders = await benchDecoders(DEMO_DECODERS);
+  const hashing = await benchHashing();
+  const demo = await benchDemo(runs);
+  const results = { date, machine, compile, session, decoders, hashing, demo };
+  const table = [
+    `# CPU, ${date}`,
+    "",
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.os}; ` +
+    `Deno ${machine.deno}, ONNX Runtime ${machine.onnxruntime}. Medians. \`deno task bench\``,
+    "",
+    "| transformer of the published size, layers | graphs compiled in | size |",
+    "| --- | --- | --- |",
+    ...compile.map(({ layers, milliseconds, kibibytes }) =>
+      `| ${layers} | ${milliseconds.toFixed(0)} ms | ${kibibytes.toFixed(0)} KiB |`
+    ),
+    "",
+    `| demo model's transformer, ${session.weightsMebibytes.toFixed(1)} MiB of weights | |`,
+    "| --- | --- |",
+    `| header read, graphs compiled | ${session.compile.toFixed(0)} ms |`,
+    `| sessions loaded | ${session.load.toFixed(0)} ms |`,
+    "",
+    "| picture | AutoencoderTiny | AutoencoderKL | times as fast |",
+    "| --- | --- | --- | --- |",
+    ...decoders.map(({ size, tiny, kl, ratio }) =>
+      `| ${size} × ${size} | ${tiny.toFixed(0)} ms | ${kl.toFixed(0)} ms | ${ratio.toFixed(1)} |`
+    ),
+    "",
+    `| checksums of ${hashing.megabytes.toFixed(0)} MB, as verify takes them | |`,
+    "| --- | --- |",
+    `| one thread | ${hashing.oneThread.toFixed(0)} MB/s |`,
+    `| ${machine.cores} threads | ${hashing.allThreads.toFixed(0)} MB/s |`,
+    `| sha256sum | ${hashing.sha256sum.toFixed(0)} MB/s |`,
+    `| ${machine.cores} threads, times as fast as sha256sum | ${hashing.ratio.toFixed(1)} |`,
+    "",
+    `| demo model, 30 steps with guidance, median of ${runs} runs | |`,
+    "| --- | --- |",
+    ...Object.entries(demo).map(([name, value]) =>
+      name === "peakMemory"
+        ? `| peak memory | ${value.toFixed(0)} MiB |`
+        : `| ${name} | ${value.toFixed(0)} ms |`
+    ),
+    "",
+  ].join("\n");
+  await record("cpu", results, table);
+  return results;
+});
+
+/** The demo model's pictures with and without the step cache. */
+async function benchTheStepCache() {
+  const machine = await describeMachine();
+  const date = new Date().toISOString().slice(0, 10);
+  const pictures = await benchStepCache(console.error);
+  const table = [
+    `# Step cache, ${date}`,
+    "",
+    `The demo model on ${machine.cpu}, ${machine.os}; Deno ${machine.deno}, ONNX Runtime ` +
+    `${machine.onnxruntime}. \`deno task bench --step-cache\``,
+    "",
+    ...stepCacheTable(pictures),
+    "",
+  ].join("\n");
+  const results = { date, machine, pictures };
+  await record("step_cache", results, table);
+  return results;
+}
+
+/** The full-size model on a GPU. */
+async function benchOnCuda({ model, modelWithKl, reference, quantized = [] }: Options) {
+  if (model === undefined) {
+    throw new RequestError("--device cuda needs --model: deno task bench:weights writes one.");
+  }
+  const machine = await describeMachine();
+  const date = new Date().toISOString().slice(0, 10);
+  const measured = await benchCuda({
+    model,
+    ...(modelWithKl === undefined ? {} : { modelWithKl }),
+    ...(reference === undefined ? {} : { reference }),
+    quantized,
+    steps: PICTURE_STEPS,
+    size: PICTURE_SIZE,
+    caption: CAPTION_TOKENS,
+    log: console.error,
+  });
+  const results = { date, machine, ...measured };
+  const table = [
+    `# CUDA, ${date}`,
+    "",
+    `${measured.gpu}; ${machine.cpu}, ${machine.cores} cores; Deno ${machine.deno}, ONNX Runtime ` +
+    `${machine.onnxruntime}; random weights of the published sizes, ${CAPTION_TOKENS} caption tokens, ` +
+    "guidance 5 (two forwards a step). `deno task bench --device cuda`",
+    "",
+    ...cudaTable(measured),
+    "",
+  ].join("\n");
+  await record("cuda", results, table);
+  return results;
+}
+
+async function record(name: string, results: unknown, table: string): Promise<void> {
+  const encode = (text: string) => new TextEncoder().encode(text);
+  const json = JSON.stringify(results, null, 2) + "\n";
+  await writeFileAtomically(`${RESULTS}/${name}.json`, encode(json));
+  await writeFileAtomically(`${RESULTS}/${name}.md`, encode(table));
+  console.error(table);
+}
+
+/** Medians over runs in processes of their own. */
+async function benchDemo(runs: number): Promise<DemoResult> {
+  const results: DemoResult[] = [];
+  for (let index = 0; index < runs; index++) {
+    results.push(await inProcess<DemoResult>("bench/demo.ts"));
+  }
+  const names = Object.keys(results[0]!) as (keyof DemoResult)[];
+  return Object.fromEntries(
+    names.map((name) => [name, median(results.map((result) => result[name]))]),
+  ) as unknown as DemoResult;
+}

@@ -1,0 +1,78 @@
+/** `deno task checksums`: what checksums.txt must list, and with `--write` the list itself. */
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { writeFileAtomically } from "../../src/files.ts";
+import {
+  CHECKSUM_LIST,
+  type Checksums,
+  formatChecksums,
+  parseChecksums,
+} from "../../src/integrity/checksum_list.ts";
+import { updateChecksums } from "../../src/integrity/update_checksums.ts";
+import { ReadingLine } from "../cli/reading_line.ts";
+import { run, task, TaskFailure } from "../cli/task.ts";
+import { text as texts } from "../verify/texts.ts";
+
+interface Options {
+  readonly json?: true;
+  readonly write?: true;
+}
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const LIST = `${ROOT}${CHECKSUM_LIST}`;
+/** Named, so that the task needs no leave to write anywhere else. */
+const TEMPORARY = `${LIST}.part`;
+const text = texts.checksums;
+
+const command = task("checksums", text.description)
+  .option("--write", text.write)
+  .addHelpText("after", `\n${text.examples}`);
+
+await run<Options>(command, async ({ json, write }) => {
+  const line = new ReadingLine(texts.progress);
+  const update = await updateChecksums(ROOT, await listed(write), { onProgress: line.show });
+  line.clear();
+  const { checksums, added, changed, removed } = update;
+  const say = json ? console.error : console.log;
+  for (
+    const [paths, what] of [[added, text.added], [changed, text.changed], [
+      removed,
+      text.removed,
+    ]] as const
+  ) {
+    for (const path of paths) say(texts.about(path, what));
+  }
+  const differences = { added, changed, removed };
+  if (added.length + changed.length + removed.length === 0) {
+    say(text.right);
+    return { written: false, ...differences };
+  }
+  if (!write) throw new TaskFailure(text.stale, differences);
+  await save(checksums);
+  say(text.written(checksums.size));
+  return { written: true, ...differences };
+});
+
+/** One that is damaged or absent can be made anew. */
+async function listed(write: true | undefined): Promise<Checksums> {
+  try {
+    return parseChecksums(await readFile(LIST, "utf8"), CHECKSUM_LIST);
+  } catch (error) {
+    if (write) return new Map();
+    throw error;
+  }
+}
+
+async function save(checksums: Checksums): Promise<void> {
+  try {
+    await writeFileAtomically(
+      LIST,
+      new TextEncoder().encode(formatChecksums(checksums)),
+      TEMPORARY,
+    );
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new TaskFailure(text.notWritable(code), {});
+  }
+}

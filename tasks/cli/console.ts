@@ -1,0 +1,153 @@
+/** Questions and answers, on a terminal or through a pipe. */
+import readline from "node:readline";
+import process from "node:process";
+import { RequestError } from "../../src/errors.ts";
+
+/** The person pressed Ctrl-C. */
+export class Interrupted extends Error {
+  override name = "Interrupted";
+}
+
+/** How a question is asked. */
+export interface AskOptions {
+  /** What stands in the line already, to be changed; only on a terminal. */
+  readonly prefill?: string;
+  /** Former answers for the arrow keys, the latest first; the answer is not added. */
+  readonly history?: readonly string[];
+}
+
+/**
+ * Reads lines with editing and history. Between questions the terminal is as it was, so that Ctrl-C
+ * is a signal then.
+ */
+export class Console {
+  readonly isTerminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+  readonly #lines: string[] = [];
+  readonly #interface: readline.Interface & { history?: string[] };
+  #ended = false;
+  #interrupted = false;
+  /** Wakes whoever waits for a line. */
+  #wake = () => {};
+
+  constructor() {
+    this.#interface = readline.createInterface({
+      input: process.stdin,
+      ...(this.isTerminal ? { output: process.stdout, terminal: true } : {}),
+    });
+    this.#interface.on("line", (line) => {
+      this.#lines.push(line);
+      this.#wake();
+    });
+    this.#interface.on("close", () => {
+      this.#ended = true;
+      this.#wake();
+    });
+    this.#interface.on("SIGINT", () => {
+      this.#interrupted = true;
+      this.#wake();
+    });
+  }
+
+  /** Says something, in a line of its own. */
+  say(text: string): void {
+    console.log(text);
+  }
+
+  /**
+   * Says why an answer cannot be taken. A person may answer again.
+   *
+   * @throws {RequestError} Through a pipe: the answers that follow would answer other questions.
+   */
+  refuse(problem: string): void {
+    if (!this.isTerminal) throw new RequestError(problem);
+    console.log(problem);
+  }
+
+  /**
+   * Asks, and waits for one line.
+   *
+   * @returns The line, or undefined where the input has ended.
+   * @throws {Interrupted} When Ctrl-C was pressed.
+   */
+  async ask(question: string, { prefill = "", history = [] }: AskOptions = {}) {
+    if (this.#ended) return this.#lines.shift();
+    if (this.isTerminal) {
+      this.#interface.history = [...history];
+      this.#interface.setPrompt(question);
+      this.#interface.prompt();
+      // Lines that were typed ahead answer the question without a change.
+      if (this.#lines.length === 0 && prefill !== "") this.#interface.write(prefill);
+    } else {
+      Deno.stdout.writeSync(new TextEncoder().encode(question));
+    }
+    const line = await this.next();
+    if (!this.isTerminal) console.log();
+    return line;
+  }
+
+  /**
+   * The next line if it comes within so many milliseconds, without taking it: whether a paste goes
+   * on. Undefined where none comes.
+   */
+  async peek(milliseconds: number): Promise<string | undefined> {
+    if (this.#lines.length === 0 && !this.#ended) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, milliseconds);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    return this.#lines[0];
+  }
+
+  /** Whether a line has begun that nobody ended: the end of a paste without a line end. */
+  get hasBegunLine(): boolean {
+    return this.isTerminal && (this.#interface.line ?? "") !== "";
+  }
+
+  /** Whether the input has ended. */
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
+  /** The lines that have come and were not taken yet. */
+  waiting(): readonly string[] {
+    return this.#lines;
+  }
+
+  /**
+   * Waits for one more line, without a question.
+   *
+   * @throws {Interrupted} When Ctrl-C was pressed.
+   */
+  async next(): Promise<string | undefined> {
+    while (this.#lines.length === 0 && !this.#ended && !this.#interrupted) {
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+    if (this.#interrupted) {
+      this.#interrupted = false;
+      throw new Interrupted();
+    }
+    return this.#lines.shift();
+  }
+
+  /** Does something during which Ctrl-C is a signal, and keys wait. */
+  async away<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.isTerminal || this.#ended) return await work();
+    this.#interface.pause();
+    process.stdin.setRawMode(false);
+    try {
+      return await work();
+    } finally {
+      process.stdin.setRawMode(true);
+      this.#interface.resume();
+    }
+  }
+
+  /** Gives the terminal back. */
+  [Symbol.dispose](): void {
+    this.#interface.close();
+  }
+}

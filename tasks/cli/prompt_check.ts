@@ -1,0 +1,38 @@
+/** Looks at a prompt before a picture is made of it. */
+import { checkPrompt, type PromptEncoder, renderDiagnostics } from "../../src/prompt/mod.ts";
+import { language } from "./language.ts";
+
+/** What is to be said of a prompt. */
+export interface Examination {
+  /** Errors and warnings for people; empty when there are none. */
+  readonly report: string;
+  /** The line of the first error, from 1; undefined when there is none. */
+  readonly faultyLine: number | undefined;
+}
+
+/**
+ * Tells what is wrong with a prompt.
+ *
+ * @param source What to call it, where there are several.
+ */
+export function examinePrompt(
+  prompt: string,
+  encoders: readonly PromptEncoder[],
+  source?: string,
+): Examination {
+  const { diagnostics } = checkPrompt(prompt, { language, encoders });
+  const color = Deno.stdout.isTerminal() && Deno.stderr.isTerminal() && !Deno.noColor;
+  const options = { language, color, ...(source === undefined ? {} : { source }) };
+  return {
+    report: renderDiagnostics(prompt, diagnostics, options),
+    faultyLine: diagnostics.find(({ severity }) => severity === "error")?.line,
+  };
+}
+
+/** Errors that may go away with the next line. */
+const UNFINISHED = new Set(["unclosed-tag", "unended"]);
+
+/** Whether the rest of a prompt is still to come: tags are open at its end. */
+export function isUnfinished(prompt: string): boolean {
+  return checkPrompt(prompt).diagnostics.some(({ code }) => UNFINISHED.has(code));
+}

@@ -1,0 +1,180 @@
+/** What all tasks share: options, `--json`, `--lang`, errors for people, exit codes. */
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { explainError, RequestError } from "../../src/errors.ts";
+import { inLanguage, language } from "./language.ts";
+
+/** What commander says, and how to say it in Chinese. */
+const COMMAND_LINE_FAULTS: readonly (readonly [RegExp, string])[] = [
+  [/^unknown option '(.*)'.*$/s, "未知的选项 $1。"],
+  [/^option '(.*)' argument missing$/, "选项 $1 缺少参数。"],
+  [/^option '(.*)' argument '(.*)' is invalid\. (.*)$/s, "选项 $1 的参数 “$2” 无效：$3"],
+  [/^too many arguments.*$/s, "参数过多。"],
+];
+
+function inChinese(message: string): string {
+  const fault = COMMAND_LINE_FAULTS.find(([pattern]) => pattern.test(message));
+  return fault === undefined ? message : message.replace(...fault);
+}
+
+/** The thing asked for failed. */
+const EXIT_FAILED = 1;
+/** The request was wrong. */
+const EXIT_WRONG_REQUEST = 2;
+
+const text = inLanguage({
+  en: {
+    json: "print one JSON object on stdout, everything else on stderr",
+    lang: "language of messages: en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)",
+    help: "show this help",
+    wholeNumber: "Expected a whole number.",
+    number: "Expected a number from 0 on.",
+    titles: {} as Readonly<Record<string, string>>,
+    options: "[options]",
+    or: ", ",
+    semicolon: "; ",
+    byDefault: "default: ",
+    note: (description: string, notes: string) => `${description} (${notes})`,
+    error: "error: ",
+    commandLine: (message: string) => message,
+  },
+  zh: {
+    json: "在标准输出打印一个 JSON 对象，其余内容打印到标准错误",
+    lang: "消息的语言：en 或 zh（默认取自 LC_ALL、LC_MESSAGES 或 LANG）",
+    help: "显示本帮助",
+    wholeNumber: "应为非负整数。",
+    number: "应为非负数。",
+    titles: { "Usage:": "用法：", "Options:": "选项：", "Arguments:": "参数：" },
+    options: "[选项]",
+    or: "、",
+    semicolon: "；",
+    byDefault: "默认：",
+    note: (description: string, notes: string) => `${description}（${notes}）`,
+    error: "错误：",
+    commandLine: inChinese,
+  },
+});
+
+/** A command line for `deno task <name>`, with `--json`, `--lang` and `--help`. */
+export function task(name: string, description: string): Command {
+  return new Command(`deno task ${name}`)
+    .description(description)
+    .option("--json", text.json)
+    .option("--lang <language>", text.lang, knownLanguage)
+    .helpOption("--help", text.help)
+    .configureHelp({
+      styleTitle: (title) => text.titles[title] ?? title,
+      styleUsage: (usage) => usage.replace("[options]", text.options),
+      optionDescription: ({ description, defaultValue, argChoices }) => {
+        const notes = [
+          ...(argChoices === undefined ? [] : [argChoices.join(text.or)]),
+          ...(defaultValue === undefined || defaultValue === ""
+            ? []
+            : [`${text.byDefault}${defaultValue}`]),
+        ];
+        return notes.length === 0
+          ? description
+          : text.note(description, notes.join(text.semicolon));
+      },
+    })
+    .configureOutput({ outputError: () => {} })
+    .exitOverride();
+}
+
+/**
+ * Runs a task to the end of the process: exit 0 when it is done, 1 when it failed, 2 when the
+ * request was wrong.
+ *
+ * @param action Does the work and returns what `--json` prints. Its second argument are the
+ *   command's arguments.
+ */
+export async function run<Options extends { json?: true }>(
+  command: Command,
+  action: (options: Options, args: readonly string[]) => Promise<unknown>,
+): Promise<never> {
+  try {
+    command.parse(Deno.args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) Deno.exit(0);
+    const message = text.commandLine(error.message.replace(/^error: /, ""));
+    console.error(`${text.error}${message}`);
+    if (Deno.args.includes("--json")) report("RequestError", message);
+    Deno.exit(EXIT_WRONG_REQUEST);
+  }
+  const options = command.opts<Options>();
+  try {
+    const result = await action(options, command.args);
+    if (options.json) console.log(JSON.stringify(result));
+    Deno.exit(0);
+  } catch (error) {
+    const { name, message, details, exitCode } = asFailure(error);
+    console.error(error instanceof TaskFailure ? message : `${text.error}${message}`);
+    if (options.json) report(name, message, details);
+    Deno.exit(exitCode);
+  }
+}
+
+function report(name: string, message: string, details: object = {}): void {
+  console.log(JSON.stringify({ error: { name, message }, ...details }));
+}
+
+/** A task failed, and has more to tell a program than a message. */
+export class TaskFailure extends Error {
+  override name = "TaskFailure";
+  /** Stands beside `error` in the JSON object. */
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly exitCode: number;
+
+  constructor(
+    message: string,
+    details: Readonly<Record<string, unknown>>,
+    { isRequestWrong = false } = {},
+  ) {
+    super(message);
+    this.details = details;
+    this.exitCode = isRequestWrong ? EXIT_WRONG_REQUEST : EXIT_FAILED;
+  }
+}
+
+function asFailure(error: unknown) {
+  if (error instanceof TaskFailure) return error;
+  const { name } = error instanceof Error ? error : new Error();
+  const message = messageOf(error);
+  const exitCode = error instanceof RequestError ? EXIT_WRONG_REQUEST : EXIT_FAILED;
+  return { name, message, details: {}, exitCode };
+}
+
+/** An error's message in this process's language, as far as there is one. */
+export function messageOf(error: unknown): string {
+  return explainError(error, language);
+}
+
+function knownLanguage(value: string): string {
+  if (value !== "en" && value !== "zh") throw new InvalidArgumentError("en, zh");
+  return value;
+}
+
+/** Reads an option's value; commander names the option when it is refused. */
+export function wholeNumber(value: string): number {
+  if (!/^\d{1,15}$/.test(value)) throw new InvalidArgumentError(text.wholeNumber);
+  return Number(value);
+}
+
+/** Reads an option's value: a number from 0 on. */
+export function positiveNumber(value: string): number {
+  const number = value.trim() === "" ? NaN : Number(value);
+  if (!(number >= 0 && Number.isFinite(number))) throw new InvalidArgumentError(text.number);
+  return number;
+}
+
+/** Milliseconds as people read them. */
+export function duration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${milliseconds.toFixed(0)} ms`;
+  const seconds = milliseconds / 1000;
+  if (seconds < 100) return `${seconds.toFixed(1)} s`;
+  const two = (value: number) => String(Math.floor(value)).padStart(2, "0");
+  const minutes = `${two(seconds % 3600 / 60)}:${two(seconds % 60)}`;
+  return seconds < 3600 ? `${minutes} min` : `${Math.floor(seconds / 3600)}:${minutes} h`;
+}
+
+export { inLanguage, language };

@@ -1,0 +1,108 @@
+/** `deno task create --batch`: many pictures, resumable, shared out among machines. */
+import { join } from "node:path";
+import {
+  type Batch,
+  batchIdOf,
+  type BatchItem,
+  finishedItems,
+  isInShard,
+  removeLeftovers,
+  type Shard,
+} from "../../src/studio/batch.ts";
+import { RequestError } from "../../src/mod.ts";
+import { DiskError, OUTPUTS, prepareFolder } from "../../src/studio/outputs.ts";
+import type { Studio } from "../../src/studio/studio.ts";
+import { makePictures, type SavedPicture, type ShowOptions } from "./picture.ts";
+import { text } from "./texts.ts";
+import { examinePrompt } from "../cli/prompt_check.ts";
+import { duration, messageOf, TaskFailure } from "../cli/task.ts";
+
+/** How to make a batch. */
+export interface BatchOptions extends ShowOptions {
+  /** The folder inside the folder of outputs. */
+  readonly folder: string;
+  readonly shard: Shard | undefined;
+  readonly say: (line: string) => void;
+}
+
+/** What became of a request. */
+interface Failure {
+  readonly place: string;
+  readonly message: string;
+}
+
+/**
+ * Makes what is not there yet, and reports what failed at the end.
+ *
+ * @throws {TaskFailure} When any request failed; the others were made.
+ */
+export async function runBatch(studio: Studio, batch: Batch, options: BatchOptions) {
+  const { shard, say } = options;
+  const folder = join(OUTPUTS, options.folder);
+  await prepareFolder(folder);
+  const finished = await finishedItems(folder);
+  const own = batch.items.filter((item) => shard === undefined || isInShard(item, shard));
+  const todo = own.filter(({ id }) => !finished.ids.has(id));
+  let already = own.length - todo.length;
+  say(text.batchStart(todo.length, already, batch.items.length - own.length));
+
+  // A fault has no id to be shared out by: the first shard reports it.
+  const faults = shard === undefined || shard.index === 0 ? batch.faults : [];
+  const failures: Failure[] = faults.map(({ place, error }) => ({
+    place,
+    message: messageOf(error),
+  }));
+  for (const { place, message } of failures) say(text.batchFailed(place, message));
+  const pictures: (SavedPicture & { place: string })[] = [];
+  const start = performance.now();
+  for (const [index, item] of todo.entries()) {
+    try {
+      // Another process may work on the same batch.
+      if (await batchIdOf(join(folder, item.name)) === item.id) {
+        already++;
+        continue;
+      }
+      const [picture] = await makeItem(studio, item, folder, options);
+      await removeLeftovers(finished.leftovers.get(item.id));
+      pictures.push({ place: item.place, ...picture! });
+      const done = index + 1;
+      const rest = (performance.now() - start) / done * (todo.length - done);
+      const took = duration(picture!.milliseconds);
+      say(text.batchLine(done, todo.length, picture!.path, took, duration(rest)));
+    } catch (error) {
+      // Where the disk takes no more, nothing else will succeed.
+      if (!(error instanceof Error) || error instanceof DiskError) throw error;
+      const failure = { place: item.place, message: messageOf(error) };
+      failures.push(failure);
+      say(text.batchFailed(failure.place, failure.message));
+    }
+  }
+  say(text.batchDone(pictures.length, already, folder));
+  const result = { folder, pictures, already };
+  if (failures.length === 0) return result;
+  const lines = failures.map(({ place, message }) => `\n  ${text.batchFailed(place, message)}`);
+  throw new TaskFailure(
+    text.batchFailures(failures.length, own.length + faults.length) + lines.join(""),
+    { ...result, failures },
+  );
+}
+
+async function makeItem(
+  studio: Studio,
+  { id, place, name, request }: BatchItem,
+  folder: string,
+  { show, showSteps, say }: BatchOptions,
+): Promise<SavedPicture[]> {
+  if (request.prompt.trim() === "") throw new RequestError(text.emptyPrompt);
+  const { report, faultyLine } = examinePrompt(request.prompt, studio.pipe.promptEncoders, place);
+  if (faultyLine !== undefined) throw new RequestError(report);
+  if (report !== "") say(report);
+  return await makePictures(studio, request, {
+    folder,
+    name,
+    count: 1,
+    batchId: id,
+    show,
+    showSteps,
+  });
+}

@@ -1,0 +1,101 @@
+/** Makes and saves the pictures of one request, and shows how far they are. */
+import { BATCH_KEYWORD, batchIdOf } from "../../src/studio/batch.ts";
+import { previews } from "../../src/studio/preview.ts";
+import { savePicture } from "../../src/studio/outputs.ts";
+import { laterSeed, type PictureRequest } from "../../src/studio/request.ts";
+import { type MadePicture, pictureFile, type Studio } from "../../src/studio/studio.ts";
+import { text } from "./texts.ts";
+import { ProgressLine } from "../cli/progress.ts";
+import { TerminalPicture } from "../cli/show.ts";
+import { duration } from "../cli/task.ts";
+
+/** What to show in the terminal. */
+export interface ShowOptions {
+  readonly show?: boolean | undefined;
+  readonly showSteps?: boolean | undefined;
+}
+
+/** A picture that was saved. */
+export interface SavedPicture {
+  readonly path: string;
+  /** In decimal, because JSON's numbers do not hold all seeds. */
+  readonly seed: string;
+  readonly width: number;
+  readonly height: number;
+  readonly steps: number;
+  readonly guidance: number;
+  readonly evaluations: MadePicture["evaluations"];
+  readonly milliseconds: number;
+}
+
+/** Where pictures go, and what is to be seen of them. */
+export interface MakeRequestOptions extends ShowOptions {
+  readonly folder: string;
+  readonly name: string;
+  /** How many, with seeds in a row. */
+  readonly count: number;
+  readonly signal?: AbortSignal | undefined;
+  /** The request of a batch that the picture answers. */
+  readonly batchId?: string;
+  readonly onSaved?: (picture: SavedPicture) => void;
+}
+
+/**
+ * Makes the pictures of a request and saves each as soon as it is there.
+ *
+ * @throws The signal's reason, when it was aborted; what was saved before stays.
+ */
+export async function makePictures(
+  studio: Studio,
+  request: PictureRequest,
+  options: MakeRequestOptions,
+): Promise<SavedPicture[]> {
+  const { folder, name, count, signal, batchId, onSaved } = options;
+  const texts = batchId === undefined ? {} : { [BATCH_KEYWORD]: batchId };
+  const saved: SavedPicture[] = [];
+  for (let index = 0; index < count; index++) {
+    const label = count === 1 ? "" : text.picture(index + 1, count);
+    const progress = new ProgressLine(label, text.progress);
+    const screen = options.show || options.showSteps ? new TerminalPicture() : undefined;
+    const preview = options.showSteps ? previews(studio.pipe) : undefined;
+    try {
+      const made = await studio.make(
+        { ...request, generator: laterSeed(request.generator, index) },
+        {
+          ...(signal === undefined ? {} : { signal }),
+          onStep: async (step) => {
+            if (preview !== undefined) screen!.show(await preview(step));
+            progress.show(step.index + 1, step.total);
+          },
+        },
+      );
+      progress.clear();
+      screen?.show(made.image);
+      const { recipe, evaluations, milliseconds } = made;
+      const picture: SavedPicture = {
+        path: await savePicture(folder, name, pictureFile(made, texts), {
+          id: batchId,
+          idOf: batchIdOf,
+        }),
+        seed: String(recipe.generator.seed),
+        width: recipe.width,
+        height: recipe.height,
+        steps: recipe.numInferenceSteps,
+        guidance: recipe.guidanceScale,
+        evaluations,
+        milliseconds: Math.round(milliseconds),
+      };
+      saved.push(picture);
+      onSaved?.(picture);
+    } finally {
+      progress.clear();
+    }
+  }
+  return saved;
+}
+
+/** What a person is told of a picture that was saved. */
+export function savedLine({ path, seed, milliseconds, evaluations }: SavedPicture): string {
+  const { foretold, total } = evaluations;
+  return text.done(path) + text.made(seed, duration(milliseconds), foretold, total);
+}

@@ -1,0 +1,175 @@
+/** What `deno task create` says. */
+import { inLanguage } from "../cli/language.ts";
+
+export const text = inLanguage({
+  en: {
+    description:
+      "Makes pictures from XML prompts. Without a prompt it asks for everything; with one, or with " +
+      "--batch or --from, it asks nothing. Pictures go to outputs/YYYYMMDD_HHMM/, and no file is " +
+      "ever overwritten.",
+    options: {
+      prompt: "the prompt, XML or plain text",
+      promptFile: "a file with the prompt",
+      negativePrompt: "what the picture should not be",
+      systemPrompt: "what Gemma reads before the prompt, instead of the one used in training",
+      output: "file name inside the folder of outputs (with --batch: the folder inside outputs/)",
+      steps: "steps of the sampler (default: 30)",
+      guidance:
+        "how strongly the prompt pulls; 1 ignores the negative prompt (default: 7; demo model 3)",
+      seed: "seed of the noise; random when absent, always shown",
+      width: "pixels, a multiple of 16",
+      height: "pixels, a multiple of 16",
+      count: "how many pictures, with seeds in a row",
+      scheduler: "sampler",
+      stepCache: "leave out steps of the model that can be foretold within this relative error: " +
+        "faster, slightly different; 0.2 leaves out two fifths (default: 0)",
+      model: "folder with the model",
+      batch: "many pictures: a JSON Lines file, one request a line, or a folder of .xml files",
+      shard: "only part i of n of a batch, for machines that share one",
+      from: "make the picture of this PNG again; other options change its recipe",
+      show: "show the picture in the terminal",
+      showSteps: "show the steps, too",
+      strict: "read all weights again and compare them with checksums.txt",
+    },
+    examples: `
+Examples:
+  deno task create
+  deno task create --prompt-file models/demo/health_check.xml --seed 7 --output miku.png
+  deno task create --prompt "1girl, solo, blue hair, smile" --steps 20 --count 4
+  deno task create --batch prompts.jsonl --shard 0/4
+  deno task create --from outputs/20260101_1200/output.png --seed 8`,
+    askPrompt: "Enter your XML prompt (or 'q' to quit): ",
+    promptHint:
+      "XML may take several lines and is read when its tags are closed; @file.xml reads a file; the arrow keys bring back former prompts.",
+    morePrompt: "... ",
+    mendLine: (line: number) => `Mend line ${line} (empty to start over): `,
+    askOutput: (name: string) => `Enter output filename (default: ${name}): `,
+    askSteps: (steps: number) => `Enter steps (default ${steps}): `,
+    askGuidance: (scale: number) => `Enter guidance scale (default ${scale}): `,
+    askSeed: "Enter seed (default random): ",
+    askGivenSeed: (seed: unknown) => `Enter seed (default ${seed}): `,
+    askSize: (size: string) => `Enter size, width x height (default ${size}): `,
+    askCount: (count: number) => `Enter number of pictures (default ${count}): `,
+    again: (problem: string) => `${problem} Try again.`,
+    progress: (bar: string, steps: string, rest: string, memory: string) =>
+      `${bar} ${steps}, ${rest} left, ${memory}`,
+    picture: (index: number, count: number) => `Picture ${index} of ${count}: `,
+    done: (path: string) => `Done! Saved to ${path}`,
+    made: (seed: unknown, time: string, foretold: number, evaluations: number) =>
+      ` (seed ${seed}, ${time}` +
+      (foretold === 0 ? ")" : `, ${foretold} of ${evaluations} evaluations foretold)`),
+    cancelled: "Cancelled.",
+    goodbye: "Goodbye.",
+    notWhole: (what: string, most: number) => `${what} is no whole number from 1 to ${most}.`,
+    notNumber: (what: string, most: number) => `${what} is no number from 0 to ${most}.`,
+    promptFaulty: "The prompt has errors.",
+    emptyPrompt: "The prompt is empty.",
+    together: (one: string, other: string) => `${one} cannot be combined with ${other}.`,
+    jsonNeedsPrompt: "--json asks no questions: give --prompt, --prompt-file, --batch or --from.",
+    shardNeedsBatch: "--shard divides a batch: give --batch, too.",
+    recipeDiffers: (parts: readonly string[]) =>
+      `The picture was made with another ${parts.join(", ")}: it may not come out the same.`,
+    parts: {
+      transformer: "transformer",
+      textEncoder: "text encoder",
+      clipModel: "CLIP model",
+      vae: "VAE",
+      provider: "execution provider",
+      dtype: "dtype",
+      onnxruntime: "version of ONNX Runtime",
+    },
+    batchStart: (todo: number, done: number, others: number) =>
+      `${todo} pictures to make, ${done} already there` +
+      (others === 0 ? "." : `, ${others} for other shards.`),
+    batchLine: (done: number, total: number, path: string, time: string, rest: string) =>
+      `${done}/${total} ${path} (${time}, ${rest} left)`,
+    batchFailed: (place: string, message: string) => `${place}: ${message}`,
+    batchDone: (made: number, already: number, folder: string) =>
+      `Done! ${made} pictures made, ${already} were there: ${folder}`,
+    batchFailures: (count: number, total: number) => `${count} of ${total} requests failed.`,
+  },
+  zh: {
+    description:
+      "用 XML 提示词生成图片。不给提示词时逐项询问；给出提示词、--batch 或 --from 时不再询问。" +
+      "图片保存在 outputs/YYYYMMDD_HHMM/，绝不覆盖任何文件。",
+    options: {
+      prompt: "提示词，XML 或普通文本",
+      promptFile: "存放提示词的文件",
+      negativePrompt: "图片中不希望出现的内容",
+      systemPrompt: "Gemma 在提示词之前读到的文字，代替训练时使用的那一段",
+      output: "输出文件夹内的文件名（配合 --batch 时：outputs/ 内的文件夹）",
+      steps: "采样步数（默认：30）",
+      guidance: "提示词的引导强度；为 1 时忽略反向提示词（默认：7；演示模型为 3）",
+      seed: "噪声的种子；不给时随机，总会显示出来",
+      width: "宽度（像素），16 的倍数",
+      height: "高度（像素），16 的倍数",
+      count: "生成几张图片，种子依次加一",
+      scheduler: "采样器",
+      stepCache: "省去能在此相对误差内预测的模型求值：更快，结果略有不同；0.2 约省五分之二" +
+        "（默认：0）",
+      model: "模型所在的文件夹",
+      batch: "批量生成：每行一个请求的 JSON Lines 文件，或存放 .xml 文件的文件夹",
+      shard: "只做批次的第 i 份（共 n 份），供多台机器分工",
+      from: "重新生成这张 PNG；其他选项可修改其配方",
+      show: "在终端里显示图片",
+      showSteps: "同时显示每一步",
+      strict: "重新读取全部权重，并与 checksums.txt 比较",
+    },
+    examples: `
+示例：
+  deno task create
+  deno task create --prompt-file models/demo/health_check.xml --seed 7 --output miku.png
+  deno task create --prompt "1girl, solo, blue hair, smile" --steps 20 --count 4
+  deno task create --batch prompts.jsonl --shard 0/4
+  deno task create --from outputs/20260101_1200/output.png --seed 8`,
+    askPrompt: "请输入 XML 提示词（输入 q 退出）：",
+    promptHint:
+      "XML 可以分多行输入，标签全部闭合后即读取；@file.xml 读取文件；方向键找回以前的提示词。",
+    morePrompt: "... ",
+    mendLine: (line: number) => `修改第 ${line} 行（留空则重新输入）：`,
+    askOutput: (name: string) => `请输入输出文件名（默认：${name}）：`,
+    askSteps: (steps: number) => `请输入步数（默认 ${steps}）：`,
+    askGuidance: (scale: number) => `请输入引导强度（默认 ${scale}）：`,
+    askSeed: "请输入种子（默认随机）：",
+    askGivenSeed: (seed: unknown) => `请输入种子（默认 ${seed}）：`,
+    askSize: (size: string) => `请输入尺寸，宽x高（默认 ${size}）：`,
+    askCount: (count: number) => `请输入图片张数（默认 ${count}）：`,
+    again: (problem: string) => `${problem}请重新输入。`,
+    progress: (bar: string, steps: string, rest: string, memory: string) =>
+      `${bar} ${steps}，剩余 ${rest}，${memory}`,
+    picture: (index: number, count: number) => `第 ${index}/${count} 张：`,
+    done: (path: string) => `完成！已保存到 ${path}`,
+    made: (seed: unknown, time: string, foretold: number, evaluations: number) =>
+      `（种子 ${seed}，用时 ${time}` +
+      (foretold === 0 ? "）" : `，${evaluations} 次求值中有 ${foretold} 次由预测代替）`),
+    cancelled: "已取消。",
+    goodbye: "再见。",
+    notWhole: (what: string, most: number) => `${what} 不是 1 到 ${most} 的整数。`,
+    notNumber: (what: string, most: number) => `${what} 不是 0 到 ${most} 的数。`,
+    promptFaulty: "提示词有错误。",
+    emptyPrompt: "提示词是空的。",
+    together: (one: string, other: string) => `${one} 不能与 ${other} 同时使用。`,
+    jsonNeedsPrompt: "--json 不会提问：请给出 --prompt、--prompt-file、--batch 或 --from。",
+    shardNeedsBatch: "--shard 用来划分批次：请同时给出 --batch。",
+    recipeDiffers: (parts: readonly string[]) =>
+      `这张图片生成时用的${parts.join("、")}与现在不同：结果可能不会完全相同。`,
+    parts: {
+      transformer: "扩散变换器",
+      textEncoder: "文本编码器",
+      clipModel: "CLIP 模型",
+      vae: "VAE",
+      provider: "执行后端",
+      dtype: "数据类型",
+      onnxruntime: " ONNX Runtime 版本",
+    },
+    batchStart: (todo: number, done: number, others: number) =>
+      `待生成 ${todo} 张，已有 ${done} 张` +
+      (others === 0 ? "。" : `，其余 ${others} 张属于其他分片。`),
+    batchLine: (done: number, total: number, path: string, time: string, rest: string) =>
+      `${done}/${total} ${path}（用时 ${time}，剩余 ${rest}）`,
+    batchFailed: (place: string, message: string) => `${place}：${message}`,
+    batchDone: (made: number, already: number, folder: string) =>
+      `完成！生成 ${made} 张，已有 ${already} 张：${folder}`,
+    batchFailures: (count: number, total: number) => `${total} 个请求中有 ${count} 个失败。`,
+  },
+});

@@ -1,0 +1,95 @@
+/** What `deno task parse` says. */
+import { inLanguage } from "../cli/language.ts";
+
+/** In this process's language. */
+export const texts = inLanguage({
+  en: {
+    description:
+      "Shows how a prompt is understood, or where it is wrong: its tree, the text that " +
+      "the encoders read, and how many tokens that has.",
+    prompt: "the prompt, @file to read one, or - for standard input",
+    file: "read the prompt from a file",
+    negative: "the negative prompt, @file to read one (default: empty)",
+    model: "the folder of the model whose tokenizers count",
+    examples: `
+Examples:
+  deno task parse prompt.xml            a file's name is no prompt: it is read as text
+  deno task parse @prompt.xml
+  deno task parse '<character_1><n>miku</n></character_1>'
+  cat prompt.xml | deno task parse --json
+
+Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for one with errors.`,
+    typing: "Type or paste the prompt; Ctrl-D in a line of its own ends it.",
+    twoPrompts: "There is more than one prompt: give one argument, or --file. Put a prompt with " +
+      "spaces in quotation marks.",
+    input: "standard input",
+    argument: "prompt",
+    negativePrompt: "negative prompt",
+    noModel: "Tokens are not counted, because no model's tokenizers can be read:",
+    kinds: {
+      xml: "XML",
+      text: "plain text: read as it is, because it does not begin with an element",
+    },
+    headings: {
+      kind: "Kind",
+      tree: "Tree",
+      canonical: "Canonical text",
+      conditioning: "Conditioning",
+      tokens: "Tokens",
+    },
+    empty: "(empty)",
+    gemma: "Gemma 3 reads the system prompt and the text:",
+    clip: "Jina CLIP reads the text alone.",
+    canonicalHere: "<canonical text>",
+    emptyNegative: "The negative prompt is empty and stays empty: no system prompt before it.",
+    givenNegative: "Of the negative prompt, Gemma 3 reads:",
+    tokensOf: (encoder: string, count: number, most: number) => `${encoder}: ${count} of ${most}`,
+    negativeTokensOf: (encoder: string, count: number, most: number) =>
+      `${encoder}, negative prompt: ${count} of ${most}`,
+    summary: (errors: number, warnings: number) =>
+      `${errors} ${errors === 1 ? "error" : "errors"}, ` +
+      `${warnings} ${warnings === 1 ? "warning" : "warnings"}.`,
+  },
+  zh: {
+    description: "显示提示词被如何理解，或错在哪里：结构树、编码器读到的文本，以及它的 token 数。",
+    prompt: "提示词；@文件 表示从文件读取，- 表示标准输入",
+    file: "从文件读取提示词",
+    negative: "反向提示词；@文件 表示从文件读取（默认：空）",
+    model: "模型所在的文件夹，用其中的分词器计数",
+    examples: `
+示例：
+  deno task parse prompt.xml            单写文件名不会读取文件，而会当作文本
+  deno task parse @prompt.xml
+  deno task parse '<character_1><n>miku</n></character_1>'
+  cat prompt.xml | deno task parse --json
+
+能够出图的提示词（无论有无警告）退出码为 0，有错误的为 2。`,
+    typing: "请输入或粘贴提示词，在单独一行按 Ctrl-D 结束。",
+    twoPrompts: "给出了不止一个提示词：请只给一个参数，或用 --file。含空格的提示词请加引号。",
+    input: "标准输入",
+    argument: "提示词",
+    negativePrompt: "反向提示词",
+    noModel: "没有统计 token 数，因为读不到模型的分词器：",
+    kinds: {
+      xml: "XML",
+      text: "普通文本：不以元素开头，因此原样读取",
+    },
+    headings: {
+      kind: "类型",
+      tree: "结构树",
+      canonical: "规范文本",
+      conditioning: "条件输入",
+      tokens: "token 数",
+    },
+    empty: "（空）",
+    gemma: "Gemma 3 读取系统提示词和文本：",
+    clip: "Jina CLIP 只读取文本。",
+    canonicalHere: "〈规范文本〉",
+    emptyNegative: "反向提示词为空，保持为空：前面不加系统提示词。",
+    givenNegative: "反向提示词中，Gemma 3 读取：",
+    tokensOf: (encoder: string, count: number, most: number) => `${encoder}：${count} / ${most}`,
+    negativeTokensOf: (encoder: string, count: number, most: number) =>
+      `${encoder}（反向提示词）：${count} / ${most}`,
+    summary: (errors: number, warnings: number) => `${errors} 个错误，${warnings} 个警告。`,
+  },
+});

@@ -1,0 +1,117 @@
+/** What `deno task verify` found, as people read it. */
+import type { FilesReport } from "../../src/integrity/check_files.ts";
+import { CUDA_LIBRARIES } from "../../src/integrity/covered_files.ts";
+import type { PatchReport } from "../../src/integrity/types.ts";
+import type { ProjectReport } from "../../src/integrity/verify_project.ts";
+import type { CheckpointLayout } from "../../src/pipeline/checkpoint/find_checkpoint.ts";
+import { language } from "../cli/language.ts";
+import { misfitLines } from "../cli/patch_misfits.ts";
+import { text } from "./texts.ts";
+
+/** A model that was compared with its configurations. */
+export interface ModelReport {
+  readonly folder: string;
+  readonly isSound: boolean;
+  readonly layout?: CheckpointLayout;
+  readonly isDemo?: boolean;
+  readonly problem?: string;
+}
+
+/** All that was found. */
+export interface VerifyReport extends ProjectReport {
+  readonly models: readonly ModelReport[];
+  /** What reading the files took. */
+  readonly milliseconds: number;
+}
+
+type Severity = "ok" | "note" | "error";
+/** A finding, and lines that belong below it. */
+type Finding = readonly [severity: Severity, message: string, ...details: string[]];
+
+const MARKS: Readonly<Record<Severity, string>> = { ok: "✓", note: "·", error: "✗" };
+const COLORS: Readonly<Record<Severity, number>> = { ok: 32, note: 36, error: 31 };
+const MEBIBYTE = 1 << 20;
+const MILLISECONDS = 1000;
+
+/** Writes the report; its verdict, for the end, apart. */
+export function report(
+  found: VerifyReport,
+  { color }: { readonly color: boolean },
+): { readonly findings: string; readonly verdict: string } {
+  const findings = findingsOf(found);
+  const errors = findings.filter(([severity]) => severity === "error").length;
+  const mark = (severity: Severity) =>
+    color ? `\x1b[${COLORS[severity]}m${MARKS[severity]}\x1b[0m` : MARKS[severity];
+  return {
+    findings: findings.flatMap(([severity, message, ...details]) => [
+      `${mark(severity)} ${message}`,
+      ...details.map((line) => `  ${line}`),
+    ]).join("\n"),
+    verdict: errors === 0 ? text.sound : text.unsound(errors),
+  };
+}
+
+/** How much was read, and how fast. */
+function amountOf(bytes: number, milliseconds: number): string {
+  const rate = bytes / 1e6 / (milliseconds / MILLISECONDS);
+  return text.amount(Math.round(bytes / MEBIBYTE), Math.round(rate));
+}
+
+function findingsOf({ files, listProblem, milliseconds, ...found }: VerifyReport): Finding[] {
+  return [
+    ...(listProblem === undefined ? [] : [["error", listProblem[language]] as const]),
+    ...(files === undefined ? [] : filesFindings(files, milliseconds)),
+    ...(found.patchProblem === undefined ? [] : [["error", found.patchProblem[language]] as const]),
+    ...found.patches.map(patchFinding),
+    ...listOf(found.pins.map(text.pinProblem), text.pins),
+    ...listOf(
+      found.dockerfile.map((problem) => text.about("Dockerfile", text.dockerfileProblem(problem))),
+      text.about("Dockerfile", text.dockerfile),
+    ),
+    ...found.models.map(modelFinding),
+  ];
+}
+
+function filesFindings(files: FilesReport, milliseconds: number): Finding[] {
+  const { checked, bytes, missing, changed, unlisted, unreadable, notInstalled } = files;
+  const about = (paths: readonly string[], what: string) =>
+    paths.map((path): Finding => ["error", text.about(path, what)]);
+  const problems: Finding[] = [
+    ...changed.map(({ path, expected, found }): Finding => [
+      "error",
+      text.about(path, text.changed(expected, found)),
+    ]),
+    ...about(missing, text.missing),
+    ...about(unlisted, text.unlisted),
+    ...unreadable.map(({ path, problem }): Finding => [
+      "error",
+      text.about(path, problem[language]),
+    ]),
+  ];
+  const amount = amountOf(bytes, milliseconds);
+  const hasCuda = !CUDA_LIBRARIES.some((path) => notInstalled.includes(path));
+  return [
+    problems.length === 0
+      ? ["ok", text.about("checksums.txt", text.asListed(checked, amount))]
+      : ["note", text.about("checksums.txt", text.checked(checked, amount)), text.listHint],
+    ...problems,
+    ...(hasCuda ? [] : [["note", text.about(text.cuda, text.cudaAbsent)] as const]),
+  ];
+}
+
+function patchFinding(patch: PatchReport): Finding {
+  const message = text.about(`patches/${patch.patch}`, text.patchStates[patch.state]);
+  return [patch.state === "applied" ? "ok" : "error", message, ...misfitLines(patch)];
+}
+
+function modelFinding({ folder, isDemo, isSound, problem }: ModelReport): Finding {
+  const subject = isDemo ? `${text.demo} ${folder}` : folder;
+  const [message = text.fits, ...details] = problem?.split("\n") ?? [];
+  return [isSound ? "ok" : "error", text.about(subject, message), ...details];
+}
+
+function listOf(problems: readonly string[], sound: string): Finding[] {
+  return problems.length === 0
+    ? [["ok", sound]]
+    : problems.map((problem): Finding => ["error", problem]);
+}

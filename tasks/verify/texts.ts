@@ -1,0 +1,182 @@
+/** What `deno task verify` and `deno task checksums` say. */
+import type { DockerfileProblem } from "../../src/integrity/check_dockerfile.ts";
+import type { PinProblem } from "../../src/integrity/check_pins.ts";
+import type { PatchState } from "../../src/integrity/types.ts";
+import { inLanguage } from "../cli/language.ts";
+
+const ANEW = "deno task checksums --write";
+
+export const text = inLanguage({
+  en: {
+    description:
+      "Compares everything with what is pinned: files with checksums.txt, patches with the packages, " +
+      "deno.lock and the packages with deno.json, the Dockerfile's images with the pins, weights with " +
+      "their config.json. Reads every byte, and changes nothing.",
+    examples: "Examples:\n" +
+      "  deno task verify\n" +
+      "  deno task verify --json\n" +
+      `  ${ANEW}       list weights that you put in place\n\n` +
+      "Exit code: 0 when all is as pinned, 1 when not, 2 for a wrong option.",
+    progress: (bar: string, mebibytes: string, rest: string) =>
+      `${bar} ${mebibytes} MiB, ${rest} left`,
+    asListed: (files: number, amount: string) => `${files} files as listed, ${amount}`,
+    checked: (files: number, amount: string) => `${files} files read, ${amount}`,
+    amount: (mebibytes: number, rate: number) => `${mebibytes} MiB, ${rate} MB/s`,
+    missing: "missing",
+    unlisted: "not listed",
+    changed: (expected: string, found: string) =>
+      `changed: SHA-256 is ${found}, listed is ${expected}`,
+    listHint:
+      `Files that you changed or added yourself: ${ANEW}. Any other: put the right one back.`,
+    cudaAbsent: "not installed (deno task install:cuda; needed with an NVIDIA GPU only)",
+    cuda: "CUDA provider",
+    patchStates: {
+      applied: "applied",
+      "not-applied": "not applied: deno task install",
+      "does-not-fit": "does not fit",
+    } satisfies Record<PatchState, string>,
+    pins: "deno.json, deno.lock, packages and Deno are as pinned",
+    dockerfile: "builds on the pinned images",
+    fits: "weights fit their config.json",
+    demo: "demo model",
+    about: (subject: string, what: string) => `${subject}: ${what}`,
+    pinProblem: (problem: PinProblem) => {
+      const { subject } = problem;
+      switch (problem.code) {
+        case "unreadable":
+          return `${subject} cannot be read: ${problem.reason}`;
+        case "not-exact":
+          return `deno.json asks for ${subject}, which is no exact version of an npm package`;
+        case "not-frozen":
+          return `${subject} does not freeze the lock`;
+        case "not-locked":
+          return `deno.lock does not lock ${subject}, which deno.json asks for`;
+        case "not-asked":
+          return `deno.lock has ${subject}, which deno.json does not ask for`;
+        case "no-integrity":
+          return `deno.lock has no checksum of ${subject}`;
+        case "not-resolved":
+          return `deno.lock lacks ${subject}, which another package needs`;
+        case "other-version":
+          return `${subject} is ${problem.found}, and should be ${problem.expected}`;
+      }
+    },
+    dockerfileProblem: (problem: DockerfileProblem) => {
+      switch (problem.code) {
+        case "unreadable":
+          return `cannot be read: ${problem.reason}`;
+        case "other-image":
+          return `line ${problem.line}: ${problem.found} is not a pinned image (src/integrity/pins.ts)`;
+        case "no-digest":
+          return `line ${problem.line}: ${problem.found} is named without a digest`;
+        case "no-image":
+          return `does not build on the pinned ${problem.expected}`;
+      }
+    },
+    sound: "All is as pinned.",
+    unsound: (count: number) =>
+      `${count} ${count === 1 ? "thing is" : "things are"} not as pinned.`,
+    checksums: {
+      description:
+        "Compares checksums.txt with the files that it must list: models/, patches/, deno.lock and ONNX " +
+        "Runtime's libraries. With --write it is made anew, for weights that you put in place.",
+      write: "write checksums.txt",
+      examples: "Examples:\n" +
+        "  deno task checksums           what would change\n" +
+        "  deno task checksums --write\n" +
+        "  sha256sum -c --ignore-missing checksums.txt\n\n" +
+        "Exit code: 0 when the list is right, or was written, 1 when it is not, 2 for a wrong option.",
+      added: "new",
+      changed: "changed",
+      removed: "no longer there",
+      right: "checksums.txt is right.",
+      written: (files: number) => `checksums.txt lists ${files} files now.`,
+      stale: `checksums.txt is not right. If all that is named is meant: ${ANEW}`,
+      notWritable: (code: string) => `checksums.txt cannot be written (${code}).`,
+    },
+  },
+  zh: {
+    description:
+      "将一切与固定的版本比较：文件与 checksums.txt，补丁与软件包，deno.lock 和软件包与 deno.json，" +
+      "Dockerfile 的镜像与固定的摘要，权重与各自的 config.json。读取每个字节，不做任何改动。",
+    examples: "示例：\n" +
+      "  deno task verify\n" +
+      "  deno task verify --json\n" +
+      `  ${ANEW}       登记自己放入的权重\n\n` +
+      "退出码：0 表示全部一致，1 表示有出入，2 表示选项有误。",
+    progress: (bar: string, mebibytes: string, rest: string) =>
+      `${bar} ${mebibytes} MiB，还需 ${rest}`,
+    asListed: (files: number, amount: string) => `${files} 个文件与记录一致，${amount}`,
+    checked: (files: number, amount: string) => `已读取 ${files} 个文件，${amount}`,
+    amount: (mebibytes: number, rate: number) => `${mebibytes} MiB，${rate} MB/s`,
+    missing: "缺失",
+    unlisted: "没有记录",
+    changed: (expected: string, found: string) => `已改变：SHA-256 为 ${found}，记录为 ${expected}`,
+    listHint: `如果是自己修改或添加的文件：${ANEW}。否则请放回正确的文件。`,
+    cudaAbsent: "未安装（deno task install:cuda；仅在有 NVIDIA 显卡时需要）",
+    cuda: "CUDA 执行后端",
+    patchStates: {
+      applied: "已应用",
+      "not-applied": "未应用：deno task install",
+      "does-not-fit": "不适用",
+    } satisfies Record<PatchState, string>,
+    pins: "deno.json、deno.lock、软件包和 Deno 与固定的版本一致",
+    dockerfile: "基于固定的镜像",
+    fits: "权重与 config.json 相符",
+    demo: "演示模型",
+    about: (subject: string, what: string) => `${subject}：${what}`,
+    pinProblem: (problem: PinProblem) => {
+      const { subject } = problem;
+      switch (problem.code) {
+        case "unreadable":
+          return `无法读取 ${subject}：${problem.reason}`;
+        case "not-exact":
+          return `deno.json 中的 ${subject} 不是 npm 软件包的精确版本`;
+        case "not-frozen":
+          return `${subject} 没有冻结锁文件`;
+        case "not-locked":
+          return `deno.json 需要 ${subject}，但 deno.lock 没有锁定它`;
+        case "not-asked":
+          return `deno.lock 中有 ${subject}，但 deno.json 不需要它`;
+        case "no-integrity":
+          return `deno.lock 中没有 ${subject} 的校验值`;
+        case "not-resolved":
+          return `deno.lock 中缺少另一个软件包所需的 ${subject}`;
+        case "other-version":
+          return `${subject} 是 ${problem.found}，应为 ${problem.expected}`;
+      }
+    },
+    dockerfileProblem: (problem: DockerfileProblem) => {
+      switch (problem.code) {
+        case "unreadable":
+          return `无法读取：${problem.reason}`;
+        case "other-image":
+          return `第 ${problem.line} 行：${problem.found} 不是固定的镜像（src/integrity/pins.ts）`;
+        case "no-digest":
+          return `第 ${problem.line} 行：${problem.found} 没有注明摘要`;
+        case "no-image":
+          return `没有使用固定的镜像 ${problem.expected}`;
+      }
+    },
+    sound: "一切与固定的版本一致。",
+    unsound: (count: number) => `有 ${count} 处与固定的版本不一致。`,
+    checksums: {
+      description:
+        "将 checksums.txt 与它应列出的文件比较：models/、patches/、deno.lock 以及 ONNX Runtime 的库。" +
+        "加上 --write 会重新生成，用于登记自己放入的权重。",
+      write: "写入 checksums.txt",
+      examples: "示例：\n" +
+        "  deno task checksums           查看会有哪些变化\n" +
+        "  deno task checksums --write\n" +
+        "  sha256sum -c --ignore-missing checksums.txt\n\n" +
+        "退出码：0 表示记录正确或已写入，1 表示不正确，2 表示选项有误。",
+      added: "新增",
+      changed: "已改变",
+      removed: "已不存在",
+      right: "checksums.txt 正确。",
+      written: (files: number) => `checksums.txt 现在列出 ${files} 个文件。`,
+      stale: `checksums.txt 不正确。如果以上变化都是有意的：${ANEW}`,
+      notWritable: (code: string) => `无法写入 checksums.txt（${code}）。`,
+    },
+  },
+});
