@@ -2,8 +2,8 @@
 import { compileNextDiT, parseNextDiTConfig } from "../src/models/next_dit.ts";
 import { DTYPE_POLICIES } from "../src/onnx/mod.ts";
 import type { Weights } from "../src/safetensors/mod.ts";
-import { NO_WEIGHTS, weightsWithoutFile } from "./_shapes.ts";
-import { median } from "./_statistics.ts";
+import { NO_WEIGHTS, weightsWithoutFile } from "./shapes.ts";
+import { median } from "./statistics.ts";
 
 /** The published transformer; only the number of layers varies. */
 const PUBLISHED = {

@@ -8,8 +8,8 @@ import type { DecoderResult, DecodersRequest } from "./decoders.ts";
 import type { ForwardRequest, ForwardResult } from "./forward.ts";
 import { GpuMemory } from "./gpu_memory.ts";
 import type { PictureRequest, PictureResult } from "./picture.ts";
-import { inProcess, type Kernels } from "./_process.ts";
-import { median } from "./_statistics.ts";
+import { inProcess, type Kernels } from "./process.ts";
+import { median } from "./statistics.ts";
 
 /** What the GPU benchmark needs. */
 export interface CudaBenchOptions {

@@ -5,7 +5,7 @@ import { VaeDecoder } from "../src/pipeline/parts/vae.ts";
 import { createGenerator } from "../src/random/mod.ts";
 import { openWeights } from "../src/safetensors/mod.ts";
 import { tensor } from "../src/tensor.ts";
-import { median } from "./_statistics.ts";
+import { median } from "./statistics.ts";
 
 /** What to compare. */
 export interface DecodersRequest {

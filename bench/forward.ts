@@ -6,7 +6,7 @@ import { loadTransformer } from "../src/pipeline/parts/load_transformer.ts";
 import { createGenerator } from "../src/random/mod.ts";
 import { openWeights } from "../src/safetensors/mod.ts";
 import { elementCount, type Tensor, tensor } from "../src/tensor.ts";
-import { median } from "./_statistics.ts";
+import { median } from "./statistics.ts";
 
 const WARM_UP = 3;
 const TIMESTEP = 0.3;

@@ -1,7 +1,7 @@
 /** How fast `deno task verify` reads, against coreutils' sha256sum. */
 import { coveredFiles, hashFiles } from "../src/integrity/mod.ts";
 import { NewBieError } from "../src/errors.ts";
-import { median } from "./_statistics.ts";
+import { median } from "./statistics.ts";
 
 const RUNS = 3;
 /** Read several times over, so that it is enough to be worth threads. */

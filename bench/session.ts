@@ -3,7 +3,7 @@ import { compileNextDiT, parseNextDiTConfig } from "../src/models/next_dit.ts";
 import { DTYPE_POLICIES } from "../src/onnx/mod.ts";
 import { Session } from "../src/runtime/session.ts";
 import { openWeights } from "../src/safetensors/mod.ts";
-import { median } from "./_statistics.ts";
+import { median } from "./statistics.ts";
 
 const FOLDER = "models/demo/next-dit";
 const RUNS = 7;

@@ -4,7 +4,7 @@
  */
 import { NewBieImagePipeline, psnr } from "../src/mod.ts";
 import { SCHEDULER_NAMES, type SchedulerName } from "../src/schedulers/mod.ts";
-import { mean } from "./_statistics.ts";
+import { mean } from "./statistics.ts";
 
 const PROMPTS = "bench/eval/prompts.jsonl";
 const PICTURES = 8;

@@ -27,7 +27,7 @@ import {
   writeSafetensors,
 } from "../../src/safetensors/mod.ts";
 import { elementCount } from "../../src/tensor.ts";
-import { weightsWithoutFile } from "../../bench/_shapes.ts";
+import { weightsWithoutFile } from "../../bench/shapes.ts";
 
 /** The parts of a checkpoint; the second decoder is to be compared with the first. */
 export type PartName = "transformer" | "text_encoder" | "clip_model" | "vae" | "vae_kl";

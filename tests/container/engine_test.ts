@@ -14,7 +14,7 @@ async function build(scenario: string, ...options: string[]) {
 
 /** A task with the engine at a socket, as a user starts it who may use any. */
 async function task(name: string, args: readonly string[], env: Record<string, string>) {
-  return await deno(...[`tasks/${name}.ts`, ...args] as [string, ...string[]], env);
+  return await deno(...[`tasks/checkout/${name}.ts`, ...args] as [string, ...string[]], env);
 }
 
 const run = ["run", "--quiet", "--frozen", "--allow-all"];

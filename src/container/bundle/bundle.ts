@@ -125,7 +125,7 @@ const UNPACKED = [
   BUNDLE_FILES.sbom,
   CHECKSUM_LIST,
 ];
-const SCRIPTS = new URL("scripts/", import.meta.url);
+const SCRIPTS = new URL("../scripts/", import.meta.url);
 const EXECUTABLE = 0o755;
 const LEAST_VOLUME_BYTES = 1 << 20;
 /** How often an image lies on the disk at most: in its canonical form, and as it came or goes out. */

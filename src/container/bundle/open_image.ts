@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { unpackImageArchive } from "../image/_image_archive.ts";
+import { unpackImageArchive } from "../image/image_archive.ts";
 import { readSegments } from "../archive/segments.ts";
 import { BUNDLE_FILES } from "./bundle.ts";
 import { BundleError } from "./bundle_error.ts";

@@ -16,33 +16,15 @@ const INCLUDED = [
   "deno.lock",
 ];
 
-/** Drives an engine, which is outside. */
-const ENGINE_FOLDER = "src/container/";
+/** What drives an engine from outside, and the commands that only a checkout has. */
+const OUTSIDE_FOLDERS = ["src/container/", "tasks/checkout/"];
 
-/** Tasks that work on the repository, or drive an engine. */
-const OUTSIDE_TASKS = [
-  "bench",
-  "bench:weights",
-  "build",
-  "bundle",
-  "check",
-  "checksums",
-  "compare",
-  "container",
-  "eval",
-  "fuzz",
-  "install:cuda",
-  "kernels",
-  "load",
-];
-const OUTSIDE_FILES = OUTSIDE_TASKS.map((name) => name.replaceAll(":", "_"));
+/** Tasks that need a checkout or the network, although their modules are in the image or are Deno's. */
+const OUTSIDE_TASKS = ["check", "install:cuda"];
 
 /** Whether an image holds a file of the repository. */
 export function isInImage(path: string): boolean {
-  // A task's own modules are named after it.
-  const isOutside = path.startsWith(ENGINE_FOLDER) ||
-    OUTSIDE_FILES.some((name) => path === `tasks/${name}.ts` || path.startsWith(`tasks/_${name}_`));
-  if (isOutside) return false;
+  if (OUTSIDE_FOLDERS.some((folder) => path.startsWith(folder))) return false;
   return INCLUDED.some((name) => name.endsWith("/") ? path.startsWith(name) : path === name);
 }
 
@@ -69,9 +51,10 @@ function checksumsForImage(text: string): string {
  * that only tests need; and tasks that have no place there are not offered.
  */
 function configurationForImage(text: string): string {
-  const configuration = JSON.parse(text) as { tasks: Record<string, unknown> };
-  const tasks = Object.entries(configuration.tasks).filter(([name]) =>
-    !OUTSIDE_TASKS.includes(name)
+  const configuration = JSON.parse(text) as { tasks: Record<string, { command: string }> };
+  const tasks = Object.entries(configuration.tasks).filter(([name, { command }]) =>
+    !OUTSIDE_TASKS.includes(name) &&
+    !OUTSIDE_FOLDERS.some((folder) => command.includes(` ${folder}`))
   );
   const forImage = {
     ...configuration,

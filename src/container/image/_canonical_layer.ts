@@ -9,7 +9,7 @@ import {
   OPAQUE_NAME,
   parentOf,
   WHITEOUT_PREFIX,
-} from "./_layer_tree.ts";
+} from "./layer_tree.ts";
 import { plainFile } from "../archive/segments.ts";
 import { encodeHeader, END_OF_ARCHIVE, paddingOf, type TarHeader } from "../archive/tar_format.ts";
 

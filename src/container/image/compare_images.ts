@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { open } from "node:fs/promises";
-import type { UnpackedImage } from "./_image_archive.ts";
-import { applyLayer, type Inode, type LayerContents, LayerTree, readLayer } from "./_layer_tree.ts";
+import type { UnpackedImage } from "./image_archive.ts";
+import { applyLayer, type Inode, type LayerContents, LayerTree, readLayer } from "./layer_tree.ts";
 import { readFully } from "../archive/tar_reader.ts";
 
 /** What of a file differs. */

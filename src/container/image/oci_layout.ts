@@ -10,8 +10,8 @@ import {
   indexSchema,
   manifestSchema,
   unpackImageArchive,
-} from "./_image_archive.ts";
-import { applyLayer, type LayerContents, LayerTree, readLayer } from "./_layer_tree.ts";
+} from "./image_archive.ts";
+import { applyLayer, type LayerContents, LayerTree, readLayer } from "./layer_tree.ts";
 import { plainFile, type Segment, tarOf } from "../archive/segments.ts";
 import { ArchiveError } from "../archive/archive_error.ts";
 
