@@ -5,8 +5,8 @@ Deno.test("ONNX Runtime keeps no store of usage events in a person's home", asyn
   await inTempFolder(async (home) => {
     const { DENO_DIR, ORT_DISABLE_TELEMETRY: _, ...env } = Deno.env.toObject();
     const cache = DENO_DIR ?? `${env.XDG_CACHE_HOME ?? `${env.HOME}/.cache`}/deno`;
-    const script = 'import { readBinding } from "./src/runtime/binding.ts";\n' +
-      'import { localHost } from "./src/runtime/host.ts";\n' +
+    const script = 'import { readBinding } from "./src/machine/binding.ts";\n' +
+      'import { localHost } from "./src/machine/host.ts";\n' +
       "const { failure } = await readBinding(localHost());\n" +
       "if (failure !== undefined) throw new Error(failure);\n";
     const child = new Deno.Command(Deno.execPath(), {
