@@ -4,7 +4,7 @@
  * @module
  */
 import { cast, Graph, INTERFACE_TYPE, swiglu } from "../onnx/mod.ts";
-import { bindingFolder } from "../machine/binding.ts";
+import { bindingFolder } from "../runtime/binding_folder.ts";
 import { openCudaDriver } from "../runtime/native/cuda_driver.ts";
 import { operatorSessions } from "../runtime/native/custom_session.ts";
 import { sessionError, type SessionHost } from "../runtime/session.ts";

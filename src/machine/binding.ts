@@ -1,5 +1,9 @@
 import { posix } from "node:path";
-import { fileURLToPath } from "node:url";
+import {
+  bindingFolder,
+  CUDA_PROVIDER_FILES,
+  ONNX_RUNTIME_PACKAGE,
+} from "../runtime/binding_folder.ts";
 import { neededLibraries } from "./_elf.ts";
 import type { Host } from "./host.ts";
 import { findLibraries, type LibrarySearch } from "./libraries.ts";
@@ -20,12 +24,6 @@ export interface BindingFacts {
   };
 }
 
-/** The libraries that make up the CUDA provider. */
-export const CUDA_PROVIDER_FILES = [
-  "libonnxruntime_providers_cuda.so",
-  "libonnxruntime_providers_shared.so",
-] as const;
-
 /**
  * What the provider of ONNX Runtime 1.29 for CUDA 13 lists in its DT_NEEDED, less the C and C++
  * runtimes, which the binding itself cannot do without.
@@ -42,9 +40,6 @@ const OPENED_LATER = ["libcudnn.so.9"];
 const RUNTIME_LIBRARIES =
   /^(lib(c|m|dl|rt|pthread|stdc\+\+|gcc_s|onnxruntime\w*)\.so|ld-linux|linux-vdso)/;
 
-const PACKAGE = fileURLToPath(new URL("../../node_modules/onnxruntime-node", import.meta.url));
-const NODE_ARCH: Readonly<Record<string, string>> = { x86_64: "x64", aarch64: "arm64" };
-
 /**
  * Describes ONNX Runtime on a machine.
  *
@@ -55,7 +50,7 @@ export async function readBinding(
   probe: () => Promise<void> = probeBinding,
 ): Promise<BindingFacts> {
   const folder = bindingFolder(host.system());
-  const manifest = await host.readText(posix.join(PACKAGE, "package.json"));
+  const manifest = await host.readText(posix.join(ONNX_RUNTIME_PACKAGE, "package.json"));
   const version = manifest === undefined ? undefined : versionOf(manifest);
   const failure = await probe().then(() => undefined, (error) => String(error?.message ?? error));
   const provider = posix.join(folder, CUDA_PROVIDER_FILES[0]);
@@ -68,13 +63,6 @@ export async function readBinding(
     ...(failure === undefined ? {} : { failure }),
     cuda: { provider: await hasCudaProvider(host, folder), libraries },
   };
-}
-
-/** Where the libraries for a system lie. */
-export function bindingFolder(
-  { os, arch }: { readonly os: string; readonly arch: string },
-): string {
-  return posix.join(PACKAGE, "bin/napi-v6", os, NODE_ARCH[arch] ?? arch);
 }
 
 /** Whether both of the CUDA provider's libraries lie beside the binding. */

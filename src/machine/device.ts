@@ -6,7 +6,8 @@
 import type { Texts } from "../language.ts";
 import { cast, type Device, Graph, INTERFACE_TYPE, linear } from "../onnx/mod.ts";
 import { tensor } from "../tensor.ts";
-import { bindingFolder, hasCudaProvider } from "./binding.ts";
+import { bindingFolder } from "../runtime/binding_folder.ts";
+import { hasCudaProvider } from "./binding.ts";
 import { listGpus } from "./gpus.ts";
 import { type Host, localHost } from "./host.ts";
 import { Session } from "../runtime/session.ts";

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import "./_no_telemetry.ts";
+import "./no_telemetry.ts";
 import * as ort from "onnxruntime-node";
 import { NewBieError } from "../errors.ts";
 import type { CompiledGraph, Device } from "../onnx/mod.ts";
 import type { ByteTensor, Tensor } from "../tensor.ts";
-import { ORT_LOG_ERRORS } from "./native/c_api.ts";
+import { ORT_LOG_ERRORS } from "./log_level.ts";
 
 /** An int64 vector, for the few inputs that are shapes and lengths. */
 export interface IntegerTensor {

@@ -1,14 +1,10 @@
 /** The health check: a pinned request to the demo model, and what is known of its result. */
-import {
-  decodePng,
-  type Dtype,
-  NewBieImagePipeline,
-  type PretrainedOptions,
-  psnr,
-  type RgbImage,
-  type SchedulerName,
-  type Tensor,
-} from "../mod.ts";
+import { decodePng, psnr, type RgbImage } from "../image/mod.ts";
+import type { Dtype } from "../onnx/mod.ts";
+import { NewBieImagePipeline } from "../pipeline/pipeline.ts";
+import type { PretrainedOptions } from "../pipeline/types.ts";
+import type { SchedulerName } from "../schedulers/mod.ts";
+import type { Tensor } from "../tensor.ts";
 
 /** Where the demo model lies, and what the health check knows of it. */
 export const DEMO_MODEL = "models/demo";

@@ -13,7 +13,8 @@ import {
   readTarball,
   standingOf,
 } from "../../src/integrity/mod.ts";
-import { CUDA_PROVIDER_FILES, readBinding } from "../../src/machine/binding.ts";
+import { readBinding } from "../../src/machine/binding.ts";
+import { CUDA_PROVIDER_FILES } from "../../src/runtime/binding_folder.ts";
 import { fakeHost } from "../machine/_fake_host.ts";
 import { temporaryFolder } from "../_folders.ts";
 import { sh } from "./_packages.ts";

@@ -13,7 +13,7 @@ import {
   type Value,
 } from "../../src/onnx/mod.ts";
 import { createGenerator } from "../../src/random/mod.ts";
-import { bindingFolder } from "../../src/machine/binding.ts";
+import { bindingFolder } from "../../src/runtime/binding_folder.ts";
 import { operatorSessions } from "../../src/runtime/native/custom_session.ts";
 import type { OperatorSet } from "../../src/runtime/native/custom_operators.ts";
 import { elementCount, type Tensor, tensor } from "../../src/tensor.ts";

@@ -4,7 +4,7 @@ import { compileNextDiT, parseNextDiTConfig } from "../../src/models/next_dit.ts
 import { DTYPE_POLICIES, OWN_DOMAIN } from "../../src/onnx/mod.ts";
 import { Transformer } from "../../src/pipeline/parts/transformer.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";
-import { bindingFolder } from "../../src/machine/binding.ts";
+import { bindingFolder } from "../../src/runtime/binding_folder.ts";
 import { operatorSessions } from "../../src/runtime/native/custom_session.ts";
 import { assertClose, fixture } from "../_fixtures.ts";
 import { CPU_OPERATORS } from "../_own_operators.ts";

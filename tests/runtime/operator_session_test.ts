@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { add, float, Graph, INTERFACE_TYPE, OWN_DOMAIN } from "../../src/onnx/mod.ts";
-import { bindingFolder } from "../../src/machine/binding.ts";
+import { bindingFolder } from "../../src/runtime/binding_folder.ts";
 import { memoryAt } from "../../src/runtime/native/c_api.ts";
 import { operatorSessions } from "../../src/runtime/native/custom_session.ts";
 import type { Operator } from "../../src/runtime/native/custom_operators.ts";

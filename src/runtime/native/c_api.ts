@@ -4,13 +4,12 @@
  *
  * @module
  */
-import "../_no_telemetry.ts";
+import { ORT_LOG_ERRORS } from "../log_level.ts";
+import "../no_telemetry.ts";
 import { posix } from "node:path";
 
 /** The version of the interface that is asked for; each one only adds to those before. */
 const ORT_API_VERSION = 16;
-/** `ORT_LOGGING_LEVEL_ERROR`: warnings about node placement are for developers. */
-export const ORT_LOG_ERRORS = 3;
 const POINTER_BYTES = 8;
 /** `OrtArenaAllocator` and `OrtMemTypeDefault`. */
 const ARENA_ALLOCATOR = 1;

@@ -4,7 +4,7 @@
  * @module
  */
 import { posix } from "node:path";
-import { CUDA_PROVIDER_FILES } from "../../machine/binding.ts";
+import { CUDA_PROVIDER_FILES } from "../binding_folder.ts";
 
 const FUNCTIONS = {
   cuModuleLoadData: { parameters: ["buffer", "buffer"], result: "i32" },

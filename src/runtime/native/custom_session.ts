@@ -5,7 +5,8 @@
  */
 import type { CompiledGraph } from "../../onnx/mod.ts";
 import { elementCount, type Tensor, tensor } from "../../tensor.ts";
-import { type CApi, cString, memoryAt, openCApi, ORT_LOG_ERRORS } from "./c_api.ts";
+import { ORT_LOG_ERRORS } from "../log_level.ts";
+import { type CApi, cString, memoryAt, openCApi } from "./c_api.ts";
 import { type CudaDriver, openCudaDriver } from "./cuda_driver.ts";
 import { otherEvents } from "../yield_to_events.ts";
 import { ELEMENT_DATA_TYPE, OperatorDomain, type OperatorSet } from "./custom_operators.ts";
