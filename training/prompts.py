@@ -73,6 +73,8 @@ PLACE_TAGS = {
     "beach": ("beach", ("ocean", "sand", "summer", "outdoors")),
     "snow": ("snow", ("winter", "snowing", "pine_tree", "outdoors")),
     "indoors": ("indoors", ("room", "window", "curtains", "wooden_floor")),
+    "forest": ("forest", ("trees", "woods", "nature", "outdoors")),
+    "city": ("city", ("cityscape", "street", "building", "outdoors")),
 }
 STYLE_TAGS = {
     "anime_style": ("anime_style", ("digital_art", "cel_shading")),
@@ -97,6 +99,8 @@ ATMOSPHERES = {
     "beach": ("energetic", "cheerful", "bright"),
     "snow": ("calm", "peaceful", "quiet"),
     "indoors": ("cozy", "calm", "quiet"),
+    "forest": ("mysterious", "peaceful", "quiet"),
+    "city": ("bright", "energetic", "cheerful"),
 }
 PLAIN_ATMOSPHERES = ("cheerful", "calm", "bright")
 QUALITY = ("masterpiece", "best_quality", "high_resolution", "detailed", "highres", "absurdres")
@@ -191,7 +195,7 @@ def sample_prompt(scene: Scene, rng: Rng) -> str:
 
 def vocabulary() -> list[str]:
     """Every tag, word and mark that a prompt can contain, sorted."""
-    words: set[str] = {*NAMES, *GENDERS, *QUALITY, *PLAIN_ATMOSPHERES, *_sentence_words()}
+    words: set[str] = {*NAMES, *GENDERS, *QUALITY, *PLAIN_ATMOSPHERES, *sentence_words()}
     words |= {"$character_1$", "$character_2$", "chibi", "looking_at_viewer"}
     for table in (HAIR_STYLE_TAGS, EXPRESSION_TAGS, POSE_TAGS, PLACE_TAGS, STYLE_TAGS):
         for tag, synonyms in table.values():
@@ -204,7 +208,7 @@ def vocabulary() -> list[str]:
     words |= {"multiple_boys"}
     for color in CLOTHING_COLORS:
         for kind, gender in _KINDS:
-            said, unsaid = _clothing_tags(kind, color, gender)
+            said, unsaid = clothing_tags(kind, color, gender)
             words |= {*said, *unsaid}
     for kind in ("cat_ears", "glasses", "straw_hat"):
         words |= set(_joined(_accessory_tags(Accessory(kind))))
@@ -238,7 +242,7 @@ def _character_elements(character: Character, rng: Rng, drop: float) -> dict[str
         appearance += said([character.eye_color])
     if character.skin != "fair_skin" or rng.random() < 0.15:
         appearance += said([SKIN_TAGS[character.skin]])
-    main, details = _clothing_tags(character.clothing, character.clothing_color, character.gender)
+    main, details = clothing_tags(character.clothing, character.clothing_color, character.gender)
     clothing = said([*main, *_some(details, rng)])
     for accessory in character.accessories:
         tags, synonyms = _accessory_tags(accessory)
@@ -266,7 +270,7 @@ _KINDS = tuple(
 )
 
 
-def _clothing_tags(kind: str, color: str, gender: str) -> tuple[list[str], list[str]]:
+def clothing_tags(kind: str, color: str, gender: str) -> tuple[list[str], list[str]]:
     """What must be said of the clothes, and what may be."""
     if kind == "school_uniform" and gender == "1boy":
         return ["school_uniform", f"{color}_jacket"], ["blazer", "necktie", "grey_pants"]
@@ -416,6 +420,8 @@ PLACE_WORDS = {
     "beach": ("on a beach", "at the beach"),
     "snow": ("in the snow", "in a snowy landscape"),
     "indoors": ("indoors", "in a room"),
+    "forest": ("in a forest", "in the woods", "in the forest"),
+    "city": ("in the city", "in a city", "on a street"),
 }
 SIMPLE_WORDS = ("on a {} background", "in front of a plain {} background")
 EFFECT_WORDS = {
@@ -523,7 +529,7 @@ def _listed(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
 
 
-def _sentence_words() -> set[str]:
+def sentence_words() -> set[str]:
     """Every word of the sentences, as often found at their beginning as within."""
     texts = [
         "a an and in on the with wearing is are They stand She He The two Both",
