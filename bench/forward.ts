@@ -1,6 +1,7 @@
 /** One forward of the full-size transformer, again and again. */
 import { join } from "node:path";
-import { compileNextDiT, parseNextDiTConfig } from "../src/models/next_dit.ts";
+import { compileNextDiT } from "../src/models/next_dit.ts";
+import { parseNextDiTConfig } from "../src/models/next_dit_config.ts";
 import { type Device, type Dtype, dtypePolicy } from "../src/onnx/mod.ts";
 import { loadTransformer } from "../src/pipeline/parts/load_transformer.ts";
 import { createGenerator } from "../src/random/mod.ts";

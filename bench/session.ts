@@ -1,5 +1,6 @@
 /** How long ONNX Runtime takes to make a session over weights in place. */
-import { compileNextDiT, parseNextDiTConfig } from "../src/models/next_dit.ts";
+import { compileNextDiT } from "../src/models/next_dit.ts";
+import { parseNextDiTConfig } from "../src/models/next_dit_config.ts";
 import { DTYPE_POLICIES } from "../src/onnx/mod.ts";
 import { Session } from "../src/runtime/session.ts";
 import { openWeights } from "../src/safetensors/mod.ts";

@@ -3,15 +3,12 @@
  *
  * @module
  */
-import { OWN_DOMAIN } from "../onnx/mod.ts";
+import { OWN_DOMAIN, VECTOR_VALUES, WARP_THREADS } from "../onnx/mod.ts";
 import type { CudaDriver } from "../runtime/native/cuda_driver.ts";
 import type { KernelContext, Operator, OperatorSet } from "../runtime/native/custom_operators.ts";
 import { elementCount } from "../tensor.ts";
 import { CudaKernels, type KernelType, type Parameter, VALUE_BYTES } from "./cuda_kernels.ts";
 
-/** Values of 16 bits in 16 bytes, which is what a thread reads at once. */
-const VECTOR = 8;
-const WARP = 32;
 /** Threads of a block, where a kernel leaves the choice. */
 const BLOCK = 256;
 
@@ -40,7 +37,7 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
       return (context) => {
         const { address, dims } = context.input(0);
         const width = dims.at(-1)!;
-        const threads = WARP * Math.ceil(width / VECTOR / WARP);
+        const threads = WARP_THREADS * Math.ceil(width / VECTOR_VALUES / WARP_THREADS);
         const places = [1, 2, 3].map((index) => context.address(index));
         const outputs = [0, 1].map((index) => context.output(index, dims));
         const blocks = elementCount(dims) / width;
@@ -72,7 +69,7 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
         const places = [1, 2, 3, 4].map((index) => context.address(index));
         const dims = [batch!, tokens!, heads * headDim];
         const outputs = [0, 1, 2].map((index) => context.output(index, dims));
-        const blocks = Math.ceil(tokens! * allHeads * WARP / BLOCK);
+        const blocks = Math.ceil(tokens! * allHeads * WARP_THREADS / BLOCK);
         const sizes = [tokens!, heads, keyValueHeads, headDim, epsilon];
         launch(context.stream(), blocks, BLOCK, [address, ...places, ...outputs, ...sizes]);
       };
@@ -82,7 +79,7 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
   const gateKernel = () => {
     const launch = kernel("swiglu", [...pointers(3), "i64"]);
     return (context: KernelContext, gate: bigint, x: bigint, dims: readonly number[]) => {
-      const vectors = elementCount(dims) / VECTOR;
+      const vectors = elementCount(dims) / VECTOR_VALUES;
       const values = [gate, x, context.output(0, dims), BigInt(vectors)];
       launch(context.stream(), Math.ceil(vectors / BLOCK), BLOCK, values);
     };

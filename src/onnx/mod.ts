@@ -12,6 +12,14 @@ export {
   dtypePolicy,
   INTERFACE_TYPE,
 } from "./dtype_policy.ts";
+export {
+  LANE_VALUES,
+  LONGEST_HEAD,
+  LONGEST_ROW,
+  VECTOR_VALUES,
+  WARP_THREADS,
+} from "./kernel_limits.ts";
+export * from "./layers.ts";
 export * from "./operators.ts";
 export * from "./parameters.ts";
 export { type Dimension, type ElementType, float, type FloatType } from "./types.ts";

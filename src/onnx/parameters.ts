@@ -9,7 +9,8 @@ import type { Language, Texts } from "../language.ts";
 import { elementCount } from "../tensor.ts";
 import type { TensorEntry, Weights } from "../safetensors/mod.ts";
 import type { Graph, Value } from "./graph.ts";
-import { cast, type Matrix } from "./operators.ts";
+import type { Matrix } from "./layers.ts";
+import { cast } from "./operators.ts";
 import type { FloatType } from "./types.ts";
 
 /** One tensor that is not what the architecture needs. */

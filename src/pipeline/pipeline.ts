@@ -6,7 +6,7 @@
 import { NewBieError, RequestError } from "../errors.ts";
 import type { RgbImage } from "../image/mod.ts";
 import type { Language, Texts } from "../language.ts";
-import { checkPlaces } from "../models/next_dit.ts";
+import { checkPlaces } from "../models/next_dit_rope.ts";
 import { type Device, type Dtype, dtypePolicy } from "../onnx/mod.ts";
 import {
   canonicalPrompt,

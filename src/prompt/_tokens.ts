@@ -4,10 +4,9 @@
  * @module
  */
 import { canonicalLines } from "./_canonical.ts";
-import type { PromptEncoder } from "./check_prompt.ts";
 import type { Findings } from "./_findings.ts";
 import { systemPromptFor, withSystemPrompt } from "./system_prompt.ts";
-import type { Prompt } from "./types.ts";
+import type { Prompt, PromptEncoder } from "./types.ts";
 
 /** How much of what falls off is quoted. */
 const MOST_QUOTED = 160;

@@ -3,19 +3,7 @@ import { canonicalText } from "./_canonical.ts";
 import { lintPlainText, lintTree } from "./_lint.ts";
 import { readPrompt } from "./_read_prompt.ts";
 import { reportTokens } from "./_tokens.ts";
-import type { Prompt, PromptDiagnostic } from "./types.ts";
-
-/** A text encoder, as far as a prompt's length matters to it. */
-export interface PromptEncoder {
-  /** What messages call it. */
-  readonly name: string;
-  /** How many tokens it reads, special ones included; what comes after them falls off. */
-  readonly maxTokens: number;
-  /** Whether the system prompt stands before the prompt. */
-  readonly readsSystemPrompt: boolean;
-  /** How many tokens a text has, special ones included. */
-  countTokens(text: string): number;
-}
+import type { Prompt, PromptDiagnostic, PromptEncoder } from "./types.ts";
 
 /** How a prompt is checked. */
 export interface CheckPromptOptions {

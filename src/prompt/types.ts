@@ -47,3 +47,15 @@ export interface PromptDiagnostic extends PromptPosition {
   /** How many more of its kind there are; only the first ones are listed. */
   readonly more?: number;
 }
+
+/** A text encoder, as far as a prompt's length matters to it. */
+export interface PromptEncoder {
+  /** What messages call it. */
+  readonly name: string;
+  /** How many tokens it reads, special ones included; what comes after them falls off. */
+  readonly maxTokens: number;
+  /** Whether the system prompt stands before the prompt. */
+  readonly readsSystemPrompt: boolean;
+  /** How many tokens a text has, special ones included. */
+  countTokens(text: string): number;
+}

@@ -7,7 +7,8 @@ import {
   CheckpointNotFoundError,
   findCheckpoint,
 } from "../pipeline/checkpoint/find_checkpoint.ts";
-import { refuseExisting, requireRoom, SCALES_SUFFIX, type Weights } from "../safetensors/mod.ts";
+import { refuseExisting, requireRoom } from "../files.ts";
+import { SCALES_SUFFIX, type Weights } from "../safetensors/mod.ts";
 import {
   matricesToQuantize,
   openForQuantization,

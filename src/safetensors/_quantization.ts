@@ -1,6 +1,7 @@
 /** Quantised matrices in safetensors files: how a file says that it has them. */
-import { isFloatDtype, quote, showShape } from "./_header.ts";
+import { BITS_A_BYTE, isFloatDtype } from "./_dtypes.ts";
 import { refusal } from "./_refusal.ts";
+import { quote, showShape } from "./_shown.ts";
 import type { Say } from "./_texts.ts";
 import type { OpaqueEntry, QuantizedBits, TensorEntry } from "./types.ts";
 
@@ -14,7 +15,6 @@ export const SCALES_SUFFIX = ".scales";
 
 /** ONNX Runtime's `MatMulNBits` takes no smaller blocks, and powers of two alone. */
 const SMALLEST_BLOCK = 16;
-const BITS_A_BYTE = 8;
 
 /** In how many bits a file's matrices are quantised; absent where they are not. */
 export function quantizedBits(

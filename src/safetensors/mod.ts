@@ -12,7 +12,6 @@ export { readSafetensorsHeader } from "./read_safetensors_header.ts";
 export { QUANTIZED_BITS_KEY, SCALES_SUFFIX } from "./_quantization.ts";
 export { RowReader } from "./row_reader.ts";
 export { SafetensorsError } from "./safetensors_error.ts";
-export { refuseExisting, requireRoom, type RoomTexts } from "./target.ts";
 export type {
   OpaqueEntry,
   OpenWeightsOptions,

@@ -1,16 +1,10 @@
 import { basename, dirname, join } from "node:path";
+import { openFile, readJsonBytes, unreadable } from "./_files.ts";
 import { parseIndex } from "./_index.ts";
-import {
-  emptyRecord,
-  list,
-  MAX_HEADER_BYTES,
-  openFile,
-  quote,
-  readJsonBytes,
-  unreadable,
-} from "./_header.ts";
 import { refusal } from "./_refusal.ts";
+import { list, quote } from "./_shown.ts";
 import type { Say } from "./_texts.ts";
+import { emptyRecord, MAX_HEADER_BYTES } from "./header.ts";
 import { readSafetensorsHeader } from "./read_safetensors_header.ts";
 import { SafetensorsError } from "./safetensors_error.ts";
 import type { OpaqueEntry, OpenWeightsOptions, TensorEntry, Weights } from "./types.ts";

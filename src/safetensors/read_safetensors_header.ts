@@ -1,11 +1,5 @@
-import {
-  openFile,
-  parseHeader,
-  parsePrefix,
-  PREFIX_BYTES,
-  readJsonBytes,
-  unreadable,
-} from "./_header.ts";
+import { openFile, readJsonBytes, unreadable } from "./_files.ts";
+import { parseHeader, parsePrefix, PREFIX_BYTES } from "./header.ts";
 import { SafetensorsError } from "./safetensors_error.ts";
 import type { OpenWeightsOptions, Weights } from "./types.ts";
 

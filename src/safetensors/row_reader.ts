@@ -1,5 +1,7 @@
-import { bytesPerValue, isFloatDtype, quote, showShape, unreadable } from "./_header.ts";
+import { bytesPerValue, isFloatDtype } from "./_dtypes.ts";
+import { unreadable } from "./_files.ts";
 import { refusal } from "./_refusal.ts";
+import { quote, showShape } from "./_shown.ts";
 import type { Say } from "./_texts.ts";
 import { SafetensorsError } from "./safetensors_error.ts";
 import type { TensorEntry, WeightDtype } from "./types.ts";

@@ -1,6 +1,7 @@
 import { rename, rm } from "node:fs/promises";
 import { elementCount } from "../tensor.ts";
-import { bytesPerValue, METADATA, PREFIX_BYTES } from "./_header.ts";
+import { bytesPerValue } from "./_dtypes.ts";
+import { METADATA, PREFIX_BYTES } from "./header.ts";
 import type { WeightDtype } from "./types.ts";
 
 /** A tensor to be written, and where its bytes come from. */

@@ -14,13 +14,13 @@ import { join } from "node:path";
 import { compileVae, parseVaeConfig } from "../../src/models/autoencoder.ts";
 import { compileGemma3, parseGemma3Config } from "../../src/models/gemma3.ts";
 import { compileJinaClip, parseJinaClipConfig } from "../../src/models/jina_clip.ts";
-import { compileNextDiT, parseNextDiTConfig } from "../../src/models/next_dit.ts";
+import { compileNextDiT } from "../../src/models/next_dit.ts";
+import { parseNextDiTConfig } from "../../src/models/next_dit_config.ts";
 import { DTYPE_POLICIES } from "../../src/onnx/mod.ts";
+import { refuseExisting, requireRoom } from "../../src/files.ts";
 import { TOOLKIT_SLOTS } from "../../src/pipeline/checkpoint/find_checkpoint.ts";
 import { createGenerator } from "../../src/random/mod.ts";
 import {
-  refuseExisting,
-  requireRoom,
   safetensorsByteLength,
   type TensorSource,
   type Weights,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import proto from "onnx-proto";
-import { compileNextDiT, parseNextDiTConfig } from "../../src/models/next_dit.ts";
+import { compileNextDiT } from "../../src/models/next_dit.ts";
+import { parseNextDiTConfig } from "../../src/models/next_dit_config.ts";
 import { DTYPE_POLICIES, OWN_DOMAIN } from "../../src/onnx/mod.ts";
 import { Transformer } from "../../src/pipeline/parts/transformer.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";

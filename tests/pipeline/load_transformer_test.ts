@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { compileNextDiT, parseNextDiTConfig } from "../../src/models/next_dit.ts";
+import { compileNextDiT } from "../../src/models/next_dit.ts";
+import { parseNextDiTConfig } from "../../src/models/next_dit_config.ts";
 import { DTYPE_POLICIES } from "../../src/onnx/mod.ts";
 import { loadTransformer } from "../../src/pipeline/parts/load_transformer.ts";
 import { hasCudaProvider } from "../../src/machine/binding.ts";

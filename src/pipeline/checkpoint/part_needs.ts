@@ -6,7 +6,7 @@
 import { parseVaeConfig, pixelsPerLatent, type VaeConfig } from "../../models/autoencoder.ts";
 import { GEMMA3_MAX_TOKENS, parseGemma3Config } from "../../models/gemma3.ts";
 import { parseJinaClipConfig } from "../../models/jina_clip.ts";
-import { parseNextDiTConfig } from "../../models/next_dit.ts";
+import { parseNextDiTConfig } from "../../models/next_dit_config.ts";
 import type { Weights } from "../../safetensors/mod.ts";
 import { elementCount } from "../../tensor.ts";
 import type { Role } from "./find_checkpoint.ts";

@@ -1,4 +1,5 @@
-import type { NextDiTConfig, NextDiTGraphs } from "../../models/next_dit.ts";
+import type { NextDiTGraphs } from "../../models/next_dit.ts";
+import type { NextDiTConfig } from "../../models/next_dit_config.ts";
 import type { DtypePolicy } from "../../onnx/mod.ts";
 import { OutOfMemoryError, SessionError } from "../../runtime/session.ts";
 import { permittedPolicy } from "./permitted_policy.ts";

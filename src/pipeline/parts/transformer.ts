@@ -5,11 +5,9 @@
  * @module
  */
 import { RequestError } from "../../errors.ts";
-import {
-  type NextDiTConfig,
-  type NextDiTGraphs,
-  nextDiTRopeTables,
-} from "../../models/next_dit.ts";
+import type { NextDiTGraphs } from "../../models/next_dit.ts";
+import type { NextDiTConfig } from "../../models/next_dit_config.ts";
+import { nextDiTRopeTables } from "../../models/next_dit_rope.ts";
 import { type Feed, type Feeds, integers } from "../../runtime/session.ts";
 import { SessionChain, type SessionChainOptions } from "../../runtime/session_chain.ts";
 import { type Tensor, tensor } from "../../tensor.ts";

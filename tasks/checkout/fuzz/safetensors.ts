@@ -7,7 +7,7 @@
  * @module
  */
 
-import { parseHeader, parsePrefix, PREFIX_BYTES } from "../../../src/safetensors/_header.ts";
+import { parseHeader, parsePrefix, PREFIX_BYTES } from "../../../src/safetensors/header.ts";
 import { readSafetensorsHeader, SafetensorsError } from "../../../src/safetensors/mod.ts";
 import { Dice } from "./dice.ts";
 

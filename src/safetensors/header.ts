@@ -1,9 +1,16 @@
+/**
+ * Parsing the header of a safetensors file, which may be hostile. Nothing here touches the disk.
+ *
+ * @module
+ */
+import { BITS_A_BYTE, DTYPE_BITS, isFloatDtype } from "./_dtypes.ts";
 import { JsonScanner } from "./_json_scanner.ts";
 import { quantizedBits, quantizedEntry } from "./_quantization.ts";
 import { refusal } from "./_refusal.ts";
-import type { Catalogue, Say } from "./_texts.ts";
-import { SafetensorsError } from "./safetensors_error.ts";
-import type { OpaqueEntry, QuantizedBits, TensorEntry, WeightDtype } from "./types.ts";
+import { list, quote, showShape } from "./_shown.ts";
+import type { Say } from "./_texts.ts";
+import type { SafetensorsError } from "./safetensors_error.ts";
+import type { OpaqueEntry, QuantizedBits, TensorEntry } from "./types.ts";
 
 /** The file begins with the header's length as an unsigned 64-bit integer, little-endian. */
 export const PREFIX_BYTES = 8;
@@ -11,35 +18,7 @@ export const PREFIX_BYTES = 8;
 /** The format's own limit on its header; an index gets the same. */
 export const MAX_HEADER_BYTES = 100_000_000;
 
-/** Bits a value takes, for every dtype that safetensors 0.8 writes. */
-const DTYPE_BITS: ReadonlyMap<string, number> = new Map([
-  ["F4", 4],
-  ["F6_E2M3", 6],
-  ["F6_E3M2", 6],
-  ["BOOL", 8],
-  ["U8", 8],
-  ["I8", 8],
-  ["F8_E4M3", 8],
-  ["F8_E4M3FNUZ", 8],
-  ["F8_E5M2", 8],
-  ["F8_E5M2FNUZ", 8],
-  ["F8_E8M0", 8],
-  ["I16", 16],
-  ["U16", 16],
-  ["F16", 16],
-  ["BF16", 16],
-  ["I32", 32],
-  ["U32", 32],
-  ["F32", 32],
-  ["I64", 64],
-  ["U64", 64],
-  ["F64", 64],
-  ["C64", 64],
-]);
-
-const BITS_A_BYTE = 8;
-const LONGEST_QUOTE = 120;
-const MOST_LISTED = 20;
+/** The name under which a header has its free text. */
 export const METADATA = "__metadata__";
 
 /** Whose header is read. */
@@ -57,40 +36,6 @@ export interface Header {
   readonly tensors: Map<string, TensorEntry>;
   readonly opaque: Map<string, OpaqueEntry>;
   readonly metadata: Record<string, string>;
-}
-
-/** A name as messages show it: in quotes, control characters escaped, of bounded length. */
-export function quote(name: string): string {
-  return JSON.stringify(name.length > LONGEST_QUOTE ? `${name.slice(0, LONGEST_QUOTE)}…` : name);
-}
-
-/** Joins what a message lists, and counts what would make it too long to read. */
-export function list(items: readonly string[], separator: string, text: Catalogue): string {
-  const more = items.length - MOST_LISTED;
-  if (more <= 0) return items.join(separator);
-  return [...items.slice(0, MOST_LISTED), text.andMore(more)].join(separator);
-}
-
-/** Wraps what the operating system said about a file. */
-export function unreadable(source: string, cause: unknown): SafetensorsError {
-  const system = cause instanceof Error ? cause.message : String(cause);
-  const reason: Say = (text) =>
-    cause instanceof Deno.errors.NotFound
-      ? text.noSuchPlace
-      : cause instanceof Deno.errors.PermissionDenied
-      ? text.notPermitted(system)
-      : system;
-  return refusal(source, (text) => text.unreadable(reason(text)), { cause });
-}
-
-/** Bytes that a weight takes, a value. */
-export function bytesPerValue(dtype: WeightDtype): number {
-  return DTYPE_BITS.get(dtype)! / BITS_A_BYTE;
-}
-
-/** Whether the values are floating-point numbers that the toolkit reads. */
-export function isFloatDtype(dtype: string): dtype is Exclude<WeightDtype, "U8"> {
-  return dtype === "F32" || dtype === "F16" || dtype === "BF16";
 }
 
 /**
@@ -239,14 +184,6 @@ function parseIntegers(scanner: JsonScanner, field: string, tensor: string): num
   return numbers;
 }
 
-const MOST_EXTENTS_SHOWN = 16;
-
-/** A shape as messages show it, of bounded length. */
-export function showShape(shape: readonly number[]): string {
-  const shown = shape.slice(0, MOST_EXTENTS_SHOWN).join(", ");
-  return shape.length > MOST_EXTENTS_SHOWN ? `[${shown}, … ${shape.length} axes]` : `[${shown}]`;
-}
-
 /** The tensors must fill the data without overlap or gap, to the last byte of the file. */
 function checkLayout(
   entries: ReadonlyMap<string, OpaqueEntry>,
@@ -304,49 +241,4 @@ function sortOut(
     throw refusal(source, (text) => text.noWeights(found(text)), { tensor: first[0] });
   }
   return { tensors, opaque };
-}
-
-const CHUNK_BYTES = 1 << 20;
-
-/**
- * Reads JSON text of a known length from where `file` stands. It goes in pieces and stops at the
- * first byte that no JSON text holds: a large hole in a sparse file costs its author nothing, so it
- * must cost the reader nothing either (the buffer takes memory only where it was written).
- */
-export async function readJsonBytes(
-  file: Deno.FsFile,
-  length: number,
-  source: string,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  let filled = 0;
-  while (filled < length) {
-    const chunk = bytes.subarray(filled, Math.min(filled + CHUNK_BYTES, length));
-    const count = await file.read(chunk);
-    if (count === null) {
-      throw refusal(source, (text) => text.becameShorter);
-    }
-    const wrong = chunk.subarray(0, count).indexOf(0);
-    if (wrong >= 0) {
-      const place = filled + wrong;
-      throw refusal(source, (text) => text.zeroByte(place));
-    }
-    filled += count;
-  }
-  return bytes;
-}
-
-/** Opens a regular file (a pipe would make the reader wait for ever) and says how long it is. */
-export async function openFile(source: string): Promise<{ file: Deno.FsFile; size: number }> {
-  let opened: Deno.FsFile | undefined;
-  try {
-    if (!(await Deno.stat(source)).isFile) {
-      throw refusal(source, (text) => text.notAFile);
-    }
-    opened = await Deno.open(source);
-    return { file: opened, size: (await opened.stat()).size };
-  } catch (error) {
-    opened?.close();
-    throw error instanceof SafetensorsError ? error : unreadable(source, error);
-  }
 }

@@ -1,0 +1,19 @@
+/**
+ * What the project's own kernels (src/kernels) can take. The graph compiler asks before it uses
+ * them, and the kernels are launched by the same numbers.
+ *
+ * @module
+ */
+
+/** Values of 16 bits in 16 bytes, which is what a thread reads at once: rows are whole vectors. */
+export const VECTOR_VALUES = 8;
+/** Threads of a warp. */
+export const WARP_THREADS = 32;
+/** Threads of the largest block. */
+const MAX_BLOCK_THREADS = 1024;
+/** Values of the longest row that one block normalises. */
+export const LONGEST_ROW = MAX_BLOCK_THREADS * VECTOR_VALUES;
+/** Values of a head that one thread holds: heads are whole multiples. */
+export const LANE_VALUES = 4;
+/** Values of the longest head, which one warp holds. */
+export const LONGEST_HEAD = WARP_THREADS * LANE_VALUES;

@@ -1,0 +1,453 @@
+/**
+ * Layers that can be computed by more than one operator: which one each device gets, because its
+ * kernel is the fastest there or the most exact.
+ *
+ * @module
+ */
+import { floatType, same } from "./_checks.ts";
+import { MICROSOFT_DOMAIN, OWN_DOMAIN, type Value } from "./graph.ts";
+import { LANE_VALUES, LONGEST_HEAD, LONGEST_ROW, VECTOR_VALUES } from "./kernel_limits.ts";
+import {
+  add,
+  addScalar,
+  cast,
+  div,
+  mean,
+  mul,
+  reshape,
+  sqrt,
+  sub,
+  transpose,
+} from "./operators.ts";
+import { float, int } from "./types.ts";
+
+/** SiLU, also called swish: x · σ(x). */
+export function silu(x: Value): Value {
+  if (x.graph.device === "cpu") return mul(x, x.graph.node("Sigmoid", [x], x.type));
+  // x · σ(alpha · x), in one pass.
+  return x.graph.node("QuickGelu", [x], x.type, {
+    domain: MICROSOFT_DOMAIN,
+    attributes: { alpha: float(1) },
+  });
+}
+
+/** The exponent of a mean square that no activation comes near. */
+const FAR_ABOVE = 60;
+
+/**
+ * silu(gate) · x by element, the gate of SwiGLU (Shazeer 2020); the last extent is `width`.
+ *
+ * On CUDA in one pass, by a kernel of our own or else by the only fused one that ONNX Runtime 1.29
+ * has for it: `GatedRMSNorm` is x · s / √(mean(x²) + ε) · silu(gate), and with ε = 2^60 and s = 2^30
+ * that is x · silu(gate) but for a relative difference of mean(x²) / 2^61, far below one rounding.
+ */
+export function swiglu(gate: Value, x: Value, width: number): Value {
+  same("swiglu", gate, x);
+  const { graph } = x;
+  const type = floatType(x);
+  if (graph.ownOperators && width % VECTOR_VALUES === 0) {
+    return graph.node("SwiGLU", [gate, x], type, { domain: OWN_DOMAIN });
+  }
+  // float16 cannot hold the scale.
+  if (graph.device === "cpu" || type === "float16") return mul(silu(gate), x);
+  const weight = graph.vector(new Array<number>(width).fill(2 ** (FAR_ABOVE / 2)), type);
+  return graph.node("GatedRMSNorm", [x, weight, gate], type, {
+    domain: MICROSOFT_DOMAIN,
+    attributes: { epsilon: float(2 ** FAR_ABOVE) },
+  });
+}
+
+/**
+ * silu(gate · x) · (value · x), the first half of a feed-forward layer with SwiGLU, for matrices
+ * [width, in]; the result's last extent is `width`.
+ *
+ * Our own operator makes both products at once, [2, …, width]: one of twice the size leaves fewer
+ * multiprocessors waiting for the last tiles.
+ */
+export function gatedLinear(x: Value, gate: Matrix, value: Matrix, width: number): Value {
+  const { graph } = x;
+  if (!graph.ownOperators || width % VECTOR_VALUES !== 0 || "packed" in gate || "packed" in value) {
+    return swiglu(linear(x, gate), linear(x, value), width);
+  }
+  same("gatedLinear", x, gate);
+  same("gatedLinear", x, value);
+  // Two nodes: what a node gives and no other takes would keep its memory until the run ends.
+  const products = graph.node("TwoProducts", [x, gate, value], x.type, { domain: OWN_DOMAIN });
+  return graph.node("PairSwiGLU", [products], x.type, { domain: OWN_DOMAIN });
+}
+
+/** A matrix [out, in] that stays quantised until a product needs it (see `Quantization`). */
+export interface QuantizedMatrix {
+  readonly shape: readonly [number, number];
+  readonly bits: number;
+  readonly blockSize: number;
+  /** [out, in / blockSize, bytes of a block]. */
+  readonly packed: Value;
+  /** [out, in / blockSize], in the type of arithmetic. */
+  readonly scales: Value;
+}
+
+/** A matrix [out, in] for {@linkcode linear}. */
+export type Matrix = Value | QuantizedMatrix;
+
+/** x · weightᵀ + bias, PyTorch's `nn.Linear`: weight is [out, in], bias [out]. */
+export function linear(x: Value, weight: Matrix, bias?: Value): Value {
+  const product = "packed" in weight ? quantizedProduct(x, weight) : plainProduct(x, weight);
+  return bias === undefined ? product : add(product, bias);
+}
+
+/**
+ * {@linkcode linear} with a bias, for a weight [out, in] that is not quantised; `shape` is that of
+ * the result, -1 for one extent that is to be taken from the input.
+ *
+ * On CUDA one kernel adds the bias before it rounds: rounded product by product, a tower of such
+ * layers in bfloat16 has half as large an error again.
+ */
+export function affine(
+  x: Value,
+  weight: Value,
+  bias: Value,
+  { width, shape }: { readonly width: number; readonly shape: readonly number[] },
+): Value {
+  if (x.graph.device === "cpu") return linear(x, weight, bias);
+  same("affine", x, weight);
+  same("affine", x, bias);
+  const rows = reshape(x, [-1, width]);
+  const sum = x.graph.node("Gemm", [rows, weight, bias], x.type, {
+    attributes: { transB: int(1) },
+  });
+  return reshape(sum, shape);
+}
+
+function plainProduct(x: Value, weight: Value): Value {
+  same("linear", x, weight);
+  return x.graph.node("FusedMatMul", [x, weight], x.type, {
+    domain: MICROSOFT_DOMAIN,
+    attributes: { transB: int(1) },
+  });
+}
+
+/** `MatMulNBits`: by default its products are of x as it is, not of x rounded to 8 bits. */
+function quantizedProduct(x: Value, matrix: QuantizedMatrix): Value {
+  same("linear", x, matrix.scales);
+  const [rows, columns] = matrix.shape;
+  return x.graph.node("MatMulNBits", [x, matrix.packed, matrix.scales], x.type, {
+    domain: MICROSOFT_DOMAIN,
+    attributes: {
+      N: int(rows),
+      K: int(columns),
+      bits: int(matrix.bits),
+      block_size: int(matrix.blockSize),
+    },
+  });
+}
+
+/** Over what {@linkcode rmsNorm} goes. */
+export interface RmsNormOptions {
+  readonly epsilon: number;
+  /** How many values, one after another, are normalised together: as many as the weight has. */
+  readonly width: number;
+  /** The shape of the result; -1 for one extent that is to be taken from the input. */
+  readonly shape: readonly number[];
+}
+
+/**
+ * RMS normalisation (Zhang & Sennrich 2019) of runs of `width` values; the mean square in float32.
+ *
+ * On CUDA by {@linkcode addRmsNorm}'s kernel with nothing added, which is the faster one.
+ */
+export function rmsNorm(x: Value, weight: Value, { epsilon, width, shape }: RmsNormOptions): Value {
+  same("rmsNorm", x, weight);
+  const { graph } = x;
+  const type = floatType(x);
+  const rows = reshape(x, [-1, 1, width]);
+  if (graph.device === "cpu") {
+    const normalised = graph.node("RMSNormalization", [rows, weight], type, {
+      attributes: { axis: int(-1), epsilon: float(epsilon) },
+    });
+    return reshape(normalised, shape);
+  }
+  const nothing = reshape(graph.vector(new Array<number>(width).fill(0), type), [1, 1, width]);
+  const normalised = graph.node("SkipSimplifiedLayerNormalization", [rows, nothing, weight], type, {
+    domain: MICROSOFT_DOMAIN,
+    attributes: { epsilon: float(epsilon) },
+  });
+  return reshape(normalised, shape);
+}
+
+/** What {@linkcode addRmsNorm} gives. */
+export interface SumAndNorm {
+  readonly sum: Value;
+  readonly normalised: Value;
+}
+
+/** a + b, both [B, S, width], and the RMS normalisation of the sum over the last axis, in one pass. */
+export function addRmsNorm(a: Value, b: Value, weight: Value, epsilon: number): SumAndNorm {
+  same("addRmsNorm", a, b);
+  same("addRmsNorm", a, weight);
+  const [normalised, , , sum] = a.graph.nodes(
+    "SkipSimplifiedLayerNormalization",
+    [a, b, weight],
+    [a.type, "float32", "float32", a.type],
+    { domain: MICROSOFT_DOMAIN, attributes: { epsilon: float(epsilon) } },
+  );
+  return { sum: sum!, normalised: normalised! };
+}
+
+/**
+ * x + norm(a) · inner, and the RMS normalisation of that by `outer`, over the last axis, which has
+ * `width` values: what stands between two layers with norms before and behind them.
+ */
+export function normAddNorm(
+  a: Value,
+  x: Value,
+  { inner, outer }: { readonly inner: Value; readonly outer: Value },
+  { epsilon, width }: { readonly epsilon: number; readonly width: number },
+): SumAndNorm {
+  same("normAddNorm", a, x);
+  same("normAddNorm", a, inner);
+  same("normAddNorm", a, outer);
+  const { graph, type } = a;
+  if (!graph.ownOperators || width % VECTOR_VALUES !== 0 || width > LONGEST_ROW) {
+    const normalised = rmsNorm(a, inner, { epsilon, width, shape: [1, -1, width] });
+    return addRmsNorm(normalised, x, outer, epsilon);
+  }
+  const [sum, normalised] = graph.nodes("NormAddNorm", [a, x, inner, outer], [type, type], {
+    domain: OWN_DOMAIN,
+    attributes: { epsilon: float(epsilon) },
+  });
+  return { sum: sum!, normalised: normalised! };
+}
+
+/** Layer normalisation over the last axis (Ba et al. 2016); moments in float32. */
+export function layerNorm(
+  x: Value,
+  weight: Value,
+  bias: Value | undefined,
+  epsilon: number,
+): Value {
+  same("layerNorm", x, weight);
+  return x.graph.node("LayerNormalization", [x, weight, bias], x.type, {
+    attributes: { axis: int(-1), epsilon: float(epsilon) },
+  });
+}
+
+/**
+ * Rotary position embedding (Su et al. 2021) of [1, S, heads · headDim] by tables of cosines and
+ * sines, each [S, headDim / 2].
+ *
+ * @param pairs `adjacent` rotates (x₀, x₁), (x₂, x₃)…, the complex form; `halves` rotates
+ *   (x₀, x_{d/2}), (x₁, x_{d/2+1})…
+ */
+export function rotaryEmbedding(
+  x: Value,
+  tables: { readonly cos: Value; readonly sin: Value },
+  heads: number,
+  pairs: "adjacent" | "halves",
+): Value {
+  same("rotaryEmbedding", x, tables.cos);
+  const { graph } = x;
+  const one = graph.integers([0]);
+  const batched = (table: Value) => graph.node("Unsqueeze", [table, one], table.type);
+  return graph.node("RotaryEmbedding", [x, batched(tables.cos), batched(tables.sin)], x.type, {
+    attributes: { interleaved: int(pairs === "adjacent" ? 1 : 0), num_heads: int(heads) },
+  });
+}
+
+/** Whether {@linkcode splitHeads} can be used for heads of this size. */
+export function canSplitHeads(graph: Value["graph"], headDim: number): boolean {
+  return graph.ownOperators && headDim % LANE_VALUES === 0 && headDim <= LONGEST_HEAD;
+}
+
+/** Of what {@linkcode splitHeads} makes queries, keys and values. */
+export interface HeadsOptions {
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  /** The weights [headDim] of the norms of each query's and each key's head. */
+  readonly queryNorm: Value;
+  readonly keyNorm: Value;
+  readonly epsilon: number;
+}
+
+/**
+ * Queries, keys and values for {@linkcode blockwiseAttention}, each [1, S, heads · headDim], of one
+ * product [1, S, (heads + 2 · keyValueHeads) · headDim]: {@linkcode rmsNorm} head by head and
+ * {@linkcode rotaryEmbedding} of adjacent pairs, by tables in float32, for queries and keys; keys
+ * and values repeated for each of their queries.
+ */
+export function splitHeads(
+  qkv: Value,
+  tables: { readonly cos: Value; readonly sin: Value },
+  { heads, keyValueHeads, queryNorm, keyNorm, epsilon }: HeadsOptions,
+): { readonly q: Value; readonly k: Value; readonly v: Value } {
+  same("splitHeads", qkv, queryNorm);
+  same("splitHeads", qkv, keyNorm);
+  const { graph, type } = qkv;
+  const inputs = [qkv, queryNorm, keyNorm, tables.cos, tables.sin];
+  const [q, k, v] = graph.nodes("SplitHeads", inputs, [type, type, type], {
+    domain: OWN_DOMAIN,
+    attributes: {
+      num_heads: int(heads),
+      kv_num_heads: int(keyValueHeads),
+      epsilon: float(epsilon),
+    },
+  });
+  return { q: q!, k: k!, v: v! };
+}
+
+/** Each head `times` times: [1, S, heads · headDim] → [1, S, heads · times · headDim]. */
+function repeatHeads(x: Value, heads: number, headDim: number, times: number): Value {
+  if (times === 1) return x;
+  const apart = reshape(x, [1, -1, heads, 1, headDim]);
+  const target = x.graph.integers([1, 1, 1, times, 1]);
+  const repeated = x.graph.node("Expand", [apart, target], x.type);
+  return reshape(repeated, [1, -1, heads * times * headDim]);
+}
+
+/** How {@linkcode attention} scores. */
+export interface AttentionOptions {
+  readonly heads: number;
+  readonly headDim: number;
+  /** Fewer than `heads` shares each key and value among several queries (Ainslie et al. 2023). */
+  readonly keyValueHeads: number;
+  /** Factor on q·k before the softmax. */
+  readonly scale: number;
+  /** Each position sees itself and what stands before it. */
+  readonly causal?: boolean;
+  /** Booleans [S, S]: which key (column) a query (row) may see. */
+  readonly mask?: Value;
+}
+
+/**
+ * Scaled dot-product attention of [B, S, heads · headDim] (Vaswani et al. 2017).
+ *
+ * On CUDA, where every position sees all others, by {@linkcode blockwiseAttention} over repeated
+ * keys and values: on Hopper that takes cuDNN's kernel, which `Attention` does not.
+ */
+export function attention(q: Value, k: Value, v: Value, options: AttentionOptions): Value {
+  same("attention", q, k);
+  const { heads, keyValueHeads, headDim, causal, mask } = options;
+  if (q.graph.device === "cuda" && !causal && mask === undefined) {
+    const times = heads / keyValueHeads;
+    const repeat = (x: Value) => repeatHeads(x, keyValueHeads, headDim, times);
+    return blockwiseAttention(q, repeat(k), repeat(v), options);
+  }
+  return q.graph.node("Attention", [q, k, v, options.mask], q.type, {
+    attributes: {
+      q_num_heads: int(options.heads),
+      kv_num_heads: int(options.keyValueHeads),
+      scale: float(options.scale),
+      is_causal: int(options.causal ? 1 : 0),
+    },
+  });
+}
+
+/**
+ * Self-attention of [B, S, heads · headDim] whose memory grows with S, not with S²: ONNX Runtime's
+ * CPU kernel of `MultiHeadAttention` works block by block (Dao et al. 2022), that of `Attention`
+ * writes all scores down (1 GiB for the 16384 positions of a 1024 × 1024 picture's latents).
+ * `scale` is the factor on q·k before the softmax.
+ */
+export function blockwiseAttention(
+  q: Value,
+  k: Value,
+  v: Value,
+  options: { readonly heads: number; readonly scale: number },
+): Value {
+  same("blockwiseAttention", q, k);
+  return q.graph.node("MultiHeadAttention", [q, k, v], q.type, {
+    domain: MICROSOFT_DOMAIN,
+    attributes: { num_heads: int(options.heads), scale: float(options.scale) },
+  });
+}
+
+/** The groups of a group normalisation. */
+export interface GroupNormOptions {
+  readonly groups: number;
+  readonly channels: number;
+  readonly epsilon: number;
+}
+
+/** What the kernel of `GroupNorm` takes; measured with FLUX's decoder, more is not needed. */
+const GROUP_NORM_GROUPS = 32;
+
+const GROUP_NORM_CHANNELS = [128, 256, 512];
+
+/**
+ * Group normalisation (Wu & He 2018) of [B, C, H, W]; weight and bias are [C].
+ *
+ * By {@linkcode groupMoments}, or on CUDA in float16 by ONNX Runtime's own operator, which wants the
+ * channels last, where its kernel takes the sizes: it needs no copy in float32. (Its other operator
+ * for this, InstanceNormalization, gives each group to a single thread block: a decoding of FLUX's
+ * decoder took 3.8 s with it, and 85 ms so.)
+ */
+export function groupNorm(
+  x: Value,
+  weight: Value,
+  bias: Value,
+  options: GroupNormOptions,
+): Value {
+  same("groupNorm", x, weight);
+  const { graph } = x;
+  const { groups, channels, epsilon } = options;
+  const type = floatType(x);
+  const hasKernel = graph.device === "cuda" && type === "float16" &&
+    groups === GROUP_NORM_GROUPS && GROUP_NORM_CHANNELS.includes(channels);
+  if (!hasKernel) return groupNormByMoments(x, weight, bias, groupMoments(x, groups), options);
+  const inputs = [transpose(x, [0, 2, 3, 1]), cast(weight, "float32"), cast(bias, "float32")];
+  const normalised = graph.node("GroupNorm", inputs, type, {
+    domain: MICROSOFT_DOMAIN,
+    attributes: {
+      epsilon: float(epsilon),
+      groups: int(groups),
+      activation: int(0),
+      channels_last: int(1),
+    },
+  });
+  return transpose(normalised, [0, 3, 1, 2]);
+}
+
+/** The mean and the variance of each group of channels, each [B, groups] in float32. */
+export interface GroupMoments {
+  readonly mean: Value;
+  readonly variance: Value;
+}
+
+/**
+ * Measures what {@linkcode groupNorm} normalises [B, C, H, W] by.
+ *
+ * Rows first, then the rows' results: kernels that add millions of values one after another in
+ * float32 leave a relative error of 1e-4 in a picture of 1024 × 1024, InstanceNormalization's CPU
+ * kernel among them.
+ */
+export function groupMoments(x: Value, groups: number): GroupMoments {
+  const grouped = reshape(cast(x, "float32"), [0, groups, -1, 0]);
+  const average = mean(mean(grouped, -1), -1);
+  const deviation = sub(grouped, reshape(average, [0, groups, 1, 1]));
+  const { graph } = x;
+  const squares = graph.node("ReduceSumSquare", [deviation, graph.integers([-1])], "float32", {
+    attributes: { keepdims: int(0) },
+  });
+  const width = graph.node("Shape", [x], "int64", { attributes: { start: int(-1) } });
+  return { mean: average, variance: div(mean(squares, -1), cast(width, "float32")) };
+}
+
+/** {@linkcode groupNorm} by moments that were measured elsewhere. */
+export function groupNormByMoments(
+  x: Value,
+  weight: Value,
+  bias: Value,
+  moments: GroupMoments,
+  { groups, channels, epsilon }: GroupNormOptions,
+): Value {
+  same("groupNormByMoments", x, weight);
+  const type = floatType(x);
+  // One factor and one offset a channel, so that the picture is gone over twice and not four times.
+  const perGroup = [-1, groups, 1];
+  const spread = reshape(sqrt(addScalar(moments.variance, epsilon)), perGroup);
+  const grouped = (parameter: Value) => reshape(cast(parameter, "float32"), [1, groups, -1]);
+  const factor = div(grouped(weight), spread);
+  const offset = sub(grouped(bias), mul(reshape(moments.mean, perGroup), factor));
+  const perChannel = (value: Value) => cast(reshape(value, [-1, channels, 1, 1]), type);
+  return add(mul(x, perChannel(factor)), perChannel(offset));
+}
