@@ -9,6 +9,11 @@ const COMMAND_LINE_FAULTS: readonly (readonly [RegExp, string])[] = [
   [/^option '(.*)' argument missing$/, "选项 $1 缺少参数。"],
   [/^option '(.*)' argument '(.*)' is invalid\. (.*)$/s, "选项 $1 的参数 “$2” 无效：$3"],
   [/^too many arguments.*$/s, "参数过多。"],
+  [/^missing required argument '(.*)'$/, "缺少参数 $1。"],
+  [
+    /^command-argument value '(.*)' is invalid for argument '(.*)'\. Allowed choices are (.*)$/s,
+    "参数 $2 的值 “$1” 无效，可选：$3",
+  ],
 ];
 
 function inChinese(message: string): string {

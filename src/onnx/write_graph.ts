@@ -1,0 +1,82 @@
+import { link, mkdir, rm } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import proto from "onnx-proto";
+import { NewBieError, RequestError } from "../errors.ts";
+import { exists, writeNewFile } from "../files.ts";
+import type { CompiledGraph } from "./graph.ts";
+
+/**
+ * Writes a graph as an .onnx file that viewers open and ONNX Runtime runs.
+ *
+ * ONNX Runtime reads weights only from the folder of the .onnx file or below it. Where the weights
+ * lie elsewhere, their files get second names (hard links) beside it: those take no room on the
+ * disk, and `x.onnx` gets `x.model.safetensors`.
+ *
+ * @param path The new file; its folder is made where it is missing.
+ * @returns The weights files that got a second name, by that name.
+ * @throws {RequestError} When the file, or a second name that it needs, is there already.
+ * @throws {NewBieError} When the file system cannot give second names, such as from one disk to
+ *   another.
+ */
+export async function writeGraph(
+  { model, weightFolder }: CompiledGraph,
+  path: string,
+): Promise<readonly string[]> {
+  const target = resolve(path);
+  const folder = dirname(target);
+  if (await exists(target)) throw taken(path);
+  const decoded = proto.onnx.ModelProto.decode(model);
+  const locations = new Map<string, string>();
+  const places: { value?: string | null }[] = [];
+  for (const { externalData } of decoded.graph?.initializer ?? []) {
+    const place = externalData?.find(({ key }) => key === "location");
+    if (place?.value) places.push(place);
+  }
+  const linked: string[] = [];
+  await mkdir(folder, { recursive: true });
+  try {
+    for (const place of places) {
+      const source = resolve(weightFolder ?? ".", place.value!);
+      let location = locations.get(source);
+      if (location === undefined) {
+        location = relative(folder, source).split(sep).join("/");
+        if (location.startsWith("..")) {
+          location = `${basename(target, ".onnx")}.${basename(source)}`;
+          await giveSecondName(source, join(folder, location));
+          linked.push(join(folder, location));
+        }
+        locations.set(source, location);
+      }
+      place.value = location;
+    }
+    await writeNewFile([target], proto.onnx.ModelProto.encode(decoded).finish());
+  } catch (error) {
+    for (const name of linked) await rm(name, { force: true });
+    throw error;
+  }
+  return linked;
+}
+
+async function giveSecondName(file: string, name: string): Promise<void> {
+  if (await exists(name)) throw taken(name);
+  try {
+    await link(file, name);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new NewBieError(
+      `${file} cannot get a second name beside the graph (${code}). Give a file on the same disk ` +
+        `as the weights, or in their folder: ${dirname(file)}`,
+      {
+        cause,
+        zh: `无法在计算图旁边为 ${file} 建立硬链接（${code}）。请把文件写到权重所在的磁盘，` +
+          `或写入权重的文件夹：${dirname(file)}`,
+      },
+    );
+  }
+}
+
+function taken(path: string): RequestError {
+  return new RequestError(`${path} is there already. Remove it, or give another name.`, {
+    zh: `${path} 已经存在。请将其删除，或改用别的名字。`,
+  });
+}
