@@ -12,6 +12,7 @@ import { type Device, type Dtype, dtypePolicy } from "../src/onnx/mod.ts";
 import { ClipModel } from "../src/pipeline/parts/clip_model.ts";
 import { TextEncoder } from "../src/pipeline/parts/text_encoder.ts";
 import { loadTransformer } from "../src/pipeline/parts/load_transformer.ts";
+import { permittedPolicy } from "../src/pipeline/parts/permitted_policy.ts";
 import { VaeDecoder } from "../src/pipeline/parts/vae.ts";
 import { openWeights, readSafetensorsHeader } from "../src/safetensors/mod.ts";
 import type { Tensor } from "../src/tensor.ts";
@@ -74,7 +75,7 @@ export async function benchAccuracy(request: AccuracyRequest): Promise<Accuracy[
     await using transformer = await loadTransformer(
       config,
       (policy) => compileNextDiT(config, weights, policy),
-      { policy, resident: true },
+      { policy: await permittedPolicy(policy), resident: true },
     );
     const { caption, pooled } = await transformer.condition(
       await reference.read("transformer_text.caption_features"),

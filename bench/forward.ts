@@ -4,6 +4,7 @@ import { compileNextDiT } from "../src/models/next_dit.ts";
 import { parseNextDiTConfig } from "../src/models/next_dit_config.ts";
 import { type Device, type Dtype, dtypePolicy } from "../src/onnx/mod.ts";
 import { loadTransformer } from "../src/pipeline/parts/load_transformer.ts";
+import { permittedPolicy } from "../src/pipeline/parts/permitted_policy.ts";
 import { createGenerator } from "../src/random/mod.ts";
 import { openWeights } from "../src/safetensors/mod.ts";
 import { elementCount, type Tensor, tensor } from "../src/tensor.ts";
@@ -45,7 +46,7 @@ export async function benchForward(request: ForwardRequest): Promise<ForwardResu
   const file = join(folder, "config.json");
   const weights = await openWeights(folder);
   const config = parseNextDiTConfig(JSON.parse(await Deno.readTextFile(file)), file, weights);
-  const policy = dtypePolicy(device, dtype)!;
+  const policy = await permittedPolicy(dtypePolicy(device, dtype)!);
   const start = performance.now();
   await using transformer = await loadTransformer(
     config,

@@ -4,27 +4,26 @@
  *
  * @module
  */
-import { ConfigError } from "../errors.ts";
 import { compileVae, parseVaeConfig, pixelsPerLatent } from "../models/autoencoder.ts";
-import { compileGemma3, parseGemma3Config } from "../models/gemma3.ts";
-import { compileJinaClip, parseJinaClipConfig } from "../models/jina_clip.ts";
+import { parseGemma3Config } from "../models/gemma3.ts";
+import { parseJinaClipConfig } from "../models/jina_clip.ts";
 import { compileNextDiT } from "../models/next_dit.ts";
 import { type NextDiTConfig, parseNextDiTConfig } from "../models/next_dit_config.ts";
-import { CheckpointError, type DtypePolicy } from "../onnx/mod.ts";
-import { openWeights, SafetensorsError, type Weights } from "../safetensors/mod.ts";
+import type { DtypePolicy } from "../onnx/mod.ts";
 import type { PromptEncoder } from "../prompt/mod.ts";
 import { createScheduler, type Scheduler, schedulerFromConfig } from "../schedulers/mod.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
 import type { SessionHost } from "../runtime/session.ts";
 import type { SessionThread } from "../runtime/session_thread.ts";
 import { Component } from "./parts/component.ts";
+import { compileParts } from "./_compile_parts.ts";
+import { expectFit } from "./_fit.ts";
 import {
   type CheckpointFiles,
   CheckpointNotFoundError,
-  COMFYUI_TOKENIZER_TENSOR,
-  type ComponentFiles,
   type Role,
 } from "./checkpoint/find_checkpoint.ts";
+import { type OpenedPart, openPart, readJson } from "./checkpoint/open_part.ts";
 import type { ClipModel } from "./parts/clip_model.ts";
 import { type OffloadMode, type PartShape, SEGMENTS } from "./checkpoint/memory.ts";
 import { openTokenizer } from "./checkpoint/open_tokenizer.ts";
@@ -86,150 +85,118 @@ export async function loadComponents(
   { policy: wanted, chooseOffload, onVaeFallback, onOperatorFallback }: ComponentOptions,
 ): Promise<Components> {
   const policy = await permittedPolicy(wanted);
-  const [dit, gemma, vae, tokenizer, scheduler] = await Promise.all([
-    read(files.transformer),
-    read(files.textEncoder),
-    read(files.vae),
+  const [dit, gemma, autoencoder, tokenizer, scheduler] = await Promise.all([
+    openPart(files.transformer),
+    openPart(files.textEncoder),
+    openPart(files.vae),
     openTokenizer(files.tokenizer, "gemma3"),
     loadScheduler(files.scheduler),
   ]);
-  const transformerConfig = parseNextDiTConfig(dit.json ?? {}, dit.file, dit.weights);
-  const textEncoderConfig = parseGemma3Config(gemma.json, gemma.file, gemma.weights);
-  const vaeConfig = parseVaeConfig(vae.json, vae.file, vae.weights);
-  const { cap_feat_dim, clip_text_dim, in_channels } = transformerConfig;
-  const expectFit = (
-    file: string,
-    key: string,
-    found: number,
-    wanted: string,
-    expected: number,
-  ) => {
-    if (found === expected) return;
-    throw new ConfigError(file, [{
-      en: `${key} is ${found}, but the transformer (${dit.file}) needs ${expected} (${wanted}): ` +
-        "these two were not made for each other",
-      zh: `${key} 是 ${found}，但 Transformer（${dit.file}）需要 ${expected}（${wanted}）：` +
-        "两者并不配套",
-    }]);
-  };
-  const { latent_channels } = vaeConfig;
-  expectFit(vae.file, "latent_channels", latent_channels, "in_channels", in_channels);
-  const { hidden_size } = textEncoderConfig;
-  expectFit(gemma.file, "hidden_size", hidden_size, "cap_feat_dim", cap_feat_dim);
-  const clip = clip_text_dim === undefined ? undefined : await readClip(files, dit.file);
-  if (clip !== undefined) {
-    expectFit(clip.file, "hidden_size", clip.config.hidden_size, "clip_text_dim", clip_text_dim!);
-  }
+  const transformer = stated(dit, parseNextDiTConfig(dit.json ?? {}, dit.file, dit.weights));
+  const textEncoder = stated(gemma, parseGemma3Config(gemma.json, gemma.file, gemma.weights));
+  const vae = stated(
+    autoencoder,
+    parseVaeConfig(autoencoder.json, autoencoder.file, autoencoder.weights),
+  );
+  const clip = transformer.config.clip_text_dim === undefined
+    ? undefined
+    : await openClip(files, transformer.file);
+  const clipModel = clip?.model;
+  const opened = { transformer, textEncoder, ...(clipModel && { clipModel }), vae };
+  expectFit(opened);
 
-  const shape = (role: Role, { json, file, weights }: Opened): SizedPart => ({
-    role,
-    ...partShape(role, json, file, weights),
+  const parts = Object.entries(opened).map(([name, { json, file, weights }]): SizedPart => {
+    const role = name as Role;
+    return { role, ...partShape(role, json, file, weights) };
   });
-  const parts = [
-    shape("transformer", dit),
-    shape("textEncoder", gemma),
-    ...(clip === undefined ? [] : [shape("clipModel", clip)]),
-    shape("vae", vae),
-  ];
   const offload = chooseOffload(parts);
   const segments = offload === "sequential" ? SEGMENTS : 1;
-
-  const problems: CheckpointError["problems"][number][] = [];
-  const compile = <G>(build: () => G): G | undefined => {
-    try {
-      return build();
-    } catch (error) {
-      if (!(error instanceof CheckpointError)) throw error;
-      problems.push(...error.problems);
-      return undefined;
-    }
-  };
-  const compileTransformer = (policy: DtypePolicy) =>
-    compileNextDiT(transformerConfig, dit.weights, policy, segments);
-  const graphs = {
-    transformer: compile(() => compileTransformer(policy)),
-    textEncoder: compile(() => compileGemma3(textEncoderConfig, gemma.weights, policy, segments)),
-    clipModel: clip && compile(() => compileJinaClip(clip.config, clip.weights, policy)),
-    vae: compile(() => compileVae(vaeConfig, vae.weights, policy)),
-  };
-  if (problems.length > 0) throw new CheckpointError(problems);
-  let transformer = { policy, graphs: graphs.transformer! };
+  const graphs = compileParts(opened, policy, segments);
+  let compiledTransformer = { policy, graphs: graphs.transformer };
 
   // ONNX Runtime is not loaded before a session is made: whoever only checks a checkpoint needs none.
   const { device } = policy;
   const threads: SessionThread[] = [];
   const keep = offload === "none";
-  const component = <T extends AsyncDisposable>({ check }: Opened, load: () => Promise<T>) =>
-    new Component(load, check, keep);
   // On a GPU a thread has little to do but to wait, so that each part can have one. The transformer
   // stays here: it is asked again and again, and what goes to a thread is copied.
   const threaded = async <T extends AsyncDisposable>(
-    { check }: Opened,
+    { check }: OpenedPart,
     load: (host: SessionHost | undefined) => Promise<T>,
   ) => {
     const thread = device === "cpu" ? undefined : await openThread();
     if (thread !== undefined) threads.push(thread);
     return new Component(() => load(thread), check, keep, thread);
   };
-  const inSixteenBits = policy.convolution !== "float32";
+  const hold = { device, resident: offload !== "sequential" };
   const exactPolicy: DtypePolicy = { ...policy, convolution: "float32" };
-  const fallback = {
-    exactGraphs: () => compileVae(vaeConfig, vae.weights, exactPolicy),
+  const fallback = policy.convolution === "float32" ? undefined : {
+    exactGraphs: () => compileVae(vae.config, vae.weights, exactPolicy),
     onUse: onVaeFallback,
   };
-  const hold = { device, resident: offload !== "sequential" };
   return {
     promptEncoders: promptEncoders({
       tokenizer,
       ...(clip === undefined ? {} : { clipTokenizer: clip.tokenizer }),
-      textPlaces: transformerConfig.axes_lens[0]!,
+      textPlaces: transformer.config.axes_lens[0]!,
     }),
     tokenizer,
     scheduler,
-    transformerConfig,
-    vaeClassName: vaeConfig._class_name,
-    vaeScaleFactor: pixelsPerLatent(vaeConfig),
+    transformerConfig: transformer.config,
+    vaeClassName: vae.config._class_name,
+    vaeScaleFactor: pixelsPerLatent(vae.config),
     parts,
     offload,
     threads,
-    transformer: component(
-      dit,
+    transformer: new Component(
       async () => {
         const { loadTransformer } = await import("./parts/load_transformer.ts");
         // What another policy had to take the place of stays replaced when the part is loaded again.
         const compiled = (policy: DtypePolicy) => {
-          if (policy !== transformer.policy) {
-            transformer = { policy, graphs: compileTransformer(policy) };
+          if (policy !== compiledTransformer.policy) {
+            const { config, weights } = transformer;
+            const graphs = compileNextDiT(config, weights, policy, segments);
+            compiledTransformer = { policy, graphs };
           }
-          return transformer.graphs;
+          return compiledTransformer.graphs;
         };
         const { resident } = hold;
-        const options = { policy: transformer.policy, resident, onOperatorFallback };
-        return await loadTransformer(transformerConfig, compiled, options);
+        const options = { policy: compiledTransformer.policy, resident, onOperatorFallback };
+        return await loadTransformer(transformer.config, compiled, options);
       },
+      transformer.check,
+      keep,
     ),
-    textEncoder: await threaded(gemma, async (host) => {
+    textEncoder: await threaded(textEncoder, async (host) => {
       const { TextEncoder } = await import("./parts/text_encoder.ts");
-      return await TextEncoder.create(textEncoderConfig, graphs.textEncoder!, { ...hold, host });
+      return await TextEncoder.create(textEncoder.config, graphs.textEncoder, { ...hold, host });
     }),
     vae: await threaded(vae, async (host) => {
       const { VaeDecoder } = await import("./parts/vae.ts");
-      return await VaeDecoder.create(vaeConfig, graphs.vae!, device, {
-        fallback: inSixteenBits ? fallback : undefined,
+      return await VaeDecoder.create(vae.config, graphs.vae, device, {
+        fallback,
         host,
-        warmUpSize: keep && host !== undefined ? transformerConfig.sample_size : undefined,
+        warmUpSize: keep && host !== undefined ? transformer.config.sample_size : undefined,
       });
     }),
     ...(clip === undefined ? {} : {
       clip: {
         tokenizer: clip.tokenizer,
-        model: await threaded(clip, async (host) => {
+        model: await threaded(clip.model, async (host) => {
           const { ClipModel } = await import("./parts/clip_model.ts");
-          return await ClipModel.create(clip.config, graphs.clipModel!, device, host);
+          return await ClipModel.create(clip.model.config, graphs.clipModel!, device, host);
         }),
       },
     }),
   };
+}
+
+/** An opened part with its configuration, parsed. */
+function stated<Config>(
+  part: OpenedPart,
+  config: Config,
+): OpenedPart & { readonly config: Config } {
+  return { ...part, config };
 }
 
 async function openThread(): Promise<SessionThread | undefined> {
@@ -237,24 +204,7 @@ async function openThread(): Promise<SessionThread | undefined> {
   return await SessionThread.open();
 }
 
-interface Opened {
-  /** The parsed configuration; absent for a single file that stands alone. */
-  readonly json: unknown;
-  /** Where the configuration stands, for messages. */
-  readonly file: string;
-  readonly weights: Weights;
-  /** @throws {SafetensorsError} When the weights are no longer the files that were read. */
-  readonly check: () => Promise<void>;
-}
-
-async function read({ weights: path, config }: ComponentFiles): Promise<Opened> {
-  const weights = await openWeights(path, { opaque: [COMFYUI_TOKENIZER_TENSOR] });
-  const check = await rememberFiles(weights.files);
-  if (config === undefined) return { json: undefined, file: path, weights, check };
-  return { json: await readJson(config), file: config, weights, check };
-}
-
-async function readClip({ clipModel, clipTokenizer }: CheckpointFiles, transformer: string) {
+async function openClip({ clipModel, clipTokenizer }: CheckpointFiles, transformer: string) {
   if (clipModel === undefined || clipTokenizer === undefined) {
     throw new CheckpointNotFoundError(
       `The transformer (${transformer}) has CLIP conditioning, but there is no CLIP model with it. ` +
@@ -265,55 +215,14 @@ async function readClip({ clipModel, clipTokenizer }: CheckpointFiles, transform
       },
     );
   }
-  const opened = await read(clipModel);
-  const config = parseJinaClipConfig(opened.json, opened.file, opened.weights);
-  return { ...opened, config, tokenizer: await openTokenizer(clipTokenizer, "xlm-roberta") };
-}
-
-/** Weights stay in their files, so those must stay as they are for as long as they are in use. */
-async function rememberFiles(paths: readonly string[]): Promise<() => Promise<void>> {
-  const identity = async (path: string) => {
-    const { size, mtime, ino } = await Deno.stat(path);
-    return `${size} ${mtime?.getTime()} ${ino}`;
-  };
-  const remembered = await Promise.all(paths.map(identity));
-  return async () => {
-    for (const [index, path] of paths.entries()) {
-      if (await identity(path).catch(() => undefined) === remembered[index]) continue;
-      throw new SafetensorsError(
-        `${path} was changed or removed after it was opened. Load the pipeline again.`,
-        { file: path, zh: `${path} 在打开之后被更改或删除。请重新加载流水线。` },
-      );
-    }
-  };
+  const opened = await openPart(clipModel);
+  const { json, file, weights } = opened;
+  const model = stated(opened, parseJinaClipConfig(json, file, weights));
+  return { model, tokenizer: await openTokenizer(clipTokenizer, "xlm-roberta") };
 }
 
 async function loadScheduler(file: string | undefined): Promise<Scheduler> {
   return file === undefined
     ? createScheduler("euler")
     : schedulerFromConfig(await readJson(file), file);
-}
-
-async function readJson(file: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(file);
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) {
-      throw new CheckpointNotFoundError(`${file} is missing. It must lie beside the weights.`, {
-        cause,
-        zh: `缺少 ${file}。它应与权重放在一起。`,
-      });
-    }
-    const { message } = cause as Error;
-    const problem = { en: `cannot be read: ${message}`, zh: `无法读取：${message}` };
-    throw new ConfigError(file, [problem], { cause });
-  }
-  try {
-    return JSON.parse(text.replace(/^\ufeff/, ""));
-  } catch (cause) {
-    const { message } = cause as Error;
-    const problem = { en: `not valid JSON: ${message}`, zh: `不是有效的 JSON：${message}` };
-    throw new ConfigError(file, [problem], { cause });
-  }
 }

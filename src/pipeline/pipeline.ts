@@ -8,35 +8,22 @@ import type { RgbImage } from "../image/mod.ts";
 import type { Language, Texts } from "../language.ts";
 import { checkPlaces } from "../models/next_dit_rope.ts";
 import { type Device, type Dtype, dtypePolicy } from "../onnx/mod.ts";
-import {
-  canonicalPrompt,
-  parsePrompt,
-  parseXmlPrompt,
-  type PromptEncoder,
-  promptKind,
-  systemPromptFor,
-  withSystemPrompt,
-  type XmlPromptObject,
-} from "../prompt/mod.ts";
-import {
-  createGenerator,
-  type Generator,
-  type GeneratorOptions,
-  randomSeed,
-} from "../random/mod.ts";
+import { parseXmlPrompt, type PromptEncoder, type XmlPromptObject } from "../prompt/mod.ts";
 import { chooseDevice, type DeviceChoice, gpuMemory } from "../machine/device.ts";
 import { OutOfMemoryError } from "../runtime/session.ts";
 import {
-  combineGuidance,
   createScheduler,
   needsUnconditional,
+  type Scheduler,
   withStepCache,
 } from "../schedulers/mod.ts";
-import type { Scheduler, Velocity } from "../schedulers/mod.ts";
-import { elementCount, type Tensor, tensor } from "../tensor.ts";
+import { type Tensor, tensor } from "../tensor.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
+import { sampleOf, stack, stackPadded, unpadded } from "./_batches.ts";
 import { checkListedWeights } from "./_checksums.ts";
-import { expectDims, expectTensor } from "./parts/expect_tensor.ts";
+import { denoise } from "./_denoise.ts";
+import { drawNoise, imageGenerators } from "./_noise.ts";
+import { encodeEach, type EncoderTexts, promptTexts } from "./_prompt_texts.ts";
 import {
   type CheckpointFiles,
   type CheckpointLayout,
@@ -44,18 +31,19 @@ import {
   findCheckpoint,
   type Role,
 } from "./checkpoint/find_checkpoint.ts";
-import type { ClipModel } from "./parts/clip_model.ts";
-import type { Component } from "./parts/component.ts";
-import { type Components, loadComponents, type SizedPart } from "./components.ts";
-import { DeviceMemoryError } from "./device_memory_error.ts";
 import {
   estimateMemory,
   OFFLOAD_MODES,
   type OffloadMode,
   offloadThatFits,
 } from "./checkpoint/memory.ts";
+import { type Components, loadComponents, type SizedPart } from "./components.ts";
+import { DeviceMemoryError } from "./device_memory_error.ts";
+import type { ClipModel } from "./parts/clip_model.ts";
+import type { Component } from "./parts/component.ts";
+import { expectDims, expectTensor } from "./parts/expect_tensor.ts";
 import type { TextEncoder } from "./parts/text_encoder.ts";
-import type { Conditioning, Transformer } from "./parts/transformer.ts";
+import type { Transformer } from "./parts/transformer.ts";
 import type { VaeDecoder } from "./parts/vae.ts";
 import type {
   GenerateOptions,
@@ -69,8 +57,6 @@ import type {
 
 const DEFAULT_STEPS = 28;
 const DEFAULT_GUIDANCE_SCALE = 5;
-/** Four bytes each: 8 GiB, the most that a typed array holds. */
-const MOST_LATENT_VALUES = 2 ** 31;
 
 /**
  * NewBie-image, whole: tokenizers, text encoders, transformer, sampler and VAE. On a GPU parts of it
@@ -212,33 +198,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const { latents, generator } = options;
     if (latents !== undefined) return this.#givenLatents(latents, options);
     const { batchSize = 1, height = this.defaultSize, width = this.defaultSize } = options;
-    if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
-      throw new RequestError(`batchSize is ${batchSize}; expected a whole number from 1.`);
-    }
-    const sampleDims = this.#sampleDims(height, width);
-    const dims = [batchSize, ...sampleDims];
-    if (elementCount(dims) > MOST_LATENT_VALUES) {
-      throw new RequestError(
-        `Latents of [${dims.join(", ")}] do not fit into one array; ask for fewer samples at once.`,
-      );
-    }
-    const data = new Float32Array(elementCount(dims));
-    if (!isList(generator)) {
-      generatorOf(generator ?? { seed: randomSeed() }).fillNormal(data);
-      return tensor(data, dims);
-    }
-    if (generator.length !== batchSize) {
-      throw new RequestError(
-        `There are ${generator.length} generators for ${batchSize} samples; give one for all, ` +
-          "or one for each.",
-      );
-    }
-    // Each sample is drawn straight into its place: a large batch needs no second copy.
-    const length = elementCount(sampleDims);
-    generator.forEach((options, index) => {
-      generatorOf(options).fillNormal(data.subarray(index * length, (index + 1) * length));
-    });
-    return tensor(data, dims);
+    return drawNoise(batchSize, this.#sampleDims(height, width), generator);
   }
 
   /**
@@ -342,7 +302,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const texts = promptTexts(options);
     const promptCount = texts.positive.length;
     const imageCount = promptCount * numImagesPerPrompt;
-    const generators = imageGenerators(options, imageCount);
+    const generators = imageGenerators(options.generator, imageCount);
     const noise = this.prepareLatents({
       batchSize: imageCount,
       height: options.height,
@@ -358,41 +318,21 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const embeds = await this.#encode(read, signal);
     const encoded = performance.now();
     signal?.throwIfAborted();
-    let evaluated = 0;
-    const latents = await this.#use("transformer", async (transformer) => {
-      const samples: Tensor[] = [];
-      for (let prompt = 0; prompt < promptCount; prompt++) {
-        const conditionings = await conditioningsOf(transformer, embeds, prompt, guided);
-        for (let image = 0; image < numImagesPerPrompt; image++) {
-          const imageIndex = samples.length;
-          const { data, dims } = sampleOf("latents", noise, imageIndex, imageCount);
-          const predict = guidedVelocity(transformer, conditionings, dims, guidance);
-          const velocity: Velocity = (latents, timestep) => {
-            evaluated++;
-            return predict(latents, timestep);
-          };
-          const sample = await scheduler.sample(
-            data,
-            numInferenceSteps,
-            velocity,
-            async ({ index, total, timestep, nextTimestep, latents }) => {
-              await options.onStep?.({
-                index,
-                total,
-                timestep,
-                nextTimestep,
-                latents: tensor(latents, dims),
-                imageIndex,
-                imageCount,
-              });
-            },
-            signal,
-          );
-          samples.push(tensor(sample, dims));
-        }
-      }
-      return samples;
-    });
+    const { samples: latents, evaluations } = await this.#use(
+      "transformer",
+      (transformer) =>
+        denoise(transformer, {
+          embeds,
+          noise,
+          imagesPerPrompt: numImagesPerPrompt,
+          scheduler,
+          steps: numInferenceSteps,
+          guidance,
+          guided,
+          onStep: options.onStep,
+          signal,
+        }),
+    );
     const denoised = performance.now();
     signal?.throwIfAborted();
     const images: RgbImage[] = [];
@@ -407,7 +347,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const end = performance.now();
     const total = imageCount * scheduler.evaluations(numInferenceSteps);
     const result = {
-      evaluations: { total, foretold: total - evaluated },
+      evaluations: { total, foretold: total - evaluations },
       seeds: options.latents === undefined ? generators.map(({ seed }) => seed) : [],
       timings: {
         encode: encoded - start,
@@ -635,186 +575,6 @@ function pictureSize(parts: readonly SizedPart[]): number {
     (size, { sampleSize = 1, pixelsPerLatent = 1 }) => size * sampleSize * pixelsPerLatent,
     1,
   );
-}
-
-/** What each encoder is to read of one prompt. */
-interface EncoderTexts {
-  readonly gemma: string;
-  readonly clip: string;
-}
-
-function promptTexts(
-  { prompt, negativePrompt = "", systemPrompt, raw = false }: PromptOptions,
-): { positive: EncoderTexts[]; negative: EncoderTexts[] } {
-  const prompts = textsOf("prompt", prompt);
-  const negatives = typeof negativePrompt === "string"
-    ? prompts.map(() => negativePrompt)
-    : textsOf("negativePrompt", negativePrompt);
-  if (prompts.length === 0) throw new RequestError("There is no prompt; give at least one.");
-  if (negatives.length !== prompts.length) {
-    throw new RequestError(
-      `There are ${negatives.length} negative prompts for ${prompts.length} prompts; give one ` +
-        "for all, or one for each.",
-    );
-  }
-  const systemPrompts = prompts.map((text) => {
-    return systemPrompt ?? systemPromptFor(raw ? promptKind(text) : parsePrompt(text).kind);
-  });
-  const texts = (text: string, index: number): EncoderTexts => {
-    const clip = raw ? text : canonicalPrompt(text);
-    return { clip, gemma: withSystemPrompt(clip, systemPrompts[index]!) };
-  };
-  return { positive: prompts.map(texts), negative: negatives.map(texts) };
-}
-
-function textsOf(name: string, value: string | readonly string[]): readonly string[] {
-  const texts: readonly unknown[] = Array.isArray(value) ? value : [value];
-  if (texts.every((text) => typeof text === "string")) return texts;
-  throw new RequestError(`${name} must be a text or a list of texts.`);
-}
-
-/** Encodes each of the texts, and none of them twice. */
-async function encodeEach(
-  texts: readonly string[],
-  signal: AbortSignal | undefined,
-  encode: (text: string) => Promise<Tensor>,
-): Promise<Tensor[]> {
-  const encoded = new Map<string, Tensor>();
-  for (const text of new Set(texts)) {
-    signal?.throwIfAborted();
-    encoded.set(text, await encode(text));
-  }
-  return texts.map((text) => encoded.get(text)!);
-}
-
-/** A velocity that follows the prompt and shuns the negative prompt. */
-function guidedVelocity(
-  transformer: Transformer,
-  { conditional, unconditional }: Conditionings,
-  dims: readonly number[],
-  guidance: Parameters<typeof combineGuidance>[2],
-): Velocity {
-  return async (latents, timestep) => {
-    const x = tensor(latents, dims);
-    const isGuided = unconditional !== undefined && needsUnconditional(timestep, guidance);
-    const asked = isGuided ? [conditional, unconditional] : [conditional];
-    const [wanted, unwanted] = await transformer.predict(x, timestep, asked);
-    return unwanted === undefined
-      ? wanted!.data
-      : combineGuidance(wanted!.data, unwanted.data, guidance);
-  };
-}
-
-/** What one prompt and its negative prompt ask for. */
-interface Conditionings {
-  readonly conditional: Conditioning;
-  /** Absent where no step is guided. */
-  readonly unconditional?: Conditioning;
-}
-
-async function conditioningsOf(
-  transformer: Transformer,
-  embeds: PromptEmbeds,
-  index: number,
-  guided: boolean,
-): Promise<Conditionings> {
-  const batch = embeds.promptEmbeds.dims[0]!;
-  const condition = (features: Tensor, mask: Tensor, pooled: Tensor) =>
-    transformer.condition(
-      unpadded(sampleOf("", features, index, batch), sampleOf("", mask, index, batch)),
-      sampleOf("", pooled, index, batch),
-    );
-  const conditional = await condition(
-    embeds.promptEmbeds,
-    embeds.promptAttentionMask,
-    embeds.pooledPromptEmbeds,
-  );
-  if (!guided) return { conditional };
-  const unconditional = await condition(
-    embeds.negativePromptEmbeds,
-    embeds.negativePromptAttentionMask,
-    embeds.negativePooledPromptEmbeds,
-  );
-  return { conditional, unconditional };
-}
-
-/** One generator for each picture of a call. */
-function imageGenerators(
-  { generator = { seed: randomSeed() } }: GenerateOptions,
-  imageCount: number,
-): readonly GeneratorOptions[] {
-  if (isList(generator)) return generator;
-  const { seed } = generatorOf(generator);
-  return Array.from({ length: imageCount }, (_, index) => {
-    // Seeds are 64 bits wide and start again at 0, as torch's do.
-    const own = BigInt.asUintN(64, seed + BigInt(index));
-    return { ...generator, seed: own <= Number.MAX_SAFE_INTEGER ? Number(own) : own };
-  });
-}
-
-/** @throws {RequestError} When the options are wrong, or a generator that has a state of its own. */
-function generatorOf(options: GeneratorOptions): Generator {
-  if (typeof options !== "object" || options === null || "fillNormal" in options) {
-    throw new RequestError(
-      'generator must be { seed, device: "cpu" | "cuda" } or a list of these: a call draws its ' +
-        "noise from the seed's beginning.",
-    );
-  }
-  return createGenerator(options);
-}
-
-/** One sample of a batch as a batch of one; a batch of one serves for every sample. */
-function sampleOf(name: string, whole: Tensor, index: number, batch: number): Tensor {
-  const [count = 0, ...dims] = whole.dims;
-  if (count === 1) return whole;
-  if (count !== batch) {
-    throw new RequestError(
-      `${name} holds ${count} samples, but latents holds ${batch}; expected ` +
-        (batch === 1 ? "1." : `1 or ${batch}.`),
-    );
-  }
-  const length = elementCount(dims);
-  return tensor(whole.data.subarray(index * length, (index + 1) * length), [1, ...dims]);
-}
-
-/** Batches of one, joined. */
-function stack(samples: readonly Tensor[]): Tensor {
-  const [, ...dims] = samples[0]!.dims;
-  const length = elementCount(dims);
-  const data = new Float32Array(samples.length * length);
-  samples.forEach((sample, index) => data.set(sample.data, index * length));
-  return tensor(data, [samples.length, ...dims]);
-}
-
-/** [1, Lᵢ, D] joined to [B, max L, D] with zeros behind the shorter, and the mask that tells. */
-function stackPadded(samples: readonly Tensor[]): [embeds: Tensor, mask: Tensor] {
-  const lengths = samples.map(({ dims }) => dims[1]!);
-  const longest = Math.max(...lengths);
-  const width = samples[0]!.dims[2]!;
-  const data = new Float32Array(samples.length * longest * width);
-  const mask = new Float32Array(samples.length * longest);
-  samples.forEach((sample, index) => {
-    data.set(sample.data, index * longest * width);
-    mask.fill(1, index * longest, index * longest + lengths[index]!);
-  });
-  return [
-    tensor(data, [samples.length, longest, width]),
-    tensor(mask, [samples.length, longest]),
-  ];
-}
-
-/** [1, L, D] without the positions at the end that the mask [1, L] leaves out. */
-function unpadded(embeds: Tensor, mask: Tensor | undefined): Tensor {
-  if (mask === undefined) return embeds;
-  const [, length = 0, width = 0] = embeds.dims;
-  expectDims("promptAttentionMask", mask, [1, length]);
-  const kept = mask.data.findLastIndex((value) => value !== 0) + 1;
-  if (kept === 0) throw new RequestError("promptAttentionMask leaves no token of a prompt.");
-  return tensor(embeds.data.subarray(0, kept * width), [1, kept, width]);
-}
-
-function isList<T>(value: T | readonly T[] | undefined): value is readonly T[] {
-  return Array.isArray(value);
 }
 
 function checkChoice(name: string, value: string, choices: readonly string[]): void {

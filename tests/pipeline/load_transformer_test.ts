@@ -3,6 +3,7 @@ import { compileNextDiT } from "../../src/models/next_dit.ts";
 import { parseNextDiTConfig } from "../../src/models/next_dit_config.ts";
 import { DTYPE_POLICIES } from "../../src/onnx/mod.ts";
 import { loadTransformer } from "../../src/pipeline/parts/load_transformer.ts";
+import { permittedPolicy } from "../../src/pipeline/parts/permitted_policy.ts";
 import { hasCudaProvider } from "../../src/machine/binding.ts";
 import { bindingFolder } from "../../src/runtime/binding_folder.ts";
 import { localHost } from "../../src/machine/host.ts";
@@ -23,7 +24,11 @@ async function load(): Promise<{ wanted: (boolean | undefined)[]; reasons: strin
       return compileNextDiT(config, weights, { ...policy, compute: "float32" });
     },
     {
-      policy: { ...DTYPE_POLICIES.cpu, compute: "bfloat16", ownOperators: true },
+      policy: await permittedPolicy({
+        ...DTYPE_POLICIES.cpu,
+        compute: "bfloat16",
+        ownOperators: true,
+      }),
       resident: true,
       onOperatorFallback: (reason) => reasons.push(reason),
     },

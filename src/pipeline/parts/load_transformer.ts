@@ -2,11 +2,11 @@ import type { NextDiTGraphs } from "../../models/next_dit.ts";
 import type { NextDiTConfig } from "../../models/next_dit_config.ts";
 import type { DtypePolicy } from "../../onnx/mod.ts";
 import { OutOfMemoryError, SessionError } from "../../runtime/session.ts";
-import { permittedPolicy } from "./permitted_policy.ts";
 import { Transformer } from "./transformer.ts";
 
 /** How a transformer is to be loaded. */
 export interface LoadTransformerOptions {
+  /** As {@linkcode permittedPolicy} gives it. */
   readonly policy: DtypePolicy;
   /** Whether its graphs stay loaded between steps. */
   readonly resident: boolean;
@@ -15,8 +15,8 @@ export interface LoadTransformerOptions {
 }
 
 /**
- * Loads NextDiT. Our own operators are used where the policy wants them, they are permitted, and they
- * work here. Otherwise ONNX Runtime's compute the same, slower.
+ * Loads NextDiT. Our own operators are used where the policy wants them and they work here.
+ * Otherwise ONNX Runtime's compute the same, slower.
  *
  * @param compile Makes the graphs for a policy.
  * @throws {SessionError} When ONNX Runtime cannot load a graph.
@@ -24,9 +24,8 @@ export interface LoadTransformerOptions {
 export async function loadTransformer(
   config: NextDiTConfig,
   compile: (policy: DtypePolicy) => NextDiTGraphs,
-  { policy: wanted, resident, onOperatorFallback = () => {} }: LoadTransformerOptions,
+  { policy, resident, onOperatorFallback = () => {} }: LoadTransformerOptions,
 ): Promise<Transformer> {
-  let policy = await permittedPolicy(wanted);
   const { device, compute } = policy;
   if (policy.ownOperators && compute !== "float32") {
     const { kernelSessions } = await import("../../kernels/mod.ts");

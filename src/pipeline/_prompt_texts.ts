@@ -1,0 +1,62 @@
+/** What the text encoders are to read of a call's prompts. */
+import { RequestError } from "../errors.ts";
+import {
+  canonicalPrompt,
+  parsePrompt,
+  promptKind,
+  systemPromptFor,
+  withSystemPrompt,
+} from "../prompt/mod.ts";
+import type { Tensor } from "../tensor.ts";
+import type { PromptOptions } from "./types.ts";
+
+/** What each encoder is to read of one prompt. */
+export interface EncoderTexts {
+  readonly gemma: string;
+  readonly clip: string;
+}
+
+/** The texts of all prompts, and of their negative prompts. */
+export function promptTexts(
+  { prompt, negativePrompt = "", systemPrompt, raw = false }: PromptOptions,
+): { positive: EncoderTexts[]; negative: EncoderTexts[] } {
+  const prompts = textsOf("prompt", prompt);
+  const negatives = typeof negativePrompt === "string"
+    ? prompts.map(() => negativePrompt)
+    : textsOf("negativePrompt", negativePrompt);
+  if (prompts.length === 0) throw new RequestError("There is no prompt; give at least one.");
+  if (negatives.length !== prompts.length) {
+    throw new RequestError(
+      `There are ${negatives.length} negative prompts for ${prompts.length} prompts; give one ` +
+        "for all, or one for each.",
+    );
+  }
+  const systemPrompts = prompts.map((text) => {
+    return systemPrompt ?? systemPromptFor(raw ? promptKind(text) : parsePrompt(text).kind);
+  });
+  const texts = (text: string, index: number): EncoderTexts => {
+    const clip = raw ? text : canonicalPrompt(text);
+    return { clip, gemma: withSystemPrompt(clip, systemPrompts[index]!) };
+  };
+  return { positive: prompts.map(texts), negative: negatives.map(texts) };
+}
+
+function textsOf(name: string, value: string | readonly string[]): readonly string[] {
+  const texts: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (texts.every((text) => typeof text === "string")) return texts;
+  throw new RequestError(`${name} must be a text or a list of texts.`);
+}
+
+/** Encodes each of the texts, and none of them twice. */
+export async function encodeEach(
+  texts: readonly string[],
+  signal: AbortSignal | undefined,
+  encode: (text: string) => Promise<Tensor>,
+): Promise<Tensor[]> {
+  const encoded = new Map<string, Tensor>();
+  for (const text of new Set(texts)) {
+    signal?.throwIfAborted();
+    encoded.set(text, await encode(text));
+  }
+  return texts.map((text) => encoded.get(text)!);
+}
