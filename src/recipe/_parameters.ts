@@ -21,6 +21,7 @@ const SAMPLERS: Readonly<Record<SchedulerName, string>> = {
   midpoint: "Midpoint",
   heun: "Heun",
   "dpm-solver++": "DPM++ 2M",
+  res_multistep: "Res Multistep",
 };
 
 /** The web UI shows and compares so much of a SHA-256. */

@@ -16,6 +16,7 @@ const SCHEDULERS = [
   "midpoint",
   "heun",
   "dpm-solver++",
+  "res_multistep",
 ] as const satisfies readonly SchedulerName[];
 const LAYOUTS = ["toolkit", "diffusers", "comfyui"] as const satisfies readonly CheckpointLayout[];
 const GENERATORS = ["cpu", "cuda"] as const satisfies readonly GeneratorDevice[];

@@ -1,6 +1,7 @@
 import { NewBieError, RequestError } from "../errors.ts";
 import { dpmSolver } from "./_dpm_solver.ts";
 import { checkSteps, flowTimes, shiftProblem } from "./_flow_time.ts";
+import { resMultistep } from "./_res_multistep.ts";
 import { euler, heun, midpoint } from "./_runge_kutta.ts";
 import type { Solver } from "./_solver.ts";
 import type { Scheduler, SchedulerName, Velocity } from "./types.ts";
@@ -10,6 +11,7 @@ const SOLVERS: Readonly<Record<SchedulerName, Solver>> = {
   midpoint,
   heun,
   "dpm-solver++": dpmSolver,
+  res_multistep: resMultistep,
 };
 
 // The shift with which the model is published.

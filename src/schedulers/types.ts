@@ -14,11 +14,19 @@
  *   `FlowMatchHeunDiscreteScheduler` differs in its last step, which it takes with Euler.
  * - `"dpm-solver++"`: second order from one evaluation a step, by looking back at the previous one;
  *   DPM-Solver++(2M) of Lu et al. 2022 (arXiv 2211.01095).
+ * - `"res_multistep"`: second order from one evaluation a step; ComfyUI's sampler of that name, after
+ *   Zhang et al. 2023 (arXiv 2308.02157).
  */
 export type SchedulerName = typeof SCHEDULER_NAMES[number];
 
 /** All names of samplers. */
-export const SCHEDULER_NAMES = ["euler", "midpoint", "heun", "dpm-solver++"] as const;
+export const SCHEDULER_NAMES = [
+  "euler",
+  "midpoint",
+  "heun",
+  "dpm-solver++",
+  "res_multistep",
+] as const;
 
 /**
  * A model as the samplers see it: the velocity dx/dt at `latents` and time `timestep`.

@@ -17,7 +17,12 @@ const TOLERANCE = 1e-6;
 const UPSTREAM_DPM_FLOAT32_LOSS = 3e-5;
 // Upstream's other solvers shift times in float32 through values up to 6, the greatest shift here:
 // each of the two roundings there is off by at most 2⁻²².
-const TIME_TOLERANCE = { "dpm-solver++": 1e-12, euler: 5e-7, midpoint: 5e-7, heun: 5e-7 };
+const TIME_TOLERANCE: Readonly<Record<string, number>> = {
+  "dpm-solver++": 1e-12,
+  euler: 5e-7,
+  midpoint: 5e-7,
+  heun: 5e-7,
+};
 
 const samplers = await readFixture<SamplerFixture>("samplers.json");
 
@@ -33,7 +38,7 @@ for (const run of samplers.runs) {
     assert.equal(scheduler.evaluations(run.steps), times.length);
     for (const [i, time] of times.entries()) {
       const away = Math.abs(asked[i]! - time);
-      assert.ok(away <= TIME_TOLERANCE[run.name], `evaluation ${i} at ${asked[i]}, not ${time}`);
+      assert.ok(away <= TIME_TOLERANCE[run.name]!, `evaluation ${i} at ${asked[i]}, not ${time}`);
     }
 
     const error = relativeError(result, float32(run.result));
