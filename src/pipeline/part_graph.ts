@@ -2,7 +2,8 @@ import { NewBieError } from "../errors.ts";
 import { compileVae, parseVaeConfig } from "../models/autoencoder.ts";
 import { compileGemma3, parseGemma3Config } from "../models/gemma3.ts";
 import { compileJinaClip, parseJinaClipConfig } from "../models/jina_clip.ts";
-import { compileNextDiT, parseNextDiTConfig } from "../models/next_dit.ts";
+import { compileNextDiT } from "../models/next_dit.ts";
+import { parseNextDiTConfig } from "../models/next_dit_config.ts";
 import type { CompiledGraph, DtypePolicy } from "../onnx/mod.ts";
 import { openWeights, type Weights } from "../safetensors/mod.ts";
 import {
