@@ -9,6 +9,7 @@ export { decodePng, encodePng, imageFromTensor, psnr, type RgbImage } from "./im
 export { NewBieImagePipeline } from "./pipeline/pipeline.ts";
 export type * from "./pipeline/types.ts";
 export { CheckpointNotFoundError } from "./pipeline/checkpoint/find_checkpoint.ts";
+export { DeviceError } from "./machine/device_error.ts";
 export { DeviceMemoryError } from "./pipeline/device_memory_error.ts";
 export { NonFiniteError } from "./pipeline/parts/non_finite_error.ts";
 export { CheckpointError, type Device, type Dtype, type WeightProblem } from "./onnx/mod.ts";

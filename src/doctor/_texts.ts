@@ -1,18 +1,9 @@
 import type { Texts } from "../language.ts";
 import { ZH_ROLES } from "../pipeline/checkpoint/_texts.ts";
-import type { Obstacle } from "../machine/provider.ts";
 import type { OffloadMode } from "../pipeline/checkpoint/memory.ts";
 import type { Role } from "./models.ts";
 
-type ObstacleTexts = {
-  readonly [Code in Obstacle["code"]]: (
-    obstacle: Extract<Obstacle, { code: Code }>,
-    circumstances: { readonly wsl: boolean; readonly container: boolean },
-  ) => string;
-};
-
 interface Catalogue {
-  readonly obstacle: ObstacleTexts;
   readonly models: Readonly<Record<"used" | "demo" | "published", string>>;
   readonly bindingWorks: string;
   readonly bindingMissing: string;
@@ -33,32 +24,6 @@ interface Catalogue {
 
 export const TEXTS: Texts<Catalogue> = {
   en: {
-    obstacle: {
-      "platform": ({ os, arch }) => `CUDA needs Linux on x86_64; this is ${os} on ${arch}.`,
-      "no-gpu": (_, { wsl, container }) =>
-        wsl
-          ? "Windows shows no NVIDIA GPU to WSL. If there is one, its driver belongs in Windows."
-          : container
-          ? "No NVIDIA GPU is visible in this container."
-          : "There is no NVIDIA GPU.",
-      "gpu-not-passed": () =>
-        "The machine has an NVIDIA GPU, but this container was started without it.",
-      "driver-missing": () => "There is an NVIDIA GPU, but no driver for it.",
-      "driver-broken": ({ complaint }) =>
-        "The NVIDIA driver does not answer" + (complaint === "" ? "." : `: ${complaint}`),
-      "driver-old": ({ driver, minimum }, { wsl }) =>
-        `NVIDIA's driver is ${driver}; CUDA 13 needs ${minimum} or newer.` +
-        (wsl ? " Install it in Windows, never in WSL." : "") + " Restart afterwards.",
-      "gpu-old": ({ gpu, capability, minimum }) =>
-        `${gpu} has compute capability ${capability.toFixed(1)}; bfloat16 needs ` +
-        `${minimum.toFixed(1)} or newer (Ampere).`,
-      "provider-missing": () =>
-        "ONNX Runtime's CUDA provider is not installed (a download of 180 MB).",
-      "libraries-missing": ({ names }) =>
-        `CUDA's libraries are not all there: ${names.join(", ")} missing.`,
-      "libraries-elsewhere": ({ paths }) =>
-        `The loader does not look where these lie: ${paths.map(nameOf).join(", ")}.`,
-    },
     models: {
       used: "The model",
       demo: "The demo model",
@@ -95,29 +60,6 @@ export const TEXTS: Texts<Catalogue> = {
       `even with offload: sequential, there are ${have}.`,
   },
   zh: {
-    obstacle: {
-      "platform": ({ os, arch }) => `CUDA 需要 x86_64 的 Linux；本机是 ${arch} 的 ${os}。`,
-      "no-gpu": (_, { wsl, container }) =>
-        wsl
-          ? "WSL 里看不到 NVIDIA 显卡。如果有显卡，驱动应装在 Windows 里。"
-          : container
-          ? "这个容器里看不到 NVIDIA 显卡。"
-          : "没有 NVIDIA 显卡。",
-      "gpu-not-passed": () => "主机有 NVIDIA 显卡，但启动容器时没有把它交给容器。",
-      "driver-missing": () => "有 NVIDIA 显卡，但没有安装驱动。",
-      "driver-broken": ({ complaint }) =>
-        "NVIDIA 驱动没有响应" + (complaint === "" ? "。" : `：${complaint}`),
-      "driver-old": ({ driver, minimum }, { wsl }) =>
-        `NVIDIA 驱动版本是 ${driver}，CUDA 13 需要 ${minimum} 或更新的版本。` +
-        (wsl ? "请装在 Windows 里，不要装在 WSL 里。" : "") + "装好后请重启。",
-      "gpu-old": ({ gpu, capability, minimum }) =>
-        `${gpu} 的计算能力是 ${capability.toFixed(1)}，bfloat16 需要 ${minimum.toFixed(1)}` +
-        "（Ampere）或更高。",
-      "provider-missing": () => "没有安装 ONNX Runtime 的 CUDA 执行后端（下载约 180 MB）。",
-      "libraries-missing": ({ names }) => `CUDA 的库不齐全，缺少：${names.join("、")}。`,
-      "libraries-elsewhere": ({ paths }) =>
-        `加载器不会到这些库所在的目录去找：${paths.map(nameOf).join("、")}。`,
-    },
     models: { used: "模型", demo: "演示模型", published: "正式模型（3.5B）" },
     bindingWorks: "ONNX Runtime 可以加载，并能在 CPU 上运算。",
     bindingMissing: "没有安装 ONNX Runtime。",
@@ -155,7 +97,3 @@ const EN_ROLES: Readonly<Record<Role, string>> = {
   clipModel: "The CLIP model",
   vae: "The decoder (VAE)",
 };
-
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
-}

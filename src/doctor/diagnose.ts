@@ -1,7 +1,8 @@
 import { dirname } from "node:path";
 import type { Language } from "../language.ts";
 import type { Device } from "../onnx/mod.ts";
-import { chooseProvider, type Obstacle } from "../machine/provider.ts";
+import { obstacleTexts } from "../machine/obstacle_texts.ts";
+import { chooseProvider, NOTHING_TO_MEND, type Obstacle } from "../machine/provider.ts";
 import {
   copyPart,
   extendLibraryPath,
@@ -122,19 +123,16 @@ function systemFindings({ machine, binding, disks, model }: Facts, language: Lan
   return findings;
 }
 
-/** Nothing is broken; the rest could be mended, and pictures would be made faster. */
-const NOTES: readonly Obstacle["code"][] = ["platform", "no-gpu", "gpu-old"];
-
 function obstacleFinding(obstacle: Obstacle, facts: Facts, language: Language): Finding {
   const { wsl, container } = facts.machine;
-  // The union's members each have their own function, which TypeScript cannot see from outside.
-  const say = TEXTS[language].obstacle[obstacle.code] as (
-    obstacle: Obstacle,
-    circumstances: { wsl: boolean; container: boolean },
-  ) => string;
-  const message = say(obstacle, { wsl, container: container !== undefined });
-  const severity = NOTES.includes(obstacle.code) ? "note" : "warning";
+  const clause = obstacleTexts(obstacle, { wsl, container: container !== undefined })[language];
+  const message = language === "zh" ? `${clause}。` : `${capitalize(clause)}.`;
+  const severity = NOTHING_TO_MEND.includes(obstacle.code) ? "note" : "warning";
   return finding("provider", obstacle.code, severity, message, commandFor(obstacle, facts));
+}
+
+function capitalize(clause: string): string {
+  return clause.slice(0, 1).toUpperCase() + clause.slice(1);
 }
 
 function commandFor(obstacle: Obstacle, { machine }: Facts): string | undefined {
@@ -143,6 +141,8 @@ function commandFor(obstacle: Obstacle, { machine }: Facts): string | undefined 
     case "no-gpu":
     case "gpu-old":
       return undefined;
+    case "gpus-hidden":
+      return "unset CUDA_VISIBLE_DEVICES";
     case "gpu-not-passed":
       return passGpu(machine.container);
     case "driver-missing":
@@ -151,6 +151,8 @@ function commandFor(obstacle: Obstacle, { machine }: Facts): string | undefined 
     case "driver-broken":
       // After an update, the old kernel module stays until the machine is restarted.
       return /mismatch/i.test(obstacle.complaint) ? "sudo reboot" : "sudo modprobe nvidia";
+    case "driver-silent":
+      return "sudo reboot";
     case "provider-missing":
       return installProvider();
     case "libraries-missing":
@@ -163,11 +165,12 @@ function commandFor(obstacle: Obstacle, { machine }: Facts): string | undefined 
 function gpuFindings({ gpu }: Facts, fits: readonly Fit[], language: Language): Finding[] {
   const text = TEXTS[language];
   const findings: Finding[] = [];
-  const [first, ...others] = gpu.gpus;
-  if (first === undefined) return [];
-  const larger = others.filter(({ memoryFree }) => (memoryFree ?? 0) > (first.memoryFree ?? 0))
+  const [first] = gpu.visible;
+  if (!first) return [];
+  const larger = gpu.gpus.filter(({ memoryFree }) => (memoryFree ?? 0) > (first.memoryFree ?? 0))
     .toSorted((a, b) => b.memoryFree! - a.memoryFree!)[0];
-  if (larger !== undefined) {
+  // Who chose a GPU by the variable needs no advice to choose one.
+  if (larger !== undefined && gpu.visibleDevices === undefined) {
     const message = text.largerGpuIdle(larger.index, formatBytes(larger.memoryFree!));
     const fix = `export CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=${larger.index}`;
     findings.push(finding("gpu", "larger-gpu-idle", "warning", message, fix));
@@ -258,8 +261,8 @@ function fitsOf({ machine, gpu, model, demo }: Facts): Fit[] {
   const fits: Fit[] = [];
   const add = (name: Fit["model"], parts: Parameters<typeof estimateMemory>[0], size: number) => {
     const budgets: [Device, number | undefined][] = [["cpu", machine.memoryAvailable]];
-    const [first] = gpu.gpus;
-    if (first !== undefined) budgets.push(["cuda", first.memoryFree]);
+    const [first] = gpu.visible;
+    if (first !== undefined) budgets.push(["cuda", first?.memoryFree]);
     for (const [device, available] of budgets) {
       const estimate = estimateMemory(parts, device, size);
       const offload = available === undefined ? undefined : offloadThatFits(estimate, available);

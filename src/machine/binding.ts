@@ -53,16 +53,25 @@ export async function readBinding(
   const manifest = await host.readText(posix.join(ONNX_RUNTIME_PACKAGE, "package.json"));
   const version = manifest === undefined ? undefined : versionOf(manifest);
   const failure = await probe().then(() => undefined, (error) => String(error?.message ?? error));
-  const provider = posix.join(folder, CUDA_PROVIDER_FILES[0]);
-  const listed = await neededLibraries((offset, length) => host.readAt(provider, offset, length));
-  const needed = listed?.filter((name) => !RUNTIME_LIBRARIES.test(name)) ?? CUDA_LIBRARIES;
-  const libraries = await findLibraries(host, [...new Set([...needed, ...OPENED_LATER])]);
   return {
     ...(version === undefined ? {} : { version }),
     folder,
     ...(failure === undefined ? {} : { failure }),
-    cuda: { provider: await hasCudaProvider(host, folder), libraries },
+    cuda: await readCudaFiles(host, folder),
   };
+}
+
+/**
+ * Looks for the CUDA provider and for what it needs.
+ *
+ * @param folder Where the binding's libraries lie.
+ */
+export async function readCudaFiles(host: Host, folder: string): Promise<BindingFacts["cuda"]> {
+  const file = posix.join(folder, CUDA_PROVIDER_FILES[0]);
+  const listed = await neededLibraries((offset, length) => host.readAt(file, offset, length));
+  const needed = listed?.filter((name) => !RUNTIME_LIBRARIES.test(name)) ?? CUDA_LIBRARIES;
+  const libraries = await findLibraries(host, [...new Set([...needed, ...OPENED_LATER])]);
+  return { provider: await hasCudaProvider(host, folder), libraries };
 }
 
 /** Whether both of the CUDA provider's libraries lie beside the binding. */

@@ -1,21 +1,25 @@
 /**
- * Where to compute, decided by trying.
+ * Where to compute: what doctor knows of the machine, and then a trial.
  *
  * @module
  */
-import type { Texts } from "../language.ts";
+import { inBoth, type Texts } from "../language.ts";
 import { cast, type Device, Graph, INTERFACE_TYPE, linear } from "../onnx/mod.ts";
-import { tensor } from "../tensor.ts";
 import { bindingFolder } from "../runtime/binding_folder.ts";
-import { hasCudaProvider } from "./binding.ts";
-import { listGpus } from "./gpus.ts";
-import { type Host, localHost } from "./host.ts";
 import { Session } from "../runtime/session.ts";
+import { tensor } from "../tensor.ts";
+import { readCudaFiles } from "./binding.ts";
+import { DeviceError } from "./device_error.ts";
+import { type Gpu, readGpus } from "./gpus.ts";
+import { type Host, localHost } from "./host.ts";
+import { readSurroundings } from "./machine.ts";
+import { obstacleTexts } from "./obstacle_texts.ts";
+import { chooseProvider, NOTHING_TO_MEND, type Obstacle } from "./provider.ts";
 
-/** Where `device: "auto"` computes. */
+/** Where it is computed. */
 export interface DeviceChoice {
   readonly device: Device;
-  /** Why not on CUDA, in one line; absent on CUDA. */
+  /** Why not on CUDA, in one line; absent on CUDA, and where the CPU was asked for. */
   readonly reason?: Texts<string>;
   /** The GPU's name, where nvidia-smi says it. */
   readonly gpu?: string;
@@ -24,67 +28,117 @@ export interface DeviceChoice {
 }
 
 /**
- * Takes CUDA when a product in bfloat16 runs on it, else the CPU; takes as long as CUDA needs to
- * start, and where there is no GPU or no provider, next to nothing.
+ * Takes the device that was asked for; of `"auto"`, CUDA when a product in bfloat16 runs on it, else
+ * the CPU. The trial takes as long as CUDA needs to start; where there is no GPU or no provider, or
+ * where the driver hangs, nothing is tried.
  *
  * @param probe Runs a tiny graph on CUDA and throws when it cannot.
+ * @throws {DeviceError} When CUDA was asked for by name and does not work, with the reason and what
+ *   to do.
  */
 export async function chooseDevice(
+  asked: "auto" | Device = "auto",
   host: Host = localHost(),
   probe: () => Promise<void> = probeCuda,
-  { os, arch }: { readonly os: string; readonly arch: string } = Deno.build,
 ): Promise<DeviceChoice> {
-  const onCpu = (en: string, zh: string): DeviceChoice => ({ device: "cpu", reason: { en, zh } });
-  if (os !== "linux" || arch !== "x86_64") {
-    return onCpu(
-      `CUDA needs Linux on x86_64, and this is ${os} on ${arch}`,
-      `CUDA 需要 x86_64 上的 Linux，而这里是 ${arch} 上的 ${os}`,
-    );
+  if (asked === "cpu") return { device: "cpu" };
+  const { problem, gpu } = await tryCuda(host, probe);
+  if (problem === undefined) {
+    const free = gpu?.memoryFree;
+    return {
+      device: "cuda",
+      ...(gpu === undefined ? {} : { gpu: gpu.name }),
+      ...(free === undefined ? {} : { memoryFree: free }),
+    };
   }
-  const memory = await gpuMemory(host);
-  if (!await hasCudaProvider(host, bindingFolder({ os, arch }))) {
-    return memory.gpu === undefined ? onCpu("no NVIDIA GPU was found", "未找到 NVIDIA GPU") : onCpu(
-      `ONNX Runtime's CUDA provider for the ${memory.gpu} is not installed: ` +
-        "deno task install:cuda",
-      `尚未安装 ${memory.gpu} 所需的 ONNX Runtime CUDA 执行提供程序：deno task install:cuda`,
-    );
-  }
+  const { clause, remedy, cause } = problem;
+  if (asked === "cuda") throw new DeviceError("cuda", joined(clause, remedy), { cause });
+  return { device: "cpu", reason: problem.nothingToMend ? clause : joined(clause, remedy) };
+}
+
+/** What stands in the way of CUDA. */
+interface CudaProblem {
+  readonly clause: Texts<string>;
+  /** What to do. */
+  readonly remedy: Texts<string>;
+  /** Whether the machine simply has no CUDA. */
+  readonly nothingToMend: boolean;
+  readonly cause?: unknown;
+}
+
+async function tryCuda(
+  host: Host,
+  probe: () => Promise<void>,
+): Promise<{ problem?: CudaProblem; gpu?: Gpu }> {
+  const machine = await readSurroundings(host);
+  const [gpu, cuda] = await Promise.all([
+    readGpus(host),
+    readCudaFiles(host, bindingFolder(machine)),
+  ]);
+  const obstacles = chooseProvider({ machine, gpu, cuda }).reasons.filter(({ code }) =>
+    host.seesEverything() || !code.startsWith("libraries-")
+  );
+  const [first] = obstacles;
+  const told = (cause?: unknown) => problemOf(first!, machine, cause);
+  // Other obstacles may be overcome in ways that cannot be seen from here.
+  const isHopeless = !cuda.provider || obstacles.some(({ code }) => HOPELESS.includes(code));
+  if (isHopeless && first !== undefined) return { problem: told() };
   try {
     await probe();
-    return { device: "cuda", ...memory };
+    const [device] = gpu.visible;
+    return device ? { gpu: device } : {};
   } catch (error) {
-    const { en, zh } = cudaProblem(error);
-    return onCpu(en, zh);
+    return { problem: first === undefined ? unforeseen(error) : told(error) };
   }
 }
 
-/** The first GPU's name and free memory, as far as nvidia-smi can be asked. */
-export async function gpuMemory(
-  host: Host = localHost(),
-): Promise<Pick<DeviceChoice, "gpu" | "memoryFree">> {
-  const [first] = await listGpus(host);
-  if (first === undefined) return {};
-  const { name, memoryFree } = first;
-  return { gpu: name, ...(memoryFree === undefined ? {} : { memoryFree }) };
+/** With these a trial cannot succeed, or would hang. */
+const HOPELESS: readonly Obstacle["code"][] = ["platform", "driver-silent", "gpus-hidden"];
+
+function problemOf(
+  obstacle: Obstacle,
+  { wsl, container }: { readonly wsl: boolean; readonly container?: unknown },
+  cause: unknown,
+): CudaProblem {
+  const clause = obstacleTexts(obstacle, { wsl, container: container !== undefined });
+  const nothingToMend = NOTHING_TO_MEND.includes(obstacle.code);
+  const remedy = nothingToMend
+    ? NO_REMEDY
+    : obstacle.code === "provider-missing"
+    ? INSTALL
+    : ASK_DOCTOR;
+  return { clause, remedy, nothingToMend, cause };
+}
+
+const NO_REMEDY: Texts<string> = {
+  en: 'device "auto" takes the CPU here, and deno task doctor says more',
+  zh: 'device "auto" 在这里使用 CPU，详情请运行 deno task doctor',
+};
+const INSTALL: Texts<string> = {
+  en: "deno task install:cuda installs it",
+  zh: "请运行 deno task install:cuda 安装",
+};
+const ASK_DOCTOR: Texts<string> = {
+  en: "deno task doctor says what to do",
+  zh: "解决办法请运行 deno task doctor",
+};
+
+function joined(clause: Texts<string>, remedy: Texts<string>): Texts<string> {
+  return { en: `${clause.en}; ${remedy.en}`, zh: `${clause.zh}；${remedy.zh}` };
 }
 
 const MISSING_LIBRARY = /(lib[\w.+-]+\.so[\d.]*): cannot open shared object file/;
 
-/** Why CUDA does not work, from what ONNX Runtime said; without a full stop. */
-export function cudaProblem(error: unknown): Texts<string> {
-  const message = error instanceof Error ? error.message : String(error);
+/** What nothing on the machine foretold: ONNX Runtime's own words, the first line of them. */
+function unforeseen(cause: unknown): CudaProblem {
+  const message = cause instanceof Error ? cause.message : String(cause);
   const library = MISSING_LIBRARY.exec(message)?.[1];
-  if (library !== undefined && !library.startsWith("libonnxruntime")) {
-    return {
-      en: `CUDA does not start because ${library} is missing; deno task doctor says how to get it`,
-      zh: `缺少 ${library}，CUDA 无法启动；运行 deno task doctor 查看获取方法`,
-    };
-  }
+  const isKnown = library !== undefined && !library.startsWith("libonnxruntime");
   const [line = ""] = message.split("\n", 1);
-  return {
-    en: `CUDA does not start (${line}); deno task doctor says more`,
-    zh: `CUDA 无法启动（${line}）；运行 deno task doctor 了解详情`,
-  };
+  const clause = isKnown
+    ? { en: `${library} is missing`, zh: `缺少 ${library}` }
+    : inBoth({ en: "it does not start", zh: "无法启动" }, (text) => `${text} (${line})`);
+  return { clause, remedy: ASK_DOCTOR, nothingToMend: false, cause };
 }
 
 /** @throws {Error} When a product in bfloat16 does not run on CUDA, or is wrong. */

@@ -7,6 +7,8 @@
 import { availableParallelism, cpus, release } from "node:os";
 import { statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import process from "node:process";
+import { pathToFileURL } from "node:url";
 
 /** A command that was run to its end. */
 export interface CommandResult {
@@ -15,7 +17,7 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** What the system says of itself without any file. */
+/** What the system says of itself without any file; what it may not be asked is absent or empty. */
 export interface SystemSummary {
   readonly os: string;
   readonly arch: string;
@@ -24,27 +26,36 @@ export interface SystemSummary {
   readonly cores: number;
   /** After affinity and quotas. */
   readonly usableCores: number;
-  /** Bytes. */
-  readonly memoryTotal: number;
-  /** Bytes. */
-  readonly memoryAvailable: number;
-  /** Bytes. */
-  readonly swapFree: number;
+  readonly memory?: SystemMemory;
   readonly deno: string;
+}
+
+/** Memory as the system counts it, in bytes. */
+export interface SystemMemory {
+  readonly total: number;
+  readonly available: number;
+  readonly swapFree: number;
+  /** The control group's limit, where there is one. */
+  readonly limit?: number;
 }
 
 /** A machine. What is absent, unreadable or not permitted is `undefined` or empty, never an error. */
 export interface Host {
   system(): SystemSummary;
   env(name: string): string | undefined;
+  /** Whether every file and the variable LD_LIBRARY_PATH may be read: what is not seen is not there. */
+  seesEverything(): boolean;
   readText(path: string): Promise<string | undefined>;
   /** A part of a file; shorter at its end. */
   readAt(path: string, offset: number, length: number): Promise<Uint8Array | undefined>;
   /** The names in a folder, sorted. */
   list(folder: string): Promise<readonly string[]>;
   exists(path: string): Promise<boolean>;
-  /** `undefined` when there is no such command, or it may not be run. */
-  run(command: string, args: readonly string[]): Promise<CommandResult | undefined>;
+  /**
+   * `undefined` when there is no such command, or it may not be run; `"silent"` when it did not end
+   * within {@linkcode COMMAND_SECONDS} seconds, and was given up.
+   */
+  run(command: string, args: readonly string[]): Promise<CommandResult | "silent" | undefined>;
   /** Bytes that a user may still write where the path is, or would be. */
   freeDisk(path: string): Promise<number | undefined>;
 }
@@ -56,49 +67,54 @@ export interface Host {
 const LOADER_VARIABLES = { LD_LIBRARY_PATH: "", LD_PRELOAD: "", LD_AUDIT: "" };
 
 /**
- * Deno opens files of the kernel with all permissions at once or not at all, while `cat` and `ls`
- * can do no more than read them. Where those two may not be run, these files count as absent.
+ * How long a command may take. nvidia-smi takes a second or two; on a machine with eight GPUs whose
+ * driver starts anew for each call, several. With a driver that hangs it never ends.
  */
-const OF_THE_KERNEL = /^\/(proc|sys|dev)\//;
+export const COMMAND_SECONDS = 10;
 
-/** The machine that this runs on. */
-export function localHost(): Host {
-  const run: Host["run"] = (command, args) => attemptAsync(() => runToEnd(command, args));
-  const output = async (command: string, ...args: string[]) => {
-    const result = await run(command, args);
-    return result?.code === 0 ? result.stdout : undefined;
-  };
+/**
+ * Deno's file functions open files of the kernel with all permissions at once or not at all. An
+ * import as text needs leave to read that one file.
+ */
+const OF_THE_KERNEL = /^\/(proc|sys)\//;
+
+/**
+ * The machine that this runs on.
+ *
+ * @param commandSeconds How long a command may take.
+ */
+export function localHost(commandSeconds: number = COMMAND_SECONDS): Host {
   return {
-    run,
+    run: (command, args) => attemptAsync(() => runToEnd(command, args, commandSeconds)),
     system() {
-      const { total, available, swapFree } = Deno.systemMemoryInfo();
+      const processors = attempt(() => cpus()) ?? [];
+      const memory = attempt(systemMemory);
       return {
         os: Deno.build.os,
         arch: Deno.build.arch,
-        release: release(),
-        cpu: cpus()[0]?.model ?? "",
-        cores: cpus().length,
+        release: attempt(() => release()) ?? "",
+        cpu: processors[0]?.model ?? "",
+        cores: Math.max(processors.length, availableParallelism()),
         usableCores: availableParallelism(),
-        memoryTotal: total,
-        memoryAvailable: available,
-        swapFree,
+        ...(memory === undefined ? {} : { memory }),
         deno: Deno.version.deno,
       };
     },
     env: (name) => attempt(() => Deno.env.get(name)),
+    seesEverything: () =>
+      ([{ name: "read" }, { name: "env", variable: "LD_LIBRARY_PATH" }] as const).every((asked) =>
+        Deno.permissions.querySync(asked).state === "granted"
+      ),
     readText: (path) =>
-      OF_THE_KERNEL.test(path) ? output("cat", path) : attemptAsync(() => Deno.readTextFile(path)),
+      attemptAsync(() => OF_THE_KERNEL.test(path) ? readKernelFile(path) : Deno.readTextFile(path)),
     readAt: (path, offset, length) => attemptAsync(() => readAt(path, offset, length)),
     async list(folder) {
-      const names = OF_THE_KERNEL.test(folder)
-        ? (await output("ls", "-1", folder))?.split("\n").filter(Boolean)
-        : await attemptAsync(() => Array.fromAsync(Deno.readDir(folder), ({ name }) => name));
+      const names = await attemptAsync(() =>
+        Array.fromAsync(Deno.readDir(folder), ({ name }) => name)
+      );
       return names?.sort() ?? [];
     },
-    exists: async (path) =>
-      OF_THE_KERNEL.test(path)
-        ? await output("ls", "-d", path) !== undefined
-        : await attemptAsync(() => Deno.stat(path)) !== undefined,
+    exists: async (path) => await attemptAsync(() => Deno.stat(path)) !== undefined,
     async freeDisk(path) {
       for (let folder = resolve(path);; folder = dirname(folder)) {
         const found = await attemptAsync(() => statfs(folder));
@@ -109,14 +125,66 @@ export function localHost(): Host {
   };
 }
 
-async function runToEnd(command: string, args: readonly string[]): Promise<CommandResult> {
-  const { code, stdout, stderr } = await new Deno.Command(command, {
+function systemMemory(): SystemMemory {
+  const { total, available, swapFree } = Deno.systemMemoryInfo();
+  const limit = process.constrainedMemory();
+  return { total, available, swapFree, ...(limit > 0 && limit < total ? { limit } : {}) };
+}
+
+/** Modules are read once: each reading has a number, so that it is a module of its own. */
+let kernelReadings = 0;
+
+async function readKernelFile(path: string): Promise<string> {
+  const url = pathToFileURL(path);
+  url.search = String(kernelReadings++);
+  const { default: text } = await import(url.href, { with: { type: "text" } });
+  return text;
+}
+
+/**
+ * Runs a command for as long as it may take. What hangs in a driver can be neither killed nor waited
+ * for, so it is left behind, and must not keep this program from ending.
+ */
+async function runToEnd(
+  command: string,
+  args: readonly string[],
+  seconds: number,
+): Promise<CommandResult | "silent"> {
+  const child = new Deno.Command(command, {
     args: [...args],
     env: LOADER_VARIABLES,
     stdin: "null",
-  }).output();
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const [output, errors] = [child.stdout.getReader(), child.stderr.getReader()];
+  const ended = Promise.all([child.status, readAll(output), readAll(errors)]);
+  const late = Promise.withResolvers<"silent">();
+  const timer = setTimeout(() => late.resolve("silent"), seconds * 1000);
+  try {
+    const result = await Promise.race([ended, late.promise]);
+    if (result !== "silent") {
+      const [{ code }, stdout, stderr] = result;
+      return { code, stdout, stderr };
+    }
+    ended.catch(() => {});
+    attempt(() => child.kill("SIGKILL"));
+    child.unref();
+    for (const reader of [output, errors]) reader.cancel().catch(() => {});
+    return "silent";
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function readAll(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return text + decoder.decode();
+    text += decoder.decode(value, { stream: true });
+  }
 }
 
 async function readAt(path: string, offset: number, length: number): Promise<Uint8Array> {

@@ -1,6 +1,7 @@
-import { posix } from "node:path";
+import { groupFolders, type Groups, readGroups } from "./_control_groups.ts";
 import type { Host } from "./host.ts";
 import { findLibraries } from "./libraries.ts";
+import { type MachineMemory, readMemory } from "./memory.ts";
 
 /** The machine without its GPUs. Sizes are in bytes. */
 export interface Machine {
@@ -32,7 +33,8 @@ export interface Machine {
   readonly deno: string;
 }
 
-const KIB = 1024;
+/** Of a machine that tells nothing of it. */
+const NO_MEMORY: MachineMemory = { total: 0, available: 0, swapFree: 0 };
 
 /**
  * Describes a machine; on Linux from /proc, /sys and /etc, elsewhere from what the system says.
@@ -43,19 +45,14 @@ const KIB = 1024;
 export async function readMachine(host: Host): Promise<Machine> {
   const system = host.system();
   const release = parseAssignments(await host.readText("/etc/os-release") ?? "");
-  const memory = parseMemoryInfo(await host.readText("/proc/meminfo") ?? "");
-  const groups = parseGroups(await host.readText("/proc/self/cgroup") ?? "");
-  const total = memory.MemTotal ?? system.memoryTotal;
-  const available = memory.MemAvailable ?? system.memoryAvailable;
-  const group = await readMemoryGroup(host, groups);
-  const limited = group !== undefined && group.limit < total;
+  const memory = await readMemory(host) ?? NO_MEMORY;
   const allowed = countCpus(
     /^Cpus_allowed_list:\s*(\S+)/m.exec(await host.readText("/proc/self/status") ?? "")?.[1],
   );
-  const quota = await readCpuQuota(host, groups);
+  const quota = await readCpuQuota(host, await readGroups(host));
   const cpuInfo = await host.readText("/proc/cpuinfo") ?? "";
   const cores = cpuInfo.match(/^processor\s*:/gm)?.length ?? system.cores;
-  const container = await containerKind(host);
+  const { container, wsl, release: kernel } = await readSurroundings(host);
   const glibc = await readGlibc(host);
   return {
     os: system.os,
@@ -63,18 +60,38 @@ export async function readMachine(host: Host): Promise<Machine> {
     name: release.PRETTY_NAME ?? system.os,
     distributions: `${release.ID ?? ""} ${release.ID_LIKE ?? ""}`.split(" ").filter(Boolean),
     ...(release.VERSION_ID === undefined ? {} : { distributionVersion: release.VERSION_ID }),
-    kernel: system.release,
+    kernel,
     ...(container === undefined ? {} : { container }),
-    wsl: /microsoft/i.test(system.release),
+    wsl,
     cpu: /^model name\s*:\s*(.+)$/m.exec(cpuInfo)?.[1]?.trim() || system.cpu || system.arch,
     cores,
     usableCores: Math.max(1, Math.min(allowed ?? system.usableCores, quota ?? cores, cores)),
-    memoryTotal: total,
-    memoryAvailable: limited ? Math.min(available, group.limit - group.used) : available,
-    ...(limited ? { memoryLimit: group.limit } : {}),
-    swapFree: memory.SwapFree ?? system.swapFree,
+    memoryTotal: memory.total,
+    memoryAvailable: memory.available,
+    ...(memory.limit === undefined ? {} : { memoryLimit: memory.limit }),
+    swapFree: memory.swapFree,
     ...(glibc === undefined ? {} : { glibc }),
     deno: system.deno,
+  };
+}
+
+/** What a system runs in. */
+export interface Surroundings extends Pick<Machine, "os" | "arch" | "container" | "wsl"> {
+  /** The kernel's version; empty when unknown. */
+  readonly release: string;
+}
+
+/** Which system this is, in which container, and whether Windows is around it. */
+export async function readSurroundings(host: Host): Promise<Surroundings> {
+  const { os, arch, release: told } = host.system();
+  const release = told || (await host.readText("/proc/sys/kernel/osrelease") ?? "").trim();
+  const container = await containerKind(host);
+  return {
+    os,
+    arch,
+    release,
+    ...(container === undefined ? {} : { container }),
+    wsl: /microsoft/i.test(release),
   };
 }
 
@@ -86,65 +103,9 @@ function parseAssignments(text: string): Partial<Record<string, string>> {
   );
 }
 
-function parseMemoryInfo(text: string): Partial<Record<string, number>> {
-  return Object.fromEntries(
-    [...text.matchAll(/^(\w+):\s+(\d+) kB$/gm)].map(([, key, kib]) => [key!, Number(kib) * KIB]),
-  );
-}
-
-/** The process's place in each hierarchy of control groups; "" is version 2. */
-function parseGroups(text: string): ReadonlyMap<string, string> {
-  return new Map(
-    [...text.matchAll(/^\d+:([^:]*):(.*)$/gm)]
-      .flatMap(([, controllers, path]) => controllers!.split(",").map((name) => [name, path!])),
-  );
-}
-
-/**
- * Folders of the process's own group and all above it. In a container the path may be the host's,
- * which does not exist there; the hierarchy's root is then the container's own group.
- */
-function groupFolders(root: string, path: string | undefined): string[] {
-  const folders = [root];
-  for (let at = path ?? "/"; at !== "/" && at !== "."; at = posix.dirname(at)) {
-    folders.push(posix.join(root, at));
-  }
-  return folders;
-}
-
-async function readMemoryGroup(
-  host: Host,
-  groups: ReadonlyMap<string, string>,
-): Promise<{ limit: number; used: number } | undefined> {
-  const places = [
-    ...groupFolders("/sys/fs/cgroup", groups.get("")).map((folder) => ({
-      folder,
-      limit: "memory.max",
-      used: "memory.current",
-      reclaimable: "inactive_file",
-    })),
-    ...groupFolders("/sys/fs/cgroup/memory", groups.get("memory")).map((folder) => ({
-      folder,
-      limit: "memory.limit_in_bytes",
-      used: "memory.usage_in_bytes",
-      reclaimable: "total_inactive_file",
-    })),
-  ];
-  let tightest: { limit: number; used: number } | undefined;
-  for (const place of places) {
-    const limit = Number.parseInt(await host.readText(`${place.folder}/${place.limit}`) ?? "");
-    if (!Number.isFinite(limit) || limit >= (tightest?.limit ?? Infinity)) continue;
-    const usage = Number.parseInt(await host.readText(`${place.folder}/${place.used}`) ?? "0");
-    const statistics = await host.readText(`${place.folder}/memory.stat`) ?? "";
-    const cache = new RegExp(`^${place.reclaimable} (\\d+)$`, "m").exec(statistics)?.[1];
-    tightest = { limit, used: Math.max(0, usage - Number(cache ?? 0)) };
-  }
-  return tightest;
-}
-
 async function readCpuQuota(
   host: Host,
-  groups: ReadonlyMap<string, string>,
+  groups: Groups,
 ): Promise<number | undefined> {
   let cores: number | undefined;
   const consider = (quota: number, period: number) => {

@@ -15,12 +15,16 @@ export type Obstacle =
   | { readonly code: "platform"; readonly os: string; readonly arch: string }
   /** There is none, as far as anybody can see. */
   | { readonly code: "no-gpu" }
+  /** CUDA_VISIBLE_DEVICES keeps all of them from this program. */
+  | { readonly code: "gpus-hidden"; readonly devices: string }
   /** There is one, but this container was not given it. */
   | { readonly code: "gpu-not-passed" }
   /** There is one on the bus, and no driver. */
   | { readonly code: "driver-missing" }
-  /** The driver is there and does not answer. */
+  /** The driver is there and does not work. */
   | { readonly code: "driver-broken"; readonly complaint: string }
+  /** nvidia-smi never returned: whatever else asks the driver would hang as well. */
+  | { readonly code: "driver-silent"; readonly seconds: number }
   | { readonly code: "driver-old"; readonly driver: string; readonly minimum: number }
   | {
     readonly code: "gpu-old";
@@ -31,6 +35,9 @@ export type Obstacle =
   | { readonly code: "provider-missing" }
   | { readonly code: "libraries-missing"; readonly names: readonly string[] }
   | { readonly code: "libraries-elsewhere"; readonly paths: readonly string[] };
+
+/** Nothing is broken where these are met, and no command mends them. */
+export const NOTHING_TO_MEND: readonly Obstacle["code"][] = ["platform", "no-gpu", "gpu-old"];
 
 /** Which execution provider `device: "auto"` takes. */
 export interface ProviderChoice {
@@ -52,7 +59,7 @@ const BFLOAT16_CAPABILITY = 8;
  * ```ts
  * const { provider, reasons } = chooseProvider({
  *   machine: { os: "linux", arch: "x86_64", wsl: false },
- *   gpu: { gpus: [], nvidiaSmi: "absent", pciDevices: 0, deviceFiles: false },
+ *   gpu: { gpus: [], visible: [], nvidiaSmi: "absent", pciDevices: 0, driverLibrary: false },
  *   cuda: { provider: false, libraries: { found: [], loaderFolders: [], otherFolders: [] } },
  * });
  * console.log(provider, reasons[0]?.code); // cpu no-gpu
@@ -71,12 +78,15 @@ function cudaObstacles({ machine, gpu, cuda }: ProviderFacts): Obstacle[] {
   if (absence?.code === "no-gpu") return [absence];
   const obstacles: Obstacle[] = absence === undefined ? [] : [absence];
   const driverWorks = absence === undefined;
+  if (driverWorks && gpu.visible.length === 0) {
+    obstacles.push({ code: "gpus-hidden", devices: gpu.visibleDevices ?? "" });
+  }
 
   const major = Number.parseInt(gpu.driver ?? "");
   if (major < CUDA_13_DRIVER) {
     obstacles.push({ code: "driver-old", driver: gpu.driver!, minimum: CUDA_13_DRIVER });
   }
-  const [first] = gpu.gpus;
+  const [first] = gpu.visible;
   const capability = first?.computeCapability;
   if (capability !== undefined && capability < BFLOAT16_CAPABILITY) {
     const minimum = BFLOAT16_CAPABILITY;
@@ -95,17 +105,21 @@ function cudaObstacles({ machine, gpu, cuda }: ProviderFacts): Obstacle[] {
 }
 
 function gpuAbsence(machine: ProviderFacts["machine"], gpu: GpuFacts): Obstacle | undefined {
+  const complaint = gpu.complaint ?? "";
+  if (gpu.nvidiaSmi === "silent") {
+    return { code: "driver-silent", seconds: gpu.waitedSeconds ?? 0 };
+  }
   if (gpu.gpus.length > 0 && gpu.nvidiaSmi !== "failed") return undefined;
   const traces = gpu.pciDevices > 0 || gpu.driver !== undefined;
-  if (machine.container !== undefined && !gpu.deviceFiles) {
+  const answers = gpu.nvidiaSmi !== "absent" || gpu.driverLibrary;
+  if (machine.container !== undefined && !answers) {
     return { code: traces ? "gpu-not-passed" : "no-gpu" };
   }
-  const empty = /no devices were found/i.test(gpu.complaint ?? "") && gpu.pciDevices === 0;
-  if (gpu.nvidiaSmi === "failed" && !empty) {
-    return { code: "driver-broken", complaint: gpu.complaint ?? "" };
-  }
+  const empty = /no devices were found/i.test(complaint) && gpu.pciDevices === 0;
+  if (gpu.nvidiaSmi === "failed" && !empty) return { code: "driver-broken", complaint };
   if (machine.wsl || empty || !traces) return { code: "no-gpu" };
-  return gpu.driver === undefined
-    ? { code: "driver-missing" }
-    : { code: "driver-broken", complaint: gpu.complaint ?? "" };
+  return gpu.driver === undefined ? { code: "driver-missing" } : {
+    code: "driver-broken",
+    complaint,
+  };
 }

@@ -9,7 +9,7 @@ import type { Language, Texts } from "../language.ts";
 import { checkPlaces } from "../models/next_dit_rope.ts";
 import { type Device, type Dtype, dtypePolicy } from "../onnx/mod.ts";
 import { parseXmlPrompt, type PromptEncoder, type XmlPromptObject } from "../prompt/mod.ts";
-import { chooseDevice, type DeviceChoice, gpuMemory } from "../machine/device.ts";
+import { chooseDevice, type DeviceChoice } from "../machine/device.ts";
 import { OutOfMemoryError } from "../runtime/session.ts";
 import {
   createScheduler,
@@ -121,6 +121,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * @throws {SafetensorsError} When a weights file is damaged.
    * @throws {ChangedWeightsError} When a weights file is not the one that checksums.txt lists.
    * @throws {TokenizerError} When a tokenizer cannot be read.
+   * @throws {DeviceError} When CUDA was asked for by name and does not work here.
    * @throws {DeviceMemoryError} When the model does not fit into the memory.
    * @throws {SessionError} When ONNX Runtime cannot load a graph.
    */
@@ -135,7 +136,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     checkChoice("offload", offload, ["auto", ...OFFLOAD_MODES]);
     const files = await findCheckpoint(folder);
     log(describeCheckpoint(files, folder, language));
-    const place = await findPlace(asked);
+    const place = await chooseDevice(asked);
     if (asked === "auto") log(TEXTS[language].place(place));
     const policy = dtypePolicy(place.device, dtype);
     if (policy === undefined) {
@@ -534,12 +535,6 @@ interface PartOf {
   readonly clipModel: ClipModel;
   readonly transformer: Transformer;
   readonly vae: VaeDecoder;
-}
-
-/** Where to compute, and what is known of the memory there. */
-async function findPlace(asked: "auto" | Device): Promise<DeviceChoice> {
-  if (asked === "auto") return await chooseDevice();
-  return asked === "cuda" ? { device: "cuda", ...await gpuMemory() } : { device: "cpu" };
 }
 
 /** What the log says. */

@@ -8,7 +8,10 @@ import * as ort from "onnxruntime-node";
 import { NewBieError } from "../errors.ts";
 import type { CompiledGraph, Device } from "../onnx/mod.ts";
 import type { ByteTensor, Tensor } from "../tensor.ts";
-import { ORT_LOG_ERRORS } from "./log_level.ts";
+import { ORT_LOG_LEVEL, ORT_LOG_LEVEL_NAME } from "./log_level.ts";
+
+// Is read when the first session is made; what belongs to no session has this level.
+ort.env.logLevel = ORT_LOG_LEVEL_NAME;
 
 /** An int64 vector, for the few inputs that are shapes and lengths. */
 export interface IntegerTensor {
@@ -133,7 +136,7 @@ export class Session implements AsyncDisposable {
       loaded = await ort.InferenceSession.create(graph.model, {
         executionProviders: [device],
         extra: { session: sessionEntries(graph, device, mayUseCpu) },
-        logSeverityLevel: ORT_LOG_ERRORS,
+        logSeverityLevel: ORT_LOG_LEVEL,
       });
     } catch (cause) {
       throw sessionError(graph.name, "load", cause);

@@ -183,7 +183,7 @@ Deno.test("a driver on a machine from which the card was taken is no defect", as
     command === "nvidia-smi"
       ? { code: 6, stdout: "No devices were found\n", stderr: "" }
       : undefined;
-  const { "/dev/nvidia0": _, ...files } = { ...UBUNTU, ...driverFiles("580.95.05") };
+  const { ...files } = { ...UBUNTU, ...driverFiles("580.95.05") };
   assert.deepEqual(reasons(await examine({ files, commands })), ["no-gpu"]);
   const onBus = await examine({ files: { ...files, ...PCI_CARD }, commands });
   assert.equal(reasons(onBus)[0], "driver-broken");
@@ -196,7 +196,7 @@ Deno.test("on WSL, drivers belong in Windows", async () => {
   assert.match(find(without, "no-gpu")!.message, /Windows/);
   const old = await examine({
     release,
-    files: { ...UBUNTU, "/dev/dxg": "", "/usr/lib/wsl/lib/libcuda.so.1": "" },
+    files: { ...UBUNTU, "/usr/lib/wsl/lib/libcuda.so.1": "" },
     commands: nvidiaSmi("566.36", "12.7", [GPU_24]),
   });
   const { message, fix } = find(old, "driver-old")!;
@@ -206,7 +206,8 @@ Deno.test("on WSL, drivers belong in Windows", async () => {
 
 Deno.test("of two GPUs the first is used, and a freer second one is pointed out", async () => {
   const commands = nvidiaSmi("580.95.05", "13.0", [GPU_8, H100]);
-  const diagnosis = await examine({ files: WELL, commands, model: PUBLISHED });
+  const env = { CUDA_DEVICE_ORDER: "PCI_BUS_ID" };
+  const diagnosis = await examine({ files: WELL, commands, model: PUBLISHED, env });
   const onCuda = diagnosis.fits.find(({ estimate }) => estimate.device === "cuda");
   assert.equal(onCuda?.offload, "sequential");
   assert.equal(
@@ -218,6 +219,25 @@ Deno.test("of two GPUs the first is used, and a freer second one is pointed out"
     commands: nvidiaSmi("580.95.05", "13.0", [H100, GPU_8]),
   });
   assert.equal(find(sorted, "larger-gpu-idle"), undefined);
+});
+
+Deno.test("CUDA_VISIBLE_DEVICES decides which GPU's memory is judged, and ends the advice", async () => {
+  const commands = nvidiaSmi("580.95.05", "13.0", [{ ...GPU_24, free: 200 }, GPU_24]);
+  const env = { CUDA_DEVICE_ORDER: "PCI_BUS_ID", CUDA_VISIBLE_DEVICES: "1" };
+  const chosen = await examine({ files: WELL, commands, model: PUBLISHED, env });
+  assert(find(chosen, "gpu-memory-fits"));
+  assert.equal(find(chosen, "larger-gpu-idle"), undefined);
+  const hidden = await examine({ files: WELL, commands, env: { CUDA_VISIBLE_DEVICES: "" } });
+  assert.deepEqual(reasons(hidden), ["gpus-hidden"]);
+  assert.equal(find(hidden, "gpus-hidden")?.fix, "unset CUDA_VISIBLE_DEVICES");
+});
+
+Deno.test("a driver that hangs is said to hang, and the CPU is left", async () => {
+  const commands = (command: string) => command === "nvidia-smi" ? "silent" as const : undefined;
+  const diagnosis = await examine({ files: WELL, commands });
+  assert.deepEqual([diagnosis.provider, reasons(diagnosis)], ["cpu", ["driver-silent"]]);
+  assert.match(find(diagnosis, "driver-silent")!.message, /did not answer within 10 seconds\.$/);
+  assert.equal(diagnosis.canMakePictures, true);
 });
 
 Deno.test("a GPU older than Ampere, and a system other than Linux on x86_64, cannot take part", async () => {

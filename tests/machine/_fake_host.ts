@@ -6,7 +6,12 @@ export interface FakeMachine {
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
   readonly env?: Readonly<Record<string, string>>;
   /** By command line, such as `nvidia-smi`; a command without any entry does not exist. */
-  readonly commands?: (command: string, args: readonly string[]) => CommandResult | undefined;
+  readonly commands?: (
+    command: string,
+    args: readonly string[],
+  ) => CommandResult | "silent" | undefined;
+  /** @default {true} */
+  readonly seesEverything?: boolean;
   readonly release?: string;
   readonly os?: string;
   readonly arch?: string;
@@ -28,12 +33,11 @@ export function fakeHost(machine: FakeMachine = {}): Host {
       cpu: "a processor",
       cores: 8,
       usableCores: 6,
-      memoryTotal: 16 * 2 ** 30,
-      memoryAvailable: 15 * 2 ** 30,
-      swapFree: 2 ** 30,
+      memory: { total: 16 * 2 ** 30, available: 15 * 2 ** 30, swapFree: 2 ** 30 },
       deno: "2.9.6",
     }),
     env: (name) => env[name],
+    seesEverything: () => machine.seesEverything ?? true,
     readText: (path) => {
       const bytes = bytesOf(path);
       return Promise.resolve(bytes && new TextDecoder().decode(bytes));
@@ -78,6 +82,7 @@ export function nvidiaSmi(driver: string, cuda: string, gpus: readonly FakeGpu[]
           "memory.free": String(gpu.free),
           "driver_version": driver,
           "compute_cap": gpu.capability,
+          "uuid": `GPU-${index}0000000-0000-0000-0000-000000000000`,
         };
         return fields.map((field) => row[field]).join(", ");
       }).join("\n");
@@ -110,18 +115,27 @@ export const UBUNTU: Readonly<Record<string, string>> = {
     "\0GNU C Library (Ubuntu GLIBC 2.39-0ubuntu8.6) stable release version 2.39.\0",
 };
 
-/** An NVIDIA card on the bus, with its sound chip. */
-export const PCI_CARD: Readonly<Record<string, string>> = {
-  "/sys/bus/pci/devices/0000:00:00.0/uevent": "DRIVER=\nPCI_CLASS=60000\nPCI_ID=8086:0D57\n",
-  "/sys/bus/pci/devices/0000:01:00.0/uevent": "PCI_CLASS=30000\nPCI_ID=10DE:2684\n",
-  "/sys/bus/pci/devices/0000:01:00.1/uevent": "PCI_CLASS=40300\nPCI_ID=10DE:22BA\n",
-};
+/**
+ * An NVIDIA card on the bus, with its sound chip, behind a bridge of Intel's. The layout was read off
+ * a Linux 6.18, the identifiers are those of an RTX 4090 (pci.ids).
+ */
+export const PCI_CARD = pciCard("");
+
+/** The same with a driver. */
+export function pciCard(driver: string): Record<string, string> {
+  const line = (place: string, device: string, driver: string) =>
+    [place, device, "0", ...Array(14).fill("               0"), driver].join("\t");
+  const lines = [
+    line("0000", "80860d57", ""),
+    line("0100", "10de2684", driver),
+    line("0101", "10de22ba", "snd_hda_intel"),
+  ];
+  return { "/proc/bus/pci/devices": `${lines.join("\n")}\n` };
+}
 
 /** The kernel's side of a driver that works. */
 export function driverFiles(version: string): Record<string, string> {
   return {
-    "/dev/nvidiactl": "",
-    "/dev/nvidia0": "",
     "/proc/driver/nvidia/version":
       `NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  ${version}  Release Build\n`,
     "/usr/lib/x86_64-linux-gnu/libcuda.so.1": "",

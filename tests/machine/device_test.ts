@@ -1,67 +1,145 @@
-/** Machines that are not here, as in tests/doctor; what ONNX Runtime says when CUDA does not start. */
+/** What each machine lacks was written down by hand; see tests/doctor/diagnose_test.ts. */
 import assert from "node:assert/strict";
-import { chooseDevice, cudaProblem } from "../../src/machine/device.ts";
+import { chooseDevice } from "../../src/machine/device.ts";
+import { DeviceError } from "../../src/machine/device_error.ts";
 import { OutOfMemoryError, SessionError } from "../../src/runtime/session.ts";
-import { fakeHost, type FakeMachine } from "./_fake_host.ts";
 import { providerFiles } from "../doctor/_machines.ts";
+import {
+  cudaLibraries,
+  driverFiles,
+  fakeHost,
+  type FakeMachine,
+  GPU_12,
+  nvidiaSmi,
+  pciCard,
+  UBUNTU,
+} from "./_fake_host.ts";
 
-const LINUX = { os: "linux", arch: "x86_64" };
 const works = () => Promise.resolve();
 const never = () => Promise.reject(new Error("not to be asked"));
-const commands: FakeMachine["commands"] = (command, args) => {
-  if (command !== "nvidia-smi") return undefined;
-  const stdout = args.some((arg) => arg.startsWith("--query-gpu"))
-    ? "0, NVIDIA RTX 4080, 16376, 15200, 580.95.05, 8.9\n"
-    : "| CUDA Version: 13.0 |";
-  return { code: 0, stdout, stderr: "" };
+const fails = (message: string) => () => Promise.reject(new Error(message));
+const SYSTEM = "/usr/lib/x86_64-linux-gnu";
+const WELL = {
+  ...UBUNTU,
+  ...pciCard("nvidia"),
+  ...driverFiles("580.95.05"),
+  ...cudaLibraries(SYSTEM),
+  ...await providerFiles(),
 };
+const commands = nvidiaSmi("580.95.05", "13.0", [GPU_12]);
+
+/** What is said when CUDA is asked for by name, in both languages. */
+async function refusal(machine: FakeMachine, probe: () => Promise<void>): Promise<string[]> {
+  const error = await chooseDevice("cuda", fakeHost(machine), probe).then(() => {}, (e) => e);
+  assert(error instanceof DeviceError);
+  return [error.explain("en"), error.explain("zh")];
+}
 
 Deno.test("without a GPU the CPU is taken, and nothing is tried", async () => {
-  const choice = await chooseDevice(fakeHost(), never, LINUX);
-  assert.deepEqual([choice.device, choice.reason?.en], ["cpu", "no NVIDIA GPU was found"]);
+  const choice = await chooseDevice("auto", fakeHost(), never);
+  assert.deepEqual([choice.device, choice.reason?.en], ["cpu", "there is no NVIDIA GPU"]);
 });
 
-Deno.test("a GPU without the provider is named with the command that installs it", async () => {
-  const choice = await chooseDevice(fakeHost({ commands }), never, LINUX);
+Deno.test("a GPU without the provider is told with the command that installs it", async () => {
+  const files = { ...UBUNTU, ...driverFiles("580.95.05") };
+  const choice = await chooseDevice("auto", fakeHost({ files, commands }), never);
   assert.equal(choice.device, "cpu");
-  assert.match(choice.reason!.en, /RTX 4080 is not installed: deno task install:cuda$/);
-  assert.match(choice.reason!.zh, /deno task install:cuda$/);
+  assert.match(choice.reason!.en, /provider is not installed.*deno task install:cuda/);
+  assert.match(choice.reason!.zh, /没有安装.*deno task install:cuda/);
 });
 
 Deno.test("CUDA that works is taken, with the memory that is free", async () => {
-  const machine = { commands, files: await providerFiles() };
-  assert.deepEqual(await chooseDevice(fakeHost(machine), works, LINUX), {
-    device: "cuda",
-    gpu: "NVIDIA RTX 4080",
-    memoryFree: 15200 * 2 ** 20,
-  });
+  for (const asked of ["auto", "cuda"] as const) {
+    const choice = await chooseDevice(asked, fakeHost({ files: WELL, commands }), works);
+    assert.deepEqual(choice, {
+      device: "cuda",
+      gpu: "NVIDIA GeForce RTX 4070",
+      memoryFree: 11900 * 2 ** 20,
+    });
+  }
 });
 
-Deno.test("CUDA that does not start leaves the CPU, and the library that is missing is named", async () => {
-  const machine = { commands, files: await providerFiles() };
-  const fails = () =>
-    Promise.reject(
-      new Error(
-        "Failed to load library libonnxruntime_providers_cuda.so with error: libcudnn.so.9: " +
-          "cannot open shared object file: No such file or directory",
-      ),
-    );
-  const choice = await chooseDevice(fakeHost(machine), fails, LINUX);
-  assert.equal(choice.device, "cpu");
-  assert.match(choice.reason!.en, /libcudnn\.so\.9 is missing; deno task doctor/);
+Deno.test("the GPU that CUDA_VISIBLE_DEVICES names is the one whose memory counts", async () => {
+  const two = nvidiaSmi("580.95.05", "13.0", [{ ...GPU_12, free: 200 }, GPU_12]);
+  const env = { CUDA_DEVICE_ORDER: "PCI_BUS_ID", CUDA_VISIBLE_DEVICES: "1" };
+  const { memoryFree } = await chooseDevice(
+    "auto",
+    fakeHost({ files: WELL, commands: two, env }),
+    works,
+  );
+  assert.equal(memoryFree, 11900 * 2 ** 20);
 });
 
-Deno.test("another failure of CUDA is told by its first line", () => {
-  const { en } = cudaProblem(new Error("CUDA failure 35: driver too old\nat somewhere"));
+Deno.test("what works is used, whatever seems to be missing", async () => {
+  const { [`${SYSTEM}/libcudnn.so.9`]: _, ...files } = WELL;
+  const old = nvidiaSmi("570.133.20", "12.8", [GPU_12]);
   assert.equal(
-    en,
-    "CUDA does not start (CUDA failure 35: driver too old); deno task doctor says more",
+    (await chooseDevice("auto", fakeHost({ files, commands: old }), works)).device,
+    "cuda",
   );
 });
 
-Deno.test("other systems than Linux on x86_64 compute on the CPU", async () => {
-  const choice = await chooseDevice(fakeHost(), never, { os: "darwin", arch: "aarch64" });
-  assert.equal(choice.reason?.en, "CUDA needs Linux on x86_64, and this is darwin on aarch64");
+Deno.test("CUDA that does not start leaves the CPU, and the library that is missing is named", async () => {
+  const { [`${SYSTEM}/libcudnn.so.9`]: _, ...files } = WELL;
+  const choice = await chooseDevice("auto", fakeHost({ files, commands }), fails("no"));
+  assert.equal(choice.device, "cpu");
+  assert.match(choice.reason!.en, /libcudnn\.so\.9 missing; deno task doctor/);
+});
+
+Deno.test("where files may not be looked for, ONNX Runtime's words tell the library", async () => {
+  const said = "Failed to load library libonnxruntime_providers_cuda.so with error: " +
+    "libcublas.so.13: cannot open shared object file: No such file or directory";
+  const machine = { files: await providerFiles(), commands, seesEverything: false };
+  const { reason } = await chooseDevice("auto", fakeHost(machine), fails(said));
+  assert.equal(reason?.en, "libcublas.so.13 is missing; deno task doctor says what to do");
+});
+
+Deno.test("another failure of CUDA is told by its first line", async () => {
+  const probe = fails("CUDA failure 35: driver too old\nat somewhere");
+  const { reason } = await chooseDevice("auto", fakeHost({ files: WELL, commands }), probe);
+  assert.equal(
+    reason?.en,
+    "it does not start (CUDA failure 35: driver too old); deno task doctor says what to do",
+  );
+});
+
+Deno.test("a driver that hangs is not asked again: the CPU is taken, and why is said", async () => {
+  const silent = (command: string) => command === "nvidia-smi" ? "silent" as const : undefined;
+  const machine = { files: WELL, commands: silent };
+  const { device, reason } = await chooseDevice("auto", fakeHost(machine), never);
+  assert.equal(device, "cpu");
+  assert.match(reason!.en, /driver hangs: nvidia-smi did not answer within 10 seconds/);
+  const [en, zh] = await refusal(machine, never);
+  assert.match(en!, /^CUDA cannot be used: the NVIDIA driver hangs.*deno task doctor/);
+  assert.match(zh!, /10 秒/);
+});
+
+Deno.test("CUDA asked for by name is refused for what doctor knows, in one sentence", async () => {
+  const old = nvidiaSmi("550.54.14", "12.4", [GPU_12]);
+  const { [`${SYSTEM}/libcudnn.so.9`]: _, ...withoutCudnn } = WELL;
+  const cases: [FakeMachine, () => Promise<void>, RegExp][] = [
+    [{ files: UBUNTU }, never, /there is no NVIDIA GPU; .*deno task doctor says more\.$/],
+    [
+      { files: WELL, commands: old },
+      fails("CUDA failure 35"),
+      /550\.54\.14.*580.*deno task doctor/,
+    ],
+    [{ files: withoutCudnn, commands }, fails("no"), /libcudnn\.so\.9 missing.*deno task doctor/],
+    [{ files: { ...UBUNTU, ...driverFiles("580.95.05") }, commands }, never, /install:cuda/],
+    [{ os: "darwin", arch: "aarch64" }, never, /darwin on aarch64/],
+    [{ files: WELL, commands, env: { CUDA_VISIBLE_DEVICES: "" } }, never, /CUDA_VISIBLE_DEVICES/],
+  ];
+  for (const [machine, probe, expected] of cases) {
+    const [en, zh] = await refusal(machine, probe);
+    assert.match(en!, expected);
+    assert.match(zh!, /^无法使用 CUDA：.*[\u4e00-\u9fff].*。$/);
+    assert.doesNotMatch(en!, /\n|\. /);
+  }
+});
+
+Deno.test("the CPU asked for by name is taken without a look at any GPU", async () => {
+  const commands = () => assert.fail("nvidia-smi was asked");
+  assert.deepEqual(await chooseDevice("cpu", fakeHost({ commands }), never), { device: "cpu" });
 });
 
 Deno.test("running out of memory is an error of a session, of its own kind", () => {

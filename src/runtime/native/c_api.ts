@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { ORT_LOG_ERRORS } from "../log_level.ts";
+import { ORT_LOG_LEVEL } from "../log_level.ts";
 import "../no_telemetry.ts";
 import { posix } from "node:path";
 
@@ -168,7 +168,7 @@ function open(path: string): CApi {
     check,
     made,
     dimsOf,
-    env: made((place) => api.CreateEnv(ORT_LOG_ERRORS, cString("newbie"), place)),
+    env: made((place) => api.CreateEnv(ORT_LOG_LEVEL, cString("newbie"), place)),
     cpuMemory: made((place) => api.CreateCpuMemoryInfo(ARENA_ALLOCATOR, DEFAULT_MEMORY, place)),
     cudaMemory: made((place) =>
       api.CreateMemoryInfo(cString("Cuda"), ARENA_ALLOCATOR, 0, DEFAULT_MEMORY, place)

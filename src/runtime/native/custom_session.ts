@@ -5,7 +5,7 @@
  */
 import type { CompiledGraph } from "../../onnx/mod.ts";
 import { elementCount, type Tensor, tensor } from "../../tensor.ts";
-import { ORT_LOG_ERRORS } from "../log_level.ts";
+import { ORT_LOG_LEVEL } from "../log_level.ts";
 import { type CApi, cString, memoryAt, openCApi } from "./c_api.ts";
 import { type CudaDriver, openCudaDriver } from "./cuda_driver.ts";
 import { otherEvents } from "../yield_to_events.ts";
@@ -69,7 +69,7 @@ class OperatorSession {
     const domain = stack.use(new OperatorDomain(c, operators, device));
     const options = made((place) => api.CreateSessionOptions(place));
     try {
-      check(api.SetSessionLogSeverityLevel(options, ORT_LOG_ERRORS));
+      check(api.SetSessionLogSeverityLevel(options, ORT_LOG_LEVEL));
       for (const [key, value] of Object.entries(sessionEntries(graph, device, mayUseCpu))) {
         check(api.AddSessionConfigEntry(options, cString(`session.${key}`), cString(value)));
       }
