@@ -12,6 +12,7 @@ const MACHINES: Readonly<Record<string, Circumstances>> = {
   "two cards, and nothing of CUDA": {
     files: { ...UBUNTU, ...PCI_CARD, ...driverFiles("570.86.15") },
     commands: nvidiaSmi("570.86.15", "12.8", [GPU_8, H100]),
+    env: { CUDA_DEVICE_ORDER: "PCI_BUS_ID" },
     model: PUBLISHED,
   },
 };
