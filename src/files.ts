@@ -4,10 +4,10 @@
  * @module
  */
 
-import { randomUUID } from "node:crypto";
-import { link, open, rename, rm, stat, statfs } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { stat, statfs } from "node:fs/promises";
 import { NewBieError, RequestError } from "./errors.ts";
+import type { Texts } from "./language.ts";
+import { UnfinishedFile, type UnfinishedFileOptions } from "./unfinished.ts";
 
 /** Whether something can be found under a path. */
 export async function exists(path: string): Promise<boolean> {
@@ -17,34 +17,19 @@ export async function exists(path: string): Promise<boolean> {
 /**
  * Writes a file whole or not at all: the bytes go into a temporary file of the same folder, reach
  * the disk, and then take the name. A file that had the name before stays until that moment. After a
- * failure the temporary file is gone.
+ * failure the temporary file is gone; what a killed process leaves is removed by the next that
+ * writes there.
  *
- * @param temporary The temporary file's path, for callers that may write to named files alone: what
- *   was left there is overwritten. By default a new name in the same folder.
  * @throws {Error} What the file system reports, such as a missing folder or a full disk.
  */
 export async function writeFileAtomically(
   path: string,
   bytes: Uint8Array,
-  temporary?: string,
+  options: UnfinishedFileOptions = {},
 ): Promise<void> {
-  const mayExist = temporary !== undefined;
-  temporary ??= temporaryBeside(path);
-  try {
-    await writeToDisk(temporary, bytes, mayExist ? "w" : "wx");
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-}
-
-/** How to write a new file. */
-export interface NewFileOptions {
-  /** The temporary file's path, which no file may have; by default a new name in the same folder. */
-  readonly temporary?: string | undefined;
-  /** Whether a file that has one of the paths already is as good as the new one. */
-  readonly isSame?: ((path: string) => Promise<boolean>) | undefined;
+  await using file = await UnfinishedFile.create(path, options);
+  await file.write(bytes);
+  await file.keep();
 }
 
 /**
@@ -52,69 +37,25 @@ export interface NewFileOptions {
  * never replaces a file, even if another process takes a path at the same moment.
  *
  * @param paths The paths to try, all in one folder; at least one of them has to be free.
+ * @param isSame Whether a file that has one of the paths already is as good as the new one.
  * @returns The path that the file got, or that of a file which is the same.
  * @throws {Error} What the file system reports, such as a missing folder or a full disk.
  */
 export async function writeNewFile(
   paths: Iterable<string>,
   bytes: Uint8Array,
-  { temporary, isSame }: NewFileOptions = {},
+  isSame: (path: string) => Promise<boolean> = () => Promise.resolve(false),
 ): Promise<string> {
-  let written: string | undefined;
-  try {
-    for (const path of paths) {
-      if (written === undefined) {
-        written = temporary ?? temporaryBeside(path);
-        await writeToDisk(written, bytes, "wx");
-      }
-      if (await giveName(written, path) || await isSame?.(path)) return path;
+  await using stack = new AsyncDisposableStack();
+  let file: UnfinishedFile | undefined;
+  for (const path of paths) {
+    if (file === undefined) {
+      file = stack.use(await UnfinishedFile.create(path));
+      await file.write(bytes);
     }
-    throw new Error("every path is taken");
-  } finally {
-    if (written !== undefined) await rm(written, { force: true });
+    if (await file.keepNew(path) || await isSame(path)) return path;
   }
-}
-
-function temporaryBeside(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
-}
-
-async function writeToDisk(path: string, bytes: Uint8Array, flag: "w" | "wx"): Promise<void> {
-  const file = await open(path, flag);
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** Gives a file a second name; false when another file has it. */
-async function giveName(file: string, name: string): Promise<boolean> {
-  try {
-    await link(file, name);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === "EEXIST") return false;
-    if (!NO_LINKS.includes(codeOf(error))) throw error;
-  }
-  // A file system without links, such as exFAT: an empty file takes the name first, so that no
-  // other file can be replaced.
-  try {
-    await (await open(name, "wx")).close();
-  } catch (error) {
-    if (codeOf(error) === "EEXIST") return false;
-    throw error;
-  }
-  await rename(file, name);
-  return true;
-}
-
-/** How file systems say that they have no links. */
-const NO_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"];
-
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? "";
+  throw new Error("every path is taken");
 }
 
 /**
@@ -127,15 +68,16 @@ export async function refuseExisting(path: string): Promise<void> {
   throw new RequestError(
     `${path} is there already, and weights are never overwritten. Remove it, or give another ` +
       "folder.",
+    { zh: `${path} 已存在，而权重绝不会被覆盖。请删除它，或指定其他文件夹。` },
   );
 }
 
 /** How to say that a disk is too small. */
 export interface RoomTexts {
   /** What is to be written, a plural. */
-  readonly what: string;
+  readonly what: Texts<string>;
   /** What a person can do besides making room. */
-  readonly remedy: string;
+  readonly remedy: Texts<string>;
 }
 
 /**
@@ -153,10 +95,30 @@ export async function requireRoom(
   const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
   if (free >= bytes) return;
-  const gib = (count: number) => `${(count / 2 ** 30).toFixed(1)} GiB`;
   throw new NewBieError(
-    `${folder}: ${what} take ${gib(bytes)}, but the disk has ${
-      gib(free)
-    } left. Make room, ${remedy}`,
+    `${folder}: ${what.en} take ${sizeText(bytes)}, but the disk has ${sizeText(free)} left. ` +
+      `Make room, ${remedy.en}`,
+    {
+      zh: `${folder}：${what.zh}需要 ${sizeText(bytes)}，但磁盘只剩 ${sizeText(free)}。` +
+        `请腾出空间，${remedy.zh}`,
+    },
   );
+}
+
+/** Bytes as people read them. */
+function sizeText(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(bytes, 1)) / 10));
+  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+}
+
+/** How file systems say that a disk or a quota is full, by name and by Linux's number. */
+const NO_ROOM = /^(?:ENOSPC|EDQUOT)$|\(os error (?:28|122)\)/;
+
+/** Whether an error of the file system says that a disk or a quota is full. */
+export function isNoRoom(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof NewBieError) return false;
+  // Deno names few errors by a code.
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  return NO_ROOM.test(code) || NO_ROOM.test(message);
 }

@@ -1,4 +1,5 @@
 /** `deno task test`: the health check, one verified picture. */
+import { dirname } from "node:path";
 import { writeFileAtomically } from "../src/files.ts";
 import { encodePng, NewBieError } from "../src/mod.ts";
 import { GUIDANCE_SCALE, judge, runHealthCheck, SEED, STEPS } from "../src/studio/health_check.ts";
@@ -90,8 +91,7 @@ await run<ModelOptions & { json?: true }>(command, async ({ device, dtype, offlo
 
 /** @returns Where the picture is. */
 async function write(png: Uint8Array): Promise<string> {
-  // The temporary file is named, so that the task needs no leave to write anywhere else.
-  const writeTo = (path: string) => writeFileAtomically(path, png, `${path}.part`);
+  const writeTo = (path: string) => writeFileAtomically(path, png, { scratchIn: dirname(path) });
   try {
     await writeTo(OUTPUT);
     return OUTPUT;

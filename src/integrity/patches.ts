@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { chmod, readdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
-import { writeFileAtomically } from "../files.ts";
+import { dirname, join } from "node:path";
+import { removeUnfinished, UnfinishedFile } from "../unfinished.ts";
 import { changeText, firstMisfit, hasChange, parsePatchText } from "./_patch_text.ts";
 import type {
   AppliedPatch,
@@ -58,6 +58,9 @@ export async function inspectPatch(patch: Patch, root: string): Promise<PatchRep
  * @throws {Error} What the file system reports.
  */
 export async function applyPatch(patch: Patch, root: string): Promise<AppliedPatch> {
+  // What a killed process left would stay for ever where nothing has to be written any more.
+  const folders = new Set(patch.changes.map(({ path }) => dirname(join(root, path))));
+  for (const folder of folders) await removeUnfinished(folder);
   const found = await Promise.all(patch.changes.map((change) => examine(change, root)));
   const before = reportOf(patch, found);
   if (before.state !== "not-applied") return { ...before, changed: [] };
@@ -121,6 +124,8 @@ async function installedVersions({ packageName }: FileChange, root: string): Pro
 
 async function replace(path: string, text: string): Promise<void> {
   const { mode } = await stat(path);
-  await writeFileAtomically(path, Buffer.from(text, "latin1"));
-  await chmod(path, mode & PERMISSION_BITS);
+  await using file = await UnfinishedFile.create(path);
+  await file.write(Buffer.from(text, "latin1"));
+  await chmod(file.path, mode & PERMISSION_BITS);
+  await file.keep();
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { chmod, type FileHandle, open, rename, rm } from "node:fs/promises";
+import { chmod, type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
+import { UnfinishedFile } from "../unfinished.ts";
 import { PinError } from "./pin_error.ts";
 import type { PinnedFile } from "./pins.ts";
 
@@ -43,8 +44,7 @@ export async function standingOf(
 
 /**
  * Puts pinned files into a folder: all of them or none. They are written beside their places first,
- * and take their names when the last of them has proved to be the pinned one. Only one process may
- * do so at a time in a folder.
+ * and take their names when the last of them has proved to be the pinned one.
  *
  * @param files In the order in which they take their names.
  * @param source Where they come from; what else comes from there is passed over.
@@ -56,30 +56,27 @@ export async function installPinnedFiles(
   source: AsyncIterable<NamedStream>,
   folder: string,
 ): Promise<void> {
-  // A fixed name: what a killed process left is overwritten and does not pile up.
-  const temporary = ({ name }: PinnedFile) => join(folder, `.${name}.part`);
-  const absent = new Set(files);
-  try {
-    for await (const { path, body } of source) {
-      const file = files.find(({ name }) => path === name || path.endsWith(`/${name}`));
-      if (file === undefined || !absent.delete(file)) continue;
-      await writePinned(file, body, temporary(file), path);
-      if (absent.size === 0) break;
-    }
-    const [missing] = absent;
-    if (missing !== undefined) {
-      throw new PinError("absent", missing.name, `There is no ${missing.name} in it.`);
-    }
-    for (const file of files) await rename(temporary(file), join(folder, file.name));
-  } finally {
-    await Promise.all(files.map((file) => rm(temporary(file), { force: true })));
+  await using written = new AsyncDisposableStack();
+  const unfinished = new Map<PinnedFile, UnfinishedFile>();
+  for await (const { path, body } of source) {
+    const file = files.find(({ name }) => path === name || path.endsWith(`/${name}`));
+    if (file === undefined || unfinished.has(file)) continue;
+    const target = written.use(await UnfinishedFile.create(join(folder, file.name)));
+    unfinished.set(file, target);
+    await writePinned(file, body, target, path);
+    if (unfinished.size === files.length) break;
   }
+  const missing = files.find((file) => !unfinished.has(file));
+  if (missing !== undefined) {
+    throw new PinError("absent", missing.name, `There is no ${missing.name} in it.`);
+  }
+  for (const file of files) await unfinished.get(file)!.keep();
 }
 
 async function writePinned(
   { bytes, sha256 }: PinnedFile,
   body: AsyncIterable<Uint8Array>,
-  target: string,
+  target: UnfinishedFile,
   path: string,
 ): Promise<void> {
   const hash = createHash("sha256");
@@ -90,23 +87,13 @@ async function writePinned(
       path,
       `${path} is not the pinned file: its SHA-256 is ${found}, and should be ${sha256}.`,
     );
-  const file = await open(target, "w");
-  try {
-    for await (const chunk of body) {
-      size += chunk.length;
-      if (size > bytes) throw differs(`that of more than ${bytes} bytes`);
-      hash.update(chunk);
-      await writeAll(file, chunk);
-    }
-    const found = hash.digest("hex");
-    if (found !== sha256) throw differs(found);
-    await file.sync();
-  } finally {
-    await file.close();
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > bytes) throw differs(`that of more than ${bytes} bytes`);
+    hash.update(chunk);
+    await target.write(chunk);
   }
-  await chmod(target, LIBRARY_MODE);
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += (await file.write(bytes.subarray(at))).bytesWritten;
+  const found = hash.digest("hex");
+  if (found !== sha256) throw differs(found);
+  await chmod(target.path, LIBRARY_MODE);
 }

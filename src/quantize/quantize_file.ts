@@ -70,6 +70,7 @@ export async function openForQuantization(path: string): Promise<Weights> {
   if (QUANTIZED_BITS_KEY in weights.metadata) {
     throw new NewBieError(
       `${path} is quantised already. Quantise the original: each rounding adds to the last.`,
+      { zh: `${path} 已经量化过。请量化原模型：每次舍入都会累积误差。` },
     );
   }
   return weights;
@@ -181,6 +182,7 @@ async function* quantizeMatrix(
       throw new NewBieError(
         `${entry.file}: tensor ${entry.name} holds values that are no finite numbers. The file is ` +
           "damaged: fetch it again.",
+        { zh: `${entry.file}：张量 ${entry.name} 含有非有限数值。文件已损坏：请重新获取。` },
       );
     }
     yield piece;
@@ -221,7 +223,11 @@ function copied(entry: OpaqueEntry & { readonly name: string }): TensorSource {
       const buffer = new Uint8Array(Math.min(BYTES_AT_ONCE, byteLength));
       for (let left = byteLength; left > 0;) {
         const count = await file.read(buffer.subarray(0, Math.min(buffer.length, left)));
-        if (count === null) throw new NewBieError(`${path} became shorter while it was read.`);
+        if (count === null) {
+          throw new NewBieError(`${path} became shorter while it was read. Fetch it again.`, {
+            zh: `${path} 在读取期间变短了。请重新获取。`,
+          });
+        }
         yield buffer.subarray(0, count);
         left -= count;
       }

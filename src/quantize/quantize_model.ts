@@ -1,14 +1,14 @@
-import { copyFile, link, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { copyFile, link, mkdir, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
-import { RequestError } from "../errors.ts";
-import { writeFileAtomically } from "../files.ts";
+import { NewBieError, RequestError } from "../errors.ts";
+import { isNoRoom, refuseExisting, requireRoom, writeFileAtomically } from "../files.ts";
 import {
   type CheckpointFiles,
   CheckpointNotFoundError,
   findCheckpoint,
 } from "../pipeline/checkpoint/find_checkpoint.ts";
-import { refuseExisting, requireRoom } from "../files.ts";
 import { SCALES_SUFFIX, type Weights } from "../safetensors/mod.ts";
+import { isUnderWay, UnfinishedFolder } from "../unfinished.ts";
 import {
   matricesToQuantize,
   openForQuantization,
@@ -39,6 +39,8 @@ const SMALLEST_BLOCK = 16;
 const LARGEST_BLOCK = 128;
 
 const BYTES_OF_SCALE = 2;
+/** More than the names and shapes in front of a file of weights take. */
+const ROOM_FOR_HEADER = 1 << 20;
 
 /**
  * Makes a quantised copy of a model, of any layout that `findCheckpoint` knows, or of one part's
@@ -65,6 +67,7 @@ export async function quantizeModel(
   ) {
     throw new RequestError(
       `A block of ${blockSize} values is not possible; expected 16, 32, 64 or 128.`,
+      { zh: `每块不能是 ${blockSize} 个权重；应为 16、32、64 或 128。` },
     );
   }
   await checkTarget(source, target);
@@ -78,53 +81,75 @@ export async function quantizeModel(
   if (opened.size === 0) {
     throw new RequestError(
       `${source} holds nothing to quantise: neither NextDiT's blocks nor Gemma's layers.`,
+      { zh: `${source} 中没有可量化的内容：既没有 NextDiT 的块，也没有 Gemma 的层。` },
     );
   }
 
-  const temporary = `${resolve(target)}.part`;
-  // What a run that was killed left behind.
-  await rm(temporary, { recursive: true, force: true });
-  await mkdir(temporary, { recursive: true });
+  await using made = await UnfinishedFolder.create(target);
+  const copyOf = (path: string) => join(made.path, path);
   try {
+    for (const path of paths) await mkdir(dirname(copyOf(path)), { recursive: true });
+    // Links cost nothing, so they are made first: what cannot be linked, on another disk, needs room.
+    const toCopy: string[] = [];
+    for (const path of paths.filter((path) => !opened.has(path))) {
+      const isLinked = path.endsWith(WEIGHTS_SUFFIX) &&
+        await linked(join(source, path), copyOf(path));
+      if (!isLinked) toCopy.push(path);
+    }
     const bytesPerValue = bits / 8 + BYTES_OF_SCALE / blockSize;
-    const needed = quantizedByteLength([...opened.values()], bytesPerValue, blockSize);
-    await requireRoom(dirname(temporary), needed, {
-      what: "the quantised weights",
-      remedy: "or give another folder with --out.",
+    const copied = await Promise.all(
+      toCopy.map(async (path) => (await stat(join(source, path))).size),
+    );
+    const needed = quantizedByteLength([...opened.values()], bytesPerValue, blockSize) +
+      copied.reduce((sum, bytes) => sum + bytes, 0);
+    await requireRoom(dirname(resolve(target)), needed, {
+      what: { en: "the quantised weights", zh: "量化后的权重" },
+      remedy: { en: "or give another folder with --out.", zh: "或用 --out 指定其他文件夹。" },
     });
+    for (const path of toCopy) await copyFile(join(source, path), copyOf(path));
     const files: (QuantizedFile & { path: string })[] = [];
-    for (const path of paths) {
-      const copy = join(temporary, path);
-      await mkdir(dirname(copy), { recursive: true });
-      const weights = opened.get(path);
-      if (weights !== undefined) {
-        const result = await quantizeFile(weights, copy, {
-          bits,
-          blockSize,
-          onProgress: (done, total) => onProgress?.(path, done, total),
-        });
-        files.push({ path, ...result });
-      } else if (path.endsWith(WEIGHTS_SUFFIX)) {
-        await linkOrCopy(await Deno.realPath(join(source, path)), copy);
-      } else {
-        await copyFile(join(source, path), copy);
-      }
+    for (const [path, weights] of opened) {
+      const result = await quantizeFile(weights, copyOf(path), {
+        bits,
+        blockSize,
+        onProgress: (done, total) => onProgress?.(path, done, total),
+      });
+      files.push({ path, ...result });
     }
     for (const path of paths.filter((path) => path.endsWith(INDEX_SUFFIX))) {
-      await addScalesToIndex(join(temporary, path), files);
+      await addScalesToIndex(copyOf(path), files);
     }
-    await rename(temporary, target);
+    if (!await made.keep()) await refuseExisting(target);
     return { folder: target, files };
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
-    throw error;
+    throw isNoRoom(error) ? diskFull(dirname(resolve(target)), error) : error;
   }
+}
+
+/** The disk was large enough in the beginning, and others have written to it since. */
+function diskFull(folder: string, cause: unknown): NewBieError {
+  return new NewBieError(
+    `The disk that holds ${folder} is full; nothing is left of the copy. Make room, or give ` +
+      "another folder with --out.",
+    {
+      cause,
+      zh: `${folder} 所在的磁盘已满，副本没有留下任何内容。请腾出空间，或用 --out 指定其他文件夹。`,
+    },
+  );
 }
 
 async function checkTarget(source: string, target: string): Promise<void> {
   await refuseExisting(target);
+  if (await isUnderWay(target)) {
+    throw new RequestError(
+      `Another process is making ${target} just now. Wait for it, or give another folder.`,
+      { zh: `另一个进程正在生成 ${target}。请等它结束，或指定其他文件夹。` },
+    );
+  }
   if (resolve(target).startsWith(resolve(source) + sep)) {
-    throw new RequestError(`${target} lies within ${source}. Give a folder beside it.`);
+    throw new RequestError(`${target} lies within ${source}. Give a folder beside it.`, {
+      zh: `${target} 位于 ${source} 之内。请指定与它并列的文件夹。`,
+    });
   }
 }
 
@@ -173,7 +198,8 @@ function quantizedByteLength(
 ): number {
   let needed = 0;
   for (const weights of opened) {
-    for (const { byteLength } of weights.tensors.values()) needed += byteLength;
+    const stored = [...weights.tensors.values(), ...weights.opaque.values()];
+    needed += stored.reduce((sum, { byteLength }) => sum + byteLength, ROOM_FOR_HEADER);
     for (const { shape, byteLength } of matricesToQuantize(weights, blockSize).matrices) {
       needed += shape[0]! * shape[1]! * bytesPerValue - byteLength;
     }
@@ -181,11 +207,13 @@ function quantizedByteLength(
   return needed;
 }
 
-async function linkOrCopy(from: string, to: string): Promise<void> {
+/** Gives weights a second name in the copy, so that they take no room twice, where that can be. */
+async function linked(from: string, to: string): Promise<boolean> {
   try {
-    await link(from, to);
+    await link(await Deno.realPath(from), to);
+    return true;
   } catch {
-    await copyFile(from, to);
+    return false;
   }
 }
 

@@ -1,5 +1,5 @@
-import { rename, rm } from "node:fs/promises";
 import { elementCount } from "../tensor.ts";
+import { UnfinishedFile } from "../unfinished.ts";
 import { bytesPerValue } from "./_dtypes.ts";
 import { METADATA, PREFIX_BYTES } from "./header.ts";
 import type { WeightDtype } from "./types.ts";
@@ -51,32 +51,25 @@ export async function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<number> {
   const header = headerBytes(tensors, metadata);
-  const temporary = `${path}.part`;
-  try {
-    using file = await Deno.open(temporary, { write: true, create: true, truncate: true });
-    let written = 0;
-    const write = async (bytes: Uint8Array) => {
-      for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
-      written += bytes.length;
-    };
-    await write(header);
-    for (const tensor of tensors) {
-      const end = written + byteLengthOf(tensor);
-      for await (const piece of tensor.bytes()) await write(piece);
-      if (written !== end) {
-        throw new RangeError(
-          `Tensor ${tensor.name} takes ${byteLengthOf(tensor)} bytes, but its source gave ` +
-            `${byteLengthOf(tensor) + written - end}.`,
-        );
-      }
+  await using file = await UnfinishedFile.create(path);
+  let written = 0;
+  const write = async (bytes: Uint8Array) => {
+    await file.write(bytes);
+    written += bytes.length;
+  };
+  await write(header);
+  for (const tensor of tensors) {
+    const end = written + byteLengthOf(tensor);
+    for await (const piece of tensor.bytes()) await write(piece);
+    if (written !== end) {
+      throw new RangeError(
+        `Tensor ${tensor.name} takes ${byteLengthOf(tensor)} bytes, but its source gave ` +
+          `${byteLengthOf(tensor) + written - end}.`,
+      );
     }
-    await file.sync();
-    await rename(temporary, path);
-    return written;
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
   }
+  await file.keep();
+  return written;
 }
 
 /** How many bytes the file of these tensors has. */

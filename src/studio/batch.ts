@@ -9,10 +9,10 @@
  */
 import { basename, dirname, join, resolve as resolvePath } from "node:path";
 import { createHash } from "node:crypto";
-import { rm } from "node:fs/promises";
 import { RequestError } from "../errors.ts";
 import { ImageError, readPngText } from "../image/mod.ts";
-import { idOfTemporaryFile, pictureName } from "./outputs.ts";
+import { removeUnfinished } from "../unfinished.ts";
+import { pictureName } from "./outputs.ts";
 import { readText } from "./read_text.ts";
 import {
   type BatchLine,
@@ -128,40 +128,18 @@ export function isInShard({ id }: BatchItem, { index, total }: Shard): boolean {
 
 const ID_DIGITS_OF_SHARD = 12;
 
-/** What is in a folder of outputs. */
-export interface FinishedItems {
-  /** The ids of the requests whose pictures are there. */
-  readonly ids: ReadonlySet<string>;
-  /**
-   * By id, what killed processes left of pictures that they were saving. To be removed when the
-   * picture is there.
-   */
-  readonly leftovers: ReadonlyMap<string, readonly string[]>;
-}
-
 /**
- * Looks for the pictures of a batch in a folder, at any depth. Removes what is left of the saving of
- * these pictures, if a process was killed right after it.
+ * The ids of the requests whose pictures are in a folder, at any depth. What killed processes left
+ * there of pictures that they were saving is removed.
  */
-export async function finishedItems(folder: string): Promise<FinishedItems> {
+export async function finishedItems(folder: string): Promise<ReadonlySet<string>> {
   const ids = new Set<string>();
-  const leftovers = new Map<string, string[]>();
   for await (const path of filesBelow(folder)) {
-    const unfinished = idOfTemporaryFile(path);
-    if (unfinished !== undefined) {
-      leftovers.set(unfinished, [...leftovers.get(unfinished) ?? [], path]);
-    } else if (path.toLowerCase().endsWith(".png")) {
-      const id = await batchIdOf(path);
-      if (id !== undefined) ids.add(id);
-    }
+    if (!path.toLowerCase().endsWith(".png")) continue;
+    const id = await batchIdOf(path);
+    if (id !== undefined) ids.add(id);
   }
-  for (const id of ids) await removeLeftovers(leftovers.get(id));
-  return { ids, leftovers };
-}
-
-/** Removes files, of which some may be gone already. */
-export async function removeLeftovers(paths: readonly string[] = []): Promise<void> {
-  for (const path of paths) await rm(path, { force: true });
+  return ids;
 }
 
 /** The id of the request that a picture answers, if it is a whole picture of a batch. */
@@ -256,6 +234,7 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 async function* filesBelow(folder: string): AsyncGenerator<string> {
+  await removeUnfinished(folder);
   try {
     for await (const { name, isDirectory } of Deno.readDir(folder)) {
       const path = join(folder, name);

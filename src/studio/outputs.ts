@@ -4,10 +4,11 @@
  * @module
  */
 import { realpath } from "node:fs/promises";
-import { basename, dirname, join, normalize, relative, sep } from "node:path";
+import { dirname, join, normalize, relative, sep } from "node:path";
 import { NewBieError, RequestError } from "../errors.ts";
 import { writeNewFile } from "../files.ts";
 import type { Texts } from "../language.ts";
+import { UnfinishedFile } from "../unfinished.ts";
 
 /** The folder below which all pictures lie. */
 export const OUTPUTS = "outputs";
@@ -69,7 +70,7 @@ const LONGEST_NAME = 180;
 
 /** How to save a picture. */
 export interface SaveOptions {
-  /** The picture's id in a batch: it names the temporary file, and tells equal pictures. */
+  /** The picture's id in a batch, which tells equal pictures. */
   readonly id?: string | undefined;
   /** The id of a picture that was saved before. */
   readonly idOf?: ((path: string) => Promise<string | undefined>) | undefined;
@@ -100,10 +101,8 @@ export async function savePicture(
   const path = join(folder, name);
   try {
     await makeFolder(dirname(path), root);
-    if (id === undefined) return await writeNewFile(numbered(path), png);
-    const temporary = join(dirname(path), `.${id}.${crypto.randomUUID()}${UNFINISHED}`);
-    const isSame = async (path: string) => await idOf?.(path) === id;
-    return await writeNewFile(numbered(path), png, { temporary, isSame });
+    const isSame = async (path: string) => id !== undefined && await idOf?.(path) === id;
+    return await writeNewFile(numbered(path), png, isSame);
   } catch (error) {
     throw diskError(error, path);
   }
@@ -116,11 +115,9 @@ export async function savePicture(
  * @throws {NewBieError} When the folder cannot be made or written to, with what to do.
  */
 export async function prepareFolder(folder: string, root = OUTPUTS): Promise<void> {
-  const probe = join(folder, `.${crypto.randomUUID()}${UNFINISHED}`);
   try {
     await makeFolder(folder, root);
-    await Deno.writeFile(probe, new Uint8Array(), { createNew: true });
-    await Deno.remove(probe);
+    await using _probe = await UnfinishedFile.create(join(folder, "probe"));
   } catch (error) {
     throw diskError(error, folder);
   }
@@ -176,15 +173,6 @@ function diskError(error: unknown, path: string): unknown {
     cause: error,
     zh: `无法写入 ${path}：${fault.zh}。`,
   });
-}
-
-/** The end of a temporary file's name. */
-const UNFINISHED = ".part";
-
-/** The id that {@linkcode savePicture} named a temporary file after. */
-export function idOfTemporaryFile(path: string): string | undefined {
-  const name = basename(path);
-  return name.startsWith(".") && name.endsWith(UNFINISHED) ? name.split(".")[1] : undefined;
 }
 
 /** `a.png`, `a-2.png`, `a-3.png`… */

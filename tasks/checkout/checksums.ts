@@ -20,8 +20,6 @@ interface Options {
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const LIST = `${ROOT}${CHECKSUM_LIST}`;
-/** Named, so that the task needs no leave to write anywhere else. */
-const TEMPORARY = `${LIST}.part`;
 const text = texts.checksums;
 
 const command = task("checksums", text.description)
@@ -65,11 +63,8 @@ async function listed(write: true | undefined): Promise<Checksums> {
 
 async function save(checksums: Checksums): Promise<void> {
   try {
-    await writeFileAtomically(
-      LIST,
-      new TextEncoder().encode(formatChecksums(checksums)),
-      TEMPORARY,
-    );
+    const bytes = new TextEncoder().encode(formatChecksums(checksums));
+    await writeFileAtomically(LIST, bytes, { scratchIn: ROOT });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;

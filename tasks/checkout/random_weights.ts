@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { copyFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { compileVae, parseVaeConfig } from "../../src/models/autoencoder.ts";
 import { compileGemma3, parseGemma3Config } from "../../src/models/gemma3.ts";
@@ -27,6 +27,7 @@ import {
   writeSafetensors,
 } from "../../src/safetensors/mod.ts";
 import { elementCount } from "../../src/tensor.ts";
+import { UnfinishedFolder } from "../../src/unfinished.ts";
 import { weightsWithoutFile } from "../../bench/shapes.ts";
 
 /** The parts of a checkpoint; the second decoder is to be compared with the first. */
@@ -269,8 +270,11 @@ export async function writeRandomWeights(
   }
   await mkdir(folder, { recursive: true });
   await requireRoom(folder, jobs.reduce((sum, { bytes }) => sum + bytes, 0), {
-    what: "the weights",
-    remedy: "give another folder, or write less: --only, --layers, --vocabulary.",
+    what: { en: "the weights", zh: "权重" },
+    remedy: {
+      en: "give another folder, or write less: --only, --layers, --vocabulary.",
+      zh: "或指定其他文件夹，或减少写入量：--only、--layers、--vocabulary。",
+    },
   });
 
   const written: WrittenPart[] = [];
@@ -296,23 +300,16 @@ async function writePart(
 ): Promise<string> {
   const { folder: slot, file, tokenizer } = ARCHITECTURES[part];
   const target = join(folder, slot);
-  const temporary = `${target}.part`;
-  // What a run that was killed left behind.
-  await rm(temporary, { recursive: true, force: true });
-  await mkdir(temporary, { recursive: true });
-  try {
-    await writeFile(join(temporary, FILE), JSON.stringify(config, null, 2) + "\n");
-    if (tokenizer !== undefined) {
-      for (const name of ["tokenizer.json", "tokenizer_config.json"]) {
-        await copyFile(join(tokenizers, tokenizer, name), join(temporary, name));
-      }
+  await using made = await UnfinishedFolder.create(target);
+  await writeFile(join(made.path, FILE), JSON.stringify(config, null, 2) + "\n");
+  if (tokenizer !== undefined) {
+    for (const name of ["tokenizer.json", "tokenizer_config.json"]) {
+      await copyFile(join(tokenizers, tokenizer, name), join(made.path, name));
     }
-    await writeSafetensors(join(temporary, file), tensors, METADATA);
-    await rename(temporary, target);
-  } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
-    throw error;
   }
+  await writeSafetensors(join(made.path, file), tensors, METADATA);
+  // Another process may have made it meanwhile.
+  if (!await made.keep()) await refuseExisting(target);
   return target;
 }
 

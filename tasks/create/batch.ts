@@ -6,7 +6,6 @@ import {
   type BatchItem,
   finishedItems,
   isInShard,
-  removeLeftovers,
   type Shard,
 } from "../../src/studio/batch.ts";
 import { RequestError } from "../../src/mod.ts";
@@ -42,7 +41,7 @@ export async function runBatch(studio: Studio, batch: Batch, options: BatchOptio
   await prepareFolder(folder);
   const finished = await finishedItems(folder);
   const own = batch.items.filter((item) => shard === undefined || isInShard(item, shard));
-  const todo = own.filter(({ id }) => !finished.ids.has(id));
+  const todo = own.filter(({ id }) => !finished.has(id));
   let already = own.length - todo.length;
   say(text.batchStart(todo.length, already, batch.items.length - own.length));
 
@@ -63,7 +62,6 @@ export async function runBatch(studio: Studio, batch: Batch, options: BatchOptio
         continue;
       }
       const [picture] = await makeItem(studio, item, folder, options);
-      await removeLeftovers(finished.leftovers.get(item.id));
       pictures.push({ place: item.place, ...picture! });
       const done = index + 1;
       const rest = (performance.now() - start) / done * (todo.length - done);

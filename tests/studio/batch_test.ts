@@ -8,6 +8,7 @@ import {
   parseShard,
   readBatch,
 } from "../../src/studio/batch.ts";
+import { UnfinishedFile } from "../../src/unfinished.ts";
 import { filesBelow, inTempFolder } from "../_folders.ts";
 
 const DEFAULTS = { numInferenceSteps: 30, guidanceScale: 7 };
@@ -144,7 +145,7 @@ Deno.test("shards count from 0 or from 1", () => {
 
 Deno.test("a folder's finished requests are known by their pictures alone", async () => {
   await inTempFolder(async (folder) => {
-    assert.deepEqual((await finishedItems(`${folder}/none`)).ids, new Set());
+    assert.deepEqual(await finishedItems(`${folder}/none`), new Set());
     await Deno.mkdir(`${folder}/o/deep`, { recursive: true });
     await Deno.writeFile(`${folder}/o/a.png`, encodePng(dot, { text: { [BATCH_KEYWORD]: "one" } }));
     await Deno.writeFile(
@@ -153,14 +154,11 @@ Deno.test("a folder's finished requests are known by their pictures alone", asyn
     );
     await Deno.writeFile(`${folder}/o/c.png`, encodePng(dot));
     await Deno.writeFile(`${folder}/o/broken.png`, new Uint8Array([1, 2, 3]));
-    // A process was killed after it had saved "one", and another is saving "three".
-    await Deno.writeFile(`${folder}/o/.one.x.part`, new Uint8Array());
-    await Deno.writeFile(`${folder}/o/.three.y.part`, new Uint8Array());
-    const { ids, leftovers } = await finishedItems(`${folder}/o`);
-    assert.deepEqual(ids, new Set(["one", "two"]));
-    assert.deepEqual(leftovers.get("three"), [`${folder}/o/.three.y.part`]);
+    // One is being saved.
+    await using three = await UnfinishedFile.create(`${folder}/o/three.png`);
+    assert.deepEqual(await finishedItems(`${folder}/o`), new Set(["one", "two"]));
     assert.deepEqual(filesBelow(`${folder}/o`), [
-      `${folder}/o/.three.y.part`,
+      three.path,
       `${folder}/o/a.png`,
       `${folder}/o/broken.png`,
       `${folder}/o/c.png`,

@@ -16,7 +16,7 @@ Deno.test("the health check makes the recorded picture and says what each stage 
   }
   const { image } = decodePng(await Deno.readFile(picture));
   assert.deepEqual([image.width, image.height], [256, 256]);
-  const leftovers = [...Deno.readDirSync(ROOT)].filter(({ name }) => name.endsWith(".part"));
+  const leftovers = [...Deno.readDirSync(ROOT)].filter(({ name }) => name === ".tmp");
   assert.deepEqual(leftovers, []);
 });
 

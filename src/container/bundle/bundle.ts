@@ -1,12 +1,13 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, rmdir, statfs, writeFile } from "node:fs/promises";
 import { dirname, join, posix, resolve } from "node:path";
 import { z } from "zod";
 import { RequestError } from "../../errors.ts";
 import { exists, writeFileAtomically } from "../../files.ts";
 import { CHECKSUM_LIST } from "../../integrity/checksum_list.ts";
 import { hashOutcome } from "../../integrity/hash_file.ts";
+import { isTemporaryName, removeUnfinished } from "../../unfinished.ts";
 import { bundleReadme } from "./_bundle_readme.ts";
 import { findModelFiles, type ModelFile } from "./_model_files.ts";
 import {
@@ -88,23 +89,34 @@ export interface Bundle {
   readonly sha256: string;
 }
 
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+
 /** What a bundle's archive says of itself, in `bundle.json`. */
 export const bundleSchema = z.object({
   format: z.literal("newbie-bundle"),
   version: z.literal(1),
-  name: z.string(),
+  name: z.string().regex(/^[\w.+-]{1,200}$/),
   image: z.object({
-    reference: z.string(),
-    digest: z.string(),
-    configDigest: z.string(),
-    platform: z.string(),
+    reference: z.string().regex(/^[\w./:@-]{1,300}$/),
+    digest,
+    configDigest: digest,
+    platform: z.string().regex(/^[\w./-]{1,100}$/),
   }),
   files: z.array(z.object({
-    path: z.string().refine((path) => posix.normalize(path) === path && !/^(\/|\.\.)/.test(path)),
+    path: z.string().refine(isPlainPath),
     bytes: z.number().int().nonnegative(),
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  })),
+  })).refine((files) => new Set(files.map(({ path }) => path)).size === files.length),
 });
+
+/**
+ * Whether a path stays below its folder, is seen by whoever looks there, and reads as what it is: no
+ * names with a dot in front, no backslashes, nothing invisible, nothing that ends a line.
+ */
+function isPlainPath(path: string): boolean {
+  return posix.normalize(path) === path &&
+    !/^\/|\/$|(?:^|\/)\.|[\\\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(path);
+}
 export type BundleDescription = z.infer<typeof bundleSchema>;
 
 /** Names within a bundle. */
@@ -166,8 +178,7 @@ export async function makeBundle(options: BundleOptions): Promise<Bundle> {
   }
   const work = `${resolve(folder)}.part`;
   try {
-    await mkdir(work, { recursive: true });
-    using _lock = await lock(work);
+    using _lock = await openWork(work);
     try {
       return await makeIn(work, options);
     } catch (error) {
@@ -214,7 +225,7 @@ async function makeIn(work: string, options: BundleOptions): Promise<Bundle> {
   });
   const bundle = await writeCompanions(target, parts, journal);
   await rename(target, folder);
-  await rm(work, { recursive: true });
+  await removeWork(work);
   return { ...bundle, folder, bytes, image: layout.digest, weights: weights.length };
 }
 
@@ -236,7 +247,7 @@ async function stageImage(
     const archive = await layoutArchive(layout, sourceDateEpoch);
     return { layout, archive, sha256: former.data.sha256 };
   }
-  for (const stale of ["image", "image.json", "volumes", "journal.json"]) {
+  for (const stale of WORK_FILES.filter((name) => name !== LOCK)) {
     await rm(join(work, stale), { recursive: true, force: true });
   }
   const weightsBytes = weights.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -396,13 +407,52 @@ async function tidy(work: string, error: unknown, isSplit: boolean): Promise<voi
   // Whole volumes may hold some of the bytes that proved wrong.
   const isUsable = isSplit && hasVolumes &&
     !(error instanceof BundleError && error.code === "weights");
-  if (!isUsable) await rm(work, { recursive: true, force: true });
+  if (!isUsable) await removeWork(work);
 }
 
-/** Holds a folder for this process; the system lets go of it however the process ends. */
-async function lock(work: string): Promise<Disposable> {
-  const file = await Deno.open(join(work, "lock"), { create: true, write: true });
-  if (!await file.tryLock(true)) {
+const LOCK = "lock";
+/** All that is ever in a folder of parts. */
+const WORK_FILES = ["image", "image.json", "volumes", "journal.json", LOCK];
+/** What the lock's file says, so that the folder is known to be one of parts. */
+const MARK = "Parts of a bundle that deno task bundle makes.\n";
+
+/** Removes a folder of parts, and nothing in it that was not made here. */
+async function removeWork(work: string): Promise<void> {
+  await removeUnfinished(work);
+  for (const name of WORK_FILES) await rm(join(work, name), { recursive: true, force: true });
+  await rmdir(work).catch(() => {});
+}
+
+/** Whether a folder holds parts of a bundle and nothing else, or nothing at all. */
+async function isWork(work: string): Promise<boolean> {
+  const names = (await readdir(work)).filter((name) => !isTemporaryName(name));
+  if (names.length === 0) return true;
+  const mark = await readFile(join(work, LOCK), "utf8").catch(() => undefined);
+  // Empty for a moment, and where a process was killed at that moment.
+  return names.every((name) => WORK_FILES.includes(name)) && (mark === MARK || mark === "");
+}
+
+/**
+ * Makes the folder of parts, or takes up the one of an earlier run, and holds it for this process;
+ * the system lets go of it however the process ends.
+ */
+async function openWork(work: string): Promise<Disposable> {
+  await mkdir(work, { recursive: true });
+  if (!await isWork(work)) {
+    throw new RequestError(
+      `${work} is where the bundle's parts would go, and holds something else. Move it away, or ` +
+        "choose another folder with --out.",
+      {
+        zh:
+          `${work} 是存放离线包各部分的位置，但其中有别的内容。请移走它，或用 --out 选择其他位置。`,
+      },
+    );
+  }
+  const file = await Deno.open(join(work, LOCK), { create: true, write: true });
+  if (await file.tryLock(true)) {
+    await file.write(new TextEncoder().encode(MARK));
+    await removeUnfinished(work);
+  } else {
     file.close();
     throw new BundleError("busy", {
       en: `Another process is making the same bundle (${work}). Wait for it, or choose another ` +

@@ -1,4 +1,5 @@
 import { NewBieError } from "../../errors.ts";
+import { isNoRoom } from "../../files.ts";
 import type { Texts } from "../../language.ts";
 
 /**
@@ -9,6 +10,7 @@ import type { Texts } from "../../language.ts";
  * - `no-room`: the disk is full, or will be;
  * - `busy`: another process is at it;
  * - `in-the-way`: what would be written is there already, and differs;
+ * - `listed-otherwise`: `checksums.txt` lists another checksum for a file of the bundle;
  * - `engine`: the container engine did not take what it was given.
  */
 export type BundleErrorCode =
@@ -19,6 +21,7 @@ export type BundleErrorCode =
   | "no-room"
   | "busy"
   | "in-the-way"
+  | "listed-otherwise"
   | "engine";
 
 /** A bundle that cannot be made or used. */
@@ -39,8 +42,6 @@ export class BundleError extends NewBieError {
   }
 }
 
-/** How file systems say that a disk or a quota is full, by name and by Linux's number. */
-const NO_ROOM = /^(?:ENOSPC|EDQUOT)$|\(os error (?:28|122)\)/;
 /** That a file may not grow to this size. */
 const TOO_LARGE = /^EFBIG$|\(os error 27\)/;
 
@@ -50,7 +51,7 @@ export function asRoomError(error: unknown, folder: string): unknown {
   // Deno names few errors by a code.
   const { code = "", message } = error as NodeJS.ErrnoException;
   const says = (words: RegExp) => words.test(code) || words.test(message);
-  if (says(NO_ROOM)) {
+  if (isNoRoom(error)) {
     return new BundleError("no-room", {
       en: `The disk that holds ${folder} is full. Make room, or choose another with --out.`,
       zh: `${folder} 所在的磁盘已满。请腾出空间，或用 --out 选择其他位置。`,

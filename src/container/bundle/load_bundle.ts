@@ -1,10 +1,14 @@
 import { Readable } from "node:stream";
-import { mkdir, readFile, rename, rm, stat, statfs } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { Buffer } from "node:buffer";
-import { writeFileAtomically } from "../../files.ts";
-import { CHECKSUM_LIST, formatChecksums, parseChecksums } from "../../integrity/checksum_list.ts";
+import { mkdir, readFile, rm, rmdir, stat, statfs } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import {
+  CHECKSUM_LIST,
+  type Checksums,
+  formatChecksums,
+  parseChecksums,
+} from "../../integrity/checksum_list.ts";
 import { hashFile } from "../../integrity/hash_file.ts";
+import { UnfinishedFile } from "../../unfinished.ts";
 import { HashedFile } from "../archive/hashed_file.ts";
 import { BUNDLE_FILES, type BundleDescription } from "./bundle.ts";
 import { asRoomError, BundleError, sizeText } from "./bundle_error.ts";
@@ -44,11 +48,13 @@ type Weights = BundleDescription["files"];
 
 /**
  * Installs a bundle that was verified: the image into an engine, the weights into `models/` and
- * their checksums into `checksums.txt`. A file that is there and differs is never replaced. When it
- * fails, no weights are left that were not there.
+ * their checksums into `checksums.txt`, those of weights that were there already, too. A file that
+ * is there and differs is never replaced, nor is a checksum that is listed. When it fails, no
+ * weights are left that were not there.
  *
- * @throws {BundleError} When another file is in the way, the disk is full, or the engine has another
- *   image afterwards.
+ * @throws {BundleError} When another file is in the way, another checksum is listed, the disk is
+ *   full, or the engine has another image afterwards.
+ * @throws {ChecksumListError} When the project's list cannot be read.
  * @throws {EngineError} When the engine does not take the image.
  * @throws The signal's reason, when it was aborted.
  */
@@ -58,11 +64,15 @@ export async function loadBundle(
   { root, signal, onProgress }: LoadOptions = {},
 ): Promise<LoadedBundle> {
   const { image, files } = bundle.description;
-  const weights = root === undefined
-    ? []
-    : await weightsToInstall(files.filter(({ path }) => path.startsWith("models/")), root);
+  const bundled = files.filter(({ path }) => path.startsWith("models/"));
   await using placed = new Placed();
   try {
+    if (root !== undefined) refuseOtherChecksums(bundled, await readList(root));
+    const weights = root === undefined ? [] : await weightsToInstall(bundled, root);
+    // Made before anything is installed, or a list that cannot be written is found out too late.
+    await using list = root === undefined || bundled.length === 0
+      ? undefined
+      : await createList(root);
     if (root !== undefined) {
       await requireRoom(root, weights);
       await copyWeights(bundle, weights, { root, placed, signal, onProgress });
@@ -70,7 +80,7 @@ export async function loadBundle(
     const id = await loadImage(bundle, engine, { signal, onProgress });
     // The engine has it: from here on it is done rather than undone.
     await placed.keep();
-    if (root !== undefined && weights.length > 0) await listWeights(root, weights);
+    if (root !== undefined && list !== undefined) await listWeights(root, list, bundled);
     return { reference: image.reference, id, weights: weights.map(({ path }) => path) };
   } catch (error) {
     signal?.throwIfAborted();
@@ -81,22 +91,26 @@ export async function loadBundle(
 /** Those that are not there yet. */
 async function weightsToInstall(weights: Weights, root: string): Promise<Weights> {
   const wanted: Weights = [];
-  const inTheWay: string[] = [];
+  const others: string[] = [];
   for (const file of weights) {
     const target = join(root, file.path);
     const found = await stat(target).catch(() => undefined);
     if (found === undefined) wanted.push(file);
     else if (found.size !== file.bytes || await hashFile(target) !== file.sha256) {
-      inTheWay.push(file.path);
+      others.push(file.path);
     }
   }
-  if (inTheWay.length === 0) return wanted;
-  throw new BundleError("in-the-way", {
-    en: `Other files are there already: ${inTheWay.join(", ")}. Nothing was installed. Move them ` +
+  if (others.length === 0) return wanted;
+  throw inTheWay(others);
+}
+
+function inTheWay(files: readonly string[]): BundleError {
+  return new BundleError("in-the-way", {
+    en: `Other files are there already: ${files.join(", ")}. Nothing was installed. Move them ` +
       "away, or load the image alone: --no-models",
-    zh: `已存在不同的文件：${inTheWay.join("、")}。未安装任何内容。请移走它们，` +
+    zh: `已存在不同的文件：${files.join("、")}。未安装任何内容。请移走它们，` +
       "或只加载镜像：--no-models",
-  }, { files: inTheWay });
+  }, { files });
 }
 
 async function copyWeights(
@@ -155,14 +169,58 @@ async function loadImage(
   });
 }
 
-async function listWeights(root: string, weights: Weights): Promise<void> {
+/** Weights that are listed have to be those of the list. */
+function refuseOtherChecksums(weights: Weights, listed: Checksums): void {
+  const others = weights.filter(({ path, sha256 }) => (listed.get(path) ?? sha256) !== sha256);
+  if (others.length === 0) return;
+  const files = others.map(({ path }) => path);
+  const lines = others.map(({ path, sha256 }) => `  ${path}: ${listed.get(path)} ≠ ${sha256}`);
+  throw new BundleError("listed-otherwise", {
+    en: [
+      `${CHECKSUM_LIST} lists other checksums than the bundle has (listed ≠ bundle):`,
+      ...lines,
+      "Nothing was installed. If the bundle's weights are the right ones, take the lines of these " +
+      `files out of ${CHECKSUM_LIST}; or load the image alone: --no-models`,
+    ].join("\n"),
+    zh: [
+      `${CHECKSUM_LIST} 中的校验值与离线包不同（列表 ≠ 离线包）：`,
+      ...lines,
+      `未安装任何内容。若离线包中的权重才是正确的，请从 ${CHECKSUM_LIST} 中删去这些文件的行；` +
+      "或只加载镜像：--no-models",
+    ].join("\n"),
+  }, { files });
+}
+
+async function readList(root: string): Promise<Checksums> {
   const list = join(root, CHECKSUM_LIST);
-  const text = await readFile(list, "utf8").catch(() => "");
-  const checksums = new Map(parseChecksums(text, list));
-  for (const { path, sha256 } of weights) {
-    if (!path.endsWith(".md")) checksums.set(path, sha256);
+  const text = await readFile(list, "utf8").catch((error) => {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw error;
+  });
+  return parseChecksums(text, list);
+}
+
+/** The list under a temporary name, where this program may write. */
+async function createList(root: string): Promise<UnfinishedFile> {
+  const list = join(root, CHECKSUM_LIST);
+  try {
+    return await UnfinishedFile.create(list, { scratchIn: root });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    const models = join(root, "models");
+    await mkdir(models, { recursive: true });
+    return await UnfinishedFile.create(list, { scratchIn: models });
   }
-  await writeFileAtomically(list, Buffer.from(formatChecksums(checksums)), `${list}.part`);
+}
+
+/** Adds what is not listed yet. */
+async function listWeights(root: string, list: UnfinishedFile, weights: Weights): Promise<void> {
+  const listed = await readList(root);
+  const missing = weights.filter(({ path }) => !path.endsWith(".md") && !listed.has(path));
+  if (missing.length === 0) return;
+  const added = missing.map(({ path, sha256 }) => [path, sha256] as const);
+  await list.write(new TextEncoder().encode(formatChecksums(new Map([...listed, ...added]))));
+  await list.keep();
 }
 
 async function requireRoom(root: string, weights: Weights): Promise<void> {
@@ -179,26 +237,39 @@ async function requireRoom(root: string, weights: Weights): Promise<void> {
 
 /** Files that get their names together, or are gone together with the folders made for them. */
 class Placed implements AsyncDisposable {
-  readonly #files: { readonly temporary: string; readonly path: string }[] = [];
+  readonly #files: { readonly file: UnfinishedFile; readonly path: string }[] = [];
+  /** The folders that were made, each after the one that it is in. */
   readonly #folders: string[] = [];
+  readonly #kept: string[] = [];
+  #isDone = false;
 
   /** @returns Where to write a file until it gets its name. */
   async place(path: string): Promise<string> {
-    const made = await mkdir(dirname(path), { recursive: true });
-    if (made !== undefined) this.#folders.push(made);
-    const temporary = join(dirname(path), `.${basename(path)}.part`);
-    this.#files.push({ temporary, path });
-    return temporary;
+    const folder = dirname(path);
+    const made = await mkdir(folder, { recursive: true });
+    if (made !== undefined) {
+      const folders: string[] = [];
+      for (let at = folder; at.length >= made.length; at = dirname(at)) folders.unshift(at);
+      this.#folders.push(...folders);
+    }
+    const file = await UnfinishedFile.create(path);
+    this.#files.push({ file, path });
+    return file.path;
   }
 
   async keep(): Promise<void> {
-    for (const { temporary, path } of this.#files) await rename(temporary, path);
-    this.#files.length = 0;
-    this.#folders.length = 0;
+    for (const { file, path } of this.#files) {
+      if (!await file.keepNew()) throw inTheWay([path]);
+      this.#kept.push(path);
+    }
+    this.#isDone = true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { temporary } of this.#files) await rm(temporary, { force: true });
-    for (const folder of this.#folders) await rm(folder, { recursive: true, force: true });
+    for (const { file } of this.#files) await file[Symbol.asyncDispose]();
+    if (this.#isDone) return;
+    for (const path of this.#kept) await rm(path, { force: true });
+    // One that somebody else has put something into stays.
+    for (const folder of this.#folders.toReversed()) await rmdir(folder).catch(() => {});
   }
 }

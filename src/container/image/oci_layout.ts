@@ -2,6 +2,8 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { link, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { NewBieError } from "../../errors.ts";
+import { UnfinishedFolder } from "../../unfinished.ts";
 import { writeCanonicalLayer } from "./_canonical_layer.ts";
 import {
   blobPath,
@@ -91,8 +93,7 @@ const NAME_ANNOTATIONS = ["io.containerd.image.name", "org.opencontainers.image.
  * `docker load` of any Engine since 1.10 takes the layout, in a tar, as do Podman and containerd.
  *
  * @param archive What `docker save` writes.
- * @param folder The new folder, which appears when all of it is on disk. While it is made, its parts
- *   lie in `<folder>.part`.
+ * @param folder The new folder, which appears when all of it is on disk.
  * @throws {ArchiveError} When the archive is damaged, or the image is not built on the base.
  * @throws {Error} What the file system reports, such as a full disk.
  *
@@ -111,45 +112,43 @@ export async function writeCanonicalLayout(
   folder: string,
   { sourceDateEpoch, reference, baseLayers = [], name = "The image" }: CanonicalOptions,
 ): Promise<ImageLayout> {
-  const temporary = `${folder}.part`;
-  // What a run that was killed left behind.
-  await rm(temporary, { recursive: true, force: true });
+  await using made = await UnfinishedFolder.create(folder);
+  const temporary = made.path;
   const blobs = join(temporary, "blobs/sha256");
   const parts = join(temporary, "parts");
   await mkdir(blobs, { recursive: true });
   await mkdir(parts);
-  try {
-    const { config, layers } = await unpackImageArchive(archive, parts, name);
-    if (baseLayers.some((layer, index) => layers[index]?.diffId !== layer)) throw otherBase(name);
-    const base = new LayerTree();
-    const all = new LayerTree();
-    const own: LayerContents[] = [];
-    for (const [index, { file, diffId }] of layers.entries()) {
-      const contents = await readLayer(file, `${name}, ${diffId}`, all);
-      applyLayer(all, contents);
-      if (index < baseLayers.length) {
-        applyLayer(base, contents);
-        // A second name and no move: the same layer may come again.
-        await giveName(file, join(temporary, blobPath(diffId)));
-      } else {
-        own.push(contents);
-      }
+  const { config, layers } = await unpackImageArchive(archive, parts, name);
+  if (baseLayers.some((layer, index) => layers[index]?.diffId !== layer)) throw otherBase(name);
+  const base = new LayerTree();
+  const all = new LayerTree();
+  const own: LayerContents[] = [];
+  for (const [index, { file, diffId }] of layers.entries()) {
+    const contents = await readLayer(file, `${name}, ${diffId}`, all);
+    applyLayer(all, contents);
+    if (index < baseLayers.length) {
+      applyLayer(base, contents);
+      // A second name and no move: the same layer may come again.
+      await giveName(file, join(temporary, blobPath(diffId)));
+    } else {
+      own.push(contents);
     }
-    const diffIds = [...baseLayers];
-    const ownFile = join(parts, "own");
-    const written = await writeCanonicalLayer(ownFile, own, base, sourceDateEpoch);
-    if (written !== undefined) {
-      const diffId = `sha256:${written.sha256}`;
-      diffIds.push(diffId);
-      await giveName(ownFile, join(temporary, blobPath(diffId)));
-    }
-    const canonical = canonicalConfig(config, diffIds, baseLayers.length, sourceDateEpoch);
-    await writeMetadata(temporary, canonical, diffIds, reference);
-    await rm(parts, { recursive: true });
-    await rename(temporary, folder);
-  } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
-    throw error;
+  }
+  const diffIds = [...baseLayers];
+  const ownFile = join(parts, "own");
+  const written = await writeCanonicalLayer(ownFile, own, base, sourceDateEpoch);
+  if (written !== undefined) {
+    const diffId = `sha256:${written.sha256}`;
+    diffIds.push(diffId);
+    await giveName(ownFile, join(temporary, blobPath(diffId)));
+  }
+  const canonical = canonicalConfig(config, diffIds, baseLayers.length, sourceDateEpoch);
+  await writeMetadata(temporary, canonical, diffIds, reference);
+  await rm(parts, { recursive: true });
+  if (!await made.keep()) {
+    throw new NewBieError(`${folder} is there already. Remove it, or choose another folder.`, {
+      zh: `${folder} 已存在。请删除它，或选择其他文件夹。`,
+    });
   }
   return await openLayout(folder);
 }

@@ -101,16 +101,23 @@ say "Everything is as it should be." "全部校验通过。"
 command -v "$docker" > /dev/null || fail "$docker is not installed." "未安装 $docker。"
 "$docker" version > /dev/null || fail "$docker does not answer." "$docker 没有响应。"
 
-trap 'rm -rf "$into.part"' EXIT
+# What a run of this script left when it was killed, and nothing else: it has our mark in it, and the
+# process in its name is no more.
+for old in "$into".part[0-9]*; do
+  [ -f "$old/.newbie-load" ] || continue
+  kill -0 "${old##*.part}" 2> /dev/null || rm -rf "$old"
+done
+part=$into.part$$
+mkdir -p "$(dirname "$into")" && mkdir "$part" && : > "$part/.newbie-load" ||
+  fail "$into cannot be made here; give a folder with --into." \
+    "无法创建 $into，请用 --into 指定文件夹。"
+trap 'rm -rf "$part"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-rm -rf "$into.part"
-mkdir -p "$into.part" || fail "$into cannot be made here; give a folder with --into." \
-  "无法创建 $into，请用 --into 指定文件夹。"
 say "copying files" "正在复制文件"
 # The names of the members are the bundle's own, without spaces.
 # shellcheck disable=SC2086
-cat "$@" | tar -xf - -C "$into.part" $members ||
+cat "$@" | tar -xf - -C "$part" $members ||
   fail "the files could not be copied; nothing was installed." "无法复制文件，未安装任何内容。"
 say "loading the image $image" "正在加载镜像 $image"
 cat "$@" | tar -xOf - image.tar | "$docker" load ||
@@ -121,5 +128,9 @@ case " $ids " in
   *) fail "$docker has another image under the name $image: ${id:-none}." \
     "$docker 中名为 $image 的镜像与离线包不符：${id:-无}。" ;;
 esac
-mv "$into.part" "$into"
+rm "$part/.newbie-load"
+# Somebody may have made the folder meanwhile, and mv would put this one into it.
+[ ! -e "$into" ] || fail "$into is there already. Remove it, or give another folder with --into." \
+  "$into 已存在。请删除它，或用 --into 指定其他文件夹。"
+mv "$part" "$into"
 say "Done. Try: sh $into/run.sh test" "完成。试一试：sh $into/run.sh test"
