@@ -41,7 +41,11 @@ export async function benchHashing(): Promise<HashingResult> {
   const sha256sum = await rate(async () => {
     const { success } = await new Deno.Command("sha256sum", { args: paths, stdout: "null" })
       .output();
-    if (!success) throw new NewBieError("sha256sum could not read the files");
+    if (!success) {
+      throw new NewBieError("sha256sum could not read the files.", {
+        zh: "sha256sum 无法读取这些文件。",
+      });
+    }
   });
   const ratio = allThreads / sha256sum;
   return { megabytes: bytes / 1e6, oneThread, allThreads, sha256sum, ratio };

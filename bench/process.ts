@@ -34,6 +34,12 @@ export async function inProcess<T>(
       ...(request === undefined ? [] : [JSON.stringify(request)]),
     ],
   }).output();
-  if (!success) throw new NewBieError(new TextDecoder().decode(stderr));
+  if (!success) {
+    const printed = new TextDecoder().decode(stderr).trimEnd().split("\n");
+    throw new NewBieError({
+      en: [`${script} failed:`, ...printed],
+      zh: [`${script} 失败：`, ...printed],
+    });
+  }
   return JSON.parse(new TextDecoder().decode(stdout));
 }

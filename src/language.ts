@@ -11,8 +11,11 @@ export type Language = "en" | "zh";
 export type Texts<T> = Readonly<Record<Language, T>>;
 
 /** Says one thing in both languages: `say` makes it of what a language has. */
-export function inBoth<T>(texts: Texts<T>, say: (text: T) => string): Texts<string> {
-  return { en: say(texts.en), zh: say(texts.zh) };
+export function inBoth<T, Said = string>(
+  texts: Texts<T>,
+  say: (text: T, language: Language) => Said,
+): Texts<Said> {
+  return { en: say(texts.en, "en"), zh: say(texts.zh, "zh") };
 }
 
 /** The variables of POSIX that name the language of messages, the first that is set counts. */

@@ -21,7 +21,7 @@ import { Option } from "commander";
 import { runBatch } from "./create/batch.ts";
 import { runInteractive } from "./create/interactive.ts";
 import { makePictures, savedLine } from "./create/picture.ts";
-import { text } from "./create/texts.ts";
+import { both, text } from "./create/texts.ts";
 import { addModelOptions, type ModelOptions } from "./cli/model_options.ts";
 import { examinePrompt } from "./cli/prompt_check.ts";
 import { language, positiveNumber, run, task, wholeNumber } from "./cli/task.ts";
@@ -106,11 +106,11 @@ async function once(options: Options) {
     prompt: asked.prompt ?? recipe!.prompt,
     generator: generatorOf(options, recipe) ?? { seed: randomSeed() },
   };
-  if (request.prompt.trim() === "") throw new RequestError(text.emptyPrompt);
+  if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
   if (!request.raw) {
     const { report, faultyLine } = examinePrompt(request.prompt, studio.pipe.promptEncoders);
     if (report !== "") console.error(report);
-    if (faultyLine !== undefined) throw new RequestError(text.promptFaulty);
+    if (faultyLine !== undefined) throw new RequestError(both((text) => text.promptFaulty));
   }
   const differences = recipe === undefined ? [] : await studio.differences(recipe);
   if (differences.length > 0) {
@@ -150,7 +150,7 @@ async function batch(options: Options, path: string) {
 }
 
 async function interactive(options: Options): Promise<undefined> {
-  if (options.json) throw new RequestError(text.jsonNeedsPrompt);
+  if (options.json) throw new RequestError(both((text) => text.jsonNeedsPrompt));
   const generator = generatorOf(options);
   const name = pictureName(options.output ?? NAME);
   await using studio = await open(options);
@@ -175,22 +175,24 @@ function refuseContradictions(options: Options): void {
     .map((name) => name === "promptFile" ? "--prompt-file" : `--${name}`);
   // A prompt takes the place of the recipe's.
   const others = given.filter((name) => name !== "--from" || given.includes("--batch"));
-  if (others.length > 1) throw new RequestError(text.together(others[0]!, others[1]!));
+  if (others.length > 1) {
+    throw new RequestError(both((text) => text.together(others[0]!, others[1]!)));
+  }
   if (options.shard !== undefined && options.batch === undefined) {
-    throw new RequestError(text.shardNeedsBatch);
+    throw new RequestError(both((text) => text.shardNeedsBatch));
   }
 }
 
 function checkRanges({ steps = 1, guidance = 1, count = 1 }: Options): void {
   const check = (option: string, value: number, most: number) => {
     if (value < 1 || value > most) {
-      throw new RequestError(text.notWhole(`${option} ${value}`, most));
+      throw new RequestError(both((text) => text.notWhole(`${option} ${value}`, most)));
     }
   };
   check("--steps", steps, MOST_STEPS);
   check("--count", count, MOST_PICTURES);
   if (guidance > MOST_GUIDANCE) {
-    throw new RequestError(text.notNumber(`--guidance ${guidance}`, MOST_GUIDANCE));
+    throw new RequestError(both((text) => text.notNumber(`--guidance ${guidance}`, MOST_GUIDANCE)));
   }
 }
 
@@ -236,7 +238,10 @@ async function recipeOf(path: string): Promise<Recipe> {
     return readRecipe(await readBytes(path));
   } catch (error) {
     if (!(error instanceof RecipeError || error instanceof ImageError)) throw error;
-    throw new RequestError(`${path}: ${error.explain(language)}`, { cause: error });
+    throw new RequestError({
+      en: `${path}: ${error.explain("en")}`,
+      zh: `${path}：${error.explain("zh")}`,
+    }, { cause: error });
   }
 }
 

@@ -2,9 +2,9 @@
 import { diagnose, gatherFacts } from "../src/doctor/mod.ts";
 import { RequestError } from "../src/errors.ts";
 import { report } from "./doctor/report.ts";
-import { inLanguage, language, run, task, TaskFailure } from "./cli/task.ts";
+import { catalogue, language, run, task, TaskFailure } from "./cli/task.ts";
 
-const text = inLanguage({
+const { text, both } = catalogue({
   en: {
     description:
       "Tells what this machine can run: processor, memory, GPUs, CUDA's libraries, the " +
@@ -45,7 +45,7 @@ const command = task("doctor", text.description)
 
 await run<{ json?: true; model: string }>(command, async ({ json, model }) => {
   const { isDirectory } = await Deno.stat(model).catch(() => ({ isDirectory: false }));
-  if (!isDirectory) throw new RequestError(text.noFolder(model));
+  if (!isDirectory) throw new RequestError(both((text) => text.noFolder(model)));
   const facts = await gatherFacts({ model, language });
   const diagnosis = diagnose(facts, language);
   const color = Deno.stdout.isTerminal() && !Deno.noColor;

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { RequestError } from "../src/errors.ts";
 import { applyPatch, readPatches } from "../src/integrity/patches.ts";
 import type { AppliedPatch, Patch } from "../src/integrity/types.ts";
-import { texts } from "./install/texts.ts";
+import { both, texts } from "./install/texts.ts";
 import { misfitLines } from "./cli/patch_misfits.ts";
 import { run, task, TaskFailure } from "./cli/task.ts";
 
@@ -24,9 +24,9 @@ const command = task("install", texts.description)
   .addHelpText("after", `\n${texts.examples}`);
 
 await run<Options>(command, async ({ cuda, from }) => {
-  if (from !== undefined && !cuda) throw new RequestError(texts.fromNeedsCuda);
+  if (from !== undefined && !cuda) throw new RequestError(both((text) => text.fromNeedsCuda));
   if (cuda && (await Deno.permissions.query({ name: "read" })).state !== "granted") {
-    throw new RequestError(texts.ownTask);
+    throw new RequestError(both((text) => text.ownTask));
   }
   const patches: AppliedPatch[] = [];
   for (const patch of await readPatches(`${ROOT}${PATCHES}`)) patches.push(await apply(patch));

@@ -4,7 +4,7 @@ import { writeFileAtomically } from "../src/files.ts";
 import { encodePng, NewBieError } from "../src/mod.ts";
 import { GUIDANCE_SCALE, judge, runHealthCheck, SEED, STEPS } from "../src/studio/health_check.ts";
 import { addModelOptions, type ModelOptions } from "./cli/model_options.ts";
-import { duration, inLanguage, language, run, task } from "./cli/task.ts";
+import { catalogue, duration, language, run, task } from "./cli/task.ts";
 
 const OUTPUT = "success_output.png";
 /** Where the picture goes when the toolkit's own folder is read-only, as in a container. */
@@ -13,7 +13,7 @@ const OUTPUT_ELSEWHERE = `outputs/${OUTPUT}`;
 const NOT_WRITABLE = ["EROFS", "EACCES", "EPERM"];
 
 const guidance = GUIDANCE_SCALE.toFixed(1);
-const text = inLanguage({
+const { text, both } = catalogue({
   en: {
     description: `Health check: makes one picture with the demo model (${STEPS} steps, guidance ` +
       `${guidance}, seed ${SEED}), writes ${OUTPUT} (in a read-only folder ${OUTPUT_ELSEWHERE}) and ` +
@@ -27,6 +27,7 @@ const text = inLanguage({
       total: "total",
     },
     step: "step",
+    semicolon: "; ",
     failed: (output: string, problems: string) =>
       `${output} was written, but ${problems}. A weight, the sampler or the arithmetic differs from ` +
       "what was recorded.",
@@ -41,6 +42,7 @@ const text = inLanguage({
     example: "示例：",
     stages: { load: "加载", encode: "编码", denoise: "去噪", decode: "解码", total: "合计" },
     step: "步骤",
+    semicolon: "；",
     failed: (output: string, problems: string) =>
       `已写入 ${output}，但是：${problems}。某个权重、采样器或运算与记录时不同。`,
     success: (output: string, size: string, verdict: string) =>
@@ -72,7 +74,11 @@ await run<ModelOptions & { json?: true }>(command, async ({ device, dtype, offlo
 
   const { psnr, latentDeviation, problems } = await judge(result);
   if (problems.length > 0) {
-    throw new NewBieError(text.failed(output, problems.join("; ")));
+    throw new NewBieError(
+      both((text, language) =>
+        text.failed(output, problems.map((problem) => problem[language]).join(text.semicolon))
+      ),
+    );
   }
   const identical = psnr === Infinity;
   const verdict = identical ? text.identical : `PSNR ${psnr.toFixed(1)} dB`;

@@ -52,6 +52,10 @@ export function measureCharacters(image: RgbImage): Measurement {
     throw new RequestError(
       `The checker measures pictures of ${PICTURE_SIZE}×${PICTURE_SIZE}, but this one has ` +
         `${image.width}×${image.height}.`,
+      {
+        zh: `检查器测量 ${PICTURE_SIZE}×${PICTURE_SIZE} 的图片，但这张是 ` +
+          `${image.width}×${image.height}。`,
+      },
     );
   }
   const lab = toLab(image);

@@ -112,6 +112,10 @@ async function checkChecker(): Promise<Evaluation["checker"]> {
     throw new NewBieError(
       `The checker errs on ${(100 * now.error).toFixed(1)} % of what bench/eval/ground_truth.png ` +
         `shows, more than ${100 * CHECKER_ERROR_BOUND} %: its measurements mean nothing.`,
+      {
+        zh: `检查器对 bench/eval/ground_truth.png 的误差为 ${(100 * now.error).toFixed(1)} %，` +
+          `超过 ${100 * CHECKER_ERROR_BOUND} %：测量结果没有意义。`,
+      },
     );
   }
   const recorded: CheckerValidation = await readCheckerValidation();

@@ -101,7 +101,11 @@ export class FolderPictures implements PictureSource {
   async picture({ id }: EvalScene, kind: PromptKind): Promise<RgbImage> {
     const path = `${this.#folder}/${id}-${kind}.png`;
     const found = await readIfThere(path);
-    if (found === undefined) throw new RequestError(`There is no ${path} to measure.`);
+    if (found === undefined) {
+      throw new RequestError(`There is no ${path} to measure.`, {
+        zh: `没有要测量的 ${path}。`,
+      });
+    }
     return found.image;
   }
 }

@@ -32,11 +32,12 @@ export function decodePng(bytes: Uint8Array): DecodedImage {
     return { image: readImage(chunks), text: textOf(chunks) };
   } catch (error) {
     if (error instanceof ImageError) throw error;
-    throw new ImageError(
-      `These ${bytes.length} bytes are no sound PNG: ` +
-        `${error instanceof Error ? error.message : error}. The file may have been cut short.`,
-      { cause: error },
-    );
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ImageError({
+      en:
+        `These ${bytes.length} bytes are no sound PNG: ${reason}. The file may have been cut short.`,
+      zh: `这 ${bytes.length} 字节不是完好的 PNG：${reason}。文件可能不完整。`,
+    }, { cause: error });
   }
 }
 
@@ -83,10 +84,13 @@ function readHeader([first]: readonly Chunk[]): Header {
   if (!depths.includes(depth)) {
     throw new ImageError(
       `The PNG has ${depth} bits a channel, but ${BYTE_DEPTH} are expected. Convert it.`,
+      { zh: `这个 PNG 每通道 ${depth} 位，应为 ${BYTE_DEPTH} 位。请转换它。` },
     );
   }
   if (interlacing !== 0) {
-    throw new ImageError("The PNG is interlaced, which is not read. Save it without interlacing.");
+    throw new ImageError("The PNG is interlaced, which is not read. Save it without interlacing.", {
+      zh: "这个 PNG 是隔行的，无法读取。请保存为非隔行。",
+    });
   }
   return { width, height, depth, colorType };
 }

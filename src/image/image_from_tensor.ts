@@ -38,6 +38,13 @@ export function imageFromTensor(decoded: Tensor, index = 0): RgbImage {
           `The decoded picture ${index} holds NaN (channel ${channel}, row ` +
             `${Math.floor(pixel / width)}, column ${pixel % width}). The latents or the ` +
             `autoencoder's weights are damaged, or the arithmetic overflowed: try a wider dtype.`,
+          {
+            zh: `解码后的第 ${index} 张图片含有 NaN（通道 ${channel}，第 ${
+              Math.floor(pixel / width)
+            } 行，第 ${
+              pixel % width
+            } 列）。潜变量或自编码器的权重已损坏，或运算溢出：请换用范围更大的 dtype。`,
+          },
         );
       }
       data[RGB_CHANNELS * pixel + channel] = toByte(value);

@@ -12,7 +12,10 @@ export function readPngText(bytes: Uint8Array): Readonly<Record<string, string>>
   try {
     return textOf(readChunks(bytes));
   } catch (cause) {
-    const message = `These ${bytes.length} bytes are no sound PNG: ${(cause as Error).message}.`;
-    throw new ImageError(message, { cause });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ImageError({
+      en: `These ${bytes.length} bytes are no sound PNG: ${reason}.`,
+      zh: `这 ${bytes.length} 字节不是完好的 PNG：${reason}。`,
+    }, { cause });
   }
 }

@@ -43,7 +43,7 @@ export class ChangedWeightsError extends NewBieError {
     const write = "deno task checksums --write";
     const cure = `Put the right file back; or, if this one is meant, list it: ${write}`;
     const cureZh = `请放回正确的文件；如果就要用现在的文件，请更新记录：${write}`;
-    super([...en, cure].join("\n"), { zh: [...zh, cureZh].join("\n") });
+    super({ en: [...en, cure], zh: [...zh, cureZh] });
     this.files = files;
   }
 }

@@ -1,4 +1,5 @@
-import { NewBieError, type NewBieErrorOptions } from "../errors.ts";
+import { NewBieError } from "../errors.ts";
+import type { Texts } from "../language.ts";
 
 /**
  * - `damaged`: the archive cannot be read to its end;
@@ -14,7 +15,7 @@ export class PinError extends NewBieError {
   /** The file at fault; what the archive's reader said when the whole is damaged. */
   readonly subject: string;
 
-  constructor(code: PinErrorCode, subject: string, message: string, options?: NewBieErrorOptions) {
+  constructor(code: PinErrorCode, subject: string, message: Texts<string>, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
     this.subject = subject;

@@ -68,7 +68,10 @@ export async function installPinnedFiles(
   }
   const missing = files.find((file) => !unfinished.has(file));
   if (missing !== undefined) {
-    throw new PinError("absent", missing.name, `There is no ${missing.name} in it.`);
+    throw new PinError("absent", missing.name, {
+      en: `There is no ${missing.name} in it.`,
+      zh: `其中没有 ${missing.name}。`,
+    });
   }
   for (const file of files) await unfinished.get(file)!.keep();
 }
@@ -85,7 +88,10 @@ async function writePinned(
     new PinError(
       "other-bytes",
       path,
-      `${path} is not the pinned file: its SHA-256 is ${found}, and should be ${sha256}.`,
+      {
+        en: `${path} is not the pinned file: its SHA-256 is ${found}, and should be ${sha256}.`,
+        zh: `${path} 不是固定的文件：其 SHA-256 为 ${found}，应为 ${sha256}。`,
+      },
     );
   for await (const chunk of body) {
     size += chunk.length;

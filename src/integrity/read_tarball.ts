@@ -35,5 +35,6 @@ async function* orDamaged(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint
 function asDamage(cause: unknown): unknown {
   if (cause instanceof PinError) return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new PinError("damaged", reason, `The archive cannot be read: ${reason}`, { cause });
+  const said = { en: `The archive cannot be read: ${reason}`, zh: `无法读取压缩包：${reason}` };
+  return new PinError("damaged", reason, said, { cause });
 }

@@ -42,9 +42,10 @@ export async function updateChecksums(
   });
   const problems = outcomes.flatMap(({ problem }) => problem === undefined ? [] : [problem]);
   if (problems.length > 0) {
-    const texts = (language: "en" | "zh") =>
-      problems.map((problem) => problem[language]).join("\n");
-    throw new NewBieError(texts("en"), { zh: texts("zh") });
+    throw new NewBieError({
+      en: problems.map(({ en }) => en),
+      zh: problems.map(({ zh }) => zh),
+    });
   }
   const checksums = new Map<string, string>();
   for (const [path, sha256] of listed) {

@@ -1,7 +1,6 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { ConfigError } from "../errors.ts";
-
-const chinese = z.locales.zhCN().localeError;
+import { schemaProblems } from "../schema_problems.ts";
 
 /**
  * Checks a parsed config.json against its schema. Unknown keys are ignored: published
@@ -13,19 +12,5 @@ export function parseConfig<T>(schema: z.ZodType<T>, json: unknown, file: string
   // The Chinese messages say what was found, which zod's issues carry only when asked to.
   const result = schema.safeParse(json, { reportInput: true });
   if (result.success) return result.data;
-  throw new ConfigError(
-    file,
-    result.error.issues.map((issue) => {
-      const key = issue.path.join(".");
-      const { message: en } = issue;
-      const zh = inChinese(issue) ?? en;
-      return key === "" ? { en, zh } : { en: `"${key}": ${en}`, zh: `"${key}"：${zh}` };
-    }),
-  );
-}
-
-/** What zod's own Chinese locale makes of an issue. */
-function inChinese(issue: z.core.$ZodIssue): string | undefined {
-  const said = chinese(issue as z.core.$ZodRawIssue);
-  return (typeof said === "string" ? said : said?.message) ?? undefined;
+  throw new ConfigError(file, schemaProblems(result.error));
 }

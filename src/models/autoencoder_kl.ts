@@ -36,6 +36,7 @@ import {
   type Value,
 } from "../onnx/mod.ts";
 import { ConfigError } from "../errors.ts";
+import type { Texts } from "../language.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { activate, type ActivationName, activationName } from "./_activation.ts";
 import { parseConfig } from "./_config.ts";
@@ -98,19 +99,27 @@ export function parseAutoencoderKLConfig(json: unknown, file: string): Autoencod
     file,
   );
   const { block_out_channels, norm_num_groups } = config;
-  const problems: string[] = [];
+  const problems: Texts<string>[] = [];
   for (const type of new Set(up_block_types)) {
-    if (type !== UP_BLOCK) problems.push(`up_block_types: ${type} is not supported`);
+    if (type === UP_BLOCK) continue;
+    problems.push({
+      en: `up_block_types: ${type} is not supported`,
+      zh: `up_block_types：不支持 ${type}`,
+    });
   }
   if (up_block_types.length !== block_out_channels.length) {
-    problems.push(
-      `up_block_types has ${up_block_types.length} stages, but block_out_channels has ` +
-        `${block_out_channels.length}`,
-    );
+    const [types, channels] = [up_block_types.length, block_out_channels.length];
+    problems.push({
+      en: `up_block_types has ${types} stages, but block_out_channels has ${channels}`,
+      zh: `up_block_types 有 ${types} 级，但 block_out_channels 有 ${channels} 级`,
+    });
   }
   for (const channels of new Set(block_out_channels)) {
     if (channels % norm_num_groups !== 0) {
-      problems.push(`${channels} channels cannot be cut into norm_num_groups ${norm_num_groups}`);
+      problems.push({
+        en: `${channels} channels cannot be cut into norm_num_groups ${norm_num_groups}`,
+        zh: `${channels} 个通道不能分成 norm_num_groups ${norm_num_groups} 组`,
+      });
     }
   }
   if (problems.length > 0) throw new ConfigError(file, problems);

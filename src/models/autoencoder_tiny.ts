@@ -69,10 +69,12 @@ export function parseAutoencoderTinyConfig(json: unknown, file: string): Autoenc
   const { upsample_fn: _, ...config } = parseConfig(schema, json, file);
   const { decoder_block_out_channels: widths, num_decoder_blocks: blocks } = config;
   if (widths.length !== blocks.length) {
-    throw new ConfigError(file, [
-      `decoder_block_out_channels has ${widths.length} stages, but num_decoder_blocks has ` +
-      `${blocks.length}`,
-    ]);
+    throw new ConfigError(file, [{
+      en: `decoder_block_out_channels has ${widths.length} stages, but num_decoder_blocks has ` +
+        `${blocks.length}`,
+      zh: `decoder_block_out_channels 有 ${widths.length} 级，但 num_decoder_blocks 有 ` +
+        `${blocks.length} 级`,
+    }]);
   }
   return { _class_name: "AutoencoderTiny", ...config, shift_factor: config.shift_factor ?? 0 };
 }

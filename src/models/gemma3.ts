@@ -32,6 +32,7 @@ import {
   type Value,
 } from "../onnx/mod.ts";
 import { ConfigError } from "../errors.ts";
+import type { Texts } from "../language.ts";
 import type { TensorEntry, Weights } from "../safetensors/mod.ts";
 import { parseConfig } from "./_config.ts";
 import { prefixInFile } from "./_names.ts";
@@ -127,20 +128,28 @@ export function parseGemma3Config(
       return (index + 1) % sliding_window_pattern === 0 ? "full_attention" : "sliding_attention";
     });
 
-  const problems: string[] = [];
+  const problems: Texts<string>[] = [];
   if (layerTypes.length !== num_hidden_layers) {
-    problems.push(`layer_types has ${layerTypes.length} entries for ${num_hidden_layers} layers`);
+    problems.push({
+      en: `layer_types has ${layerTypes.length} entries for ${num_hidden_layers} layers`,
+      zh: `layer_types 有 ${layerTypes.length} 项，但共有 ${num_hidden_layers} 层`,
+    });
   }
   if (num_attention_heads % config.num_key_value_heads !== 0) {
-    problems.push(
-      `num_attention_heads ${num_attention_heads} is no multiple of num_key_value_heads ` +
+    problems.push({
+      en: `num_attention_heads ${num_attention_heads} is no multiple of num_key_value_heads ` +
         `${config.num_key_value_heads}`,
-    );
+      zh: `num_attention_heads ${num_attention_heads} 不是 num_key_value_heads ` +
+        `${config.num_key_value_heads} 的倍数`,
+    });
   }
   const rope = (stated: z.infer<typeof ropeSchema>, theta: number): RopeParameters => {
     const type = stated.rope_type ?? stated.type ?? "default";
     if (type !== "default" && type !== "linear") {
-      problems.push(`rope type "${type}" is not supported (default and linear are)`);
+      problems.push({
+        en: `rope type "${type}" is not supported (default and linear are)`,
+        zh: `不支持 rope 类型 "${type}"（支持 default 和 linear）`,
+      });
     }
     const factor = type === "linear" ? stated.factor ?? 1 : 1;
     return { theta: stated.rope_theta ?? theta, factor };

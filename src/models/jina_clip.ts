@@ -105,17 +105,19 @@ export function parseJinaClipConfig(
   const config = parseConfig(schema, { ...text, ...text.hf_model_config_kwargs }, file);
   const { hidden_size, num_attention_heads, default_lora_task: task, lora_rank } = config;
   if (hidden_size % (2 * num_attention_heads) !== 0) {
-    throw new ConfigError(file, [
-      `hidden_size ${hidden_size} does not give ${num_attention_heads} heads of an even width`,
-    ]);
+    throw new ConfigError(file, [{
+      en: `hidden_size ${hidden_size} does not give ${num_attention_heads} heads of an even width`,
+      zh: `hidden_size ${hidden_size} 不能分成 ${num_attention_heads} 个宽度为偶数的头`,
+    }]);
   }
   const adapters = config.lora_adaptations ?? [];
   if (!task || adapters.length === 0) return config;
   const index = adapters.indexOf(task);
   if (index < 0) {
-    throw new ConfigError(file, [
-      `default_lora_task "${task}" is not among lora_adaptations (${adapters.join(", ")})`,
-    ]);
+    throw new ConfigError(file, [{
+      en: `default_lora_task "${task}" is not among lora_adaptations (${adapters.join(", ")})`,
+      zh: `default_lora_task "${task}" 不在 lora_adaptations（${adapters.join("、")}）之中`,
+    }]);
   }
   const adapter = {
     index,

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { ConfigError } from "../errors.ts";
+import type { Texts } from "../language.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { parseConfig } from "./_config.ts";
 import type { NameInFile } from "../onnx/mod.ts";
@@ -140,9 +141,10 @@ const DEFAULT_CLIP_TEXT_DIM = 1024;
 export function parseNextDiTConfig(json: unknown, file: string, weights: Weights): NextDiTConfig {
   const { _class_name: className = "", ...stated } = parseConfig(statedSchema, json, file);
   if (/CNN/.test(className)) {
-    throw new ConfigError(file, [
-      `_class_name ${className}: the variant with a CNN is not supported`,
-    ]);
+    throw new ConfigError(file, [{
+      en: `_class_name ${className}: the variant with a CNN is not supported`,
+      zh: `_class_name ${className}：不支持带 CNN 的变体`,
+    }]);
   }
   const named = NAMED_SIZES[className] ?? {};
   const shown = readFromWeights(weights, stated.patch_size ?? CONSTRUCTOR_DEFAULTS.patch_size);
@@ -155,14 +157,20 @@ export function parseNextDiTConfig(json: unknown, file: string, weights: Weights
   const { clip_text_dim, ...config } = parseConfig(schema, merged, file);
   const n_kv_heads = config.n_kv_heads ?? config.n_heads;
 
-  const problems: string[] = [];
+  const problems: Texts<string>[] = [];
   const headDim = config.dim / config.n_heads;
   const axesSum = config.axes_dims.reduce((sum, dim) => sum + dim, 0);
   if (headDim !== axesSum) {
-    problems.push(`axes_dims add up to ${axesSum}, but dim / n_heads is ${headDim}`);
+    problems.push({
+      en: `axes_dims add up to ${axesSum}, but dim / n_heads is ${headDim}`,
+      zh: `axes_dims 之和是 ${axesSum}，但 dim / n_heads 是 ${headDim}`,
+    });
   }
   if (config.n_heads % n_kv_heads !== 0) {
-    problems.push(`n_heads ${config.n_heads} is no multiple of n_kv_heads ${n_kv_heads}`);
+    problems.push({
+      en: `n_heads ${config.n_heads} is no multiple of n_kv_heads ${n_kv_heads}`,
+      zh: `n_heads ${config.n_heads} 不是 n_kv_heads ${n_kv_heads} 的倍数`,
+    });
   }
   if (problems.length > 0) throw new ConfigError(file, problems);
   const clipDim = clip_text_dim === undefined && /CLIP/.test(className)

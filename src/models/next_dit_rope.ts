@@ -25,12 +25,20 @@ export function checkPlaces(
     throw new RequestError(
       `The prompt has ${captionLength} tokens; this transformer places at most ` +
         `${captionLimit - 1} (axes_lens[0] = ${captionLimit}). Shorten the prompt.`,
+      {
+        zh: `提示词有 ${captionLength} 个 token；这个 Transformer 最多容纳 ` +
+          `${captionLimit - 1} 个（axes_lens[0] = ${captionLimit}）。请缩短提示词。`,
+      },
     );
   }
   if (rows > rowLimit || columns > columnLimit) {
     throw new RequestError(
       `The picture is ${rows} × ${columns} patches; this transformer places at most ` +
         `${rowLimit} × ${columnLimit} (axes_lens). Ask for a smaller picture.`,
+      {
+        zh: `图片为 ${rows} × ${columns} 个图块；这个 Transformer 最多容纳 ` +
+          `${rowLimit} × ${columnLimit} 个（axes_lens）。请减小图片尺寸。`,
+      },
     );
   }
 }

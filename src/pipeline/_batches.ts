@@ -11,6 +11,10 @@ export function sampleOf(name: string, whole: Tensor, index: number, batch: numb
     throw new RequestError(
       `${name} holds ${count} samples, but latents holds ${batch}; expected ` +
         (batch === 1 ? "1." : `1 or ${batch}.`),
+      {
+        zh: `${name} 有 ${count} 个样本，但 latents 有 ${batch} 个；应为 ` +
+          (batch === 1 ? "1 个。" : `1 个或 ${batch} 个。`),
+      },
     );
   }
   const length = elementCount(dims);
@@ -49,6 +53,10 @@ export function unpadded(embeds: Tensor, mask: Tensor | undefined): Tensor {
   const [, length = 0, width = 0] = embeds.dims;
   expectDims("promptAttentionMask", mask, [1, length]);
   const kept = mask.data.findLastIndex((value) => value !== 0) + 1;
-  if (kept === 0) throw new RequestError("promptAttentionMask leaves no token of a prompt.");
+  if (kept === 0) {
+    throw new RequestError("promptAttentionMask leaves no token of a prompt.", {
+      zh: "promptAttentionMask 没有留下提示词的任何 token。",
+    });
+  }
   return tensor(embeds.data.subarray(0, kept * width), [1, kept, width]);
 }

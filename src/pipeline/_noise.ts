@@ -26,12 +26,15 @@ export function drawNoise(
   generator: Generators,
 ): Tensor {
   if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
-    throw new RequestError(`batchSize is ${batchSize}; expected a whole number from 1.`);
+    throw new RequestError(`batchSize is ${batchSize}; expected a whole number from 1.`, {
+      zh: `batchSize 是 ${batchSize}；应为 1 以上的整数。`,
+    });
   }
   const dims = [batchSize, ...sampleDims];
   if (elementCount(dims) > MOST_LATENT_VALUES) {
     throw new RequestError(
       `Latents of [${dims.join(", ")}] do not fit into one array; ask for fewer samples at once.`,
+      { zh: `[${dims.join(", ")}] 的潜变量放不进一个数组；请减少一次生成的样本数。` },
     );
   }
   const data = new Float32Array(elementCount(dims));
@@ -43,6 +46,10 @@ export function drawNoise(
     throw new RequestError(
       `There are ${generator.length} generators for ${batchSize} samples; give one for all, ` +
         "or one for each.",
+      {
+        zh: `有 ${generator.length} 个随机数生成器，但有 ${batchSize} 个样本；` +
+          "请只给一个，或每个样本给一个。",
+      },
     );
   }
   // Each sample is drawn straight into its place: a large batch needs no second copy.
@@ -73,6 +80,10 @@ function generatorOf(options: GeneratorOptions): Generator {
     throw new RequestError(
       'generator must be { seed, device: "cpu" | "cuda" } or a list of these: a call draws its ' +
         "noise from the seed's beginning.",
+      {
+        zh: 'generator 应为 { seed, device: "cpu" | "cuda" } 或其列表：' +
+          "每次调用都从种子的开头取噪声。",
+      },
     );
   }
   return createGenerator(options);

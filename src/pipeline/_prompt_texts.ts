@@ -24,11 +24,19 @@ export function promptTexts(
   const negatives = typeof negativePrompt === "string"
     ? prompts.map(() => negativePrompt)
     : textsOf("negativePrompt", negativePrompt);
-  if (prompts.length === 0) throw new RequestError("There is no prompt; give at least one.");
+  if (prompts.length === 0) {
+    throw new RequestError("There is no prompt; give at least one.", {
+      zh: "没有提示词；请至少给出一个。",
+    });
+  }
   if (negatives.length !== prompts.length) {
     throw new RequestError(
       `There are ${negatives.length} negative prompts for ${prompts.length} prompts; give one ` +
         "for all, or one for each.",
+      {
+        zh: `有 ${negatives.length} 个负面提示词，但有 ${prompts.length} 个提示词；` +
+          "请只给一个，或每个提示词给一个。",
+      },
     );
   }
   const systemPrompts = prompts.map((text) => {
@@ -44,7 +52,9 @@ export function promptTexts(
 function textsOf(name: string, value: string | readonly string[]): readonly string[] {
   const texts: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (texts.every((text) => typeof text === "string")) return texts;
-  throw new RequestError(`${name} must be a text or a list of texts.`);
+  throw new RequestError(`${name} must be a text or a list of texts.`, {
+    zh: `${name} 应为一段文本，或文本的列表。`,
+  });
 }
 
 /** Encodes each of the texts, and none of them twice. */

@@ -222,6 +222,10 @@ export class NewBieImagePipeline implements AsyncDisposable {
       throw new RequestError(
         `timestep is ${timestep}; expected a number from 0 (noise) to 1 (image), or one for ` +
           `each of the ${batch} samples.`,
+        {
+          zh: `timestep 是 ${timestep}；应为 0（噪声）到 1（图像）的数，` +
+            `或为 ${batch} 个样本各给一个。`,
+        },
       );
     }
     return await this.#use("transformer", async (transformer) => {
@@ -294,6 +298,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     if (!Number.isSafeInteger(numImagesPerPrompt) || numImagesPerPrompt < 1) {
       throw new RequestError(
         `numImagesPerPrompt is ${numImagesPerPrompt}; expected a whole number from 1.`,
+        { zh: `numImagesPerPrompt 是 ${numImagesPerPrompt}；应为 1 以上的整数。` },
       );
     }
     // Whatever is out of range is refused here, before anything is computed.
@@ -482,6 +487,10 @@ export class NewBieImagePipeline implements AsyncDisposable {
       throw new NewBieError(
         `The tokenizer of ${name} makes no token of ${JSON.stringify(text)}, not even the one ` +
           "that begins every text. It is not the tokenizer that belongs to the model.",
+        {
+          zh: `${name} 的分词器没有为 ${JSON.stringify(text)} 给出任何 token，` +
+            "连每段文本开头的那个也没有。它不是这个模型的分词器。",
+        },
       );
     }
     if (ids.length <= maxTokens) return ids;
@@ -574,5 +583,7 @@ function pictureSize(parts: readonly SizedPart[]): number {
 
 function checkChoice(name: string, value: string, choices: readonly string[]): void {
   if (choices.includes(value)) return;
-  throw new RequestError(`${name} is "${value}"; expected one of ${choices.join(", ")}.`);
+  throw new RequestError(`${name} is "${value}"; expected one of ${choices.join(", ")}.`, {
+    zh: `${name} 是 "${value}"；应为 ${choices.join("、")} 之一。`,
+  });
 }

@@ -1,4 +1,5 @@
 import { readPrompt } from "./_read_prompt.ts";
+import type { Language } from "../language.ts";
 import type { Prompt } from "./types.ts";
 import { XmlPromptError } from "./xml_prompt_error.ts";
 
@@ -27,7 +28,9 @@ import { XmlPromptError } from "./xml_prompt_error.ts";
  */
 export function parsePrompt(text: string): Prompt {
   const { prompt, findings } = readPrompt(text);
-  const errors = findings.diagnostics("en").filter(({ severity }) => severity === "error");
-  if (errors.length > 0) throw new XmlPromptError(errors);
+  const errorsIn = (language: Language) =>
+    findings.diagnostics(language).filter(({ severity }) => severity === "error");
+  const errors = errorsIn("en");
+  if (errors.length > 0) throw new XmlPromptError(errors, errorsIn("zh"));
   return prompt;
 }

@@ -40,7 +40,7 @@ export function parseXmlPrompt(text: string): XmlPromptObject {
   if (prompt.kind === "text") {
     const findings = new Findings(text);
     findings.add("not-xml", 0, text.length);
-    throw new XmlPromptError(findings.diagnostics("en"));
+    throw new XmlPromptError(findings.diagnostics("en"), findings.diagnostics("zh"));
   }
   return toObject(prompt.roots.map((root): Entry => [root.name, toValue(root)]));
 }

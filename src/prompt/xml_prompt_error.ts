@@ -10,20 +10,27 @@ export class XmlPromptError extends RequestError implements PromptPosition {
   /** All errors, in the order of the text. */
   readonly diagnostics: readonly PromptDiagnostic[];
 
-  /** @param diagnostics One error at least. */
-  constructor(diagnostics: readonly PromptDiagnostic[]) {
-    const { line, column, offset, message, suggestion } = diagnostics[0]!;
-    const advice = suggestion === undefined ? "" : ` ${suggestion}`;
+  /**
+   * @param diagnostics One error at least.
+   * @param chinese The same, as Chinese diagnostics have it.
+   */
+  constructor(diagnostics: readonly PromptDiagnostic[], chinese: readonly PromptDiagnostic[]) {
+    const { line, column, offset } = diagnostics[0]!;
     const others = diagnostics.length - 1;
-    super(
-      `Line ${line}, column ${column} of the prompt: ${message}${advice}` +
-        (others === 0
-          ? ""
-          : ` There ${others === 1 ? "is 1 more error" : `are ${others} more errors`}.`),
-    );
+    const more = others === 1 ? "is 1 more error" : `are ${others} more errors`;
+    super({
+      en: `Line ${line}, column ${column} of the prompt: ${sentences(diagnostics[0]!, " ")}` +
+        (others === 0 ? "" : ` There ${more}.`),
+      zh: `提示词第 ${line} 行第 ${column} 列：${sentences(chinese[0]!, "")}` +
+        (others === 0 ? "" : `另有 ${others} 处错误。`),
+    });
     this.line = line;
     this.column = column;
     this.offset = offset;
     this.diagnostics = diagnostics;
   }
+}
+
+function sentences({ message, suggestion }: PromptDiagnostic, between: string): string {
+  return suggestion === undefined ? message : message + between + suggestion;
 }

@@ -55,6 +55,10 @@ export function createGenerator(options: GeneratorOptions): Generator {
     throw new RequestError(
       `There is no generator for the device ${JSON.stringify(device)}; ` +
         `expected one of ${DEVICES.map((name) => JSON.stringify(name)).join(", ")}.`,
+      {
+        zh: `没有设备 ${JSON.stringify(device)} 的随机数生成器；应为 ` +
+          `${DEVICES.map((name) => JSON.stringify(name)).join("、")} 之一。`,
+      },
     );
   }
   const seed = checkedSeed(options.seed);
@@ -69,6 +73,7 @@ export function createGenerator(options: GeneratorOptions): Generator {
 
 function checkedSeed(given: number | bigint): bigint {
   const allowed = "a seed is an integer from -2^63 to 2^64 - 1";
+  const allowedZh = "种子应为 -2^63 到 2^64 - 1 的整数";
   if (typeof given !== "bigint" && !Number.isSafeInteger(given)) {
     const found = typeof given === "number" ? given : `a ${typeof given}`;
     throw new RequestError(
@@ -76,16 +81,26 @@ function checkedSeed(given: number | bigint): bigint {
         ? `The seed ${given} is too large for a JavaScript number to hold every digit of; ` +
           `give it as a bigint (9007199254740993n, say): ${allowed}.`
         : `The seed is ${found}; ${allowed}.`,
+      {
+        zh: Number.isInteger(given)
+          ? `种子 ${given} 太大，JavaScript 的 number 存不下它的每一位；` +
+            `请用 bigint（例如 9007199254740993n）：${allowedZh}。`
+          : `种子是 ${typeof given === "number" ? given : `${typeof given} 类型`}；${allowedZh}。`,
+      },
     );
   }
   const seed = BigInt(given);
   if (seed < LEAST_SEED || seed >= SEED_END) {
-    throw new RequestError(`The seed ${seed} does not fit in 64 bits; ${allowed}.`);
+    throw new RequestError(`The seed ${seed} does not fit in 64 bits; ${allowed}.`, {
+      zh: `种子 ${seed} 超出 64 位；${allowedZh}。`,
+    });
   }
   return BigInt.asUintN(SEED_BITS, seed);
 }
 
 function checkAtLeast(name: string, value: number, least: number): void {
   if (Number.isSafeInteger(value) && value >= least) return;
-  throw new RequestError(`${name} is ${value}; expected an integer of at least ${least}.`);
+  throw new RequestError(`${name} is ${value}; expected an integer of at least ${least}.`, {
+    zh: `${name} 是 ${value}；应为不小于 ${least} 的整数。`,
+  });
 }

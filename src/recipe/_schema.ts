@@ -4,6 +4,8 @@ import type { CheckpointLayout } from "../pipeline/checkpoint/find_checkpoint.ts
 import type { GeneratorDevice } from "../random/mod.ts";
 import type { SchedulerName } from "../schedulers/mod.ts";
 import type { Recipe } from "./types.ts";
+import type { Texts } from "../language.ts";
+import { inSchema, schemaProblems } from "../schema_problems.ts";
 
 /** The keyword of the text. */
 export const RECIPE_KEYWORD = "newbie";
@@ -21,8 +23,11 @@ const SCHEDULERS = [
 const LAYOUTS = ["toolkit", "diffusers", "comfyui"] as const satisfies readonly CheckpointLayout[];
 const GENERATORS = ["cpu", "cuda"] as const satisfies readonly GeneratorDevice[];
 
+const SEED_WORDS = inSchema({ en: "expected a whole number in quotes", zh: "应为带引号的整数" });
+const HASH_WORDS = inSchema({ en: "expected 64 hexadecimal digits", zh: "应为 64 个十六进制数字" });
+
 /** JSON's numbers are exact up to 2⁵³ − 1 only, so a seed is decimal digits. */
-const seed = z.string().regex(/^-?\d{1,20}$/, "expected a whole number in quotes").transform(
+const seed = z.string().regex(/^-?\d{1,20}$/, SEED_WORDS).transform(
   (digits) => {
     const exact = BigInt(digits);
     const number = Number(exact);
@@ -34,7 +39,7 @@ const size = z.int().positive();
 const name = z.string().min(1);
 const model = z.strictObject({
   name,
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits"),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, HASH_WORDS),
 });
 
 const recipe = z.strictObject({
@@ -82,14 +87,13 @@ export function recipeToJson(recipe: Recipe): string {
 }
 
 /** What is wrong with a recipe of this version, or the recipe. */
-export function recipeFromJson(json: unknown): Recipe | { readonly problems: readonly string[] } {
-  const parsed = recipe.safeParse(json);
+export function recipeFromJson(
+  json: unknown,
+): Recipe | { readonly problems: readonly Texts<string>[] } {
+  const parsed = recipe.safeParse(json, { reportInput: true });
   if (parsed.success) {
     const { version: _, ...rest } = parsed.data;
     return rest;
   }
-  const problems = parsed.error.issues.map(({ path, message }) =>
-    path.length === 0 ? message : `${path.join(".")}: ${message}`
-  );
-  return { problems };
+  return { problems: schemaProblems(parsed.error) };
 }

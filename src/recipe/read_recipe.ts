@@ -1,4 +1,5 @@
 import { decodePng } from "../image/mod.ts";
+import { jsonProblem } from "../json_problem.ts";
 import { PARAMETERS_KEYWORD, readParameters } from "./_parameters.ts";
 import { RECIPE_KEYWORD, RECIPE_VERSION, recipeFromJson } from "./_schema.ts";
 import { RecipeError, type RecipeProblem } from "./recipe_error.ts";
@@ -63,7 +64,6 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const details = [cause instanceof Error ? cause.message : String(cause)];
-    throw new RecipeError({ kind: "damaged", details }, { cause });
+    throw new RecipeError({ kind: "damaged", details: [jsonProblem(cause)] }, { cause });
   }
 }

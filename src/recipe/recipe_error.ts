@@ -1,5 +1,6 @@
 import { RequestError } from "../errors.ts";
 import type { Language, Texts } from "../language.ts";
+import { shown } from "../shown.ts";
 
 /** Why a picture's recipe cannot be used. */
 export type RecipeProblem =
@@ -8,7 +9,7 @@ export type RecipeProblem =
   /** A later version of the toolkit wrote it. */
   | { readonly kind: "newer"; readonly version: number; readonly known: number }
   /** It does not say what it should. */
-  | { readonly kind: "damaged"; readonly details: readonly string[] }
+  | { readonly kind: "damaged"; readonly details: readonly Texts<string>[] }
   /** There is only what programs of that kind write. */
   | {
     readonly kind: "foreign";
@@ -34,7 +35,9 @@ const explanations: Texts<Explanations> = {
       `This picture's recipe has version ${version}, and this toolkit knows versions up to ` +
       `${known}. Use the toolkit that made it, or a later one.`,
     damaged: ({ details }) =>
-      `This picture's recipe is damaged: ${details.join("; ")}. Give the original file.`,
+      `This picture's recipe is damaged: ${
+        details.map(({ en }) => en).join("; ")
+      }. Give the original file.`,
     foreign: ({ program, parameters, missing }) =>
       `This picture carries no recipe of this toolkit, only what ${program} and its kin write` +
       `${told(parameters, " (", ", ", ")")}. ` +
@@ -48,7 +51,8 @@ const explanations: Texts<Explanations> = {
     newer: ({ version, known }) =>
       `这张图片的配方是第 ${version} 版，而本工具箱最高只认识第 ${known} 版。` +
       "请使用生成它的工具箱，或更新的版本。",
-    damaged: ({ details }) => `这张图片的配方已损坏：${details.join("；")}。请使用原始文件。`,
+    damaged: ({ details }) =>
+      `这张图片的配方已损坏：${details.map(({ zh }) => zh).join("；")}。请使用原始文件。`,
     foreign: ({ program, parameters, missing }) =>
       `这张图片没有本工具箱的配方，只有 ${program} 一类程序写入的信息` +
       `${told(parameters, "（", "，", "）")}。` +
@@ -68,7 +72,7 @@ function told(
 ): string {
   const parts = TELLING.flatMap((name) => {
     const value = parameters[name];
-    return value === undefined ? [] : [`${name}: ${value}`];
+    return value === undefined ? [] : [`${name}: ${shown(value)}`];
   });
   return parts.length === 0 ? "" : before + parts.join(between) + after;
 }
@@ -79,13 +83,8 @@ export class RecipeError extends RequestError {
   readonly problem: RecipeProblem;
 
   constructor(problem: RecipeProblem, options?: ErrorOptions) {
-    super(explain(problem, "en"), options);
+    super({ en: explain(problem, "en"), zh: explain(problem, "zh") }, options);
     this.problem = problem;
-  }
-
-  /** The message in a language. */
-  override explain(language: Language): string {
-    return explain(this.problem, language);
   }
 }
 

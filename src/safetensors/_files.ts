@@ -1,18 +1,16 @@
 /** Opening and reading files whose size and kind nobody vouches for. */
 import { refusal } from "./_refusal.ts";
-import type { Say } from "./_texts.ts";
+import { reasonOf } from "../system_reason.ts";
+import { TEXTS } from "./_texts.ts";
 import { SafetensorsError } from "./safetensors_error.ts";
 
 /** Wraps what the operating system said about a file. */
 export function unreadable(source: string, cause: unknown): SafetensorsError {
-  const system = cause instanceof Error ? cause.message : String(cause);
-  const reason: Say = (text) =>
-    cause instanceof Deno.errors.NotFound
-      ? text.noSuchPlace
-      : cause instanceof Deno.errors.PermissionDenied
-      ? text.notPermitted(system)
-      : system;
-  return refusal(source, (text) => text.unreadable(reason(text)), { cause });
+  const reason = reasonOf(cause);
+  return new SafetensorsError({
+    en: `${source}: ${TEXTS.en.unreadable(reason.en)}`,
+    zh: `${source}：${TEXTS.zh.unreadable(reason.zh)}`,
+  }, { file: source, cause });
 }
 
 const CHUNK_BYTES = 1 << 20;

@@ -1,14 +1,16 @@
+import { headed, type Message } from "../errors.ts";
 import { inBoth } from "../language.ts";
-import { type Say, TEXTS } from "./_texts.ts";
+import { type Catalogue, TEXTS } from "./_texts.ts";
 import { SafetensorsError } from "./safetensors_error.ts";
 import type { SafetensorsErrorPlace } from "./types.ts";
 
 /** The error that says what is wrong with a file, an index or a folder. */
 export function refusal(
   file: string,
-  problem: Say,
-  place: Omit<SafetensorsErrorPlace, "file" | "zh"> = {},
+  problem: (text: Catalogue) => Message,
+  place: Omit<SafetensorsErrorPlace, "file"> = {},
 ): SafetensorsError {
   const { en, zh } = inBoth(TEXTS, problem);
-  return new SafetensorsError(`${file}: ${en}`, { file, zh: `${file}：${zh}`, ...place });
+  const message = { en: headed(`${file}: `, en), zh: headed(`${file}：`, zh) };
+  return new SafetensorsError(message, { file, ...place });
 }

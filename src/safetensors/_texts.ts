@@ -144,8 +144,10 @@ const en = {
   shardsMissing: (missing: readonly string[], count: number, index: string) =>
     `${missing.length} of ${count} shards missing beside ${index}: ${missing.join(", ")}. ` +
     "Fetch them into the same folder.",
-  notTogether: (problems: string) =>
-    `index and shards do not belong together; fetch all of them anew.\n  ${problems}`,
+  notTogether: (problems: readonly string[]) => [
+    "index and shards do not belong together; fetch all of them anew.",
+    ...problems.map((problem) => `  ${problem}`),
+  ],
   aboutTensor: (tensor: string, problem: string) => `tensor ${tensor} ${problem}`,
   inTwoShards: (first: string, second: string) => `is both in ${first} and in ${second}`,
   notInIndex: (shard: string) => `is in ${shard}, but the index does not name it`,
@@ -280,7 +282,10 @@ const zh: Catalogue = {
   shardsMissing: (missing, count, index) =>
     `${index} 旁边应有 ${count} 个分片，缺少 ${missing.length} 个：${missing.join("、")}。` +
     "请下载到同一个文件夹。",
-  notTogether: (problems) => `索引与分片不配套；请全部重新下载。\n  ${problems}`,
+  notTogether: (problems) => [
+    "索引与分片不配套；请全部重新下载。",
+    ...problems.map((problem) => `  ${problem}`),
+  ],
   aboutTensor: (tensor, problem) => `张量 ${tensor} ${problem}`,
   inTwoShards: (first, second) => `同时在 ${first} 和 ${second} 里`,
   notInIndex: (shard) => `在 ${shard} 里，但索引没有提到它`,

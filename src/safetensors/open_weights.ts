@@ -2,8 +2,8 @@ import { basename, dirname, join } from "node:path";
 import { openFile, readJsonBytes, unreadable } from "./_files.ts";
 import { parseIndex } from "./_index.ts";
 import { refusal } from "./_refusal.ts";
-import { list, quote } from "./_shown.ts";
-import type { Say } from "./_texts.ts";
+import { listed, quote } from "./_shown.ts";
+import type { Catalogue, Say } from "./_texts.ts";
 import { emptyRecord, MAX_HEADER_BYTES } from "./header.ts";
 import { readSafetensorsHeader } from "./read_safetensors_header.ts";
 import { SafetensorsError } from "./safetensors_error.ts";
@@ -184,10 +184,9 @@ interface Problem {
 function refuseProblems(index: string, problems: readonly Problem[]): void {
   const first = problems[0];
   if (first === undefined) return;
-  const lines: Say = (text) =>
-    list(
+  const lines = (text: Catalogue) =>
+    listed(
       problems.map(({ name, problem }) => text.aboutTensor(quote(name), problem(text))),
-      "\n  ",
       text,
     );
   throw refusal(index, (text) => text.notTogether(lines(text)), { tensor: first.name });

@@ -1,4 +1,5 @@
-import { NewBieError } from "../errors.ts";
+import { type Message, NewBieError } from "../errors.ts";
+import type { Texts } from "../language.ts";
 import type { SafetensorsErrorPlace } from "./types.ts";
 
 /**
@@ -12,11 +13,8 @@ export class SafetensorsError extends NewBieError {
   /** The tensor at fault, when there is one. */
   readonly tensor: string | undefined;
 
-  constructor(message: string, { file, tensor, cause, zh }: SafetensorsErrorPlace) {
-    super(message, {
-      ...(cause === undefined ? {} : { cause }),
-      ...(zh === undefined ? {} : { zh }),
-    });
+  constructor(message: Texts<Message>, { file, tensor, cause }: SafetensorsErrorPlace) {
+    super(message, { cause });
     this.file = file;
     this.tensor = tensor;
   }

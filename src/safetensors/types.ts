@@ -80,6 +80,4 @@ export interface SafetensorsErrorPlace {
   readonly tensor?: string | undefined;
   /** The error underneath, for example the operating system's. */
   readonly cause?: unknown;
-  /** The message in Chinese. */
-  readonly zh?: string;
 }

@@ -54,6 +54,7 @@ export function createScheduler(name: SchedulerName, options: SchedulerOptions =
   if (!Object.hasOwn(SOLVERS, name)) {
     throw new RequestError(
       `There is no scheduler "${name}"; expected one of ${Object.keys(SOLVERS).join(", ")}.`,
+      { zh: `没有采样器 "${name}"；应为 ${Object.keys(SOLVERS).join("、")} 之一。` },
     );
   }
   const shift = options.shift ?? DEFAULT_SHIFT;
@@ -106,6 +107,11 @@ function ofSameLength(velocity: Velocity): Velocity {
     throw new NewBieError(
       `The model answered ${latents.length} latents with ${result.length} velocities ` +
         `at time ${timestep}; expected one for each.`,
+      {
+        zh:
+          `在时间 ${timestep}，模型对 ${latents.length} 个潜变量给出了 ${result.length} 个速度；` +
+          "应当一一对应。",
+      },
     );
   };
 }

@@ -122,18 +122,26 @@ function checked(options: GuidanceOptions): Record<keyof GuidanceOptions, number
     throw new RequestError(
       `guidanceScale is ${guidanceScale}; expected a finite number of 0 or more (5 is usual, ` +
         `1 switches guidance off).`,
+      {
+        zh: `guidanceScale 是 ${guidanceScale}；应为不小于 0 的有限数（常用 5，1 表示关闭引导）。`,
+      },
     );
   }
   if (typeof cfgTrunc !== "number" || Number.isNaN(cfgTrunc)) {
     throw new RequestError(
       `cfgTrunc is ${cfgTrunc}; expected the time from which on guidance is switched off ` +
         `(0 is noise, 1 is the image, anything above 1 means never).`,
+      {
+        zh:
+          `cfgTrunc 是 ${cfgTrunc}；应为从何时起关闭引导的时间（0 是噪声，1 是图像，大于 1 表示从不）。`,
+      },
     );
   }
   if (!(Number.isFinite(renormCfg) && renormCfg >= 0)) {
     throw new RequestError(
       `renormCfg is ${renormCfg}; expected a finite number of 0 or more (1 is usual, 0 sets no ` +
         `limit).`,
+      { zh: `renormCfg 是 ${renormCfg}；应为不小于 0 的有限数（常用 1，0 表示不设上限）。` },
     );
   }
   return { guidanceScale, cfgTrunc, renormCfg };

@@ -1,4 +1,5 @@
 /** The health check: a pinned request to the demo model, and what is known of its result. */
+import type { Texts } from "../language.ts";
 import { decodePng, psnr, type RgbImage } from "../image/mod.ts";
 import type { Dtype } from "../onnx/mod.ts";
 import { NewBieImagePipeline } from "../pipeline/pipeline.ts";
@@ -49,7 +50,7 @@ export interface HealthCheckVerdict {
   /** The largest deviation of any channel's mean or standard deviation, as `LATENT_TOLERANCE`. */
   readonly latentDeviation: number;
   /** What is wrong, for people; empty when all is well. */
-  readonly problems: readonly string[];
+  readonly problems: readonly Texts<string>[];
 }
 
 /** Makes the pinned picture. */
@@ -100,19 +101,25 @@ export async function judge(
   const similarity = psnr(image, decodePng(await Deno.readFile(picture)).image);
   const recorded: { latents: LatentStatistics } = JSON.parse(await Deno.readTextFile(record));
   const latentDeviation = deviation(statistics, recorded.latents);
-  const problems: string[] = [];
+  const problems: Texts<string>[] = [];
   if (!(similarity >= MINIMUM_PSNR_DB)) {
-    problems.push(
-      `the picture is not the recorded one (${picture}): PSNR ${similarity.toFixed(1)} dB, ` +
-        `expected at least ${MINIMUM_PSNR_DB} dB`,
-    );
+    const found = similarity.toFixed(1);
+    problems.push({
+      en: `the picture is not the recorded one (${picture}): PSNR ${found} dB, expected at least ` +
+        `${MINIMUM_PSNR_DB} dB`,
+      zh: `图片与记录的（${picture}）不同：PSNR 为 ${found} dB，应不低于 ${MINIMUM_PSNR_DB} dB`,
+    });
   }
   const tolerance = dtype === "float32" ? LATENT_TOLERANCE : HALF_LATENT_TOLERANCE;
   if (!(latentDeviation <= tolerance)) {
-    problems.push(
-      `the latents are not the recorded ones (${record}): a channel's mean or deviation is off by ` +
-        `${latentDeviation.toPrecision(2)} standard deviations, allowed ${tolerance}`,
-    );
+    const off = latentDeviation.toPrecision(2);
+    problems.push({
+      en:
+        `the latents are not the recorded ones (${record}): a channel's mean or deviation is off ` +
+        `by ${off} standard deviations, allowed ${tolerance}`,
+      zh: `潜变量与记录的（${record}）不同：某个通道的均值或标准差偏离了 ${off} 个标准差，` +
+        `允许 ${tolerance}`,
+    });
   }
   return { psnr: similarity, latentDeviation, problems };
 }

@@ -1,5 +1,6 @@
 import { RequestError } from "../errors.ts";
 import type { Texts } from "../language.ts";
+import { reasonOf } from "../system_reason.ts";
 
 /**
  * The text of a file in UTF-8, or in UTF-16 with its mark, as some editors on Windows save it. A byte
@@ -54,15 +55,3 @@ function unreadable(source: string, reason: Texts<string>, cause: unknown): Requ
     zh: `无法读取 ${source}：${reason.zh}。`,
   });
 }
-
-function reasonOf(error: unknown): Texts<string> {
-  const { code = "" } = error as NodeJS.ErrnoException;
-  return REASONS[code] ?? { en: (error as Error).message, zh: (error as Error).message };
-}
-
-const REASONS: Readonly<Record<string, Texts<string>>> = {
-  ENOENT: { en: "there is no such file", zh: "文件不存在" },
-  ENOTDIR: { en: "there is no such file", zh: "文件不存在" },
-  EISDIR: { en: "it is a folder, not a file", zh: "它是文件夹，不是文件" },
-  EACCES: { en: "you may not read it", zh: "没有读取权限" },
-};

@@ -8,6 +8,8 @@ import * as z from "zod";
 import { RequestError } from "../errors.ts";
 import type { GenerateOptions } from "../pipeline/types.ts";
 import type { GeneratorOptions } from "../random/mod.ts";
+import { jsonProblem } from "../json_problem.ts";
+import { inSchema, schemaProblem } from "../schema_problems.ts";
 import { SCHEDULER_NAMES } from "../schedulers/mod.ts";
 
 /** One picture to be made, in the words of `generate`. What is absent is left to the model. */
@@ -101,8 +103,11 @@ const line = z.strictObject({
   guidance: z.number().min(0).max(MOST_GUIDANCE),
   // Numbers beyond 2⁵³ − 1 lose digits in JSON: they are written as text.
   seed: z.union([z.int().min(0), z.string().regex(/^\d+$/)], {
-    error:
-      'expected a whole number, beyond 9007199254740991 in quotes, such as "18446744073709551615"',
+    error: inSchema({
+      en:
+        'expected a whole number, beyond 9007199254740991 in quotes, such as "18446744073709551615"',
+      zh: '应为整数；大于 9007199254740991 时请加引号，例如 "18446744073709551615"',
+    }),
   }),
   width: pixels,
   height: pixels,
@@ -130,20 +135,18 @@ export function parseBatchLine(text: string): BatchLine {
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    const { message } = cause as Error;
-    throw new RequestError(`not valid JSON: ${message}`, {
-      cause,
-      zh: `不是有效的 JSON：${message}`,
-    });
+    const { en, zh } = jsonProblem(cause);
+    throw new RequestError({ en: `${en}.`, zh: `${zh}。` }, { cause });
   }
-  const result = line.safeParse(typeof json === "string" ? { prompt: json } : json);
+  const result = line.safeParse(typeof json === "string" ? { prompt: json } : json, {
+    reportInput: true,
+  });
   if (!result.success) {
-    const problems = result.error.issues.map(({ path, message }) =>
-      path.length === 0 ? message : `${path.join(".")}: ${message}`
-    );
+    const { en, zh } = schemaProblem(result.error);
     const known = Object.keys(line.shape).join(", ");
-    throw new RequestError(`${problems.join("; ")}. A line may have: ${known}.`, {
-      zh: `${problems.join("；")}。一行可以有：${known}。`,
+    throw new RequestError({
+      en: `${en}. A line may have: ${known}.`,
+      zh: `${zh}。一行可以有：${known}。`,
     });
   }
   const { prompt, prompt_file, negative_prompt, system_prompt, step_cache, output, ...rest } =

@@ -33,7 +33,7 @@ export class TokenizerError extends NewBieError {
   /** The file at fault. */
   readonly path: string;
 
-  constructor(path: string, message: string, options?: NewBieErrorOptions) {
+  constructor(path: string, message: string, options: NewBieErrorOptions) {
     super(message, options);
     this.path = path;
   }

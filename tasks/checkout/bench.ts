@@ -12,7 +12,7 @@ import { median } from "../../bench/statistics.ts";
 import { writeFileAtomically } from "../../src/files.ts";
 import { RequestError } from "../../src/mod.ts";
 import { Option } from "commander";
-import { run, task, wholeNumber } from "../cli/task.ts";
+import { catalogue, run, task, wholeNumber } from "../cli/task.ts";
 
 const RESULTS = "bench/results";
 const DEFAULT_RUNS = 3;
@@ -32,31 +32,54 @@ interface Options {
   readonly stepCache?: true;
 }
 
-const command = task("bench", `Measures the toolkit on this machine; records in ${RESULTS}/.`)
-  .addOption(
-    new Option("--device <name>", "what to measure").choices(["cpu", "cuda"]).default("cpu"),
-  )
-  .option(
-    "--runs <count>",
-    "CPU: runs of the demo model, of which the median counts",
-    wholeNumber,
-    DEFAULT_RUNS,
-  )
-  .option("--step-cache", "CPU: what the step cache saves and changes, and nothing else")
-  .option("--model <folder>", "CUDA: folder of a full-size model with AutoencoderTiny")
-  .option("--model-with-kl <folder>", "CUDA: the same with AutoencoderKL")
-  .option("--reference <file>", "CUDA: what bench/reference/components.py stored of its weights")
-  .option("--quantized <folders...>", "CUDA: quantised copies of the model")
+const { text, both } = catalogue({
+  en: {
+    description: `Measures the toolkit on this machine; records in ${RESULTS}/.`,
+    device: "what to measure",
+    runs: "CPU: runs of the demo model, of which the median counts",
+    stepCache: "CPU: what the step cache saves and changes, and nothing else",
+    model: "CUDA: folder of a full-size model with AutoencoderTiny",
+    modelWithKl: "CUDA: the same with AutoencoderKL",
+    reference: "CUDA: what bench/reference/components.py stored of its weights",
+    quantized: "CUDA: quantised copies of the model",
+    examples: "Examples:",
+    atLeastOne: (runs: number) => `--runs is ${runs}; expected at least 1.`,
+    modelNeeded: "--device cuda needs --model: deno task bench:weights writes one.",
+  },
+  zh: {
+    description: `测量本工具箱在这台机器上的性能；结果记录在 ${RESULTS}/。`,
+    device: "要测量的设备",
+    runs: "CPU：演示模型运行的次数，取中位数",
+    stepCache: "CPU：只测步骤缓存节省了多少、改变了什么",
+    model: "CUDA：带 AutoencoderTiny 的完整尺寸模型的文件夹",
+    modelWithKl: "CUDA：同上，带 AutoencoderKL",
+    reference: "CUDA：bench/reference/components.py 用其权重保存的结果",
+    quantized: "CUDA：该模型的量化副本",
+    examples: "示例：",
+    atLeastOne: (runs: number) => `--runs 是 ${runs}；至少应为 1。`,
+    modelNeeded: "--device cuda 需要 --model：可用 deno task bench:weights 写出一个。",
+  },
+});
+
+const command = task("bench", text.description)
+  .addOption(new Option("--device <name>", text.device).choices(["cpu", "cuda"]).default("cpu"))
+  .option("--runs <count>", text.runs, wholeNumber, DEFAULT_RUNS)
+  .option("--step-cache", text.stepCache)
+  .option("--model <folder>", text.model)
+  .option("--model-with-kl <folder>", text.modelWithKl)
+  .option("--reference <file>", text.reference)
+  .option("--quantized <folders...>", text.quantized)
   .addHelpText(
     "after",
-    "\nExamples:\n  deno task bench --runs 5\n  deno task bench --device cuda --model /data/random",
+    `\n${text.examples}\n  deno task bench --runs 5\n` +
+      "  deno task bench --device cuda --model /data/random",
   );
 
 await run<Options>(command, async (options) => {
   if (options.device === "cuda") return await benchOnCuda(options);
   if (options.stepCache) return await benchTheStepCache();
   const { runs } = options;
-  if (runs < 1) throw new RequestError(`--runs is ${runs}; expected at least 1.`);
+  if (runs < 1) throw new RequestError(both((text) => text.atLeastOne(runs)));
   const machine = await describeMachine();
   const date = new Date().toISOString().slice(0, 10);
   const compile = benchCompile();
@@ -130,7 +153,7 @@ async function benchTheStepCache() {
 /** The full-size model on a GPU. */
 async function benchOnCuda({ model, modelWithKl, reference, quantized = [] }: Options) {
   if (model === undefined) {
-    throw new RequestError("--device cuda needs --model: deno task bench:weights writes one.");
+    throw new RequestError(both((text) => text.modelNeeded));
   }
   const machine = await describeMachine();
   const date = new Date().toISOString().slice(0, 10);

@@ -2,14 +2,14 @@
 import { InvalidArgumentError } from "commander";
 import { PART_NAMES, type PartName, writeRandomWeights } from "./random_weights.ts";
 import { RequestError } from "../../src/errors.ts";
-import { duration, inLanguage, run, task, wholeNumber } from "../cli/task.ts";
+import { catalogue, duration, run, task, wholeNumber } from "../cli/task.ts";
 
 const DEMO_MODEL = "models/demo";
 const DEFAULT_SEED = 1;
 
 const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 
-const text = inLanguage({
+const { text, both } = catalogue({
   en: {
     description:
       "Writes checkpoints of random bfloat16 weights with the published model's shapes " +
@@ -72,7 +72,7 @@ await run<Options>(command, async ({ only, layers, vocabulary, seed }, [folder])
   for (
     const [option, value] of Object.entries({ "--layers": layers, "--vocabulary": vocabulary })
   ) {
-    if (value === 0) throw new RequestError(text.atLeastOne(option));
+    if (value === 0) throw new RequestError(both((text) => text.atLeastOne(option)));
   }
   const start = performance.now();
   const parts = await writeRandomWeights(folder!, {

@@ -25,7 +25,7 @@ import {
 import { RequestError } from "../../src/errors.ts";
 import { BASE_IMAGES } from "../../src/integrity/mod.ts";
 import { gatherIngredients } from "./build/ingredients.ts";
-import { texts } from "./build/texts.ts";
+import { both, texts } from "./build/texts.ts";
 import { cancellable, connectEngine, megabytes, ProgressLine } from "./engine.ts";
 import { duration, run, task, TaskFailure } from "../cli/task.ts";
 
@@ -60,10 +60,12 @@ const command = task("build", texts.description)
 
 await run<Options>(command, async (options) => {
   const { variant, platform, tag, context } = options;
-  if (platform !== PLATFORM) throw new RequestError(texts.onlyPlatform(platform, PLATFORM));
+  if (platform !== PLATFORM) {
+    throw new RequestError(both((text) => text.onlyPlatform(platform, PLATFORM)));
+  }
   const bad = tag.find((name) => !IMAGE_NAME.test(name));
-  if (bad !== undefined) throw new RequestError(texts.badTag(bad));
-  if (context && Deno.stdout.isTerminal()) throw new RequestError(texts.noTerminal);
+  if (bad !== undefined) throw new RequestError(both((text) => text.badTag(bad)));
+  if (context && Deno.stdout.isTerminal()) throw new RequestError(both((text) => text.noTerminal));
 
   return await cancellable(async (signal) => {
     // Before anything is fetched: whoever has no engine learns it at once.

@@ -14,7 +14,7 @@ import {
 } from "../../src/container/mod.ts";
 import { RequestError } from "../../src/errors.ts";
 import { connectEngine } from "./engine.ts";
-import { inLanguage, language, run, task, TaskFailure } from "../cli/task.ts";
+import { catalogue, language, run, task, TaskFailure } from "../cli/task.ts";
 
 interface Options {
   readonly json?: true;
@@ -49,7 +49,7 @@ const PASSED_ON = [
   "LANG",
 ];
 
-const text = inLanguage({
+const { text, both } = catalogue({
   en: {
     description:
       "Runs a task inside the container image: no network, nothing writable but outputs/, the models " +
@@ -110,7 +110,7 @@ const command = task("container", text.description)
 
 await run<Options>(command, async ({ json, image, gpu, mount, user: asked }, inner) => {
   if (asked !== undefined && !/^\d+:\d+$/.test(asked)) {
-    throw new RequestError(text.badUser(asked));
+    throw new RequestError(both((text) => text.badUser(asked)));
   }
   const engine = await connectEngine();
   const facts = await engine.image(image);
@@ -192,7 +192,7 @@ async function mountOf(path: string) {
     return await extraMounts(resolve(path), ROOT);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    throw new RequestError(text.noSuchMount(path));
+    throw new RequestError(both((text) => text.noSuchMount(path)));
   }
 }
 

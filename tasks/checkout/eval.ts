@@ -9,7 +9,7 @@ import { writeFileAtomically } from "../../src/files.ts";
 import { encodePng, RequestError, type RgbImage } from "../../src/mod.ts";
 import { DEMO_GUIDANCE_SCALE } from "../../src/studio/studio.ts";
 import { DEMO_MODEL, STEPS } from "../../src/studio/health_check.ts";
-import { duration, run, task, wholeNumber } from "../cli/task.ts";
+import { catalogue, duration, run, task, wholeNumber } from "../cli/task.ts";
 
 const RESULTS = "bench/results";
 const SHEET_COLUMNS = 8;
@@ -29,39 +29,71 @@ interface Options {
   readonly record?: true;
 }
 
-const command = task(
-  "eval",
-  "Does XML bind attributes to the right character? Draws 500 held-out scenes of two characters from " +
-    "XML and from flat tags, measures what each character looks like, and reports how often an " +
-    "attribute went to the other one.",
-)
-  .option("--limit <count>", "only the first so many scenes; records nothing", wholeNumber)
-  .option("--steps <count>", "steps of the sampler", wholeNumber, STEPS)
-  .option("--guidance <scale>", "guidance scale", Number, DEMO_GUIDANCE_SCALE)
-  .option("--model <folder>", "the model to evaluate", DEMO_MODEL)
-  .option(
-    "--pictures <folder>",
-    `keep pictures there (inside ${RESULTS}), and do not make again what is there`,
-  )
-  .option("--measure <folder>", "make nothing: measure <id>-xml.png and <id>-tags.png there")
-  .option(
-    "--sweep",
-    `steps against quality instead: ${
-      SWEEP_STEPS.join(", ")
-    } against ${REFERENCE_STEPS}, ${SWEEP_SCENES} scenes`,
-  )
-  .option("--record", `record in ${RESULTS} even with --limit`)
+const { text, both } = catalogue({
+  en: {
+    description:
+      "Does XML bind attributes to the right character? Draws 500 held-out scenes of two characters " +
+      "from XML and from flat tags, measures what each character looks like, and reports how often " +
+      "an attribute went to the other one.",
+    limit: "only the first so many scenes; records nothing",
+    steps: "steps of the sampler",
+    guidance: "guidance scale",
+    model: "the model to evaluate",
+    pictures: `keep pictures there (inside ${RESULTS}), and do not make again what is there`,
+    measure: "make nothing: measure <id>-xml.png and <id>-tags.png there",
+    sweep: `steps against quality instead: ${SWEEP_STEPS.join(", ")} against ${REFERENCE_STEPS}, ` +
+      `${SWEEP_SCENES} scenes`,
+    record: `record in ${RESULTS} even with --limit`,
+    examples: "Examples:",
+    atLeastOne: (option: string) => `${option} is 0; expected at least 1.`,
+    notNumber: "--guidance must be a number from 0 on.",
+    measureAlone: "--measure makes no pictures: leave out --sweep and --pictures.",
+    progress: (done: number, total: number, rest: string) =>
+      `scene ${done}/${total}, about ${rest} to go`,
+  },
+  zh: {
+    description:
+      "XML 能否把属性绑定到正确的角色？分别用 XML 和平铺的标签绘制 500 个训练中没有的双人场景，" +
+      "测量每个角色的外观，并统计属性落到另一个角色身上的次数。",
+    limit: "只测前若干个场景；不记录结果",
+    steps: "采样器的步数",
+    guidance: "引导强度",
+    model: "要评估的模型",
+    pictures: `把图片保存在该文件夹（在 ${RESULTS} 内），已有的不再生成`,
+    measure: "不生成图片：测量该文件夹中的 <id>-xml.png 和 <id>-tags.png",
+    sweep: `改为比较步数与质量：${SWEEP_STEPS.join("、")} 步与 ${REFERENCE_STEPS} 步相比，` +
+      `${SWEEP_SCENES} 个场景`,
+    record: `即使有 --limit 也记录到 ${RESULTS}`,
+    examples: "示例：",
+    atLeastOne: (option: string) => `${option} 是 0；至少应为 1。`,
+    notNumber: "--guidance 应为不小于 0 的数。",
+    measureAlone: "--measure 不生成图片：请去掉 --sweep 和 --pictures。",
+    progress: (done: number, total: number, rest: string) =>
+      `场景 ${done}/${total}，大约还需 ${rest}`,
+  },
+});
+
+const command = task("eval", text.description)
+  .option("--limit <count>", text.limit, wholeNumber)
+  .option("--steps <count>", text.steps, wholeNumber, STEPS)
+  .option("--guidance <scale>", text.guidance, Number, DEMO_GUIDANCE_SCALE)
+  .option("--model <folder>", text.model, DEMO_MODEL)
+  .option("--pictures <folder>", text.pictures)
+  .option("--measure <folder>", text.measure)
+  .option("--sweep", text.sweep)
+  .option("--record", text.record)
   .addHelpText(
     "after",
-    "\nExamples:\n  deno task eval --limit 10 --json\n  deno task eval --pictures bench/results/pictures",
+    `\n${text.examples}\n  deno task eval --limit 10 --json\n` +
+      "  deno task eval --pictures bench/results/pictures",
   );
 
 await run<Options>(command, async (options) => {
-  if (options.limit === 0) throw new RequestError("--limit is 0; expected at least 1.");
-  if (!(options.guidance >= 0)) throw new RequestError("--guidance must be a number from 0 on.");
-  if (options.steps < 1) throw new RequestError("--steps is 0; expected at least 1.");
+  if (options.limit === 0) throw new RequestError(both((text) => text.atLeastOne("--limit")));
+  if (!(options.guidance >= 0)) throw new RequestError(both((text) => text.notNumber));
+  if (options.steps < 1) throw new RequestError(both((text) => text.atLeastOne("--steps")));
   if (options.measure !== undefined && (options.sweep || options.pictures !== undefined)) {
-    throw new RequestError("--measure makes no pictures: leave out --sweep and --pictures.");
+    throw new RequestError(both((text) => text.measureAlone));
   }
   const scenes = (await readEvalSet()).slice(0, options.limit ?? (options.sweep && SWEEP_SCENES));
   return options.sweep ? await sweep(options, scenes) : await evaluateAll(options, scenes);
@@ -149,8 +181,8 @@ function progress(): (progress: Progress) => void {
     const step = terminal ? 1 : Math.ceil(total / PROGRESS_LINES);
     if (done !== 1 && done % step !== 0 && done !== total) return;
     const rest = (performance.now() - start) / done * (total - done);
-    const line = `scene ${done}/${total}, about ${duration(rest)} to go`;
-    const text = terminal ? `\r\x1b[K  ${line}${done === total ? "\n" : ""}` : `  ${line}\n`;
-    Deno.stderr.writeSync(new TextEncoder().encode(text));
+    const line = text.progress(done, total, duration(rest));
+    const shown = terminal ? `\r\x1b[K  ${line}${done === total ? "\n" : ""}` : `  ${line}\n`;
+    Deno.stderr.writeSync(new TextEncoder().encode(shown));
   };
 }

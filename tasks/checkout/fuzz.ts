@@ -73,6 +73,11 @@ await run<{ json?: true; count: number; seed: number }>(command, async ({ count,
     ...growth.filter(({ exponent }) => exponent > STEEPEST_GROWTH)
       .map(({ piece, exponent }) => text.tooSteep(JSON.stringify(piece), exponent)),
   ];
-  if (violations.length > 0) throw new NewBieError(violations.join("\n"));
+  if (violations.length > 0) {
+    throw new NewBieError({
+      en: ["Rules were broken:", ...violations],
+      zh: ["有违例：", ...violations],
+    });
+  }
   return { ...headers, prompts: { ...prompts, growth } };
 });

@@ -5,9 +5,9 @@ import { describeGraph } from "../../src/onnx/describe_graph.ts";
 import { type Device, type Dtype, dtypePolicy, type Port } from "../../src/onnx/mod.ts";
 import { writeGraph } from "../../src/onnx/write_graph.ts";
 import { GRAPH_NAMES, type GraphName, partGraph } from "../../src/pipeline/part_graph.ts";
-import { inLanguage, run, task } from "../cli/task.ts";
+import { catalogue, run, task } from "../cli/task.ts";
 
-const text = inLanguage({
+const { text, both } = catalogue({
   en: {
     description:
       "Compiles the ONNX graph of a part of the model and tells what it is made of. With --out it " +
@@ -78,7 +78,7 @@ const command = task("graph", text.description)
 
 await run<Options>(command, async ({ json, model, out, device, dtype }, [part]) => {
   const policy = dtypePolicy(device, dtype);
-  if (policy === undefined) throw new RequestError(text.noDtype(device, dtype));
+  if (policy === undefined) throw new RequestError(both((text) => text.noDtype(device, dtype)));
   // Another program has none of the operators that src/kernels adds to ONNX Runtime.
   const graph = await partGraph(model, part as GraphName, { ...policy, ownOperators: false });
   const description = describeGraph(graph);

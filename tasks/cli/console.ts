@@ -1,7 +1,9 @@
 /** Questions and answers, on a terminal or through a pipe. */
 import readline from "node:readline";
 import process from "node:process";
-import { RequestError } from "../../src/errors.ts";
+import { type Message, RequestError } from "../../src/errors.ts";
+import type { Texts } from "../../src/language.ts";
+import { language } from "./language.ts";
 
 /** The person pressed Ctrl-C. */
 export class Interrupted extends Error {
@@ -56,11 +58,13 @@ export class Console {
   /**
    * Says why an answer cannot be taken. A person may answer again.
    *
+   * @param report The same with colours, for a terminal.
    * @throws {RequestError} Through a pipe: the answers that follow would answer other questions.
    */
-  refuse(problem: string): void {
-    if (!this.isTerminal) throw new RequestError(problem);
-    console.log(problem);
+  refuse(problem: Texts<Message>, report?: string): void {
+    const error = new RequestError(problem);
+    if (!this.isTerminal) throw error;
+    console.log(report ?? error.explain(language));
   }
 
   /**

@@ -1,5 +1,6 @@
 /** The language of this process: `--lang`, or the environment's. */
 import {
+  inBoth,
   type Language,
   languageOf,
   languageOfEnvironment,
@@ -13,6 +14,18 @@ export const language: Language = fromArguments(Deno.args) ??
 /** The texts in this process's language. */
 export function inLanguage<T>(texts: Texts<T>): T {
   return texts[language];
+}
+
+/** A task's texts: in this process's language, and in both, as errors need them. */
+export interface Catalogue<T> {
+  readonly text: T;
+  /** Says one thing in both languages. */
+  readonly both: <Said = string>(say: (text: T, language: Language) => Said) => Texts<Said>;
+}
+
+/** The texts of a task that throws errors with them. */
+export function catalogue<T>(texts: Texts<T>): Catalogue<T> {
+  return { text: texts[language], both: (say) => inBoth(texts, say) };
 }
 
 function fromArguments(args: readonly string[]): Language | undefined {

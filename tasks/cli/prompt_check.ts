@@ -1,11 +1,14 @@
 /** Looks at a prompt before a picture is made of it. */
 import { checkPrompt, type PromptEncoder, renderDiagnostics } from "../../src/prompt/mod.ts";
+import type { Language, Texts } from "../../src/language.ts";
 import { language } from "./language.ts";
 
 /** What is to be said of a prompt. */
 export interface Examination {
-  /** Errors and warnings for people; empty when there are none. */
+  /** Errors and warnings for people, with colours; empty when there are none. */
   readonly report: string;
+  /** The same for an error's message, line by line. */
+  readonly message: Texts<readonly string[]>;
   /** The line of the first error, from 1; undefined when there is none. */
   readonly faultyLine: number | undefined;
 }
@@ -22,9 +25,14 @@ export function examinePrompt(
 ): Examination {
   const { diagnostics } = checkPrompt(prompt, { language, encoders });
   const color = Deno.stdout.isTerminal() && Deno.stderr.isTerminal() && !Deno.noColor;
-  const options = { language, color, ...(source === undefined ? {} : { source }) };
+  const named = source === undefined ? {} : { source };
+  const linesIn = (language: Language) => {
+    const { diagnostics } = checkPrompt(prompt, { language, encoders });
+    return renderDiagnostics(prompt, diagnostics, { language, ...named }).split("\n");
+  };
   return {
-    report: renderDiagnostics(prompt, diagnostics, options),
+    report: renderDiagnostics(prompt, diagnostics, { language, color, ...named }),
+    message: { en: linesIn("en"), zh: linesIn("zh") },
     faultyLine: diagnostics.find(({ severity }) => severity === "error")?.line,
   };
 }

@@ -1,7 +1,8 @@
 /** What all tasks share: options, `--json`, `--lang`, errors for people, exit codes. */
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { explainError, RequestError } from "../../src/errors.ts";
-import { inLanguage, language } from "./language.ts";
+import type { Language, Texts } from "../../src/language.ts";
+import { catalogue, inLanguage, language } from "./language.ts";
 
 /** What commander says, and how to say it in Chinese. */
 const COMMAND_LINE_FAULTS: readonly (readonly [RegExp, string])[] = [
@@ -149,9 +150,15 @@ function asFailure(error: unknown) {
   return { name, message, details: {}, exitCode };
 }
 
-/** An error's message in this process's language, as far as there is one. */
+/** An error's message in this process's language. */
 export function messageOf(error: unknown): string {
   return explainError(error, language);
+}
+
+/** An error's message in both languages, line by line, for another error. */
+export function linesOfBoth(error: unknown): Texts<readonly string[]> {
+  const lines = (language: Language) => explainError(error, language).split("\n");
+  return { en: lines("en"), zh: lines("zh") };
 }
 
 function knownLanguage(value: string): string {
@@ -182,4 +189,4 @@ export function duration(milliseconds: number): string {
   return seconds < 3600 ? `${minutes} min` : `${Math.floor(seconds / 3600)}:${minutes} h`;
 }
 
-export { inLanguage, language };
+export { catalogue, inLanguage, language };

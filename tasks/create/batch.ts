@@ -12,7 +12,7 @@ import { RequestError } from "../../src/mod.ts";
 import { DiskError, OUTPUTS, prepareFolder } from "../../src/studio/outputs.ts";
 import type { Studio } from "../../src/studio/studio.ts";
 import { makePictures, type SavedPicture, type ShowOptions } from "./picture.ts";
-import { text } from "./texts.ts";
+import { both, text } from "./texts.ts";
 import { examinePrompt } from "../cli/prompt_check.ts";
 import { duration, messageOf, TaskFailure } from "../cli/task.ts";
 
@@ -91,9 +91,13 @@ async function makeItem(
   folder: string,
   { show, showSteps, say }: BatchOptions,
 ): Promise<SavedPicture[]> {
-  if (request.prompt.trim() === "") throw new RequestError(text.emptyPrompt);
-  const { report, faultyLine } = examinePrompt(request.prompt, studio.pipe.promptEncoders, place);
-  if (faultyLine !== undefined) throw new RequestError(report);
+  if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
+  const { report, message, faultyLine } = examinePrompt(
+    request.prompt,
+    studio.pipe.promptEncoders,
+    place,
+  );
+  if (faultyLine !== undefined) throw new RequestError(message);
   if (report !== "") say(report);
   return await makePictures(studio, request, {
     folder,

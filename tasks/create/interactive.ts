@@ -15,10 +15,10 @@ import {
 import type { Studio } from "../../src/studio/studio.ts";
 import { Console, Interrupted } from "../cli/console.ts";
 import { makePictures, savedLine, type ShowOptions } from "./picture.ts";
-import { text } from "./texts.ts";
+import { both, text } from "./texts.ts";
 import { namedFile } from "../parse/input.ts";
 import { examinePrompt, isUnfinished } from "../cli/prompt_check.ts";
-import { messageOf } from "../cli/task.ts";
+import { linesOfBoth } from "../cli/task.ts";
 
 /** Lines that come within this time belong to one paste. */
 const PASTE_MILLISECONDS = 60;
@@ -83,7 +83,7 @@ async function make(
       console.say(text.cancelled);
       return true;
     }
-    console.refuse(messageOf(error));
+    console.refuse(linesOfBoth(error));
     return false;
   }
 }
@@ -189,7 +189,7 @@ class Sitting {
         return read(answer);
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
-        this.#console.refuse(text.again(messageOf(error)));
+        this.#console.refuse(both((text, language) => text.again(error.explain(language))));
       }
     }
   }
@@ -207,12 +207,13 @@ class Sitting {
       let prompt = await this.#typedPrompt();
       if (prompt === undefined) return undefined;
       for (;;) {
-        const { report, faultyLine } = examinePrompt(prompt, this.#studio.pipe.promptEncoders);
+        const examined = examinePrompt(prompt, this.#studio.pipe.promptEncoders);
+        const { report, faultyLine } = examined;
         if (faultyLine === undefined) {
           if (report !== "") this.#console.say(report);
           return prompt;
         }
-        this.#console.refuse(report);
+        this.#console.refuse(examined.message, report);
         const mended = await this.#mend(prompt, faultyLine);
         if (mended === undefined) break;
         prompt = mended;
@@ -249,7 +250,7 @@ class Sitting {
         return await readText(path);
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
-        this.#console.refuse(messageOf(error));
+        this.#console.refuse(linesOfBoth(error));
       }
     }
   }
@@ -300,12 +301,12 @@ function wholeUpTo(most: number): (answer: string) => number {
   return (answer) => {
     const number = /^\d{1,9}$/.test(answer) ? Number(answer) : 0;
     if (number >= 1 && number <= most) return number;
-    throw new RequestError(text.notWhole(JSON.stringify(answer), most));
+    throw new RequestError(both((text) => text.notWhole(JSON.stringify(answer), most)));
   };
 }
 
 function guidanceScale(answer: string): number {
   const number = Number(answer);
   if (number >= 0 && number <= MOST_GUIDANCE) return number;
-  throw new RequestError(text.notNumber(JSON.stringify(answer), MOST_GUIDANCE));
+  throw new RequestError(both((text) => text.notNumber(JSON.stringify(answer), MOST_GUIDANCE)));
 }

@@ -1,7 +1,7 @@
 /** What `deno task create` says. */
-import { inLanguage } from "../cli/language.ts";
+import { catalogue } from "../cli/language.ts";
 
-export const text = inLanguage({
+export const { text, both } = catalogue({
   en: {
     description:
       "Makes pictures from XML prompts. Without a prompt it asks for everything; with one, or with " +

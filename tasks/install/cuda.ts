@@ -15,7 +15,7 @@ import {
 import { readBinding } from "../../src/machine/binding.ts";
 import { localHost } from "../../src/machine/host.ts";
 import { download, DownloadError } from "./download.ts";
-import { mebibytes, texts } from "./texts.ts";
+import { both, mebibytes, texts } from "./texts.ts";
 import { TaskFailure } from "../cli/task.ts";
 
 /** What `--json` says of the provider. */
@@ -81,7 +81,7 @@ export async function findRegistry(
   }
   value ||= REGISTRY;
   if (!URL.canParse(value) || !/^https?:/.test(value)) {
-    throw new RequestError(texts.badRegistry(value));
+    throw new RequestError(both((text) => text.badRegistry(value)));
   }
   return value.endsWith("/") ? value : `${value}/`;
 }
@@ -156,7 +156,7 @@ function write(text: string): void {
 
 async function* open(from: string): AsyncGenerator<NamedStream> {
   const { isDirectory } = await Deno.stat(from).catch(() => {
-    throw new RequestError(texts.noSuchSource(from));
+    throw new RequestError(both((text) => text.noSuchSource(from)));
   });
   if (!isDirectory) {
     yield* readTarball((await Deno.open(from)).readable);

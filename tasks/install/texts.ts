@@ -1,6 +1,6 @@
 /** What `deno task install` says. */
 import { CUDA_PROVIDER } from "../../src/integrity/pins.ts";
-import { inLanguage } from "../cli/language.ts";
+import { catalogue } from "../cli/language.ts";
 
 /** Why a download did not come to its end. */
 export type DownloadProblem =
@@ -14,7 +14,7 @@ const MEBIBYTE = 1 << 20;
 
 export const mebibytes = (bytes: number) => `${Math.round(bytes / MEBIBYTE)} MiB`;
 
-export const texts = inLanguage({
+export const { text: texts, both } = catalogue({
   en: {
     description:
       "Applies the patches in patches/ to the packages in node_modules; it is silent when nothing is to do. With --cuda it puts ONNX " +

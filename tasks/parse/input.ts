@@ -1,7 +1,7 @@
 /** Where `deno task parse` has its prompt from. */
 import { RequestError } from "../../src/errors.ts";
 import { decodeText, readText } from "../../src/studio/read_text.ts";
-import { texts } from "./texts.ts";
+import { both, texts } from "./texts.ts";
 
 /** A prompt, and what to call it. */
 export interface Input {
@@ -20,7 +20,7 @@ export async function readInput(
 ): Promise<Input> {
   const [argument] = args;
   if (args.length > 1 || argument !== undefined && file !== undefined) {
-    throw new RequestError(texts.twoPrompts);
+    throw new RequestError(both((text) => text.twoPrompts));
   }
   if (file !== undefined) return await readFile(file);
   if (argument !== undefined && argument !== "-") return await readArgument(argument);

@@ -1,8 +1,8 @@
 /** What `deno task parse` says. */
-import { inLanguage } from "../cli/language.ts";
+import { catalogue } from "../cli/language.ts";
 
 /** In this process's language. */
-export const texts = inLanguage({
+export const { text: texts, both } = catalogue({
   en: {
     description:
       "Shows how a prompt is understood, or where it is wrong: its tree, the text that " +

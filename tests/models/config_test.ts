@@ -44,10 +44,3 @@ Deno.test("where the schema has words of its own, Chinese says what was expected
   assert.match(error.message, /"latents_mean": normalised latents are not supported\./);
   assert.match(error.explain("zh"), /"latents_mean"：无效输入：期望 空值\(null\)，实际接收 数组。/);
 });
-
-Deno.test("problems that have but one text are said in it in both languages", () => {
-  const error = new ConfigError("a.json", ["one is wrong", { en: "two is", zh: "二有误" }]);
-  const advice = "Compare it with the file published with the model.";
-  assert.equal(error.message, `a.json: one is wrong; two is. ${advice}`);
-  assert.equal(error.explain("zh"), "a.json：one is wrong；二有误。请与随模型发布的文件对照。");
-});

@@ -21,12 +21,13 @@ async function withCopy(work: (folder: string) => Promise<void>): Promise<void> 
 
 /** What the health check has to say about a spoilt copy. */
 async function problemsAfter(spoil: (folder: string) => Promise<void>): Promise<readonly string[]> {
-  let problems: readonly string[] = [];
+  let said: readonly string[] = [];
   await withCopy(async (folder) => {
     await spoil(folder);
-    ({ problems } = await judge(await runHealthCheck({ model: folder, log: silent })));
+    const { problems } = await judge(await runHealthCheck({ model: folder, log: silent }));
+    said = problems.map(({ en }) => en);
   });
-  return problems;
+  return said;
 }
 
 /** Changes the stored bytes of one tensor. */

@@ -67,15 +67,19 @@ export async function prepareBase(
       if (!(error instanceof Error) || error.name === "AbortError" || signal?.aborted) throw error;
       const reason = reasonOf(error instanceof EngineError ? error.cause : error);
       throw new NewBieError(
-        `The base image ${name} is not in this engine and could not be fetched: ${reason}\n` +
-          "Where no registry can be reached, load it from an archive (docker load) or name a copy: " +
-          "deno task build --base REGISTRY/NAME@DIGEST",
         {
-          cause: error,
-          zh: `引擎中没有基础镜像 ${name}，也无法获取：${reason}\n` +
+          en: [
+            `The base image ${name} is not in this engine and could not be fetched: ${reason}`,
+            "Where no registry can be reached, load it from an archive (docker load) or name a " +
+            "copy: deno task build --base REGISTRY/NAME@DIGEST",
+          ],
+          zh: [
+            `引擎中没有基础镜像 ${name}，也无法获取：${reason}`,
             "无法访问镜像仓库时，可以从归档加载（docker load），或指定一份副本：" +
             "deno task build --base 仓库/名称@摘要",
+          ],
         },
+        { cause: error },
       );
     }
     facts = await engine.image(reference);

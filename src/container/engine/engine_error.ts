@@ -45,10 +45,11 @@ export class BuildError extends NewBieError {
   readonly output: string;
 
   constructor(step: string, output: string, reason: string) {
-    const printed = output.trim() === "" ? "" : `\n${output.trimEnd()}`;
-    const where = step === "" ? "" : `\n${step}`;
-    super(`The image was not built: ${reason}${where}${printed}`, {
-      zh: `镜像未构建：${reason}${where}${printed}`,
+    const printed = output.trim() === "" ? [] : output.trimEnd().split(/\r?\n/);
+    const where = step === "" ? [] : [step];
+    super({
+      en: [`The image was not built: ${reason}`, ...where, ...printed],
+      zh: [`镜像未构建：${reason}`, ...where, ...printed],
     });
     this.step = step;
     this.output = output;

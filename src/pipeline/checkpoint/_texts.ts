@@ -1,5 +1,5 @@
 /** What is said of checkpoints on disk, in both languages. */
-import { explainError } from "../../errors.ts";
+import { explainError, type Message } from "../../errors.ts";
 import type { Texts } from "../../language.ts";
 import type { CheckpointLayout, Role } from "./find_checkpoint.ts";
 
@@ -11,7 +11,7 @@ interface Catalogue {
     layout: Exclude<CheckpointLayout, "comfyui"> | "demo",
     missing: readonly string[],
   ): string;
-  notOneModel(folder: string, problems: readonly string[], unreadable: readonly unknown[]): string;
+  notOneModel(folder: string, problems: readonly string[], unreadable: readonly unknown[]): Message;
   noFileOf(role: Role): string;
   severalFilesOf(role: Role, files: readonly string[]): string;
   noTokenizer(weights: string, tensor: string, places: readonly string[]): string;
@@ -39,10 +39,11 @@ export const TEXTS: Texts<Catalogue> = {
       }. README.md lists the ` +
         "files and where to put them.";
     },
-    notOneModel: (folder, problems, unreadable) =>
+    notOneModel: (folder, problems, unreadable) => [
       `The single files in ${folder} do not make one model: ${problems.join("; ")}. ` +
-      "Put exactly one file of each part into the folder." +
-      unreadable.map((error) => `\nNot considered: ${explainError(error, "en")}`).join(""),
+      "Put exactly one file of each part into the folder.",
+      ...unreadable.map((error) => `Not considered: ${explainError(error, "en")}`),
+    ],
     noFileOf: (role) => `no file has the tensors of the ${role}`,
     severalFilesOf: (role, files) =>
       `several files have the tensors of the ${role}: ${files.join(", ")}`,
@@ -77,10 +78,11 @@ export const TEXTS: Texts<Catalogue> = {
       return `${root} 是${kinds[layout]}，但缺少 ${missing.join("、")}。` +
         "README.zh-CN.md 列出了各文件及其位置。";
     },
-    notOneModel: (folder, problems, unreadable) =>
+    notOneModel: (folder, problems, unreadable) => [
       `${folder} 里的单文件不能组成一个模型：${problems.join("；")}。` +
-      "请让每个部件在文件夹里恰好有一个文件。" +
-      unreadable.map((error) => `\n未考虑：${explainError(error, "zh")}`).join(""),
+      "请让每个部件在文件夹里恰好有一个文件。",
+      ...unreadable.map((error) => `未考虑：${explainError(error, "zh")}`),
+    ],
     noFileOf: (role) => `没有文件含有${ZH_ROLES[role]}的张量`,
     severalFilesOf: (role, files) => `多个文件含有${ZH_ROLES[role]}的张量：${files.join("、")}`,
     noTokenizer: (weights, tensor, places) =>

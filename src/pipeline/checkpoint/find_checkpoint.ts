@@ -4,7 +4,7 @@
  * @module
  */
 import { basename, dirname, join, resolve } from "node:path";
-import { NewBieError } from "../../errors.ts";
+import { type Message, NewBieError } from "../../errors.ts";
 import { inBoth, type Language } from "../../language.ts";
 import { type OpaqueEntry, readSafetensorsHeader, type Weights } from "../../safetensors/mod.ts";
 import { TEXTS } from "./_texts.ts";
@@ -46,9 +46,8 @@ export class CheckpointNotFoundError extends NewBieError {
   override name = "CheckpointNotFoundError";
 }
 
-function notFound(say: (text: typeof TEXTS["en"]) => string): CheckpointNotFoundError {
-  const { en, zh } = inBoth(TEXTS, say);
-  return new CheckpointNotFoundError(en, { zh });
+function notFound(say: (text: typeof TEXTS["en"]) => Message): CheckpointNotFoundError {
+  return new CheckpointNotFoundError(inBoth(TEXTS, say));
 }
 
 /** The four parts of a model. */

@@ -4,6 +4,8 @@
  * @module
  */
 import { ConfigError } from "../../errors.ts";
+import { jsonProblem } from "../../json_problem.ts";
+import { reasonOf } from "../../system_reason.ts";
 import { openWeights, SafetensorsError, type Weights } from "../../safetensors/mod.ts";
 import {
   CheckpointNotFoundError,
@@ -47,8 +49,11 @@ async function rememberFiles(paths: readonly string[]): Promise<() => Promise<vo
     for (const [index, path] of paths.entries()) {
       if (await identity(path).catch(() => undefined) === remembered[index]) continue;
       throw new SafetensorsError(
-        `${path} was changed or removed after it was opened. Load the pipeline again.`,
-        { file: path, zh: `${path} 在打开之后被更改或删除。请重新加载流水线。` },
+        {
+          en: `${path} was changed or removed after it was opened. Load the pipeline again.`,
+          zh: `${path} 在打开之后被更改或删除。请重新加载流水线。`,
+        },
+        { file: path },
       );
     }
   };
@@ -71,15 +76,13 @@ export async function readJson(file: string): Promise<unknown> {
         zh: `缺少 ${file}。它应与权重放在一起。`,
       });
     }
-    const { message } = cause as Error;
-    const problem = { en: `cannot be read: ${message}`, zh: `无法读取：${message}` };
+    const reason = reasonOf(cause);
+    const problem = { en: `cannot be read: ${reason.en}`, zh: `无法读取：${reason.zh}` };
     throw new ConfigError(file, [problem], { cause });
   }
   try {
     return JSON.parse(text.replace(/^\ufeff/, ""));
   } catch (cause) {
-    const { message } = cause as Error;
-    const problem = { en: `not valid JSON: ${message}`, zh: `不是有效的 JSON：${message}` };
-    throw new ConfigError(file, [problem], { cause });
+    throw new ConfigError(file, [jsonProblem(cause)], { cause });
   }
 }

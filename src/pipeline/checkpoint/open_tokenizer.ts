@@ -33,10 +33,10 @@ async function readBytes({ file: path, offset, byteLength }: OpaqueEntry): Promi
   for (let filled = 0; filled < byteLength;) {
     const count = await file.read(bytes.subarray(filled));
     if (count === null) {
-      throw new SafetensorsError(`${path} became shorter while it was read.`, {
-        file: path,
+      throw new SafetensorsError({
+        en: `${path} became shorter while it was read.`,
         zh: `${path} 在读取过程中变短了。`,
-      });
+      }, { file: path });
     }
     filled += count;
   }

@@ -105,6 +105,10 @@ export class Transformer implements AsyncDisposable {
       throw new RequestError(
         `latents of ${height} × ${width} cannot be cut into patches of ${patch_size} × ` +
           `${patch_size}: both sides must be multiples of ${patch_size}.`,
+        {
+          zh: `${height} × ${width} 的潜变量不能切成 ${patch_size} × ${patch_size} 的图块：` +
+            `两边都应是 ${patch_size} 的倍数。`,
+        },
       );
     }
     const [rows, columns] = [height / patch_size, width / patch_size];

@@ -170,7 +170,11 @@ export class VaeDecoder implements AsyncDisposable {
     whole: (one: Tensor) => Promise<T | undefined>,
     tiled: (picture: Tensor) => T,
   ): AsyncGenerator<T> {
-    if (!(tileSize >= 1)) throw new RequestError(`tileSize must be 1 or more, but is ${tileSize}.`);
+    if (!(tileSize >= 1)) {
+      throw new RequestError(`tileSize must be 1 or more, but is ${tileSize}.`, {
+        zh: `tileSize 不能小于 1，但是 ${tileSize}。`,
+      });
+    }
     const { batch, rows, columns } = this.#pictures(latents);
     const inTiles = tiling === "auto" ? rows * columns > MAX_UNTILED_PIXELS : tiling;
     const place = { device: this.#device, host: this.#host };
@@ -219,12 +223,20 @@ export class VaeDecoder implements AsyncDisposable {
       throw new RequestError(
         `latents must be [B, ${this.latentChannels}, h, w] and not empty, but are ` +
           `[${dims.join(", ")}].`,
+        {
+          zh: `latents 应为 [B, ${this.latentChannels}, h, w] 且不为空，但是 ` +
+            `[${dims.join(", ")}]。`,
+        },
       );
     }
     if (channels !== this.latentChannels) {
       throw new RequestError(
         `The latents have ${channels} channels, but this ${this.config._class_name} decodes ` +
           `${this.latentChannels}. Use the autoencoder that the transformer was trained with.`,
+        {
+          zh: `潜变量有 ${channels} 个通道，但这个 ${this.config._class_name} 解码 ` +
+            `${this.latentChannels} 个。请使用训练 Transformer 时的自编码器。`,
+        },
       );
     }
     return { batch, rows: height * this.scaleFactor, columns: width * this.scaleFactor };

@@ -1,8 +1,8 @@
 /** What `deno task build` says. */
 import type { DownloadProblem } from "../../install/texts.ts";
-import { inLanguage } from "../../cli/language.ts";
+import { catalogue } from "../../cli/language.ts";
 
-export const texts = inLanguage({
+export const { text: texts, both } = catalogue({
   en: {
     description:
       "Builds the container image from this commit: everything is fetched and verified first, and " +
