@@ -25,13 +25,18 @@ export function inSchema({ en, zh }: Texts<string>): string {
 /**
  * What a schema refused, a sentence for each key, in both languages. To have the values that were
  * found in the Chinese sentences, parse with `reportInput: true`.
+ *
+ * @param named How to write a key.
  */
-export function schemaProblems({ issues }: z.ZodError): Texts<string>[] {
+export function schemaProblems(
+  { issues }: z.ZodError,
+  named = (key: string) => key,
+): Texts<string>[] {
   return issues.map((issue) => {
     const key = shown(issue.path.join("."));
     const said = { en: shownIssue(issue.message), zh: shownIssue(inChinese(issue)) };
     if (key === "") return said;
-    return { en: `"${key}": ${said.en}`, zh: `"${key}"：${said.zh}` };
+    return { en: `${named(key)}: ${said.en}`, zh: `${named(key)}：${said.zh}` };
   });
 }
 

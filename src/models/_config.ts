@@ -12,5 +12,5 @@ export function parseConfig<T>(schema: z.ZodType<T>, json: unknown, file: string
   // The Chinese messages say what was found, which zod's issues carry only when asked to.
   const result = schema.safeParse(json, { reportInput: true });
   if (result.success) return result.data;
-  throw new ConfigError(file, schemaProblems(result.error));
+  throw new ConfigError(file, schemaProblems(result.error, (key) => `"${key}"`));
 }

@@ -1,5 +1,6 @@
 import { decodePng } from "../image/mod.ts";
 import { jsonProblem } from "../json_problem.ts";
+import type { Texts } from "../language.ts";
 import { PARAMETERS_KEYWORD, readParameters } from "./_parameters.ts";
 import { RECIPE_KEYWORD, RECIPE_VERSION, recipeFromJson } from "./_schema.ts";
 import { RecipeError, type RecipeProblem } from "./recipe_error.ts";
@@ -42,7 +43,7 @@ export function readRecipe(source: Uint8Array | Readonly<Record<string, string>>
   }
   const recipe = recipeFromJson(json);
   if ("problems" in recipe) {
-    throw new RecipeError({ kind: "damaged", details: recipe.problems });
+    throw new RecipeError(damaged(recipe.problems));
   }
   return recipe;
 }
@@ -64,6 +65,11 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new RecipeError({ kind: "damaged", details: [jsonProblem(cause)] }, { cause });
+    throw new RecipeError(damaged([jsonProblem(cause)]), { cause });
   }
+}
+
+function damaged(problems: readonly Texts<string>[]): RecipeProblem {
+  const [details, chinese] = [problems.map(({ en }) => en), problems.map(({ zh }) => zh)];
+  return { kind: "damaged", details, chinese };
 }

@@ -9,7 +9,12 @@ export type RecipeProblem =
   /** A later version of the toolkit wrote it. */
   | { readonly kind: "newer"; readonly version: number; readonly known: number }
   /** It does not say what it should. */
-  | { readonly kind: "damaged"; readonly details: readonly Texts<string>[] }
+  | {
+    readonly kind: "damaged";
+    readonly details: readonly string[];
+    /** The same in Chinese. */
+    readonly chinese: readonly string[];
+  }
   /** There is only what programs of that kind write. */
   | {
     readonly kind: "foreign";
@@ -35,9 +40,7 @@ const explanations: Texts<Explanations> = {
       `This picture's recipe has version ${version}, and this toolkit knows versions up to ` +
       `${known}. Use the toolkit that made it, or a later one.`,
     damaged: ({ details }) =>
-      `This picture's recipe is damaged: ${
-        details.map(({ en }) => en).join("; ")
-      }. Give the original file.`,
+      `This picture's recipe is damaged: ${details.join("; ")}. Give the original file.`,
     foreign: ({ program, parameters, missing }) =>
       `This picture carries no recipe of this toolkit, only what ${program} and its kin write` +
       `${told(parameters, " (", ", ", ")")}. ` +
@@ -51,8 +54,7 @@ const explanations: Texts<Explanations> = {
     newer: ({ version, known }) =>
       `这张图片的配方是第 ${version} 版，而本工具箱最高只认识第 ${known} 版。` +
       "请使用生成它的工具箱，或更新的版本。",
-    damaged: ({ details }) =>
-      `这张图片的配方已损坏：${details.map(({ zh }) => zh).join("；")}。请使用原始文件。`,
+    damaged: ({ chinese }) => `这张图片的配方已损坏：${chinese.join("；")}。请使用原始文件。`,
     foreign: ({ program, parameters, missing }) =>
       `这张图片没有本工具箱的配方，只有 ${program} 一类程序写入的信息` +
       `${told(parameters, "（", "，", "）")}。` +
