@@ -20,6 +20,7 @@ import {
 import { type Tensor, tensor } from "../tensor.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
 import { sampleOf, stack, stackPadded, unpadded } from "./_batches.ts";
+import { calledWith, callSettings } from "./_call_settings.ts";
 import { checkListedWeights } from "./_checksums.ts";
 import { denoise } from "./_denoise.ts";
 import { drawNoise, imageGenerators } from "./_noise.ts";
@@ -54,9 +55,6 @@ import type {
   PromptOptions,
   VelocityOptions,
 } from "./types.ts";
-
-const DEFAULT_STEPS = 28;
-const DEFAULT_GUIDANCE_SCALE = 5;
 
 /**
  * NewBie-image, whole: tokenizers, text encoders, transformer, sampler and VAE. On a GPU parts of it
@@ -284,16 +282,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
   async generate(options: GenerateOptions & { outputType?: "image" }): Promise<GenerateResult>;
   async generate(options: GenerateOptions): Promise<GenerateResult<RgbImage | Tensor>>;
   async generate(options: GenerateOptions): Promise<GenerateResult<RgbImage | Tensor>> {
-    const {
-      numInferenceSteps = DEFAULT_STEPS,
-      guidanceScale = DEFAULT_GUIDANCE_SCALE,
-      numImagesPerPrompt = 1,
-      outputType = "image",
-      signal,
-    } = options;
-    const { cfgTrunc, renormCfg } = options;
-    const guidance = { guidanceScale, cfgTrunc, renormCfg };
-    const scheduler = withStepCache(this.#scheduler(options.scheduler), options.stepCache ?? 0);
+    const { numImagesPerPrompt = 1, outputType = "image", signal } = options;
     checkChoice("outputType", outputType, ["image", "latent"]);
     if (!Number.isSafeInteger(numImagesPerPrompt) || numImagesPerPrompt < 1) {
       throw new RequestError(
@@ -301,6 +290,16 @@ export class NewBieImagePipeline implements AsyncDisposable {
         { zh: `numImagesPerPrompt 是 ${numImagesPerPrompt}；应为 1 以上的整数。` },
       );
     }
+    const ownScheduler = this.#scheduler(options.scheduler);
+    const settings = callSettings(options, {
+      scheduler: ownScheduler,
+      isDemo: this.isDemo,
+      defaultSize: this.defaultSize,
+      vaeScaleFactor: this.#parts.vaeScaleFactor,
+    });
+    const { numInferenceSteps, guidanceScale, cfgTrunc, renormCfg } = settings;
+    const guidance = { guidanceScale, cfgTrunc, renormCfg };
+    const scheduler = withStepCache(ownScheduler, settings.stepCache);
     // Whatever is out of range is refused here, before anything is computed.
     const guided = Array.from(scheduler.timesteps(numInferenceSteps)).some((timestep) =>
       needsUnconditional(timestep, guidance)
@@ -355,6 +354,9 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const result = {
       evaluations: { total, foretold: total - evaluations },
       seeds: options.latents === undefined ? generators.map(({ seed }) => seed) : [],
+      settings: options.latents === undefined
+        ? { ...settings, generator: calledWith(options.generator, generators) }
+        : settings,
       timings: {
         encode: encoded - start,
         denoise: denoised - encoded,
@@ -506,13 +508,10 @@ export class NewBieImagePipeline implements AsyncDisposable {
       if (Number.isSafeInteger(pixels) && pixels > 0 && pixels % multiple === 0) continue;
       const nearest = Math.max(multiple, Math.round(pixels / multiple) * multiple);
       throw new RequestError(
-        `${name} is ${JSON.stringify(pixels)}; expected a number of pixels that is a multiple of ` +
+        `${name} is ${pixels}; expected a number of pixels that is a multiple of ` +
           `${multiple}` + (Number.isFinite(nearest) ? `, such as ${nearest}.` : "."),
         {
-          zh:
-            `${name === "width" ? "宽度" : "高度"}是 ${
-              JSON.stringify(pixels)
-            }；应为 ${multiple} 的倍数（像素）` +
+          zh: `${name === "width" ? "宽度" : "高度"}是 ${pixels}；应为 ${multiple} 的倍数（像素）` +
             (Number.isFinite(nearest) ? `，例如 ${nearest}。` : "。"),
         },
       );
@@ -534,7 +533,11 @@ export class NewBieImagePipeline implements AsyncDisposable {
   #scheduler(asked: GenerateOptions["scheduler"]): Scheduler {
     const { scheduler } = this.#parts;
     if (asked === undefined) return scheduler;
-    return typeof asked === "string" ? createScheduler(asked, { shift: scheduler.shift }) : asked;
+    if (typeof asked === "object" && "sample" in asked) return asked;
+    const { name = scheduler.name, shift = scheduler.shift } = typeof asked === "string"
+      ? { name: asked }
+      : asked;
+    return createScheduler(name, { shift });
   }
 }
 

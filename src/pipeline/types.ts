@@ -8,6 +8,7 @@ import type { Language } from "../language.ts";
 import type { Device, Dtype } from "../onnx/mod.ts";
 import type { GeneratorOptions } from "../random/mod.ts";
 import type { Scheduler, SchedulerName } from "../schedulers/mod.ts";
+import type { AskedSettings, Settings } from "../settings/mod.ts";
 import type { Tensor } from "../tensor.ts";
 import type { OffloadMode } from "./checkpoint/memory.ts";
 
@@ -64,7 +65,7 @@ export interface PretrainedOptions {
 }
 
 /** Texts for {@linkcode NewBieImagePipeline.encodePrompt}. */
-export interface PromptOptions {
+export interface PromptOptions extends Pick<AskedSettings, "systemPrompt" | "raw"> {
   /** One prompt, or several to be encoded as a batch. XML or plain text. */
   readonly prompt: string | readonly string[];
   /**
@@ -73,17 +74,6 @@ export interface PromptOptions {
    * @default {""}
    */
   readonly negativePrompt?: string | readonly string[];
-  /**
-   * What Gemma reads before the prompt; `""` for nothing. By default the one used in training for
-   * the prompt's kind, XML or plain text. An empty prompt stays empty.
-   */
-  readonly systemPrompt?: string;
-  /**
-   * Whether XML reaches the encoders exactly as typed; otherwise it is put in canonical form.
-   *
-   * @default {false}
-   */
-  readonly raw?: boolean;
 }
 
 /** What the text encoders made of a batch of prompts. */
@@ -154,41 +144,16 @@ export interface StepInfo {
   readonly imageCount: number;
 }
 
-/** A request for pictures. */
-export interface GenerateOptions extends PromptOptions {
-  /** Pixels; a multiple of 16 for NewBie. By default what the model was trained for. */
-  readonly height?: number;
-  /** Pixels; likewise. */
-  readonly width?: number;
-  /** @default {28} */
-  readonly numInferenceSteps?: number;
+/** Settings of which a call has one for all its pictures. */
+type SharedSettings = Omit<AskedSettings, keyof PromptOptions | "generator" | "scheduler">;
+
+/** A request for pictures. What is left out of it, {@linkcode SETTINGS} and the model decide. */
+export interface GenerateOptions extends PromptOptions, SharedSettings {
   /**
-   * How strongly the prompt pulls (classifier-free guidance); 1 ignores the negative prompt.
-   *
-   * @default {5}
+   * A sampler, or the name of one, or its name and shift; by default the checkpoint's own, else
+   * Euler with shift 6.
    */
-  readonly guidanceScale?: number;
-  /**
-   * From this time on (0 = noise, 1 = image) there is no guidance.
-   *
-   * @default {100}
-   */
-  readonly cfgTrunc?: number;
-  /**
-   * The guided velocity's largest norm as a multiple of the conditional one's; 0 for no limit.
-   *
-   * @default {1}
-   */
-  readonly renormCfg?: number;
-  /**
-   * Leaves out evaluations of the model where a velocity can be foretold from earlier ones with at
-   * most this relative error; 0 for none. See `withStepCache`. 0.2 leaves out two fifths of 28 steps.
-   *
-   * @default {0}
-   */
-  readonly stepCache?: number;
-  /** A sampler, or the name of one; by default the checkpoint's own, else Euler with shift 6. */
-  readonly scheduler?: SchedulerName | Scheduler;
+  readonly scheduler?: SchedulerName | NonNullable<AskedSettings["scheduler"]> | Scheduler;
   /**
    * Where the noise comes from. With one generator, picture i of the call has the seed
    * `seed + i`, so that each can be made again alone; with several, each picture has its own. By
@@ -222,6 +187,18 @@ export interface Timings {
   readonly total: number;
 }
 
+/**
+ * What a call was made with: every setting that was asked for or left open, with its value. Given to
+ * `generate` again, they make the same pictures.
+ */
+export interface CallSettings extends Omit<Settings, "prompt" | "negativePrompt" | "generator"> {
+  readonly prompt: string | readonly string[];
+  readonly negativePrompt: string | readonly string[];
+  /** Absent when the noise was given. */
+  readonly generator?: GeneratorOptions | readonly GeneratorOptions[];
+  readonly numImagesPerPrompt: number;
+}
+
 /** The result of a call. */
 export interface GenerateResult<Image = RgbImage> {
   /** The pictures, `numImagesPerPrompt` for each prompt in turn; or latents [1, C, H, W]. */
@@ -234,4 +211,6 @@ export interface GenerateResult<Image = RgbImage> {
    */
   readonly evaluations: { readonly total: number; readonly foretold: number };
   readonly timings: Timings;
+  /** What the pictures were made with, defaults included. */
+  readonly settings: CallSettings;
 }

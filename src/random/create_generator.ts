@@ -1,13 +1,11 @@
 import { RequestError } from "../errors.ts";
 import { CpuGenerator } from "./_cpu_generator.ts";
 import { CudaGenerator, THREADS_PER_BLOCK } from "./_cuda_generator.ts";
-import type { Generator, GeneratorDevice, GeneratorOptions } from "./types.ts";
+import { type Generator, GENERATOR_DEVICES, type GeneratorOptions } from "./types.ts";
 
 const SEED_BITS = 64;
 const LEAST_SEED = -(2n ** 63n);
 const SEED_END = 2n ** 64n;
-
-const DEVICES: readonly GeneratorDevice[] = ["cpu", "cuda"];
 
 // An H100 (SXM), the GPU that the stored values of the tests were drawn on.
 const DEFAULT_MULTIPROCESSORS = 132;
@@ -51,13 +49,13 @@ const DEFAULT_THREADS_PER_MULTIPROCESSOR = 2048;
  */
 export function createGenerator(options: GeneratorOptions): Generator {
   const device = options.device ?? "cpu";
-  if (!DEVICES.includes(device)) {
+  if (!GENERATOR_DEVICES.includes(device)) {
     throw new RequestError(
       `There is no generator for the device ${JSON.stringify(device)}; ` +
-        `expected one of ${DEVICES.map((name) => JSON.stringify(name)).join(", ")}.`,
+        `expected one of ${GENERATOR_DEVICES.map((name) => JSON.stringify(name)).join(", ")}.`,
       {
         zh: `没有设备 ${JSON.stringify(device)} 的随机数生成器；应为 ` +
-          `${DEVICES.map((name) => JSON.stringify(name)).join("、")} 之一。`,
+          `${GENERATOR_DEVICES.map((name) => JSON.stringify(name)).join("、")} 之一。`,
       },
     );
   }

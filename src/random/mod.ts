@@ -6,4 +6,9 @@
 
 export { createGenerator } from "./create_generator.ts";
 export { randomSeed } from "./random_seed.ts";
-export type { Generator, GeneratorDevice, GeneratorOptions } from "./types.ts";
+export {
+  type Generator,
+  GENERATOR_DEVICES,
+  type GeneratorDevice,
+  type GeneratorOptions,
+} from "./types.ts";

@@ -1,5 +1,8 @@
 /** Whose numbers to draw: those of `torch.Generator("cpu")` or of `torch.Generator("cuda")`. */
-export type GeneratorDevice = "cpu" | "cuda";
+export type GeneratorDevice = typeof GENERATOR_DEVICES[number];
+
+/** All kinds of generators. */
+export const GENERATOR_DEVICES = ["cpu", "cuda"] as const;
 
 /** Which generator {@linkcode createGenerator} imitates. */
 export interface GeneratorOptions {

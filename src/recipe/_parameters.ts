@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { SchedulerName } from "../schedulers/mod.ts";
+import { SETTINGS, type SettingsTable, toInfotext } from "../settings/mod.ts";
 import type { Recipe, RecipeModel } from "./types.ts";
 
 /** The keyword of the text. */
@@ -15,47 +15,38 @@ export const PARAMETERS_KEYWORD = "parameters";
 
 const NEGATIVE_PROMPT = "Negative prompt:";
 
-/** The web UI's names of samplers; it has no midpoint rule. */
-const SAMPLERS: Readonly<Record<SchedulerName, string>> = {
-  euler: "Euler",
-  midpoint: "Midpoint",
-  heun: "Heun",
-  "dpm-solver++": "DPM++ 2M",
-  res_multistep: "Res Multistep",
-};
-
 /** The web UI shows and compares so much of a SHA-256. */
 const SHORT_HASH_DIGITS = 10;
 
+/** What the web UI itself writes, in its order; the rest stands behind the names of the models. */
+const FIRST = ["Steps", "Sampler", "CFG scale", "Seed", "Size"];
+
 /** A recipe in that form. What a reader cannot be told in it is left to the JSON. */
-export function parametersText(recipe: Recipe): string {
+export function parametersText(recipe: Recipe, table: SettingsTable = SETTINGS): string {
   const { transformer, textEncoder, clipModel, vae } = recipe.models;
-  const { seed, device } = recipe.generator;
-  const parameters: Record<string, string> = {
-    Steps: `${recipe.numInferenceSteps}`,
-    Sampler: SAMPLERS[recipe.scheduler.name],
-    "CFG scale": `${recipe.guidanceScale}`,
-    Seed: `${seed}`,
-    Size: `${recipe.width}x${recipe.height}`,
+  const { Prompt: prompt = "", "Negative prompt": unwanted = "", ...settings } = toInfotext(
+    recipe,
+    table,
+  );
+  const names = Object.keys(settings);
+  const pick = (names: readonly string[]) => names.map((name) => [name, settings[name]!] as const);
+  const parameters = [
+    ...pick(FIRST.filter((name) => names.includes(name))),
     ...named("Model", transformer),
     ...named("VAE", vae),
     ...named("Text encoder", textEncoder),
-    ...(clipModel === undefined ? {} : named("CLIP", clipModel)),
-    Shift: `${recipe.scheduler.shift}`,
-    ...(recipe.stepCache === undefined ? {} : { "Step cache": `${recipe.stepCache}` }),
-    RNG: device === "cpu" ? "CPU" : "NV",
+    ...(clipModel === undefined ? [] : named("CLIP", clipModel)),
+    ...pick(names.filter((name) => !FIRST.includes(name))),
     // Not a bare number, which readers take for a version of the web UI.
-    Version: `NewBie toolkit ${recipe.versions.toolkit}`,
-  };
-  const last = Object.entries(parameters).map(([name, value]) => `${name}: ${quoted(value)}`);
-  const negative = recipe.negativePrompt === ""
-    ? []
-    : [`${NEGATIVE_PROMPT} ${plain(recipe.negativePrompt)}`];
-  return [plain(recipe.prompt), ...negative, plain(last.join(", "))].join("\n").trim();
+    ["Version", `NewBie toolkit ${recipe.versions.toolkit}`] as const,
+  ];
+  const last = parameters.map(([name, value]) => `${name}: ${quoted(value)}`);
+  const negative = unwanted === "" ? [] : [`${NEGATIVE_PROMPT} ${plain(unwanted)}`];
+  return [plain(prompt), ...negative, plain(last.join(", "))].join("\n").trim();
 }
 
-function named(part: string, { name, sha256 }: RecipeModel): Record<string, string> {
-  return { [`${part} hash`]: sha256.slice(0, SHORT_HASH_DIGITS), [part]: name };
+function named(part: string, { name, sha256 }: RecipeModel): (readonly [string, string])[] {
+  return [[`${part} hash`, sha256.slice(0, SHORT_HASH_DIGITS)], [part, name]];
 }
 
 /** PNG's texts know one end of line, and no U+0000. */
@@ -65,7 +56,7 @@ function plain(text: string): string {
 
 /** As a JSON string where it would be taken for something else. */
 function quoted(value: string): string {
-  return /[,:\r\n"]/.test(value) ? JSON.stringify(value) : value;
+  return /[,:\r\n"]|^\s|\s$|^$/.test(value) ? JSON.stringify(value) : value;
 }
 
 const PARAMETER = /\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)/g;

@@ -3,9 +3,11 @@
  *
  * @module
  */
+export * from "./encode_picture.ts";
 export * from "./generate_options.ts";
 export * from "./hash_weights.ts";
 export * from "./identify_models.ts";
+export * from "./picture_recipe.ts";
 export * from "./read_recipe.ts";
 export * from "./recipe_error.ts";
 export * from "./recipe_text.ts";

@@ -3,6 +3,7 @@ import { jsonProblem } from "../json_problem.ts";
 import type { Texts } from "../language.ts";
 import { PARAMETERS_KEYWORD, readParameters } from "./_parameters.ts";
 import { RECIPE_KEYWORD, RECIPE_VERSION, recipeFromJson } from "./_schema.ts";
+import { SETTINGS, type SettingsTable } from "../settings/mod.ts";
 import { RecipeError, type RecipeProblem } from "./recipe_error.ts";
 import type { Recipe } from "./types.ts";
 
@@ -26,11 +27,15 @@ const NEEDED_PARAMETERS = [
  * The recipe of a picture.
  *
  * @param source A PNG's bytes, or its texts by keyword.
+ * @param table The settings that a recipe may hold.
  * @throws {RecipeError} When there is none, a later version of the toolkit or another program wrote
  * it, or it is damaged; `problem` says which.
  * @throws {ImageError} When the bytes are no sound PNG.
  */
-export function readRecipe(source: Uint8Array | Readonly<Record<string, string>>): Recipe {
+export function readRecipe(
+  source: Uint8Array | Readonly<Record<string, string>>,
+  table: SettingsTable = SETTINGS,
+): Recipe {
   const text = source instanceof Uint8Array ? decodePng(source).text : source;
   const written = text[RECIPE_KEYWORD];
   if (written === undefined) throw new RecipeError(withoutRecipe(text));
@@ -41,7 +46,7 @@ export function readRecipe(source: Uint8Array | Readonly<Record<string, string>>
   if (typeof version === "number" && version > RECIPE_VERSION) {
     throw new RecipeError({ kind: "newer", version, known: RECIPE_VERSION });
   }
-  const recipe = recipeFromJson(json);
+  const recipe = recipeFromJson(json, table);
   if ("problems" in recipe) {
     throw new RecipeError(damaged(recipe.problems));
   }

@@ -1,5 +1,6 @@
 import { PARAMETERS_KEYWORD, parametersText } from "./_parameters.ts";
 import { RECIPE_KEYWORD, recipeToJson } from "./_schema.ts";
+import { SETTINGS, type SettingsTable } from "../settings/mod.ts";
 import type { Recipe } from "./types.ts";
 
 /**
@@ -9,6 +10,8 @@ import type { Recipe } from "./types.ts";
  *   the prompt that begins with `Negative prompt:` misleads them.
  * - `newbie`, JSON with a `version`, which {@linkcode readRecipe} reads. It holds all that the recipe
  *   holds, in any Unicode.
+ *
+ * @param table The settings that a recipe may hold.
  *
  * @example
  * ```ts
@@ -44,9 +47,12 @@ import type { Recipe } from "./types.ts";
  * assert.deepEqual(readRecipe(text), recipe);
  * ```
  */
-export function recipeText(recipe: Recipe): Record<string, string> {
+export function recipeText(
+  recipe: Recipe,
+  table: SettingsTable = SETTINGS,
+): Record<string, string> {
   return {
-    [PARAMETERS_KEYWORD]: parametersText(recipe),
-    [RECIPE_KEYWORD]: recipeToJson(recipe),
+    [PARAMETERS_KEYWORD]: parametersText(recipe, table),
+    [RECIPE_KEYWORD]: recipeToJson(recipe, table),
   };
 }

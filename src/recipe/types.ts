@@ -4,8 +4,7 @@
  * @module
  */
 import type { CheckpointLayout } from "../pipeline/checkpoint/find_checkpoint.ts";
-import type { GeneratorDevice, GeneratorOptions } from "../random/mod.ts";
-import type { SchedulerName } from "../schedulers/mod.ts";
+import type { RecipeSettings } from "../settings/mod.ts";
 
 /** One network: which weights it ran with. */
 export interface RecipeModel {
@@ -34,30 +33,11 @@ export interface RecipeVersions {
 }
 
 /**
- * All that is needed to make a picture again. What it shares with `GenerateOptions` has the same
- * names and meanings there.
+ * All that is needed to make a picture again: its settings, by the names and with the meanings that
+ * they have in `GenerateOptions`, and what else decides how it comes out. A setting that was added
+ * after the first recipes is absent where it changes nothing.
  */
-export interface Recipe {
-  /** As it was typed. */
-  readonly prompt: string;
-  readonly negativePrompt: string;
-  /** Absent where the one of the prompt's kind was used. */
-  readonly systemPrompt?: string;
-  /** @default {false} */
-  readonly raw?: boolean;
-  /** The picture's own seed, and whose numbers were drawn with it. */
-  readonly generator: GeneratorOptions & { readonly device: GeneratorDevice };
-  readonly numInferenceSteps: number;
-  readonly guidanceScale: number;
-  readonly cfgTrunc: number;
-  readonly renormCfg: number;
-  /** @default {0} */
-  readonly stepCache?: number;
-  readonly scheduler: { readonly name: SchedulerName; readonly shift: number };
-  /** Pixels. */
-  readonly width: number;
-  /** Pixels. */
-  readonly height: number;
+export interface Recipe extends RecipeSettings {
   readonly models: RecipeModels;
   /** ONNX Runtime's execution provider, `"cpu"` or `"cuda"`; another one rounds differently. */
   readonly provider: string;

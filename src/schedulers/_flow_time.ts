@@ -1,11 +1,6 @@
 import { RequestError } from "../errors.ts";
 import type { Texts } from "../language.ts";
-
-// Within these every run of at most MOST_STEPS has times that stay apart even in float32, in which
-// the model receives them.
-const LEAST_SHIFT = 0.001;
-const MOST_SHIFT = 1000;
-const MOST_STEPS = 1000;
+import { MOST_STEPS, SHIFT_RANGE } from "./types.ts";
 
 /** `steps` + 1 times from `start` to 1, equally spaced before the shift, then shifted. */
 export function flowTimes(steps: number, start: number, shift: number): Float64Array {
@@ -18,10 +13,11 @@ export function flowTimes(steps: number, start: number, shift: number): Float64A
 
 /** What is wrong with a shift, or undefined. */
 export function shiftProblem(shift: unknown): Texts<string> | undefined {
-  if (typeof shift === "number" && shift >= LEAST_SHIFT && shift <= MOST_SHIFT) return undefined;
+  const { least, most } = SHIFT_RANGE;
+  if (typeof shift === "number" && shift >= least && shift <= most) return undefined;
   return {
-    en: `expected a number from ${LEAST_SHIFT} to ${MOST_SHIFT} (1 shifts nothing)`,
-    zh: `应为 ${LEAST_SHIFT} 到 ${MOST_SHIFT} 的数（1 表示不偏移）`,
+    en: `expected a number from ${least} to ${most} (1 shifts nothing)`,
+    zh: `应为 ${least} 到 ${most} 的数（1 表示不偏移）`,
   };
 }
 

@@ -12,9 +12,11 @@ export { combineGuidance, type GuidanceOptions, needsUnconditional } from "./gui
 export { schedulerFromConfig } from "./scheduler_from_config.ts";
 export { withStepCache } from "./step_cache.ts";
 export {
+  MOST_STEPS,
   type Scheduler,
   SCHEDULER_NAMES,
   type SchedulerName,
   type SchedulerStep,
+  SHIFT_RANGE,
   type Velocity,
 } from "./types.ts";

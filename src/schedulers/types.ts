@@ -28,6 +28,15 @@ export const SCHEDULER_NAMES = [
   "res_multistep",
 ] as const;
 
+/** The most steps of a run. */
+export const MOST_STEPS = 1000;
+
+/**
+ * Within these every run of at most {@linkcode MOST_STEPS} has times that stay apart even in
+ * float32, in which the model receives them.
+ */
+export const SHIFT_RANGE = { least: 0.001, most: 1000 } as const;
+
 /**
  * A model as the samplers see it: the velocity dx/dt at `latents` and time `timestep`.
  *

@@ -14,13 +14,9 @@ import { ImageError, readPngText } from "../image/mod.ts";
 import { removeUnfinished } from "../unfinished.ts";
 import { pictureName } from "./outputs.ts";
 import { readText } from "./read_text.ts";
-import {
-  type BatchLine,
-  laterSeed,
-  parseBatchLine,
-  type PictureRequest,
-  type RequestDefaults,
-} from "./request.ts";
+import type { GeneratorOptions } from "../random/mod.ts";
+import { type AskedSettings, COUNT, mergeSettings, RANDOM_SEED } from "../settings/mod.ts";
+import { type BatchLine, laterSeed, parseBatchLine, type PictureRequest } from "./request.ts";
 
 /** A picture's keyword for the {@linkcode BatchItem.id} of the request that it answers. */
 export const BATCH_KEYWORD = "newbie-batch";
@@ -36,7 +32,7 @@ export interface BatchItem {
    * so on.
    */
   readonly id: string;
-  readonly request: PictureRequest;
+  readonly request: PictureRequest & { readonly generator: GeneratorOptions };
 }
 
 /** A line of a batch that asks for nothing that can be made. */
@@ -61,13 +57,13 @@ export interface Batch {
  * its id, so that it gets the same again.
  *
  * @param defaults What lines leave out.
- * @param count How many pictures to make of each request, with seeds in a row.
+ * @param count How many pictures to make of each request that does not say it, with seeds in a row.
  * @throws {RequestError} When there is no such file or folder, or it has no request.
  */
 export async function readBatch(
   path: string,
-  defaults: RequestDefaults,
-  count = 1,
+  defaults: AskedSettings,
+  count: number = COUNT.default,
 ): Promise<Batch> {
   const lines = await isFolder(path) ? await xmlFiles(path) : await jsonLines(path);
   if (lines.length === 0) {
@@ -85,10 +81,12 @@ export async function readBatch(
   const faults: BatchFault[] = [];
   for (const { place, stem, read } of lines) {
     try {
-      const { output, request: own } = await read();
+      const { output, request: own, count: ownCount = count } = await read();
       const name = pictureName(output ?? stem);
-      const request = { ...defaults, ...own };
-      for (let index = 0; index < count; index++) items.push(identify(place, name, request, index));
+      const request = { ...mergeSettings([defaults, own]), prompt: own.prompt };
+      for (let index = 0; index < ownCount; index++) {
+        items.push(identify(place, name, request, index));
+      }
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       faults.push({ place, error });
@@ -160,12 +158,10 @@ interface Line {
 }
 
 interface ResolvedLine {
-  readonly request: Partial<PictureRequest> & { readonly prompt: string };
+  readonly request: PictureRequest;
   readonly output?: string | undefined;
+  readonly count?: number | undefined;
 }
-
-/** A request that may still need a seed. */
-type OpenRequest = RequestDefaults & { readonly prompt: string };
 
 async function jsonLines(path: string): Promise<Line[]> {
   const text = await readText(path);
@@ -195,30 +191,31 @@ async function xmlFiles(folder: string): Promise<Line[]> {
 }
 
 async function resolve(
-  { request, promptFile, output }: BatchLine,
+  { request, promptFile, output, count }: BatchLine,
   folder: string,
 ): Promise<ResolvedLine> {
   const prompt = request.prompt ?? await readText(join(folder, promptFile!));
-  return { request: { ...request, prompt }, output };
+  return { request: { ...request, prompt }, output, count };
 }
 
 /** Numbers equal requests, so that each has an id of its own. */
 function identifier() {
   const seen = new Map<string, number>();
-  return (place: string, name: string, open: OpenRequest, index: number): BatchItem => {
-    const seeded = open.generator === undefined
-      ? open
-      : { ...open, generator: laterSeed(open.generator, index) };
+  return (place: string, name: string, open: PictureRequest, index: number): BatchItem => {
+    const { generator: { seed = RANDOM_SEED, ...device } = {}, ...rest } = open;
+    const given = seed === RANDOM_SEED ? undefined : laterSeed({ ...device, seed }, index);
+    const hasDevice = Object.keys(device).length > 0;
+    const generator = given ?? (hasDevice ? device : undefined);
     const content = JSON.stringify(
-      Object.entries(seeded).sort(),
+      Object.entries(generator === undefined ? rest : { ...rest, generator }).sort(),
       (_, value) => typeof value === "bigint" ? String(value) : value,
     );
     const occurrence = seen.get(content) ?? 0;
     seen.set(content, occurrence + 1);
     const id = createHash("sha256").update(`${occurrence}\n${content}`).digest("hex");
-    const generator = seeded.generator ??
-      { seed: Number.parseInt(id.slice(0, ID_DIGITS_OF_SEED), 16) };
-    return { place, name, id, request: { ...seeded, generator } };
+    const own = given ??
+      { ...device, seed: Number.parseInt(id.slice(0, ID_DIGITS_OF_SEED), 16) };
+    return { place, name, id, request: { ...rest, generator: own } };
   };
 }
 

@@ -4,64 +4,34 @@
  *
  * @module
  */
-import * as z from "zod";
 import { RequestError } from "../errors.ts";
-import type { GenerateOptions } from "../pipeline/types.ts";
-import type { GeneratorOptions } from "../random/mod.ts";
-import { jsonProblem } from "../json_problem.ts";
-import { inSchema, schemaProblem } from "../schema_problems.ts";
-import { SCHEDULER_NAMES } from "../schedulers/mod.ts";
+import type { Texts } from "../language.ts";
+import { type GeneratorOptions, randomSeed } from "../random/mod.ts";
+import {
+  type AskedSettings,
+  COUNT,
+  exact,
+  fromJson,
+  type Kind,
+  leavesOf,
+  nested,
+  RANDOM_SEED,
+  SETTINGS,
+  type SettingsTable,
+  wrongValue,
+} from "../settings/mod.ts";
+import { text } from "../settings/kinds.ts";
 
-/** One picture to be made, in the words of `generate`. What is absent is left to the model. */
-export interface PictureRequest extends
-  Pick<
-    GenerateOptions,
-    | "systemPrompt"
-    | "raw"
-    | "cfgTrunc"
-    | "renormCfg"
-    | "stepCache"
-    | "width"
-    | "height"
-    | "scheduler"
-  > {
-  /** XML or plain text. */
+/** One picture to be made. What is absent is left to the model. */
+export interface PictureRequest extends AskedSettings {
   readonly prompt: string;
-  readonly negativePrompt?: string;
-  readonly generator: GeneratorOptions;
-  readonly numInferenceSteps: number;
-  readonly guidanceScale: number;
 }
 
-/** What requests of a batch may leave out. */
-export type RequestDefaults =
-  & Partial<PictureRequest>
-  & Pick<PictureRequest, "numInferenceSteps" | "guidanceScale">;
-
-/** The most steps of a sampler. */
-export const MOST_STEPS = 1000;
-/** The most guidance; far beyond what any picture survives. */
-export const MOST_GUIDANCE = 1000;
-/** The most pictures of one request. */
-export const MOST_PICTURES = 10_000;
-
-/** The largest seed of a generator. */
-const MOST_SEED = 2n ** 64n - 1n;
-
-/**
- * Reads a seed: a whole number from 0 to 2⁶⁴ − 1.
- *
- * @throws {RequestError} When it is none.
- */
-export function parseSeed(text: string): number | bigint {
-  const seed = /^\d{1,20}$/.test(text) ? BigInt(text) : undefined;
-  if (seed === undefined || seed > MOST_SEED) {
-    throw new RequestError(
-      `${JSON.stringify(text)} is no seed: expected a whole number from 0 to ${MOST_SEED}.`,
-      { zh: `${JSON.stringify(text)} 不是种子：应为 0 到 ${MOST_SEED} 的整数。` },
-    );
-  }
-  return seed <= Number.MAX_SAFE_INTEGER ? Number(seed) : seed;
+/** The generator of a request: a random seed where none is asked for, or −1. */
+export function requestedGenerator(
+  { seed, ...rest }: NonNullable<AskedSettings["generator"]> = {},
+): GeneratorOptions {
+  return { ...rest, seed: seed === undefined || seed === RANDOM_SEED ? randomSeed() : seed };
 }
 
 /**
@@ -70,7 +40,7 @@ export function parseSeed(text: string): number | bigint {
  */
 export function laterSeed(generator: GeneratorOptions, index: number): GeneratorOptions {
   const seed = BigInt.asUintN(64, BigInt(generator.seed) + BigInt(index));
-  return { ...generator, seed: parseSeed(String(seed)) };
+  return { ...generator, seed: exact(seed) };
 }
 
 /**
@@ -79,7 +49,7 @@ export function laterSeed(generator: GeneratorOptions, index: number): Generator
  * @throws {RequestError} When it is none.
  */
 export function parseSize(text: string): { width: number; height: number } {
-  const match = /^\s*(\d{1,6})\s*(?:[x×*,，]\s*(\d{1,6})\s*)?$/i.exec(text);
+  const match = /^\s*(\d{1,6})\s*(?:[x×*,，]\s*(\d{1,6})\s*)?$/i.exec(text.normalize("NFKC"));
   if (match === null) {
     throw new RequestError(
       `${JSON.stringify(text)} is no size: expected width and height in pixels, such as 256x384.`,
@@ -90,94 +60,95 @@ export function parseSize(text: string): { width: number; height: number } {
   return { width, height: match[2] === undefined ? width : Number(match[2]) };
 }
 
-const pixels = z.int().min(1);
-
-/** A line of a batch, in the words of the options. */
-const line = z.strictObject({
-  prompt: z.string(),
-  prompt_file: z.string(),
-  negative_prompt: z.string(),
-  system_prompt: z.string(),
-  output: z.string(),
-  steps: z.int().min(1).max(MOST_STEPS),
-  guidance: z.number().min(0).max(MOST_GUIDANCE),
-  // Numbers beyond 2⁵³ − 1 lose digits in JSON: they are written as text.
-  seed: z.union([z.int().min(0), z.string().regex(/^\d+$/)], {
-    error: inSchema({
-      en:
-        'expected a whole number, beyond 9007199254740991 in quotes, such as "18446744073709551615"',
-      zh: '应为整数；大于 9007199254740991 时请加引号，例如 "18446744073709551615"',
-    }),
-  }),
-  width: pixels,
-  height: pixels,
-  scheduler: z.enum(SCHEDULER_NAMES),
-  step_cache: z.number().min(0),
-}).partial();
+/** What a line of a batch may say besides the settings. */
+const LINE = {
+  prompt_file: text(),
+  output: text(),
+  count: COUNT.kind,
+} as const;
 
 /** A line of a batch as read. */
 export interface BatchLine {
-  readonly request: Partial<PictureRequest>;
+  readonly request: AskedSettings;
   /** A file with the prompt, where the prompt itself is not in the line. */
   readonly promptFile: string | undefined;
   /** The picture's file name. */
   readonly output: string | undefined;
+  /** How many pictures to make of it. */
+  readonly count: number | undefined;
+}
+
+/** The words that a line of a batch may have. */
+export function batchWords(table: SettingsTable = SETTINGS): readonly string[] {
+  return [...leavesOf(table).map(({ setting }) => setting.word), ...Object.keys(LINE)];
 }
 
 /**
- * Checks one line of a batch: a JSON object with the words of the options
+ * Checks one request of a batch: a JSON object with the words of the options
  * (`{"prompt": "…", "seed": 7}`), or a JSON string, which is the prompt.
  *
  * @throws {RequestError} Naming everything that is wrong.
  */
-export function parseBatchLine(text: string): BatchLine {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    const { en, zh } = jsonProblem(cause);
-    throw new RequestError({ en: `${en}.`, zh: `${zh}。` }, { cause });
-  }
-  const result = line.safeParse(typeof json === "string" ? { prompt: json } : json, {
-    reportInput: true,
-  });
-  if (!result.success) {
-    const { en, zh } = schemaProblem(result.error);
-    const known = Object.keys(line.shape).join(", ");
-    throw new RequestError({
-      en: `${en}. A line may have: ${known}.`,
-      zh: `${zh}。一行可以有：${known}。`,
+export function batchRequest(json: unknown, table: SettingsTable = SETTINGS): BatchLine {
+  const said = typeof json === "string" ? { prompt: json } : json;
+  if (typeof said !== "object" || said === null || Array.isArray(said)) {
+    throw new RequestError('A request is an object such as {"prompt": "1girl"}, or a text.', {
+      zh: '一个请求应为 {"prompt": "1girl"} 这样的对象，或一段文字。',
     });
   }
-  const { prompt, prompt_file, negative_prompt, system_prompt, step_cache, output, ...rest } =
-    result.data;
-  if ((prompt === undefined) === (prompt_file === undefined)) {
-    throw new RequestError('expected either "prompt" or "prompt_file".', {
+  const problems: Texts<string>[] = [];
+  const valueOf = <Value>(word: string, kind: Kind<Value>): Value | undefined => {
+    if (!Object.hasOwn(said, word)) return undefined;
+    const found = (said as Readonly<Record<string, unknown>>)[word];
+    const value = fromJson(kind, kind.fromLine === undefined ? found : kind.fromLine(found));
+    if (value === undefined) problems.push(wrongValue(JSON.stringify(word), found, kind));
+    return value;
+  };
+  const request = nested(
+    leavesOf(table).map(({ path, setting: { word, kind } }) => [path, valueOf(word, kind)]),
+  ) as AskedSettings;
+  const promptFile = valueOf("prompt_file", LINE.prompt_file);
+  const output = valueOf("output", LINE.output);
+  const count = valueOf("count", LINE.count);
+
+  const known = batchWords(table);
+  const unknown = Object.keys(said).filter((word) => !known.includes(word));
+  for (const word of unknown) {
+    const name = JSON.stringify(word);
+    problems.push({ en: `there is no ${name}.`, zh: `没有 ${name}。` });
+  }
+  if (problems.length === 0 && ("prompt" in said) === ("prompt_file" in said)) {
+    problems.push({
+      en: 'expected either "prompt" or "prompt_file".',
       zh: '应有 "prompt" 或 "prompt_file" 之一。',
     });
   }
-  const { steps, guidance, seed, ...others } = rest;
-  const request = withoutAbsent({
-    ...others,
-    prompt,
-    negativePrompt: negative_prompt,
-    systemPrompt: system_prompt,
-    stepCache: step_cache,
-    numInferenceSteps: steps,
-    guidanceScale: guidance,
-    generator: seed === undefined ? undefined : { seed: parseSeed(String(seed)) },
-  });
-  return { request, promptFile: prompt_file, output };
+  if (problems.length > 0) {
+    const mayHave: Texts<string> = unknown.length === 0 ? { en: "", zh: "" } : {
+      en: ` A request may have: ${known.join(", ")}.`,
+      zh: `一个请求可以有：${known.join("、")}。`,
+    };
+    throw new RequestError(problems.map(({ en }) => en).join(" ") + mayHave.en, {
+      zh: problems.map(({ zh }) => zh).join("") + mayHave.zh,
+    });
+  }
+  return { request, promptFile, output, count };
 }
 
-/** An object without those of its properties that are undefined. */
-export function withoutAbsent<T extends object>(values: T): Present<T> {
-  return Object.fromEntries(
-    Object.entries(values).filter(([, value]) => value !== undefined),
-  ) as Present<T>;
+/**
+ * Reads one line of a batch, see {@linkcode batchRequest}.
+ *
+ * @throws {RequestError} Naming everything that is wrong.
+ */
+export function parseBatchLine(line: string, table: SettingsTable = SETTINGS): BatchLine {
+  let json: unknown;
+  try {
+    json = JSON.parse(line);
+  } catch (cause) {
+    throw new RequestError(
+      'This is no JSON. Expected an object in one line, such as {"prompt": "1girl"}.',
+      { cause, zh: '这不是 JSON。应为写在一行里的对象，例如 {"prompt": "1girl"}。' },
+    );
+  }
+  return batchRequest(json, table);
 }
-
-/** What may be undefined may be missing instead. */
-type Present<T> =
-  & { [Key in keyof T as undefined extends T[Key] ? never : Key]: T[Key] }
-  & { [Key in keyof T as undefined extends T[Key] ? Key : never]?: Exclude<T[Key], undefined> };

@@ -6,33 +6,21 @@
 import { join } from "node:path";
 import { encodePng, type RgbImage } from "../image/mod.ts";
 import { NewBieImagePipeline } from "../pipeline/pipeline.ts";
-import type {
-  GenerateOptions,
-  GenerateResult,
-  PretrainedOptions,
-  StepInfo,
-} from "../pipeline/types.ts";
+import type { GenerateResult, PretrainedOptions, StepInfo } from "../pipeline/types.ts";
 import {
   currentVersions,
   identifyModels,
+  pictureRecipe,
   type Recipe,
   type RecipeModels,
   recipeText,
 } from "../recipe/mod.ts";
-import { createScheduler, type Scheduler } from "../schedulers/mod.ts";
+import { defaultOf } from "../settings/mod.ts";
 import { OUTPUTS } from "./outputs.ts";
-import type { PictureRequest } from "./request.ts";
+import { type PictureRequest, requestedGenerator } from "./request.ts";
 
 /** Remembers the checksums of weights, which take long to compute, between sittings. */
 const CHECKSUMS = join(OUTPUTS, ".weights.json");
-
-/** What a request leaves open, as the published pipelines have it. */
-const NO_TRUNCATION = 100;
-const RENORM = 1;
-
-const GUIDANCE_SCALE = 7;
-/** With more than this the demo model blurs faces; measured by `deno task eval`. */
-export const DEMO_GUIDANCE_SCALE = 3;
 
 /** What may make a picture come out differently. */
 export type RecipeDifference =
@@ -91,41 +79,21 @@ export class Studio implements AsyncDisposable {
    */
   async make(request: PictureRequest, options: MakeOptions = {}): Promise<MadePicture> {
     const { pipe } = this;
-    const scheduler = schedulerOf(request, pipe.scheduler);
-    const { width = pipe.defaultSize, height = pipe.defaultSize } = request;
-    const { cfgTrunc = NO_TRUNCATION, renormCfg = RENORM } = request;
-    const settings = { ...request, scheduler, width, height, cfgTrunc, renormCfg };
-    const { images: [image], seeds: [seed], timings, evaluations } = await pipe.generate({
-      ...settings,
-      ...options,
-    });
-    const { prompt, negativePrompt = "", systemPrompt, raw, stepCache = 0 } = request;
-    const { numInferenceSteps, guidanceScale } = request;
-    const recipe: Recipe = {
-      prompt,
-      negativePrompt,
-      ...(systemPrompt === undefined ? {} : { systemPrompt }),
-      ...(raw ? { raw } : {}),
-      generator: { device: "cpu", ...request.generator, seed: seed! },
-      numInferenceSteps,
-      guidanceScale,
-      cfgTrunc,
-      renormCfg,
-      ...(stepCache === 0 ? {} : { stepCache }),
-      scheduler: { name: scheduler.name, shift: scheduler.shift },
-      width,
-      height,
-      models: await this.#models,
-      provider: pipe.device,
-      dtype: pipe.dtype,
-      versions: currentVersions(),
+    const generator = requestedGenerator(request.generator);
+    const result = await pipe.generate({ ...request, generator, ...options });
+    return {
+      image: result.images[0]!,
+      recipe: pictureRecipe(pipe, result, await this.#models),
+      evaluations: result.evaluations,
+      milliseconds: result.timings.total,
     };
-    return { image: image!, recipe, evaluations, milliseconds: timings.total };
   }
 
-  /** The guidance that suits the model: the demo model draws faces best with little of it. */
-  get defaultGuidanceScale(): number {
-    return this.pipe.isDemo ? DEMO_GUIDANCE_SCALE : GUIDANCE_SCALE;
+  /** What a setting is where nobody says anything. */
+  default<Value>(
+    setting: { readonly default: Value; readonly demo?: Value },
+  ): Value {
+    return defaultOf(setting, this.pipe.isDemo)!;
   }
 
   /** In what this studio differs from the one that made a picture, where the picture shows it. */
@@ -163,10 +131,4 @@ export function pictureFile(
   texts: Readonly<Record<string, string>> = {},
 ): Uint8Array {
   return encodePng(image, { text: { ...recipeText(recipe), ...texts } });
-}
-
-function schedulerOf({ scheduler }: Pick<GenerateOptions, "scheduler">, own: Scheduler): Scheduler {
-  if (scheduler === undefined) return own;
-  if (typeof scheduler !== "string") return scheduler;
-  return createScheduler(scheduler, { shift: own.shift });
 }

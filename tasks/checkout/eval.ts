@@ -7,7 +7,7 @@ import { evaluationTable, stepsTable } from "../../bench/eval/report.ts";
 import { REFERENCE_STEPS, SWEEP_SCENES, SWEEP_STEPS, sweepSteps } from "../../bench/eval/sweep.ts";
 import { writeFileAtomically } from "../../src/files.ts";
 import { encodePng, RequestError, type RgbImage } from "../../src/mod.ts";
-import { DEMO_GUIDANCE_SCALE } from "../../src/studio/studio.ts";
+import { SETTINGS } from "../../src/settings/mod.ts";
 import { DEMO_MODEL, STEPS } from "../../src/studio/health_check.ts";
 import { catalogue, duration, run, task, wholeNumber } from "../cli/task.ts";
 
@@ -76,7 +76,7 @@ const { text, both } = catalogue({
 const command = task("eval", text.description)
   .option("--limit <count>", text.limit, wholeNumber)
   .option("--steps <count>", text.steps, wholeNumber, STEPS)
-  .option("--guidance <scale>", text.guidance, Number, DEMO_GUIDANCE_SCALE)
+  .option("--guidance <scale>", text.guidance, Number, SETTINGS.guidanceScale.demo)
   .option("--model <folder>", text.model, DEMO_MODEL)
   .option("--pictures <folder>", text.pictures)
   .option("--measure <folder>", text.measure)

@@ -1,31 +1,37 @@
 /** The interactive studio: asks, makes pictures, and asks again. */
 import { RequestError } from "../../src/mod.ts";
 import { MAX_PROMPT_LENGTH } from "../../src/prompt/mod.ts";
-import { randomSeed } from "../../src/random/mod.ts";
+import {
+  type AskedSettings,
+  COUNT,
+  fromText,
+  type Kind,
+  type Leaf,
+  leavesOf,
+  mergeSettings,
+  nested,
+  SETTINGS,
+  toText,
+  valueAt,
+  wrongValue,
+} from "../../src/settings/mod.ts";
 import { folderOfTime, pictureName } from "../../src/studio/outputs.ts";
 import { readText } from "../../src/studio/read_text.ts";
-import {
-  MOST_GUIDANCE,
-  MOST_PICTURES,
-  MOST_STEPS,
-  parseSeed,
-  parseSize,
-  type RequestDefaults,
-} from "../../src/studio/request.ts";
+import { parseSize } from "../../src/studio/request.ts";
 import type { Studio } from "../../src/studio/studio.ts";
 import { Console, Interrupted } from "../cli/console.ts";
 import { makePictures, savedLine, type ShowOptions } from "./picture.ts";
 import { both, text } from "./texts.ts";
 import { namedFile } from "../parse/input.ts";
 import { examinePrompt, isUnfinished } from "../cli/prompt_check.ts";
-import { linesOfBoth } from "../cli/task.ts";
+import { language, linesOfBoth } from "../cli/task.ts";
 
 /** Lines that come within this time belong to one paste. */
 const PASTE_MILLISECONDS = 60;
 
 /** What the answers begin with. */
 export interface Defaults {
-  readonly request: RequestDefaults & { readonly width: number; readonly height: number };
+  readonly request: AskedSettings;
   readonly name: string;
   readonly count: number;
 }
@@ -118,8 +124,6 @@ class Sitting {
   readonly #console: Console;
   readonly #studio: Studio;
   #defaults: Defaults;
-  /** The seed of the command line, for the first picture. */
-  #seed: number | bigint | undefined;
   /** Former prompts, each in one line, the latest first. */
   readonly #prompts: string[] = [];
 
@@ -127,57 +131,41 @@ class Sitting {
     this.#console = console;
     this.#studio = studio;
     this.#defaults = defaults;
-    this.#seed = defaults.request.generator?.seed;
   }
 
   /** One round of questions; undefined when the person leaves. */
   async ask() {
     const prompt = await this.#prompt();
     if (prompt === undefined) return undefined;
-    const { request: before } = this.#defaults;
-    const name = await this.#answer(
-      text.askOutput(this.#defaults.name),
-      pictureName(this.#defaults.name),
-      pictureName,
-    );
-    const numInferenceSteps = await this.#answer(
-      text.askSteps(before.numInferenceSteps),
-      before.numInferenceSteps,
-      wholeUpTo(MOST_STEPS),
-    );
-    const guidance = await this.#answer(
-      text.askGuidance(before.guidanceScale),
-      before.guidanceScale,
-      guidanceScale,
-    );
-    const given = this.#seed;
-    const seed = await this.#answer(
-      given === undefined ? text.askSeed : text.askGivenSeed(given),
-      given,
-      parseSeed,
-    );
-    const size = await this.#answer(
-      text.askSize(`${before.width}x${before.height}`),
-      { width: before.width, height: before.height },
-      (answer) => this.#size(answer),
-    );
-    const count = await this.#answer(
-      text.askCount(this.#defaults.count),
-      this.#defaults.count,
-      wholeUpTo(MOST_PICTURES),
+    let { request, name, count } = this.#defaults;
+    name = await this.#answer(text.askOutput(name), pictureName(name), pictureName);
+    for (const { label, leaves } of questionsOf()) {
+      const values = leaves.map(({ path, setting }) => {
+        const value = valueAt(request, path);
+        return value === undefined ? undefined : toText(setting.kind, value);
+      });
+      const byDefault = values.includes(undefined) ? text.random : values.join("x");
+      const answer = await this.#answer(
+        text.ask(label, byDefault),
+        {},
+        (answer) => leaves.length > 1 ? this.#size(answer) : answerTo(leaves[0]!, answer),
+      );
+      request = mergeSettings([request, answer]);
+    }
+    count = await this.#answer(
+      text.ask(COUNT.question[language], String(count)),
+      count,
+      (answer) => read(COUNT.kind, answer),
     );
     // Ctrl-D leaves; a pipe may end where everything that follows is to be the default.
     if (this.#console.isTerminal && this.#console.hasEnded) return undefined;
-    const settings = { ...before, ...size, numInferenceSteps, guidanceScale: guidance };
-    const generator = { ...before.generator, seed: seed ?? randomSeed() };
-    return { request: { ...settings, prompt, generator }, name, count };
+    return { request: { ...request, prompt }, name, count };
   }
 
   /** What was accepted is the default of the next picture, but for the seed and the name. */
   remember({ request, count }: Asked): void {
-    const { prompt: _prompt, generator: _generator, ...settings } = request;
-    this.#defaults = { ...this.#defaults, request: settings, count };
-    this.#seed = undefined;
+    const { prompt: _prompt, generator: { seed: _seed, ...generator } = {}, ...settings } = request;
+    this.#defaults = { ...this.#defaults, request: { ...settings, generator }, count };
   }
 
   /** Asks until the answer is understood; an empty one, or the end of the input, is the default. */
@@ -296,17 +284,29 @@ class Sitting {
   }
 }
 
-/** Reads a whole number from 1 to `most`. */
-function wholeUpTo(most: number): (answer: string) => number {
-  return (answer) => {
-    const number = /^\d{1,9}$/.test(answer) ? Number(answer) : 0;
-    if (number >= 1 && number <= most) return number;
-    throw new RequestError(both((text) => text.notWhole(JSON.stringify(answer), most)));
-  };
+/** A question of the conversation: a setting, or several that are answered together. */
+interface Question {
+  readonly label: string;
+  readonly leaves: readonly Leaf[];
 }
 
-function guidanceScale(answer: string): number {
-  const number = Number(answer);
-  if (number >= 0 && number <= MOST_GUIDANCE) return number;
-  throw new RequestError(both((text) => text.notNumber(JSON.stringify(answer), MOST_GUIDANCE)));
+/** The questions about settings, in the order of the table. */
+function questionsOf(): readonly Question[] {
+  const asked = leavesOf(SETTINGS).filter(({ setting }) => setting.question !== undefined);
+  const labels = new Set(asked.map(({ setting }) => setting.question![language]));
+  return [...labels].map((label) => ({
+    label,
+    leaves: asked.filter(({ setting }) => setting.question![language] === label),
+  }));
+}
+
+function answerTo({ path, setting }: Leaf, answer: string): AskedSettings {
+  return nested([[path, read(setting.kind, answer)]]);
+}
+
+function read<Value>(kind: Kind<Value>, answer: string): Value {
+  const value = fromText(kind, answer);
+  if (value !== undefined) return value;
+  const { en, zh } = wrongValue({ en: "The answer", zh: "回答" }, answer, kind);
+  throw new RequestError(en, { zh });
 }

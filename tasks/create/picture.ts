@@ -2,7 +2,7 @@
 import { BATCH_KEYWORD, batchIdOf } from "../../src/studio/batch.ts";
 import { previews } from "../../src/studio/preview.ts";
 import { savePicture } from "../../src/studio/outputs.ts";
-import { laterSeed, type PictureRequest } from "../../src/studio/request.ts";
+import { laterSeed, type PictureRequest, requestedGenerator } from "../../src/studio/request.ts";
 import { type MadePicture, pictureFile, type Studio } from "../../src/studio/studio.ts";
 import { text } from "./texts.ts";
 import { ProgressLine } from "../cli/progress.ts";
@@ -53,6 +53,7 @@ export async function makePictures(
   const { folder, name, count, signal, batchId, onSaved } = options;
   const texts = batchId === undefined ? {} : { [BATCH_KEYWORD]: batchId };
   const saved: SavedPicture[] = [];
+  const generator = requestedGenerator(request.generator);
   for (let index = 0; index < count; index++) {
     const label = count === 1 ? "" : text.picture(index + 1, count);
     const progress = new ProgressLine(label, text.progress);
@@ -60,7 +61,7 @@ export async function makePictures(
     const preview = options.showSteps ? previews(studio.pipe) : undefined;
     try {
       const made = await studio.make(
-        { ...request, generator: laterSeed(request.generator, index) },
+        { ...request, generator: laterSeed(generator, index) },
         {
           ...(signal === undefined ? {} : { signal }),
           onStep: async (step) => {

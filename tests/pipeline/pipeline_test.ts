@@ -207,7 +207,7 @@ Deno.test("raw text reaches the encoders as typed", async () => {
 Deno.test("wrong requests are refused before anything runs, saying what is allowed", async () => {
   const refusals: [Partial<GenerateOptions>, RegExp][] = [
     [{ height: 100 }, /height is 100; .* a multiple of 16, such as 96/],
-    [{ width: NaN }, /width is null; .* a multiple of 16/],
+    [{ width: NaN }, /width is NaN; .* a multiple of 16/],
     [{ numInferenceSteps: 0 }, /1 to 1000/],
     [{ guidanceScale: NaN }, /guidanceScale/],
     [{ numImagesPerPrompt: 1.5 }, /numImagesPerPrompt is 1.5/],

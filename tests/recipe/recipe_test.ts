@@ -12,14 +12,16 @@ import {
   type RecipeProblem,
   recipeText,
 } from "../../src/recipe/mod.ts";
+import { SCHEDULER_NAMES } from "../../src/schedulers/mod.ts";
 import { findCheckpoint } from "../../src/pipeline/checkpoint/find_checkpoint.ts";
 import { RECIPE } from "./_recipe.ts";
 
 const PIXEL: RgbImage = { data: Uint8ClampedArray.of(1, 2, 3), width: 1, height: 1 };
 
 const unicode = fc.string({ unit: "binary" });
-const positive = fc.integer({ min: 1, max: 4096 });
-const real = fc.double({ noNaN: true, noDefaultInfinity: true }).filter((x) => !Object.is(x, -0));
+const positive = fc.integer({ min: 1, max: 1000 });
+const within = (min: number, max: number) =>
+  fc.double({ min, max, noNaN: true }).filter((x) => !Object.is(x, -0));
 const name = fc.string({ unit: "binary", minLength: 1 });
 const model = fc.record({
   name,
@@ -43,13 +45,13 @@ const recipes: fc.Arbitrary<Recipe> = fc.record({
     maxThreadsPerMultiProcessor: positive,
   }, { requiredKeys: ["seed", "device"], ...options }),
   numInferenceSteps: positive,
-  guidanceScale: real,
-  cfgTrunc: real,
-  renormCfg: real,
-  stepCache: real,
+  guidanceScale: within(0, 1000),
+  cfgTrunc: within(-Number.MAX_VALUE, Number.MAX_VALUE),
+  renormCfg: within(0, Number.MAX_VALUE),
+  stepCache: within(Number.MIN_VALUE, Number.MAX_VALUE),
   scheduler: fc.record({
-    name: fc.constantFrom("euler", "midpoint", "heun", "dpm-solver++"),
-    shift: real,
+    name: fc.constantFrom(...SCHEDULER_NAMES),
+    shift: within(0.001, 1000),
   }, options),
   width: positive,
   height: positive,
@@ -175,6 +177,7 @@ Deno.test("a damaged recipe is refused with each place that is wrong", () => {
   const details = (source: { newbie: string }) => {
     const problem = problemOf(source);
     assert(problem.kind === "damaged");
+    for (const chinese of problem.chinese) assert.match(chinese, /\p{Script=Han}/u);
     return problem.details.join("\n");
   };
   assert.match(details({ newbie: JSON_TEXT.slice(0, -1) }), /JSON/);

@@ -110,7 +110,7 @@ const WRONG: Readonly<Record<string, readonly string[]>> = {
   "an absolute name": ["--prompt", "a", "--output", "/tmp/x.png"],
   "a broken prompt": ["--prompt", "<a><n>x</m></a>"],
   "a size that the model cannot make": ["--prompt", "a", "--width", "65"],
-  "a wrong seed": ["--prompt", "a", "--seed", "-1"],
+  "a wrong seed": ["--prompt", "a", "--seed", "-2"],
   "no pictures": ["--prompt", "a", "--count", "0"],
   "too many steps": ["--prompt", "a", "--steps", "1001"],
   "too many pictures": ["--prompt", "a", "--count", "10001"],

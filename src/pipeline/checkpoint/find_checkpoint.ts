@@ -10,7 +10,10 @@ import { type OpaqueEntry, readSafetensorsHeader, type Weights } from "../../saf
 import { TEXTS } from "./_texts.ts";
 
 /** The layouts that {@linkcode findCheckpoint} knows. */
-export type CheckpointLayout = "toolkit" | "diffusers" | "comfyui";
+export type CheckpointLayout = typeof CHECKPOINT_LAYOUTS[number];
+
+/** All layouts. */
+export const CHECKPOINT_LAYOUTS = ["toolkit", "diffusers", "comfyui"] as const;
 
 /** Where one part of the pipeline lies. */
 export interface ComponentFiles {

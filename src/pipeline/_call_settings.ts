@@ -1,0 +1,47 @@
+/** What a call of `generate` is made with: what was asked for, and a default for the rest. */
+import type { GeneratorOptions } from "../random/mod.ts";
+import type { Scheduler } from "../schedulers/mod.ts";
+import { checkSettings, resolveSettings, SETTINGS } from "../settings/mod.ts";
+import { isList } from "./_noise.ts";
+import type { CallSettings, GenerateOptions } from "./types.ts";
+
+/** What the model decides where nobody says anything. */
+export interface ModelSettings {
+  readonly scheduler: Scheduler;
+  readonly isDemo: boolean;
+  /** Pixels. */
+  readonly defaultSize: number;
+  /** Pixels of a value of the latents. */
+  readonly vaeScaleFactor: number;
+}
+
+/**
+ * Completes a request. Sizes, prompts and generators are checked where they are used.
+ *
+ * @throws {RequestError} When another setting is out of range.
+ */
+export function callSettings(
+  options: GenerateOptions,
+  { scheduler: { name, shift }, isDemo, defaultSize, vaeScaleFactor }: ModelSettings,
+): Omit<CallSettings, "generator"> {
+  const { prompt, negativePrompt = "", generator: _, numImagesPerPrompt = 1, ...others } = options;
+  const single = { ...others, scheduler: { name, shift } };
+  checkSettings({ ...single, width: undefined, height: undefined });
+  const [, , rows, columns] = options.latents?.dims ?? [];
+  const byModel = {
+    height: rows === undefined ? defaultSize : rows * vaeScaleFactor,
+    width: columns === undefined ? defaultSize : columns * vaeScaleFactor,
+  };
+  const { generator: _own, ...shared } = resolveSettings(single, { byModel, isDemo });
+  return { ...shared, prompt, negativePrompt, numImagesPerPrompt };
+}
+
+/** The generators of a call, to be made again with: one for all pictures, or one for each. */
+export function calledWith(
+  generator: GenerateOptions["generator"],
+  generators: readonly GeneratorOptions[],
+): GeneratorOptions | readonly GeneratorOptions[] {
+  const { device } = SETTINGS.generator;
+  const whole = generators.map((own) => ({ device: device.default, ...own }));
+  return isList(generator) ? whole : whole[0]!;
+}

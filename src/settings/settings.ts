@@ -1,0 +1,290 @@
+/**
+ * Every setting of a picture, each stated once. The API's types, `create`'s options, the lines of a
+ * batch, the questions of the conversation, the recipe and AUTOMATIC1111's text all follow from this
+ * table.
+ *
+ * A new setting is one more entry, and the code that uses it. Give it `absent`: recipes that were
+ * written before do not name it.
+ *
+ * @module
+ */
+import { GENERATOR_DEVICES } from "../random/mod.ts";
+import { MOST_STEPS, SCHEDULER_NAMES, SHIFT_RANGE } from "../schedulers/mod.ts";
+import { choice, flag, pixels, real, seed, text, whole } from "./kinds.ts";
+import type {
+  AskedOf,
+  Declaration,
+  Kind,
+  ResolvedOf,
+  Setting,
+  SettingsTable,
+  WrittenOf,
+} from "./types.ts";
+
+/** States a setting. */
+export function setting<Value, const D extends Declaration<Value>>(
+  kind: Kind<Value>,
+  declaration: D & Declaration<Value>,
+): D & Setting<Value> {
+  return { kind, ...declaration };
+}
+
+/** The table. */
+export const SETTINGS = {
+  /** XML or plain text. */
+  prompt: setting(text(), {
+    word: "prompt",
+    infotext: { name: "Prompt" },
+    about: {
+      en: "the prompt, XML or plain text; @file.xml reads a file, - the standard input",
+      zh: "提示词，XML 或普通文本；@file.xml 读取文件，- 读取标准输入",
+    },
+  }),
+  /**
+   * What the picture should not be.
+   *
+   * @default {""}
+   */
+  negativePrompt: setting(text(), {
+    default: "",
+    word: "negative_prompt",
+    infotext: { name: "Negative prompt" },
+    about: { en: "what the picture should not be", zh: "图片中不希望出现的内容" },
+  }),
+  /**
+   * What Gemma reads before the prompt; `""` for nothing. By default the one used in training for
+   * the prompt's kind, XML or plain text. An empty prompt stays empty.
+   */
+  systemPrompt: setting(text(), {
+    isOptional: true,
+    word: "system_prompt",
+    infotext: { name: "System prompt" },
+    about: {
+      en: "what Gemma reads before the prompt, instead of the one used in training",
+      zh: "Gemma 在提示词之前读到的文字，代替训练时使用的那一段",
+    },
+  }),
+  /**
+   * Whether XML reaches the encoders exactly as typed; otherwise it is put in canonical form.
+   *
+   * @default {false}
+   */
+  raw: setting(flag(), {
+    default: false,
+    absent: false,
+    word: "raw",
+    infotext: { name: "Raw prompt" },
+    about: {
+      en: "give the prompt to the encoders exactly as typed",
+      zh: "把提示词原样交给编码器",
+    },
+  }),
+  /**
+   * Steps of the sampler, from 1 to 1000.
+   *
+   * @default {30}
+   */
+  numInferenceSteps: setting(whole({ least: 1, most: MOST_STEPS }), {
+    default: 30,
+    word: "steps",
+    infotext: { name: "Steps" },
+    question: { en: "steps", zh: "步数" },
+    about: { en: "steps of the sampler", zh: "采样步数" },
+  }),
+  /**
+   * How strongly the prompt pulls (classifier-free guidance), from 0 to 1000; 1 ignores the negative
+   * prompt. With more than 3 the demo model blurs faces; measured by `deno task eval`.
+   *
+   * @default {7; the demo model 3}
+   */
+  guidanceScale: setting(real({ least: 0, most: 1000 }), {
+    default: 7,
+    demo: 3,
+    word: "guidance",
+    infotext: { name: "CFG scale" },
+    question: { en: "guidance scale", zh: "引导强度" },
+    about: {
+      en: "how strongly the prompt pulls; 1 ignores the negative prompt",
+      zh: "提示词的引导强度；为 1 时忽略反向提示词",
+    },
+  }),
+  /**
+   * From this time on (0 = noise, 1 = image) there is no guidance.
+   *
+   * @default {100}
+   */
+  cfgTrunc: setting(real({}), {
+    default: 100,
+    word: "cfg_trunc",
+    infotext: { name: "CFG trunc", omit: 100 },
+    about: {
+      en: "the time from which on there is no guidance: 0 is noise, 1 the image, more means never",
+      zh: "从这一时刻起不再引导：0 为噪声，1 为图像，更大表示一直引导",
+    },
+  }),
+  /**
+   * The guided velocity's largest norm as a multiple of the conditional one's; 0 for no limit.
+   *
+   * @default {1}
+   */
+  renormCfg: setting(real({ least: 0 }), {
+    default: 1,
+    word: "renorm_cfg",
+    infotext: { name: "Renorm CFG", omit: 1 },
+    about: {
+      en:
+        "the largest norm that guidance may give a step, as a multiple of the one without; 0 for " +
+        "no limit",
+      zh: "引导后每一步的最大范数，以无引导时的倍数计；0 表示不限",
+    },
+  }),
+  /**
+   * Leaves out evaluations of the model where a velocity can be foretold from earlier ones with at
+   * most this relative error; 0 for none. See `withStepCache`. 0.2 leaves out two fifths of 28 steps.
+   *
+   * @default {0}
+   */
+  stepCache: setting(real({ least: 0 }), {
+    default: 0,
+    absent: 0,
+    word: "step_cache",
+    infotext: { name: "Step cache" },
+    about: {
+      en: "leave out steps of the model that can be foretold within this relative error: faster, " +
+        "slightly different; 0.2 leaves out two fifths",
+      zh: "省去能在此相对误差内预测的模型求值：更快，结果略有不同；0.2 约省五分之二",
+    },
+  }),
+  /** The sampler; by default the checkpoint's own, else Euler with shift 6. */
+  scheduler: {
+    /** Its method. */
+    name: setting(choice(SCHEDULER_NAMES), {
+      word: "scheduler",
+      infotext: {
+        name: "Sampler",
+        // The web UI's names; it has no midpoint rule.
+        words: {
+          euler: "Euler",
+          midpoint: "Midpoint",
+          heun: "Heun",
+          "dpm-solver++": "DPM++ 2M",
+          res_multistep: "Res Multistep",
+        },
+      },
+      about: { en: "sampler (default: the model's own)", zh: "采样器（默认：模型自带的）" },
+    }),
+    /** How much of a run is spent near the noise; 1 shifts nothing. */
+    shift: setting(real(SHIFT_RANGE), {
+      word: "shift",
+      infotext: { name: "Shift" },
+      about: {
+        en:
+          "how much of a run is spent near the noise; 1 shifts nothing (default: the model's own)",
+        zh: "采样在噪声附近花多少时间；1 表示不偏移（默认：模型自带的）",
+      },
+    }),
+  },
+  /** The noise that a picture begins with. */
+  generator: {
+    /** By default a random one. */
+    seed: setting(seed(), {
+      word: "seed",
+      infotext: { name: "Seed" },
+      question: { en: "seed", zh: "种子" },
+      about: {
+        en: "seed of the noise; random when absent or -1, always shown",
+        zh: "噪声的种子；不给或为 -1 时随机，总会显示出来",
+      },
+    }),
+    /**
+     * Whose numbers are drawn with the seed: those of `torch.Generator("cpu")` or of `("cuda")`.
+     *
+     * @default {"cpu"}
+     */
+    device: setting(choice(GENERATOR_DEVICES), {
+      default: "cpu",
+      word: "generator",
+      infotext: { name: "RNG", words: { cpu: "CPU", cuda: "NV" } },
+      about: {
+        en: "whose random numbers to draw, torch's on the CPU or on a GPU; either works anywhere",
+        zh: "采用 torch 在 CPU 上还是在 GPU 上的随机数；两者在任何机器上都可用",
+      },
+    }),
+    /** Of the imitated GPU; 132 where absent. */
+    multiProcessorCount: setting(whole({ least: 1 }), {
+      isOptional: true,
+      word: "multiprocessor_count",
+      infotext: { name: "RNG multiprocessors" },
+      about: {
+        en: "with --generator cuda: how many multiprocessors the imitated GPU has",
+        zh: "配合 --generator cuda：所模仿的 GPU 有多少个多处理器",
+      },
+    }),
+    /** Of the imitated GPU; 2048 where absent. */
+    maxThreadsPerMultiProcessor: setting(whole({ least: 1 }), {
+      isOptional: true,
+      word: "max_threads_per_multiprocessor",
+      infotext: { name: "RNG threads" },
+      about: {
+        en: "with --generator cuda: how many threads one of them holds",
+        zh: "配合 --generator cuda：每个多处理器容纳多少线程",
+      },
+    }),
+  },
+  /** Pixels; a multiple of 16 for NewBie. By default what the model was trained for. */
+  width: setting(pixels(), {
+    word: "width",
+    infotext: { name: "Size" },
+    question: { en: "size, width x height", zh: "尺寸，宽x高" },
+    about: {
+      en: "pixels, a multiple of 16 (default: what the model was trained for)",
+      zh: "宽度（像素），16 的倍数（默认：模型训练时的尺寸）",
+    },
+  }),
+  /** Pixels; likewise. */
+  height: setting(pixels(), {
+    word: "height",
+    infotext: { name: "Size" },
+    question: { en: "size, width x height", zh: "尺寸，宽x高" },
+    about: {
+      en: "pixels, likewise",
+      zh: "高度（像素），同上",
+    },
+  }),
+} as const satisfies SettingsTable;
+
+/**
+ * How many pictures to make of one prompt, which is no setting of any one of them.
+ */
+export const COUNT = {
+  kind: whole({ least: 1, most: 10_000, placeholder: "<pictures>" }),
+  default: 1,
+  word: "count",
+  question: { en: "number of pictures", zh: "图片张数" },
+  about: {
+    en: "how many pictures, with seeds in a row",
+    zh: "生成几张图片，种子依次加一",
+  },
+} as const;
+
+/**
+ * A quick look: few steps, which the demo model's pictures hardly show. What else is asked for
+ * counts as always.
+ */
+export const DRAFT = {
+  word: "draft",
+  settings: { numInferenceSteps: 8, scheduler: { name: "euler" } },
+  about: {
+    en: "a quick look: 8 steps of Euler's method; --steps and --scheduler overrule it",
+    zh: "快速预览：欧拉法 8 步；--steps 和 --scheduler 优先",
+  },
+} as const;
+
+/** All settings of one picture, as `generate` resolved them. */
+export type Settings = ResolvedOf<typeof SETTINGS>;
+
+/** What is asked for of a picture; what is absent is left to the model. */
+export type AskedSettings = AskedOf<typeof SETTINGS>;
+
+/** The settings as a recipe has them. */
+export type RecipeSettings = WrittenOf<typeof SETTINGS>;
