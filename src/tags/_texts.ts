@@ -14,4 +14,31 @@ export const TEXTS = {
       `列表没有说明这些标签属于 ${characters} 个角色中的哪一个。请把每个角色的标签写在各自的 1girl 或 1boy 之后，` +
       "或写在 left、right 之后，或用 | 或空行隔开。",
   }),
+  unreadable: (path: string, reason: string): Texts<string> => ({
+    en: `${path} cannot be read: ${reason}`,
+    zh: `无法读取 ${path}：${reason}`,
+  }),
+  noFile: (path: string): Texts<string> => ({
+    en: `${path} is no file.`,
+    zh: `${path} 不是文件。`,
+  }),
+  tooLarge: (path: string, most: number): Texts<string> => ({
+    en: `${path} is too large for a list of tags: at most ${most} bytes are read.`,
+    zh: `${path} 作为标签列表太大：最多读取 ${most} 字节。`,
+  }),
+  notText: (path: string): Texts<string> => ({
+    en: `${path} is no text in UTF-8.`,
+    zh: `${path} 不是 UTF-8 文本。`,
+  }),
+  notCsv: (path: string, row: number): Texts<string> => ({
+    en:
+      `${path} is no sound CSV: a quotation mark in row ${row} is never closed or closed too early.`,
+    zh: `${path} 不是正确的 CSV：第 ${row} 行的引号没有闭合，或闭合得太早。`,
+  }),
+  notTags: (path: string, row: number): Texts<string> => ({
+    en: `${path}, row ${row}: expected name,category,count,"aliases", such as ` +
+      '1girl,0,6008644,"1girls,sole_female".',
+    zh: `${path} 第 ${row} 行：应为 name,category,count,"aliases"，例如 ` +
+      '1girl,0,6008644,"1girls,sole_female"。',
+  }),
 } as const;

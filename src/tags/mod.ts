@@ -1,7 +1,8 @@
 /**
- * Danbooru's tags: from a flat list to the elements of a prompt.
+ * Danbooru's tags: lists of them to complete from, and from a flat prompt to the elements of XML.
  *
  * @module
  */
+export { type KnownTag, loadTagList, type TagCompletion, TagList } from "./load_tag_list.ts";
 export { tagsToXml, type TagsToXmlOptions } from "./tags_to_xml.ts";
 export type * from "./types.ts";

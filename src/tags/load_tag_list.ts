@@ -1,0 +1,188 @@
+// @ts-types="@types/papaparse"
+import papa from "papaparse";
+import { extname, join } from "node:path";
+import { RequestError } from "../errors.ts";
+import type { Texts } from "../language.ts";
+import { isNearName } from "../prompt/mod.ts";
+import { TEXTS } from "./_texts.ts";
+
+/** The largest file: five times the list of all of Danbooru's tags. */
+const MOST_BYTES = 1 << 26;
+/** Rows of a file that may be no tags, such as a heading. */
+const MOST_ODD_ROWS = 100;
+/** How many names are offered for one that is not there. */
+const MOST_NEAR = 3;
+
+/** A tag that people use. */
+export interface KnownTag {
+  /** With underscores, as Danbooru writes it. */
+  readonly name: string;
+  /** Danbooru's number: 0 general, 1 artist, 3 series, 4 character, 5 about the file. */
+  readonly category: number;
+  /** How many pictures have it. */
+  readonly count: number;
+  readonly aliases: readonly string[];
+}
+
+/** A tag for the beginning of a word. */
+export interface TagCompletion extends KnownTag {
+  /** The alias that begins so, where the name itself does not. */
+  readonly alias?: string;
+}
+
+/** Tags to complete, to know aliases by and to find misspellings with. */
+export class TagList {
+  readonly #tags = new Map<string, KnownTag>();
+  readonly #aliases = new Map<string, string>();
+  /** Names and aliases in the order of their characters, for the search by their beginning. */
+  #sorted: readonly string[] | undefined;
+
+  /** @param tags Of tags with one name the first counts. */
+  constructor(tags: Iterable<KnownTag>) {
+    for (const tag of tags) {
+      if (this.#tags.has(tag.name)) continue;
+      this.#tags.set(tag.name, tag);
+      for (const alias of tag.aliases) {
+        if (!this.#aliases.has(alias)) this.#aliases.set(alias, tag.name);
+      }
+    }
+  }
+
+  /** How many tags there are, without their aliases. */
+  get size(): number {
+    return this.#tags.size;
+  }
+
+  /** A tag by its name, with spaces or underscores. */
+  get(name: string): KnownTag | undefined {
+    return this.#tags.get(normal(name));
+  }
+
+  /** What an alias is an alias of. */
+  nameOf(alias: string): string | undefined {
+    const plain = normal(alias);
+    return this.#tags.has(plain) ? plain : this.#aliases.get(plain);
+  }
+
+  /**
+   * Tags whose name or alias begins so, the most used first.
+   *
+   * @param most At most so many.
+   */
+  complete(beginning: string, most = 20): TagCompletion[] {
+    const start = normal(beginning);
+    if (start === "") return [];
+    const found = new Map<string, TagCompletion>();
+    for (const word of this.#beginningWith(start)) {
+      const name = this.#tags.has(word) ? word : this.#aliases.get(word)!;
+      const tag = this.#tags.get(name)!;
+      if (word === name) found.set(name, tag);
+      else if (!found.has(name)) found.set(name, { ...tag, alias: word });
+    }
+    return [...found.values()].sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1))
+      .slice(0, most);
+  }
+
+  /** Names that a misspelt one was probably meant to be, the most used first. */
+  near(name: string): string[] {
+    const plain = normal(name);
+    // People rarely get the first letter wrong.
+    const candidates = this.#beginningWith(plain.slice(0, 1)).filter((word) =>
+      Math.abs(word.length - plain.length) <= 2 && isNearName(plain, word)
+    );
+    const names = [...new Set(candidates.map((word) => this.nameOf(word)!))];
+    return names.sort((a, b) => this.#tags.get(b)!.count - this.#tags.get(a)!.count)
+      .slice(0, MOST_NEAR);
+  }
+
+  #beginningWith(start: string): readonly string[] {
+    this.#sorted ??= [...new Set([...this.#tags.keys(), ...this.#aliases.keys()])].sort();
+    const first = lowerBound(this.#sorted, (word) => word < start);
+    const end = lowerBound(this.#sorted, (word) => word < start || word.startsWith(start));
+    return this.#sorted.slice(first, end);
+  }
+}
+
+/**
+ * Reads lists of tags as a1111-sd-webui-tagcomplete and SwarmUI read them: CSV files of
+ * `name,category,count,"alias,alias"`, with or without a heading. None comes with the toolkit.
+ *
+ * @param folder The folder, usually `tags`; where it is missing, or no CSV is in it, the list is
+ *   empty.
+ * @throws {RequestError} When a file is too large or is no such list, with the line.
+ */
+export async function loadTagList(folder: string): Promise<TagList> {
+  const paths: string[] = [];
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(folder)) {
+      const isList = !name.startsWith(".") && extname(name).toLowerCase() === ".csv";
+      if (isList && !isDirectory) paths.push(join(folder, name));
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return new TagList([]);
+    throw refusal(TEXTS.unreadable(folder, (error as Error).message), error);
+  }
+  const lists: KnownTag[][] = [];
+  for (const path of paths.sort()) lists.push(tagsOf(path, await textOf(path)));
+  return new TagList(lists.flat());
+}
+
+function tagsOf(path: string, text: string): KnownTag[] {
+  const { data, errors } = papa.parse<string[]>(text, { skipEmptyLines: true, delimiter: "," });
+  const [error] = errors;
+  if (error !== undefined) {
+    throw refusal(TEXTS.notCsv(path, (error.row ?? 0) + 1));
+  }
+  const tags: KnownTag[] = [];
+  let odd = 0;
+  for (const [index, [name = "", category = "", count = "", aliases = ""]] of data.entries()) {
+    if (name.trim() !== "" && /^\d+$/.test(category) && /^\d*$/.test(count)) {
+      tags.push({
+        name: normal(name),
+        category: Number(category),
+        count: Number(count),
+        aliases: aliases.split(",").map(normal).filter((alias) => alias !== ""),
+      });
+    } else if (++odd > MOST_ODD_ROWS || index > 0 && tags.length === 0) {
+      throw refusal(TEXTS.notTags(path, index + 1));
+    }
+  }
+  return tags;
+}
+
+async function textOf(path: string): Promise<string> {
+  let bytes: Uint8Array;
+  try {
+    const { size, isFile } = await Deno.stat(path);
+    if (!isFile) throw refusal(TEXTS.noFile(path));
+    if (size > MOST_BYTES) throw refusal(TEXTS.tooLarge(path, MOST_BYTES));
+    bytes = await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof RequestError) throw error;
+    throw refusal(TEXTS.unreadable(path, (error as Error).message), error);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw refusal(TEXTS.notText(path), cause);
+  }
+}
+
+function normal(name: string): string {
+  return name.trim().toLowerCase().replaceAll(" ", "_").replaceAll("\\", "");
+}
+
+/** The first place of a sorted list for which the condition no longer holds. */
+function lowerBound(sorted: readonly string[], isBefore: (word: string) => boolean): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isBefore(sorted[middle]!)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function refusal({ en, zh }: Texts<string>, cause?: unknown): RequestError {
+  return new RequestError(en, { zh, cause });
+}
