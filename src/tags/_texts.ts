@@ -14,9 +14,9 @@ export const TEXTS = {
       `列表没有说明这些标签属于 ${characters} 个角色中的哪一个。请把每个角色的标签写在各自的 1girl 或 1boy 之后，` +
       "或写在 left、right 之后，或用 | 或空行隔开。",
   }),
-  unreadable: (path: string, reason: string): Texts<string> => ({
-    en: `${path} cannot be read: ${reason}`,
-    zh: `无法读取 ${path}：${reason}`,
+  unreadable: (path: string, reason: Texts<string>): Texts<string> => ({
+    en: `${path} cannot be read: ${reason.en}.`,
+    zh: `无法读取 ${path}：${reason.zh}。`,
   }),
   noFile: (path: string): Texts<string> => ({
     en: `${path} is no file.`,

@@ -1,9 +1,8 @@
-// @ts-types="@types/papaparse"
 import papa from "papaparse";
 import { extname, join } from "node:path";
 import { RequestError } from "../errors.ts";
-import type { Texts } from "../language.ts";
 import { isNearName } from "../prompt/mod.ts";
+import { reasonOf } from "../system_reason.ts";
 import { TEXTS } from "./_texts.ts";
 
 /** The largest file: five times the list of all of Danbooru's tags. */
@@ -120,18 +119,24 @@ export async function loadTagList(folder: string): Promise<TagList> {
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return new TagList([]);
-    throw refusal(TEXTS.unreadable(folder, (error as Error).message), error);
+    throw new RequestError(TEXTS.unreadable(folder, reasonOf(error)), { cause: error });
   }
   const lists: KnownTag[][] = [];
   for (const path of paths.sort()) lists.push(tagsOf(path, await textOf(path)));
   return new TagList(lists.flat());
 }
 
+/** What papaparse makes of a file; the package comes without types. */
+interface Rows {
+  readonly data: readonly (readonly string[])[];
+  readonly errors: readonly { readonly row?: number }[];
+}
+
 function tagsOf(path: string, text: string): KnownTag[] {
-  const { data, errors } = papa.parse<string[]>(text, { skipEmptyLines: true, delimiter: "," });
+  const { data, errors }: Rows = papa.parse(text, { skipEmptyLines: true, delimiter: "," });
   const [error] = errors;
   if (error !== undefined) {
-    throw refusal(TEXTS.notCsv(path, (error.row ?? 0) + 1));
+    throw new RequestError(TEXTS.notCsv(path, (error.row ?? 0) + 1));
   }
   const tags: KnownTag[] = [];
   let odd = 0;
@@ -144,7 +149,7 @@ function tagsOf(path: string, text: string): KnownTag[] {
         aliases: aliases.split(",").map(normal).filter((alias) => alias !== ""),
       });
     } else if (++odd > MOST_ODD_ROWS || index > 0 && tags.length === 0) {
-      throw refusal(TEXTS.notTags(path, index + 1));
+      throw new RequestError(TEXTS.notTags(path, index + 1));
     }
   }
   return tags;
@@ -154,17 +159,17 @@ async function textOf(path: string): Promise<string> {
   let bytes: Uint8Array;
   try {
     const { size, isFile } = await Deno.stat(path);
-    if (!isFile) throw refusal(TEXTS.noFile(path));
-    if (size > MOST_BYTES) throw refusal(TEXTS.tooLarge(path, MOST_BYTES));
+    if (!isFile) throw new RequestError(TEXTS.noFile(path));
+    if (size > MOST_BYTES) throw new RequestError(TEXTS.tooLarge(path, MOST_BYTES));
     bytes = await Deno.readFile(path);
   } catch (error) {
     if (error instanceof RequestError) throw error;
-    throw refusal(TEXTS.unreadable(path, (error as Error).message), error);
+    throw new RequestError(TEXTS.unreadable(path, reasonOf(error)), { cause: error });
   }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw refusal(TEXTS.notText(path), cause);
+    throw new RequestError(TEXTS.notText(path), { cause });
   }
 }
 
@@ -181,8 +186,4 @@ function lowerBound(sorted: readonly string[], isBefore: (word: string) => boole
     else high = middle;
   }
   return low;
-}
-
-function refusal({ en, zh }: Texts<string>, cause?: unknown): RequestError {
-  return new RequestError(en, { zh, cause });
 }

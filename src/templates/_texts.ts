@@ -89,8 +89,8 @@ export const TEXTS = {
       `${file} is too large for a wildcard file: at most ${most} bytes are read.`,
       `${file} 作为通配符文件太大：最多读取 ${most} 字节。`,
     ),
-  fileUnreadable: (file: string, reason: string) =>
-    both(`${file} cannot be read: ${reason}`, `无法读取 ${file}：${reason}`),
+  fileUnreadable: (file: string, reason: Texts<string>) =>
+    both(`${file} cannot be read: ${reason.en}.`, `无法读取 ${file}：${reason.zh}。`),
   notText: (file: string) => both(`${file} is no text in UTF-8.`, `${file} 不是 UTF-8 文本。`),
   damaged: (file: string, reason: string) =>
     both(`${file} is damaged: ${reason}`, `${file} 已损坏：${reason}`),

@@ -1,7 +1,7 @@
 import { extname, join } from "node:path";
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { RequestError } from "../errors.ts";
-import type { Texts } from "../language.ts";
+import { reasonOf } from "../system_reason.ts";
 import { isPattern, matchesName } from "./_match_name.ts";
 import { TEXTS } from "./_texts.ts";
 import type { Wildcards, WildcardValue } from "./types.ts";
@@ -29,7 +29,7 @@ const STRUCTURED = [".yaml", ".yml", ".json"];
  */
 export async function loadWildcards(folder: string): Promise<Wildcards> {
   const { isDirectory } = await Deno.stat(folder).catch(() => ({ isDirectory: false }));
-  if (!isDirectory) throw refusal(TEXTS.noFolder(folder));
+  if (!isDirectory) throw new RequestError(TEXTS.noFolder(folder));
   const lists = new Map<string, () => readonly WildcardValue[]>();
   for (const { path, name } of await filesBelow(folder)) {
     const ending = extname(path).toLowerCase();
@@ -95,7 +95,9 @@ async function filesBelow(folder: string): Promise<readonly WildcardFile[]> {
         await walk(inner, `${prefix}${name}/`, depth + 1);
       }
       if (!isFile) continue;
-      if (files.length === MOST_FILES) throw refusal(TEXTS.tooManyFiles(folder, MOST_FILES));
+      if (files.length === MOST_FILES) {
+        throw new RequestError(TEXTS.tooManyFiles(folder, MOST_FILES));
+      }
       files.push({ path: inner, name: prefix + name.slice(0, name.length - extname(name).length) });
     }
   };
@@ -119,7 +121,9 @@ function structuredLists(path: string, fileName: string): Map<string, WildcardVa
   const text = textOf(path, MOST_STRUCTURED_BYTES);
   const document = parseDocument(text, { lineCounter, logLevel: "silent", uniqueKeys: false });
   const [error] = document.errors;
-  if (error !== undefined) throw refusal(TEXTS.damaged(path, error.message.split("\n")[0]!));
+  if (error !== undefined) {
+    throw new RequestError(TEXTS.damaged(path, error.message.split("\n")[0]!));
+  }
   const lists = new Map<string, WildcardValue[]>();
   const add = (name: string, items: readonly unknown[]) => {
     const values = items.flatMap((item) => valueOf(item, path, lineCounter));
@@ -160,21 +164,17 @@ function valueOf(item: unknown, file: string, lines: LineCounter): WildcardValue
 function textOf(path: string, most: number): string {
   let bytes: Uint8Array;
   try {
-    if (Deno.statSync(path).size > most) throw refusal(TEXTS.fileTooLarge(path, most));
+    if (Deno.statSync(path).size > most) throw new RequestError(TEXTS.fileTooLarge(path, most));
     bytes = Deno.readFileSync(path);
   } catch (error) {
     if (error instanceof RequestError) throw error;
-    throw refusal(TEXTS.fileUnreadable(path, (error as Error).message), error);
+    throw new RequestError(TEXTS.fileUnreadable(path, reasonOf(error)), { cause: error });
   }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw refusal(TEXTS.notText(path), cause);
+    throw new RequestError(TEXTS.notText(path), { cause });
   }
-}
-
-function refusal({ en, zh }: Texts<string>, cause?: unknown): RequestError {
-  return new RequestError(en, { zh, cause });
 }
 
 function once<T>(make: () => T): () => T {

@@ -24,7 +24,7 @@ export class TemplateError extends RequestError implements TemplatePlace {
         en: `${file}, line ${line}, column ${column}`,
         zh: `${file} 第 ${line} 行第 ${column} 列`,
       };
-    super(`${where.en}: ${problem.en}`, { zh: `${where.zh}：${problem.zh}` });
+    super({ en: `${where.en}: ${problem.en}`, zh: `${where.zh}：${problem.zh}` });
     if (file !== undefined) this.file = file;
     this.line = line;
     this.column = column;
