@@ -6,6 +6,7 @@
 
 import { stat, statfs } from "node:fs/promises";
 import { NewBieError, RequestError } from "./errors.ts";
+import { formatBytes } from "./format_bytes.ts";
 import type { Texts } from "./language.ts";
 import { UnfinishedFile, type UnfinishedFileOptions } from "./unfinished.ts";
 
@@ -96,20 +97,15 @@ export async function requireRoom(
   const free = bavail * bsize;
   if (free >= bytes) return;
   throw new NewBieError(
-    `${folder}: ${what.en} take ${sizeText(bytes)}, but the disk has ${sizeText(free)} left. ` +
+    `${folder}: ${what.en} take ${formatBytes(bytes)}, but the disk has ${
+      formatBytes(free)
+    } left. ` +
       `Make room, ${remedy.en}`,
     {
-      zh: `${folder}：${what.zh}需要 ${sizeText(bytes)}，但磁盘只剩 ${sizeText(free)}。` +
+      zh: `${folder}：${what.zh}需要 ${formatBytes(bytes)}，但磁盘只剩 ${formatBytes(free)}。` +
         `请腾出空间，${remedy.zh}`,
     },
   );
-}
-
-/** Bytes as people read them. */
-function sizeText(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(bytes, 1)) / 10));
-  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
 }
 
 /** How file systems say that a disk or a quota is full, by name and by Linux's number. */

@@ -1,6 +1,6 @@
 /** `deno task create`: pictures from prompts, one by one in a conversation, or many at once. */
 import { ImageError } from "../src/image/mod.ts";
-import { RequestError } from "../src/mod.ts";
+import { type Message, RequestError } from "../src/errors.ts";
 import { generateOptions, readRecipe, type Recipe, RecipeError } from "../src/recipe/mod.ts";
 import { type AskedSettings, COUNT, mergeSettings, SETTINGS } from "../src/settings/mod.ts";
 import { parseShard, readBatch } from "../src/studio/batch.ts";
@@ -15,6 +15,7 @@ import { addModelOptions, type ModelOptions } from "./cli/model_options.ts";
 import { examinePrompt } from "./cli/prompt_check.ts";
 import { addSettingOptions, settingsOf } from "./cli/setting_options.ts";
 import { language, run, task } from "./cli/task.ts";
+import { print, tell } from "./cli/print.ts";
 
 const NAME = "output.png";
 
@@ -78,12 +79,12 @@ async function once(options: Options) {
   if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
   if (!request.raw) {
     const { report, faultyLine } = examinePrompt(request.prompt, studio.pipe.promptEncoders);
-    if (report !== "") console.error(report);
+    if (report !== "") tell(report.split("\n"));
     if (faultyLine !== undefined) throw new RequestError(both((text) => text.promptFaulty));
   }
   const differences = recipe === undefined ? [] : await studio.differences(recipe);
   if (differences.length > 0) {
-    console.error(text.recipeDiffers(differences.map((part) => text.parts[part])));
+    tell(text.recipeDiffers(differences.map((part) => text.parts[part])));
   }
   const pictures = await makePictures(studio, request, {
     folder,
@@ -156,7 +157,7 @@ function refuseContradictions(options: Options): void {
 
 function open({ model, device, dtype, offload, strict }: Options): Promise<Studio> {
   const options = { device, dtype, offload, strict: strict ?? false, language };
-  return Studio.open(model, { ...options, log: console.error });
+  return Studio.open(model, { ...options, log: tell });
 }
 
 async function promptOf({ prompt, promptFile }: Options): Promise<string | undefined> {
@@ -176,7 +177,7 @@ async function recipeOf(path: string): Promise<Recipe> {
 }
 
 /** Beside `--json`, stdout is the JSON's. */
-function say({ json }: Options, line: string): void {
-  if (json) console.error(line);
-  else console.log(line);
+function say({ json }: Options, line: Message): void {
+  if (json) tell(line);
+  else print(line);
 }

@@ -3,6 +3,7 @@ import { diagnose, gatherFacts } from "../src/doctor/mod.ts";
 import { RequestError } from "../src/errors.ts";
 import { report } from "./doctor/report.ts";
 import { catalogue, language, run, task, TaskFailure } from "./cli/task.ts";
+import { print } from "./cli/print.ts";
 
 const { text, both } = catalogue({
   en: {
@@ -19,8 +20,10 @@ const { text, both } = catalogue({
     noFolder: (folder: string) =>
       `--model ${folder}: there is no such folder. Give the folder that holds the model's files.`,
     yes: "Pictures can be made on this machine.",
-    yesWithDemo: "Pictures can be made on this machine with the demo model:\n" +
+    yesWithDemo: [
+      "Pictures can be made on this machine with the demo model:",
       "  deno task create --model models/demo",
+    ],
     no: "Pictures cannot be made on this machine yet: mend what is marked ✗.",
   },
   zh: {
@@ -34,7 +37,7 @@ const { text, both } = catalogue({
       "退出码：0 表示本机可以作画，1 表示不行，2 表示选项有误。",
     noFolder: (folder: string) => `--model ${folder}：没有这个文件夹。请给出存放模型文件的文件夹。`,
     yes: "本机可以作画。",
-    yesWithDemo: "本机可以用演示模型作画：\n  deno task create --model models/demo",
+    yesWithDemo: ["本机可以用演示模型作画：", "  deno task create --model models/demo"],
     no: "本机还不能作画：请先解决标有 ✗ 的问题。",
   },
 });
@@ -49,10 +52,10 @@ await run<{ json?: true; model: string }>(command, async ({ json, model }) => {
   const facts = await gatherFacts({ model, language });
   const diagnosis = diagnose(facts, language);
   const color = Deno.stdout.isTerminal() && !Deno.noColor;
-  if (!json) console.log(`${report(facts, diagnosis, { color })}\n`);
+  if (!json) print(report(facts, diagnosis, { color }), "");
   const result = { ...diagnosis, facts };
   if (!diagnosis.canMakePictures) throw new TaskFailure(text.no, result);
   const asked = diagnosis.model === "used" || facts.model.isDemo;
-  if (!json) console.log(asked ? text.yes : text.yesWithDemo);
+  if (!json) print(asked ? text.yes : text.yesWithDemo);
   return result;
 });

@@ -6,6 +6,7 @@ import type { AppliedPatch, Patch } from "../src/integrity/types.ts";
 import { both, texts } from "./install/texts.ts";
 import { misfitLines } from "./cli/patch_misfits.ts";
 import { run, task, TaskFailure } from "./cli/task.ts";
+import { tell } from "./cli/print.ts";
 
 interface Options {
   readonly json?: true;
@@ -42,10 +43,10 @@ async function apply(patch: Patch): Promise<AppliedPatch> {
     const report = await applyPatch(patch, ROOT);
     const { state, changed } = report;
     if (state === "does-not-fit") {
-      const message = [texts.doesNotFit(name), ...misfitLines(report)].join("\n");
+      const message = [texts.doesNotFit(name), ...misfitLines(report)];
       throw new TaskFailure(message, { patch: report });
     }
-    if (changed.length > 0) console.error(texts.applied(name, changed.length));
+    if (changed.length > 0) tell(texts.applied(name, changed.length));
     return report;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "";

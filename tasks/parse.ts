@@ -1,5 +1,5 @@
 /** `deno task parse`: how a prompt is understood, or where it is wrong. */
-import { NewBieError } from "../src/errors.ts";
+import { headed, type Message, NewBieError } from "../src/errors.ts";
 import { findCheckpoint } from "../src/pipeline/checkpoint/find_checkpoint.ts";
 import { openPromptEncoders } from "../src/pipeline/checkpoint/prompt_encoders.ts";
 import {
@@ -14,8 +14,10 @@ import {
 } from "../src/prompt/mod.ts";
 import { type Input, readArgument, readInput } from "./parse/input.ts";
 import { texts } from "./parse/texts.ts";
-import { type Paint, printable, treeLines } from "./parse/tree.ts";
+import { visible } from "../src/shown.ts";
+import { type Paint, treeLines } from "./parse/tree.ts";
 import { language, messageOf, run, task, TaskFailure } from "./cli/task.ts";
+import { print, tell } from "./cli/print.ts";
 
 interface Options {
   readonly json?: true;
@@ -65,33 +67,33 @@ await run<Options>(command, async (options, args) => {
     diagnostics: checked.diagnostics,
     negativeDiagnostics: negative.diagnostics,
   };
-  if (!options.json) console.log(reportOf(checked, negative, conditioning).join("\n"));
-  if (counters.missing !== undefined) console.error(`${texts.noModel} ${counters.missing}`);
+  if (!options.json) print(reportOf(checked, negative, conditioning));
+  if (counters.missing !== undefined) tell(headed(`${texts.noModel} `, counters.missing));
   if (!options.json) {
     showDiagnostics(input, checked);
     showDiagnostics(negativeInput, negative);
   }
   const summary = texts.summary(errors, diagnostics.length - errors);
   if (errors > 0) throw new TaskFailure(summary, result, { isRequestWrong: true });
-  if (!options.json) console.error(summary);
+  if (!options.json) tell(summary);
   return result;
 });
 
 function showDiagnostics({ text, source }: Input, { diagnostics }: CheckedPrompt): void {
   if (diagnostics.length === 0) return;
   const color = Deno.stderr.isTerminal() && !Deno.noColor;
-  console.error(renderDiagnostics(text, diagnostics, { language, source, color }) + "\n");
+  tell(renderDiagnostics(text, diagnostics, { language, source, color }).split("\n"), "");
 }
 
 /** The encoders that count tokens, or why there are none. */
 async function openEncoders(
   folder: string,
-): Promise<{ readonly encoders: readonly PromptEncoder[]; readonly missing?: string }> {
+): Promise<{ readonly encoders: readonly PromptEncoder[]; readonly missing?: Message }> {
   try {
     return { encoders: await openPromptEncoders(await findCheckpoint(folder)) };
   } catch (error) {
     if (!(error instanceof NewBieError)) throw error;
-    return { encoders: [], missing: messageOf(error) };
+    return { encoders: [], missing: messageOf(error).split("\n") };
   }
 }
 
@@ -118,7 +120,7 @@ function reportOf(
     ...lines.map((line) => line === "" ? "" : `  ${line}`),
     "",
   ];
-  const linesOf = (text: string) => text === "" ? [texts.empty] : printable(text).split("\n");
+  const linesOf = (text: string) => text === "" ? [texts.empty] : text.split("\n").map(visible);
   const lines = section(headings.kind, [texts.kinds[prompt.kind]]);
   if (prompt.kind === "xml") {
     lines.push(...section(headings.tree, treeLines(prompt.roots, treePaint)));

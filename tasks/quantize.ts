@@ -2,12 +2,14 @@
 import { resolve } from "node:path";
 import { InvalidArgumentError, Option } from "commander";
 import { quantizeModel } from "../src/quantize/mod.ts";
+import { formatBytes } from "../src/format_bytes.ts";
+import { ProgressLine } from "./cli/progress.ts";
 import { duration, inLanguage, run, task, wholeNumber } from "./cli/task.ts";
+import { tell } from "./cli/print.ts";
 
 /** The blocks that lose least; larger ones save little. */
 const DEFAULT_BLOCK = 32;
 
-const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 const percent = (ratio: number) => `${(100 * ratio).toFixed(2)} %`;
 
 const text = inLanguage({
@@ -23,7 +25,7 @@ const text = inLanguage({
     examples: "\nExamples:\n  deno task quantize models/demo --bits 8 --out outputs/demo-int8" +
       "\n  deno task quantize . --bits 4 --out ../newbie-int4",
     expected: "Expected 4 or 8.",
-    matrix: "matrix",
+    progress: (file: string, done: number, total: number) => `  ${file}: matrix ${done}/${total}`,
     file: (path: string, before: string, after: string, error: string) =>
       `  ${path}: ${before} → ${after}; the weights changed by ${error}`,
     left: (count: number, block: number) =>
@@ -42,7 +44,7 @@ const text = inLanguage({
     examples: "\n示例：\n  deno task quantize models/demo --bits 8 --out outputs/demo-int8" +
       "\n  deno task quantize . --bits 4 --out ../newbie-int4",
     expected: "应为 4 或 8。",
-    matrix: "矩阵",
+    progress: (file: string, done: number, total: number) => `  ${file}：矩阵 ${done}/${total}`,
     file: (path: string, before: string, after: string, error: string) =>
       `  ${path}：${before} → ${after}；权重的变化为 ${error}`,
     left: (count: number, block: number) =>
@@ -70,19 +72,20 @@ interface Options {
 await run<Options>(command, async ({ bits, block, out }, [folder]) => {
   const start = performance.now();
   const target = out ?? `${resolve(folder!)}-int${bits}`;
+  const line = new ProgressLine();
   const result = await quantizeModel(folder!, target, {
     bits,
     blockSize: block,
-    onProgress: showProgress,
-  });
+    onProgress: (file, done, total) => line.draw(() => text.progress(file, done, total)),
+  }).finally(() => line.clear());
   for (const { path, bytesBefore, bytesAfter, relativeError, left } of result.files) {
-    console.error(
-      text.file(path, mebibytes(bytesBefore), mebibytes(bytesAfter), percent(relativeError)),
+    tell(
+      text.file(path, formatBytes(bytesBefore), formatBytes(bytesAfter), percent(relativeError)),
     );
-    if (left.length > 0) console.error(text.left(left.length, block));
+    if (left.length > 0) tell(text.left(left.length, block));
   }
   const milliseconds = performance.now() - start;
-  console.error(text.done(result.folder, duration(milliseconds)));
+  tell(text.done(result.folder, duration(milliseconds)));
   return { ...result, bits, blockSize: block, milliseconds };
 });
 
@@ -90,11 +93,4 @@ function bitsOf(value: string): 4 | 8 {
   if (value === "4") return 4;
   if (value === "8") return 8;
   throw new InvalidArgumentError(text.expected);
-}
-
-/** A line that is overwritten, and only where there is a terminal to do so. */
-function showProgress(file: string, done: number, total: number): void {
-  if (!Deno.stderr.isTerminal()) return;
-  const line = `\r  ${file}: ${text.matrix} ${done}/${total}${done === total ? "\n" : ""}`;
-  Deno.stderr.writeSync(new TextEncoder().encode(line));
 }

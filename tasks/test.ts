@@ -4,7 +4,9 @@ import { writeFileAtomically } from "../src/files.ts";
 import { encodePng, NewBieError } from "../src/mod.ts";
 import { GUIDANCE_SCALE, judge, runHealthCheck, SEED, STEPS } from "../src/studio/health_check.ts";
 import { addModelOptions, type ModelOptions } from "./cli/model_options.ts";
+import { ProgressLine } from "./cli/progress.ts";
 import { catalogue, duration, language, run, task } from "./cli/task.ts";
+import { tell } from "./cli/print.ts";
 
 const OUTPUT = "success_output.png";
 /** Where the picture goes when the toolkit's own folder is read-only, as in a container. */
@@ -58,18 +60,19 @@ addModelOptions(command);
 
 await run<ModelOptions & { json?: true }>(command, async ({ device, dtype, offload }) => {
   const start = performance.now();
+  const line = new ProgressLine();
   const result = await runHealthCheck({
     device,
     dtype,
     offload,
     language,
-    onStep: showProgress,
-  });
+    onStep: (done, total) => line.draw(() => `  ${text.step} ${done}/${total}`),
+  }).finally(() => line.clear());
   const { image } = result;
   const output = await write(encodePng(image));
   const timings = { ...result.timings, total: performance.now() - start };
   for (const stage of Object.keys(text.stages) as (keyof typeof timings)[]) {
-    console.error(`  ${text.stages[stage].padEnd(8)}${duration(timings[stage]).padStart(8)}`);
+    tell(`  ${text.stages[stage].padEnd(8)}${duration(timings[stage]).padStart(8)}`);
   }
 
   const { psnr, latentDeviation, problems } = await judge(result);
@@ -82,7 +85,7 @@ await run<ModelOptions & { json?: true }>(command, async ({ device, dtype, offlo
   }
   const identical = psnr === Infinity;
   const verdict = identical ? text.identical : `PSNR ${psnr.toFixed(1)} dB`;
-  console.error(text.success(output, `${image.width} × ${image.height}`, verdict));
+  tell(text.success(output, `${image.width} × ${image.height}`, verdict));
   return {
     output,
     width: image.width,
@@ -108,11 +111,4 @@ async function write(png: Uint8Array): Promise<string> {
     });
     return OUTPUT_ELSEWHERE;
   }
-}
-
-/** A line that is overwritten, and only where there is a terminal to do so. */
-function showProgress(done: number, total: number): void {
-  if (!Deno.stderr.isTerminal()) return;
-  const line = `\r  ${text.step} ${done}/${total}${done === total ? "\n" : ""}`;
-  Deno.stderr.writeSync(new TextEncoder().encode(line));
 }

@@ -3,10 +3,11 @@ import { fileURLToPath } from "node:url";
 import { verifyProject } from "../src/integrity/verify_project.ts";
 import { findCheckpoint } from "../src/pipeline/checkpoint/find_checkpoint.ts";
 import { checkCheckpoint } from "../src/pipeline/check_checkpoint.ts";
-import { ReadingLine } from "./cli/reading_line.ts";
+import { ProgressLine } from "./cli/progress.ts";
 import { messageOf, run, task, TaskFailure } from "./cli/task.ts";
 import { type ModelReport, report, type VerifyReport } from "./verify/report.ts";
-import { text } from "./verify/texts.ts";
+import { reading, text } from "./verify/texts.ts";
+import { print, tell } from "./cli/print.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DEMO_MODEL = "models/demo";
@@ -15,15 +16,17 @@ const command = task("verify", text.description).addHelpText("after", `\n${text.
 
 await run<{ json?: true }>(command, async ({ json }) => {
   const start = performance.now();
-  const line = new ReadingLine(text.progress);
-  const project = await verifyProject(ROOT, { onProgress: line.show });
+  const line = new ProgressLine();
+  const project = await verifyProject(ROOT, {
+    onProgress: (bytes, total) => line.show(bytes, total, reading),
+  });
   line.clear();
   const milliseconds = performance.now() - start;
   const models = await checkModels();
   const isSound = project.isSound && models.every((model) => model.isSound);
   const found: VerifyReport = { ...project, isSound, models, milliseconds };
   const { findings, verdict } = report(found, { color: mayColor(json) });
-  const say = json ? console.error : console.log;
+  const say = json ? tell : print;
   say(findings);
   if (!isSound) throw new TaskFailure(verdict, { ...found });
   say(verdict);

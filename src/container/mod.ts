@@ -30,7 +30,7 @@ export { extraMounts, modelMounts, outputsMount } from "./engine/mounts.ts";
 export { runImage } from "./engine/run_image.ts";
 export { ArchiveError, type ArchiveErrorCode } from "./archive/archive_error.ts";
 export { type Bundle, type BundleProgress, makeBundle } from "./bundle/bundle.ts";
-export { BundleError, type BundleErrorCode, sizeText } from "./bundle/bundle_error.ts";
+export { BundleError, type BundleErrorCode } from "./bundle/bundle_error.ts";
 export { compareImages, type ImageContents, type ImageDifference } from "./image/compare_images.ts";
 export { openImage } from "./bundle/open_image.ts";
 export { loadBundle, type LoadProgress } from "./bundle/load_bundle.ts";

@@ -1,3 +1,4 @@
+import { formatBytes } from "../format_bytes.ts";
 import { dirname } from "node:path";
 import type { Language } from "../language.ts";
 import type { Device } from "../onnx/mod.ts";
@@ -295,10 +296,4 @@ function isOlder(version: string, minimum: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const [wantedMajor = 0, wantedMinor = 0] = minimum.split(".").map(Number);
   return major < wantedMajor || major === wantedMajor && minor < wantedMinor;
-}
-
-/** Bytes as people read them, in binary units. */
-export function formatBytes(bytes: number): string {
-  const mebibytes = bytes / 2 ** 20;
-  return mebibytes < 1000 ? `${mebibytes.toFixed(0)} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`;
 }

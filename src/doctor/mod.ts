@@ -4,7 +4,7 @@
  *
  * @module
  */
-export { diagnose, formatBytes } from "./diagnose.ts";
+export { diagnose } from "./diagnose.ts";
 export { type Disk, type Facts, gatherFacts, type GatherOptions } from "./gather_facts.ts";
 export type { Role } from "../pipeline/checkpoint/find_checkpoint.ts";
 export {

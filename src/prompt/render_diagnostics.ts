@@ -1,5 +1,6 @@
 import type { Language, Texts } from "../language.ts";
 import { displayWidth } from "../display_width.ts";
+import { shown, visible } from "../shown.ts";
 import { Positions } from "./_positions.ts";
 import type { PromptDiagnostic } from "./types.ts";
 
@@ -67,18 +68,18 @@ export function renderDiagnostics(
 ): string {
   const { language = "en", color = false } = options;
   const texts = TEXTS[language];
-  const source = options.source ?? texts.source;
+  const source = shown(options.source ?? texts.source);
   const positions = new Positions(text);
   const paint = (code: string, part: string) => color ? code + part + RESET : part;
   const render = (diagnostic: PromptDiagnostic): string => {
     const { severity, message, suggestion, line, column, more } = diagnostic;
-    const [shown, marks] = excerpt(text, diagnostic, positions.lineStart(line));
+    const [excerpted, marks] = excerpt(text, diagnostic, positions.lineStart(line));
     const gutter = " ".repeat(String(line).length);
     const note = (content: string) => `${paint(COLORS.dim, `${gutter} =`)} ${content}`;
     return [
       `${source}:${line}:${column}: ${paint(COLORS[severity], texts.severity[severity])}` +
       printable(message),
-      `${paint(COLORS.dim, `${line} |`)} ${shown}`,
+      `${paint(COLORS.dim, `${line} |`)} ${excerpted}`,
       `${paint(COLORS.dim, `${gutter} |`)} ${paint(COLORS[severity], marks)}`,
       ...(suggestion === undefined ? [] : [note(printable(suggestion))]),
       ...(more === undefined ? [] : [note(texts.more(more))]),
@@ -95,27 +96,20 @@ function excerpt(
 ): [shown: string, marks: string] {
   const from = Math.max(lineStart, offset - SHOWN_BEFORE);
   const rest = text.slice(offset, offset + SHOWN_FROM);
-  const visible = /^[^\r\n]*/.exec(rest)![0];
-  const isCut = visible.length === SHOWN_FROM && /^[^\r\n]/.test(text.slice(offset + SHOWN_FROM));
-  const before = (from > lineStart ? "…" : "") + wellFormed(text.slice(from, offset));
-  const marked = wellFormed(visible.slice(0, length));
-  const after = wellFormed(visible.slice(length));
+  const line = /^[^\r\n]*/.exec(rest)![0];
+  const isCut = line.length === SHOWN_FROM && /^[^\r\n]/.test(text.slice(offset + SHOWN_FROM));
+  const before = (from > lineStart ? "…" : "") + printable(text.slice(from, offset).toWellFormed());
+  const marked = printable(line.slice(0, length).toWellFormed());
+  const after = printable(line.slice(length).toWellFormed());
   const spaces = Array.from(
     before,
     (character) => character === "\t" ? "\t" : " ".repeat(displayWidth(character)),
   ).join("");
   const width = Array.from(marked).reduce((sum, character) => sum + displayWidth(character), 0);
-  const shown = printable(before + marked + after) + (isCut ? "…" : "");
-  return [shown, spaces + "^".repeat(Math.max(1, width))];
+  return [before + marked + after + (isCut ? "…" : ""), spaces + "^".repeat(Math.max(1, width))];
 }
 
-/** Halves of surrogate pairs, which a cut may leave, become U+FFFD. */
-function wellFormed(text: string): string {
-  return text.toWellFormed();
-}
-
-/** Control characters would steer the terminal. */
+/** Text without anything that would steer the terminal; a tab does not. */
 function printable(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(/[\x00-\x08\x0a-\x1f\x7f-\x9f]/g, "\ufffd");
+  return text.split("\t").map(visible).join("\t");
 }

@@ -13,6 +13,7 @@ import { writeFileAtomically } from "../../src/files.ts";
 import { RequestError } from "../../src/mod.ts";
 import { Option } from "commander";
 import { catalogue, run, task, wholeNumber } from "../cli/task.ts";
+import { tell } from "../cli/print.ts";
 
 const RESULTS = "bench/results";
 const DEFAULT_RUNS = 3;
@@ -135,7 +136,7 @@ await run<Options>(command, async (options) => {
 async function benchTheStepCache() {
   const machine = await describeMachine();
   const date = new Date().toISOString().slice(0, 10);
-  const pictures = await benchStepCache(console.error);
+  const pictures = await benchStepCache(tell);
   const table = [
     `# Step cache, ${date}`,
     "",
@@ -165,7 +166,7 @@ async function benchOnCuda({ model, modelWithKl, reference, quantized = [] }: Op
     steps: PICTURE_STEPS,
     size: PICTURE_SIZE,
     caption: CAPTION_TOKENS,
-    log: console.error,
+    log: tell,
   });
   const results = { date, machine, ...measured };
   const table = [
@@ -187,7 +188,7 @@ async function record(name: string, results: unknown, table: string): Promise<vo
   const json = JSON.stringify(results, null, 2) + "\n";
   await writeFileAtomically(`${RESULTS}/${name}.json`, encode(json));
   await writeFileAtomically(`${RESULTS}/${name}.md`, encode(table));
-  console.error(table);
+  tell(table.split("\n"));
 }
 
 /** Medians over runs in processes of their own. */

@@ -2,12 +2,12 @@
 import { InvalidArgumentError } from "commander";
 import { PART_NAMES, type PartName, writeRandomWeights } from "./random_weights.ts";
 import { RequestError } from "../../src/errors.ts";
+import { formatBytes } from "../../src/format_bytes.ts";
 import { catalogue, duration, run, task, wholeNumber } from "../cli/task.ts";
+import { tell } from "../cli/print.ts";
 
 const DEMO_MODEL = "models/demo";
 const DEFAULT_SEED = 1;
-
-const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 
 const { text, both } = catalogue({
   en: {
@@ -27,9 +27,9 @@ const { text, both } = catalogue({
       "\n  deno task bench:weights outputs/small --layers 2 --vocabulary 4096",
     unknownPart: "Expected one or more of:",
     atLeastOne: (option: string) => `${option} is 0; expected at least 1.`,
-    writing: (part: string, bytes: number) => `Writing ${part}, ${gibibytes(bytes)} …`,
+    writing: (part: string, bytes: number) => `Writing ${part}, ${formatBytes(bytes)} …`,
     done: (folder: string, bytes: number, time: string) =>
-      `Done: ${gibibytes(bytes)} in ${folder}, ${time}.`,
+      `Done: ${formatBytes(bytes)} in ${folder}, ${time}.`,
   },
   zh: {
     description:
@@ -46,9 +46,9 @@ const { text, both } = catalogue({
       "\n  deno task bench:weights outputs/small --layers 2 --vocabulary 4096",
     unknownPart: "应为以下一项或多项：",
     atLeastOne: (option: string) => `${option} 为 0；至少应为 1。`,
-    writing: (part: string, bytes: number) => `正在写出 ${part}，${gibibytes(bytes)} …`,
+    writing: (part: string, bytes: number) => `正在写出 ${part}，${formatBytes(bytes)} …`,
     done: (folder: string, bytes: number, time: string) =>
-      `完成：${folder}，共 ${gibibytes(bytes)}，用时 ${time}。`,
+      `完成：${folder}，共 ${formatBytes(bytes)}，用时 ${time}。`,
   },
 });
 
@@ -81,11 +81,11 @@ await run<Options>(command, async ({ only, layers, vocabulary, seed }, [folder])
     vocabulary,
     seed,
     tokenizers: DEMO_MODEL,
-    onPart: (part, bytes) => console.error(text.writing(part, bytes)),
+    onPart: (part, bytes) => tell(text.writing(part, bytes)),
   });
   const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
   const milliseconds = performance.now() - start;
-  console.error(text.done(folder!, bytes, duration(milliseconds)));
+  tell(text.done(folder!, bytes, duration(milliseconds)));
   return { folder, bytes, milliseconds, seed, parts };
 });
 

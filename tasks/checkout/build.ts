@@ -26,8 +26,11 @@ import { RequestError } from "../../src/errors.ts";
 import { BASE_IMAGES } from "../../src/integrity/mod.ts";
 import { gatherIngredients } from "./build/ingredients.ts";
 import { both, texts } from "./build/texts.ts";
-import { cancellable, connectEngine, megabytes, ProgressLine } from "./engine.ts";
+import { cancellable, connectEngine } from "./engine.ts";
 import { duration, run, task, TaskFailure } from "../cli/task.ts";
+import { ProgressLine } from "../cli/progress.ts";
+import { formatBytes } from "../../src/format_bytes.ts";
+import { tell } from "../cli/print.ts";
 
 interface Options {
   readonly json?: true;
@@ -91,14 +94,14 @@ async function build(
   const start = performance.now();
   const line = new ProgressLine();
   const { product, version } = engine.facts;
-  console.error(texts.engine(product, version));
+  tell(texts.engine(product, version));
   const base = await prepareBase(engine, name, {
     platform,
     signal,
     onProgress: ({ done, total }) =>
-      line.draw(() => texts.pulling(megabytes(done), megabytes(total))),
+      line.draw(() => texts.pulling(formatBytes(done), formatBytes(total))),
   }).finally(() => line.clear());
-  console.error(texts.builtOn(`${name}\n  ${base.facts.id}`));
+  tell(texts.builtOn(name), `  ${base.facts.id}`);
 
   const entries = await gather(sources, variant, cache, signal);
   const tags = [`${REPOSITORY}:${variant}`, LATEST, ...tag];
@@ -111,14 +114,14 @@ async function build(
     platform,
     tags,
     signal,
-    onSent: (bytes) => line.draw(() => texts.sending(megabytes(bytes))),
+    onSent: (bytes) => line.draw(() => texts.sending(formatBytes(bytes))),
     onEvent: (event) => {
       line.clear();
       show(event);
     },
   }).finally(() => line.clear());
   const time = duration(performance.now() - start);
-  console.error(texts.built(tags.join(texts.and), megabytes(image.bytes), image.id, time));
+  tell(texts.built(tags.join(texts.and), formatBytes(image.bytes), image.id, time));
   return {
     image: image.id,
     tags,
@@ -146,9 +149,9 @@ async function gather(
 
 function tellChanges({ changes }: Sources): void {
   if (changes.length === 0) return;
-  console.error(texts.dirty(changes.length));
-  for (const line of changes) console.error(`  ${line}`);
-  if (changes.some((line) => line.startsWith("??"))) console.error(`  ${texts.untracked}`);
+  tell(texts.dirty(changes.length));
+  for (const line of changes) tell(`  ${line}`);
+  if (changes.some((line) => line.startsWith("??"))) tell(`  ${texts.untracked}`);
 }
 
 function versionOf({ files }: Sources): string {
@@ -158,9 +161,9 @@ function versionOf({ files }: Sources): string {
 
 function show(event: BuildEvent): void {
   if (event.kind === "step") {
-    console.error(texts.step(event.number, event.total, event.text));
+    tell(texts.step(event.number, event.total, event.text));
   } else if (event.text.trim() !== "" && Deno.stderr.isTerminal()) {
-    console.error(`  ${event.text}`);
+    tell(`  ${event.text}`);
   }
 }
 

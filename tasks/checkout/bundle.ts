@@ -8,12 +8,14 @@ import {
   type Engine,
   LATEST,
   makeBundle,
-  sizeText,
 } from "../../src/container/mod.ts";
 import { RequestError } from "../../src/errors.ts";
 import { texts } from "./bundle/texts.ts";
-import { cancellable, connectEngine, megabytes, ProgressLine } from "./engine.ts";
+import { cancellable, connectEngine } from "./engine.ts";
 import { duration, run, task, TaskFailure } from "../cli/task.ts";
+import { ProgressLine } from "../cli/progress.ts";
+import { formatBytes } from "../../src/format_bytes.ts";
+import { tell } from "../cli/print.ts";
 
 interface Options {
   readonly json?: true;
@@ -60,21 +62,21 @@ await run<Options>(command, async ({ image: reference, out, split, models }) => 
       volumeBytes: split,
       signal,
       onProgress({ stage, done, total = 0 }) {
-        if (stage === "resumed") console.error(texts.resumed(done, total));
-        else if (stage === "image") line.draw(() => texts.saving(megabytes(done)));
-        else line.draw(() => texts.writing(megabytes(done), megabytes(total)));
+        if (stage === "resumed") tell(texts.resumed(done, total));
+        else if (stage === "image") line.draw(() => texts.saving(formatBytes(done)));
+        else line.draw(() => texts.writing(formatBytes(done), formatBytes(total)));
       },
     }).finally(() => line.clear());
-    for (const { name, bytes } of bundle.volumes) console.error(`  ${name}  ${sizeText(bytes)}`);
+    for (const { name, bytes } of bundle.volumes) tell(`  ${name}  ${formatBytes(bytes)}`);
     const time = duration(performance.now() - start);
-    console.error(texts.done(bundle.folder, sizeText(bundle.bytes), bundle.weights, time));
-    console.error(texts.digests(bundle.image, bundle.sha256));
+    tell(texts.done(bundle.folder, formatBytes(bundle.bytes), bundle.weights, time));
+    tell(texts.digests(bundle.image, bundle.sha256));
     return { ...bundle, reference: `newbie:${image.variant}` };
   }, () => isThere(part) ? texts.cancelledAndKept(part) : texts.cancelled).catch((error) => {
     // Of what another process is making there is nothing to say.
     const isOwn = !(error instanceof TaskFailure || error instanceof RequestError) &&
       !(error instanceof BundleError && error.code === "busy");
-    if (isOwn && isThere(part)) console.error(texts.kept(part));
+    if (isOwn && isThere(part)) tell(texts.kept(part));
     throw error;
   });
 });

@@ -9,9 +9,10 @@ import {
   parseChecksums,
 } from "../../src/integrity/checksum_list.ts";
 import { updateChecksums } from "../../src/integrity/update_checksums.ts";
-import { ReadingLine } from "../cli/reading_line.ts";
+import { ProgressLine } from "../cli/progress.ts";
 import { run, task, TaskFailure } from "../cli/task.ts";
-import { text as texts } from "../verify/texts.ts";
+import { reading, text as texts } from "../verify/texts.ts";
+import { print, tell } from "../cli/print.ts";
 
 interface Options {
   readonly json?: true;
@@ -27,11 +28,13 @@ const command = task("checksums", text.description)
   .addHelpText("after", `\n${text.examples}`);
 
 await run<Options>(command, async ({ json, write }) => {
-  const line = new ReadingLine(texts.progress);
-  const update = await updateChecksums(ROOT, await listed(write), { onProgress: line.show });
+  const line = new ProgressLine();
+  const update = await updateChecksums(ROOT, await listed(write), {
+    onProgress: (bytes, total) => line.show(bytes, total, reading),
+  });
   line.clear();
   const { checksums, added, changed, removed } = update;
-  const say = json ? console.error : console.log;
+  const say = json ? tell : print;
   for (
     const [paths, what] of [[added, text.added], [changed, text.changed], [
       removed,

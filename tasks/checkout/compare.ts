@@ -2,8 +2,11 @@
 import { join } from "node:path";
 import { compareImages, type ImageDifference, openImage } from "../../src/container/mod.ts";
 import { texts } from "./bundle/texts.ts";
-import { cancellable, megabytes, ProgressLine } from "./engine.ts";
+import { cancellable } from "./engine.ts";
 import { run, task, TaskFailure } from "../cli/task.ts";
+import { ProgressLine } from "../cli/progress.ts";
+import { formatBytes } from "../../src/format_bytes.ts";
+import { print, tell } from "../cli/print.ts";
 
 /** Layers are unpacked there, as images may be larger than a folder in memory. */
 const SCRATCH = "outputs";
@@ -24,12 +27,12 @@ await run<{ json?: true }>(command, async ({ json }, places) => {
         const scratch = join(folder, String(index));
         await Deno.mkdir(scratch);
         const onProgress = (done: number, total: number) =>
-          line.draw(() => texts.verifying(megabytes(done), megabytes(total)));
+          line.draw(() => texts.verifying(formatBytes(done), formatBytes(total)));
         images.push(await openImage(place, scratch, { signal, onProgress }));
         line.clear();
       }
       const differences = await compareImages(images[0]!, images[1]!);
-      const say = json ? console.error : console.log;
+      const say = json ? tell : print;
       for (const difference of differences) say(textOf(difference));
       if (differences.length > 0) {
         throw new TaskFailure(texts.differ(differences.length), { differences });

@@ -3,18 +3,9 @@ import { Engine, engineAddress } from "../../src/container/mod.ts";
 import { inLanguage, TaskFailure } from "../cli/task.ts";
 
 const text = inLanguage({
-  en: {
-    megabytes: (value: string) => `${value} MB`,
-    cancelled: "Cancelled; nothing is left of it.",
-  },
-  zh: {
-    megabytes: (value: string) => `${value} MB`,
-    cancelled: "已取消，没有留下任何内容。",
-  },
+  en: { cancelled: "Cancelled; nothing is left of it." },
+  zh: { cancelled: "已取消，没有留下任何内容。" },
 });
-
-const MEGABYTE = 1_000_000;
-const REDRAW_MILLISECONDS = 100;
 
 /**
  * Finds the engine at `DOCKER_HOST`, or at the usual place.
@@ -33,35 +24,6 @@ export async function connectEngine(): Promise<Engine> {
     await Deno.permissions.request({ name: "net", host: `${address.host}:${address.port}` });
   }
   return await Engine.connect(address);
-}
-
-/** Sizes as they are written of files and images. */
-export function megabytes(bytes: number): string {
-  return text.megabytes((bytes / MEGABYTE).toFixed(bytes < 10 * MEGABYTE ? 1 : 0));
-}
-
-/** A line that is drawn over and over, on a terminal only. */
-export class ProgressLine {
-  readonly #isShown = Deno.stderr.isTerminal();
-  #drawn = -Infinity;
-
-  /** Draws the line anew, at most ten times a second. */
-  draw(line: () => string): void {
-    const now = performance.now();
-    if (!this.#isShown || now - this.#drawn < REDRAW_MILLISECONDS) return;
-    this.#drawn = now;
-    this.#write(`\r\x1b[K  ${line()}`);
-  }
-
-  /** Takes the line away. */
-  clear(): void {
-    if (this.#drawn > -Infinity) this.#write("\r\x1b[K");
-    this.#drawn = -Infinity;
-  }
-
-  #write(line: string): void {
-    if (this.#isShown) Deno.stderr.writeSync(new TextEncoder().encode(line));
-  }
 }
 
 /**

@@ -9,7 +9,9 @@ import { writeFileAtomically } from "../../src/files.ts";
 import { encodePng, RequestError, type RgbImage } from "../../src/mod.ts";
 import { SETTINGS } from "../../src/settings/mod.ts";
 import { DEMO_MODEL, STEPS } from "../../src/studio/health_check.ts";
-import { catalogue, duration, run, task, wholeNumber } from "../cli/task.ts";
+import { ProgressLine } from "../cli/progress.ts";
+import { catalogue, run, task, wholeNumber } from "../cli/task.ts";
+import { tell } from "../cli/print.ts";
 
 const RESULTS = "bench/results";
 const SHEET_COLUMNS = 8;
@@ -126,7 +128,7 @@ async function evaluateAll(options: Options, scenes: readonly EvalScene[]): Prom
     const sheet = tile(shown.slice(0, SHOWN_PICTURES), SHEET_COLUMNS);
     await writeFileAtomically(`${RESULTS}/eval.png`, encodePng(coarsen(sheet, SHEET_COLOR_STEP)));
   }
-  console.error(table);
+  tell(table.split("\n"));
   return result;
 }
 
@@ -150,7 +152,7 @@ async function sweep(options: Options, scenes: readonly EvalScene[]): Promise<un
     steps: results,
   };
   if (isRecorded(options)) await record("eval_steps", result, table);
-  console.error(table);
+  tell(table.split("\n"));
   return result;
 }
 
@@ -173,16 +175,15 @@ function today(): string {
   return new Date().toISOString().slice(0, 10);
 }
 
-/** Reports how far it is, and how long the rest will take. */
+/** Reports how far it is, and how long the rest will take: in lines where there is no terminal. */
 function progress(): (progress: Progress) => void {
-  const start = performance.now();
-  const terminal = Deno.stderr.isTerminal();
+  const line = new ProgressLine();
   return ({ done, total }) => {
-    const step = terminal ? 1 : Math.ceil(total / PROGRESS_LINES);
-    if (done !== 1 && done % step !== 0 && done !== total) return;
-    const rest = (performance.now() - start) / done * (total - done);
-    const line = text.progress(done, total, duration(rest));
-    const shown = terminal ? `\r\x1b[K  ${line}${done === total ? "\n" : ""}` : `  ${line}\n`;
-    Deno.stderr.writeSync(new TextEncoder().encode(shown));
+    const say = ({ left }: { left: string }) => `  ${text.progress(done, total, left)}`;
+    line.show(done, total, say);
+    if (done === total) line.clear();
+    if (Deno.stderr.isTerminal()) return;
+    const isTold = done === 1 || done % Math.ceil(total / PROGRESS_LINES) === 0 || done === total;
+    if (isTold) tell(say(line.progress(done, total)));
   };
 }

@@ -3,6 +3,7 @@ import { fuzzPrompts, timeHostilePrompts } from "./fuzz/prompts.ts";
 import { fuzz } from "./fuzz/safetensors.ts";
 import { NewBieError } from "../../src/mod.ts";
 import { inLanguage, run, task, wholeNumber } from "../cli/task.ts";
+import { tell } from "../cli/print.ts";
 
 const DEFAULT_COUNT = 100_000;
 const DEFAULT_SEED = 1;
@@ -58,15 +59,15 @@ await run<{ json?: true; count: number; seed: number }>(command, async ({ count,
   const headers = await fuzz(count, seed);
   const megabytes = (headers.rssGrowthBytes / 1e6).toFixed(0);
   const { seconds, slowestMs, violationCount } = headers;
-  console.error(text.headers(headers.count, seconds, slowestMs, megabytes, violationCount));
+  tell(text.headers(headers.count, seconds, slowestMs, megabytes, violationCount));
   const prompts = fuzzPrompts(count, seed);
-  console.error(
+  tell(
     text.prompts(count, prompts.seconds, prompts.slowestMs, prompts.violationCount),
   );
   const growth = timeHostilePrompts();
   const steepest = growth.reduce((a, b) => a.exponent > b.exponent ? a : b);
   const slowest = Math.max(...growth.map(({ milliseconds }) => milliseconds.at(-1)!));
-  console.error(text.growth(JSON.stringify(steepest.piece), steepest.exponent, slowest));
+  tell(text.growth(JSON.stringify(steepest.piece), steepest.exponent, slowest));
   const violations = [
     ...headers.violations,
     ...prompts.violations,

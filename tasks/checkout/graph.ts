@@ -5,7 +5,9 @@ import { describeGraph } from "../../src/onnx/describe_graph.ts";
 import { type Device, type Dtype, dtypePolicy, type Port } from "../../src/onnx/mod.ts";
 import { writeGraph } from "../../src/onnx/write_graph.ts";
 import { GRAPH_NAMES, type GraphName, partGraph } from "../../src/pipeline/part_graph.ts";
+import { formatBytes } from "../../src/format_bytes.ts";
 import { catalogue, run, task } from "../cli/task.ts";
+import { print } from "../cli/print.ts";
 
 const { text, both } = catalogue({
   en: {
@@ -88,15 +90,15 @@ await run<Options>(command, async ({ json, model, out, device, dtype }, [part]) 
     return { part, inputs, outputs, ...description, weightFolder, file: out, linked };
   }
   const { nodes, operators, weights } = description;
-  console.log(`${text.inputs}\n${list(inputs)}\n${text.outputs}\n${list(outputs)}`);
-  console.log(text.operators(nodes));
-  for (const { name, count } of operators) console.log(`  ${String(count).padStart(5)}  ${name}`);
-  console.log(text.weights(weights.count, `${(weights.bytes / 2 ** 20).toFixed(1)} MiB`));
-  for (const file of weights.files) console.log(`  ${weightFolder}/${file}`);
-  for (const name of linked) console.log(text.linked(name));
-  if (out !== undefined) console.log(text.wrote(out));
+  print(text.inputs, list(inputs), text.outputs, list(outputs));
+  print(text.operators(nodes));
+  for (const { name, count } of operators) print(`  ${String(count).padStart(5)}  ${name}`);
+  print(text.weights(weights.count, formatBytes(weights.bytes)));
+  for (const file of weights.files) print(`  ${weightFolder}/${file}`);
+  for (const name of linked) print(text.linked(name));
+  if (out !== undefined) print(text.wrote(out));
 });
 
-function list(ports: readonly Port[]): string {
-  return ports.map(({ name, type, dims }) => `  ${name}  ${type} [${dims.join(", ")}]`).join("\n");
+function list(ports: readonly Port[]): readonly string[] {
+  return ports.map(({ name, type, dims }) => `  ${name}  ${type} [${dims.join(", ")}]`);
 }

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { writeFileAtomically } from "../../src/files.ts";
 import { addressOf, cString } from "../../src/runtime/native/c_api.ts";
 import { inLanguage, run, task, TaskFailure } from "../cli/task.ts";
+import { print, tell } from "../cli/print.ts";
 
 interface Options {
   readonly json?: true;
@@ -19,13 +20,13 @@ const text = inLanguage({
     description:
       "Compiles src/kernels/kernels.cu to kernels.ptx beside it, with NVRTC of CUDA 13.0.",
     library: "NVRTC; LD_LIBRARY_PATH must name its folder",
-    failed: (log: string) => `kernels.cu does not compile:\n${log}`,
+    failed: (log: string) => ["kernels.cu does not compile:", ...log.trimEnd().split("\n")],
     done: (file: string, milliseconds: number) => `Wrote ${file}, ${Math.round(milliseconds)} ms.`,
   },
   zh: {
     description: "用 CUDA 13.0 的 NVRTC 把 src/kernels/kernels.cu 编译成旁边的 kernels.ptx。",
     library: "NVRTC；LD_LIBRARY_PATH 须包含其所在目录",
-    failed: (log: string) => `kernels.cu 无法编译：\n${log}`,
+    failed: (log: string) => ["kernels.cu 无法编译：", ...log.trimEnd().split("\n")],
     done: (file: string, milliseconds: number) =>
       `已写入 ${file}，用时 ${Math.round(milliseconds)} 毫秒。`,
   },
@@ -41,7 +42,7 @@ await run<Options>(command, async ({ json, nvrtc }) => {
   const file = `${FOLDER}kernels.ptx`;
   const assembly = `// kernels.cu, SHA-256 ${hash}\n${compile(nvrtc, source)}`;
   await writeFileAtomically(file, new TextEncoder().encode(assembly));
-  const say = json ? console.error : console.log;
+  const say = json ? tell : print;
   say(text.done(file, performance.now() - start));
   return { file };
 });

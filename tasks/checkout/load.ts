@@ -1,10 +1,13 @@
 /** `deno task load`: installs what `deno task bundle` made, on a machine without a network. */
 import { fileURLToPath } from "node:url";
 import { InvalidArgumentError } from "commander";
-import { LATEST, loadBundle, openBundle, sizeText } from "../../src/container/mod.ts";
+import { LATEST, loadBundle, openBundle } from "../../src/container/mod.ts";
 import { texts } from "./bundle/texts.ts";
-import { cancellable, connectEngine, megabytes, ProgressLine } from "./engine.ts";
+import { cancellable, connectEngine } from "./engine.ts";
 import { duration, run, task } from "../cli/task.ts";
+import { ProgressLine } from "../cli/progress.ts";
+import { formatBytes } from "../../src/format_bytes.ts";
+import { tell } from "../cli/print.ts";
 
 interface Options {
   readonly json?: true;
@@ -32,10 +35,10 @@ await run<Options>(command, async ({ verify, models, sha256 }, places) => {
       signal,
       sha256,
       onProgress: (done, total) =>
-        line.draw(() => texts.verifying(megabytes(done), megabytes(total))),
+        line.draw(() => texts.verifying(formatBytes(done), formatBytes(total))),
     }).finally(() => line.clear());
     const { description: { name, image }, volumes, bytes } = bundle;
-    console.error(texts.verified(name, volumes.length, sizeText(bytes)));
+    tell(texts.verified(name, volumes.length, formatBytes(bytes)));
     const verified = { name, image, volumes: volumes.length, bytes, sha256: bundle.sha256 };
     if (engine === undefined) return verified;
 
@@ -43,11 +46,11 @@ await run<Options>(command, async ({ verify, models, sha256 }, places) => {
       root: models ? ROOT : undefined,
       signal,
       onProgress: ({ stage, done, total }) =>
-        line.draw(() => texts.loading(stage, megabytes(done), megabytes(total))),
+        line.draw(() => texts.loading(stage, formatBytes(done), formatBytes(total))),
     }).finally(() => line.clear());
     await engine.tag(loaded.id, LATEST);
     const time = duration(performance.now() - start);
-    console.error(texts.loaded(loaded.reference, loaded.weights.length, time));
+    tell(texts.loaded(loaded.reference, loaded.weights.length, time));
     return { ...verified, ...loaded };
   });
 });

@@ -4,6 +4,7 @@ import process from "node:process";
 import { type Message, RequestError } from "../../src/errors.ts";
 import type { Texts } from "../../src/language.ts";
 import { language } from "./language.ts";
+import { print } from "./print.ts";
 
 /** The person pressed Ctrl-C. */
 export class Interrupted extends Error {
@@ -52,7 +53,7 @@ export class Console {
 
   /** Says something, in a line of its own. */
   say(text: string): void {
-    console.log(text);
+    print(text);
   }
 
   /**
@@ -64,7 +65,7 @@ export class Console {
   refuse(problem: Texts<Message>, report?: string): void {
     const error = new RequestError(problem);
     if (!this.isTerminal) throw error;
-    console.log(report ?? error.explain(language));
+    print(report ?? error.explain(language));
   }
 
   /**
@@ -85,7 +86,7 @@ export class Console {
       Deno.stdout.writeSync(new TextEncoder().encode(question));
     }
     const line = await this.next();
-    if (!this.isTerminal) console.log();
+    if (!this.isTerminal) print();
     return line;
   }
 

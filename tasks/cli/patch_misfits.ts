@@ -16,5 +16,5 @@ export function misfitLines({ files }: PatchReport): string[] {
       lines.push(...[misfit.header, ...misfit.lines].map((line) => `  ${line}`));
     }
   }
-  return lines.length === 0 ? [] : [...lines, ...texts.layAnew.split("\n")];
+  return lines.length === 0 ? [] : [...lines, ...texts.layAnew];
 }

@@ -1,45 +1,81 @@
-/** A line that tells how far a picture is, overwritten in place. */
-import { duration } from "./task.ts";
+/** A line that tells how far something is, drawn over and over in place. */
+import { printable } from "./print.ts";
 
 const BAR_CELLS = 24;
-const MEBIBYTE = 1 << 20;
+const REDRAW_MILLISECONDS = 100;
 
-/** Words for the line: a bar, the steps, the time left and the memory in use. */
-type Words = (bar: string, steps: string, rest: string, memory: string) => string;
+/** How far something is. */
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+  /** Blocks, as many as are done of all. */
+  readonly bar: string;
+  /** How long the rest will take, as people read it. */
+  readonly left: string;
+}
 
-/** Shows the steps of a picture, the time left and the memory in use; silent without a terminal. */
+/** A line on the terminal; silent where there is none. */
 export class ProgressLine {
-  readonly #label: string;
-  readonly #words: Words;
   readonly #start = performance.now();
-  readonly #visible = Deno.stderr.isTerminal();
+  readonly #from: number;
+  readonly #isVisible = Deno.stderr.isTerminal();
+  #drawn = -Infinity;
 
-  /**
-   * @param label What it is that goes on.
-   * @param words How to say how far it is.
-   */
-  constructor(label: string, words: Words) {
-    this.#label = label;
-    this.#words = words;
+  /** @param from How much was done before, and says nothing about the speed. */
+  constructor(from = 0) {
+    this.#from = from;
   }
 
-  /** Shows that so many steps are done. */
-  show(done: number, total: number): void {
-    const elapsed = performance.now() - this.#start;
-    const rest = duration(elapsed / done * (total - done));
-    const filled = Math.round(BAR_CELLS * done / total);
-    const bar = "█".repeat(filled) + "░".repeat(BAR_CELLS - filled);
-    const memory = `${Math.round(Deno.memoryUsage().rss / MEBIBYTE)} MiB`;
-    const line = this.#words(bar, `${done}/${total}`, rest, memory);
-    this.#write(`\r\x1b[K${this.#label}${line}`);
+  /** Draws the line anew, at most ten times a second. */
+  draw(line: () => string): void {
+    const now = performance.now();
+    if (!this.#isVisible || now - this.#drawn < REDRAW_MILLISECONDS) return;
+    this.#drawn = now;
+    write(`\r\x1b[K${printable(line())}`);
+  }
+
+  /** The same with how much of how much is done, and when the rest will be. */
+  show(done: number, total: number, line: (progress: Progress) => string): void {
+    this.draw(() => line(this.progress(done, total)));
   }
 
   /** Takes the line away. */
   clear(): void {
-    this.#write("\r\x1b[K");
+    if (this.#drawn > -Infinity) write("\r\x1b[K");
+    this.#drawn = -Infinity;
   }
 
-  #write(text: string): void {
-    if (this.#visible) Deno.stderr.writeSync(new TextEncoder().encode(text));
+  /** How far it is, without drawing it. */
+  progress(done: number, total: number): Progress {
+    const filled = Math.round(BAR_CELLS * done / total);
+    const bar = "█".repeat(filled) + "░".repeat(BAR_CELLS - filled);
+    const elapsed = performance.now() - this.#start;
+    const left = millisecondsLeft(elapsed, done - this.#from, total - done);
+    return { done, total, bar, left: Number.isFinite(left) ? duration(left) : "–" };
   }
+}
+
+/**
+ * How long the rest takes at the speed so far.
+ *
+ * @param elapsed Milliseconds that it took until now.
+ * @param done What was done in them.
+ * @param rest What is still to be done, in the same unit.
+ */
+export function millisecondsLeft(elapsed: number, done: number, rest: number): number {
+  return elapsed * rest / done;
+}
+
+/** Milliseconds as people read them. */
+export function duration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${milliseconds.toFixed(0)} ms`;
+  const seconds = milliseconds / 1000;
+  if (seconds < 100) return `${seconds.toFixed(1)} s`;
+  const two = (value: number) => String(Math.floor(value)).padStart(2, "0");
+  const minutes = `${two(seconds % 3600 / 60)}:${two(seconds % 60)}`;
+  return seconds < 3600 ? `${minutes} min` : `${Math.floor(seconds / 3600)}:${minutes} h`;
+}
+
+function write(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(text));
 }

@@ -1,8 +1,11 @@
 /** What all tasks share: options, `--json`, `--lang`, errors for people, exit codes. */
 import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { explainError, RequestError } from "../../src/errors.ts";
+import { explainError, headed, type Message, RequestError } from "../../src/errors.ts";
 import type { Language, Texts } from "../../src/language.ts";
+import { visible } from "../../src/shown.ts";
 import { catalogue, inLanguage, language } from "./language.ts";
+import { print, printJson, tell } from "./print.ts";
+import { duration } from "./progress.ts";
 
 /** What commander says, and how to say it in Chinese. */
 const COMMAND_LINE_FAULTS: readonly (readonly [RegExp, string])[] = [
@@ -103,49 +106,56 @@ export async function run<Options extends { json?: true }>(
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) Deno.exit(0);
     const message = text.commandLine(error.message.replace(/^error: /, ""));
-    console.error(`${text.error}${message}`);
+    tell(`${text.error}${message}`);
     if (Deno.args.includes("--json")) report("RequestError", message);
     Deno.exit(EXIT_WRONG_REQUEST);
   }
   const options = command.opts<Options>();
   try {
     const result = await action(options, command.args);
-    if (options.json) console.log(JSON.stringify(result));
+    if (options.json) printJson(result);
     Deno.exit(0);
   } catch (error) {
     const { name, message, details, exitCode } = asFailure(error);
-    console.error(error instanceof TaskFailure ? message : `${text.error}${message}`);
-    if (options.json) report(name, message, details);
+    tell(error instanceof TaskFailure ? message : headed(text.error, message));
+    if (options.json) report(name, [message].flat().join("\n"), details);
     Deno.exit(exitCode);
   }
 }
 
 function report(name: string, message: string, details: object = {}): void {
-  console.log(JSON.stringify({ error: { name, message }, ...details }));
+  printJson({ error: { name, message }, ...details });
 }
 
-/** A task failed, and has more to tell a program than a message. */
+/** A task failed, and has more to tell a program than a message in this process's language. */
 export class TaskFailure extends Error {
   override name = "TaskFailure";
+  /** The message, line by line. */
+  readonly lines: readonly string[];
   /** Stands beside `error` in the JSON object. */
   readonly details: Readonly<Record<string, unknown>>;
   readonly exitCode: number;
 
   constructor(
-    message: string,
+    message: Message,
     details: Readonly<Record<string, unknown>>,
     { isRequestWrong = false } = {},
   ) {
-    super(message);
+    const lines = [message].flat().map(visible);
+    super(lines.join("\n"));
+    this.lines = lines;
     this.details = details;
     this.exitCode = isRequestWrong ? EXIT_WRONG_REQUEST : EXIT_FAILED;
   }
 }
 
 function asFailure(error: unknown) {
-  if (error instanceof TaskFailure) return error;
+  if (error instanceof TaskFailure) {
+    const { name, lines, details, exitCode } = error;
+    return { name, message: lines, details, exitCode };
+  }
   const { name } = error instanceof Error ? error : new Error();
-  const message = messageOf(error);
+  const message = messageOf(error).split("\n");
   const exitCode = error instanceof RequestError ? EXIT_WRONG_REQUEST : EXIT_FAILED;
   return { name, message, details: {}, exitCode };
 }
@@ -179,14 +189,4 @@ export function positiveNumber(value: string): number {
   return number;
 }
 
-/** Milliseconds as people read them. */
-export function duration(milliseconds: number): string {
-  if (milliseconds < 1000) return `${milliseconds.toFixed(0)} ms`;
-  const seconds = milliseconds / 1000;
-  if (seconds < 100) return `${seconds.toFixed(1)} s`;
-  const two = (value: number) => String(Math.floor(value)).padStart(2, "0");
-  const minutes = `${two(seconds % 3600 / 60)}:${two(seconds % 60)}`;
-  return seconds < 3600 ? `${minutes} min` : `${Math.floor(seconds / 3600)}:${minutes} h`;
-}
-
-export { catalogue, inLanguage, language };
+export { catalogue, duration, inLanguage, language, print, tell };

@@ -8,7 +8,7 @@ import {
   isInShard,
   type Shard,
 } from "../../src/studio/batch.ts";
-import { RequestError } from "../../src/mod.ts";
+import { headed, type Message, RequestError } from "../../src/errors.ts";
 import { DiskError, OUTPUTS, prepareFolder } from "../../src/studio/outputs.ts";
 import type { Studio } from "../../src/studio/studio.ts";
 import { makePictures, type SavedPicture, type ShowOptions } from "./picture.ts";
@@ -21,7 +21,7 @@ export interface BatchOptions extends ShowOptions {
   /** The folder inside the folder of outputs. */
   readonly folder: string;
   readonly shard: Shard | undefined;
-  readonly say: (line: string) => void;
+  readonly say: (line: Message) => void;
 }
 
 /** What became of a request. */
@@ -51,7 +51,7 @@ export async function runBatch(studio: Studio, batch: Batch, options: BatchOptio
     place,
     message: messageOf(error),
   }));
-  for (const { place, message } of failures) say(text.batchFailed(place, message));
+  for (const failure of failures) say(failedLines(failure));
   const pictures: (SavedPicture & { place: string })[] = [];
   const start = performance.now();
   for (const [index, item] of todo.entries()) {
@@ -72,17 +72,21 @@ export async function runBatch(studio: Studio, batch: Batch, options: BatchOptio
       if (!(error instanceof Error) || error instanceof DiskError) throw error;
       const failure = { place: item.place, message: messageOf(error) };
       failures.push(failure);
-      say(text.batchFailed(failure.place, failure.message));
+      say(failedLines(failure));
     }
   }
   say(text.batchDone(pictures.length, already, folder));
   const result = { folder, pictures, already };
   if (failures.length === 0) return result;
-  const lines = failures.map(({ place, message }) => `\n  ${text.batchFailed(place, message)}`);
+  const lines = failures.flatMap(failedLines).map((line) => `  ${line}`);
   throw new TaskFailure(
-    text.batchFailures(failures.length, own.length + faults.length) + lines.join(""),
+    [text.batchFailures(failures.length, own.length + faults.length), ...lines],
     { ...result, failures },
   );
+}
+
+function failedLines({ place, message }: Failure): readonly string[] {
+  return [headed(text.batchFailed(place), message.split("\n"))].flat();
 }
 
 async function makeItem(
@@ -98,7 +102,7 @@ async function makeItem(
     place,
   );
   if (faultyLine !== undefined) throw new RequestError(message);
-  if (report !== "") say(report);
+  if (report !== "") say(report.split("\n"));
   return await makePictures(studio, request, {
     folder,
     name,

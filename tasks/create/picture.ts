@@ -5,6 +5,7 @@ import { savePicture } from "../../src/studio/outputs.ts";
 import { laterSeed, type PictureRequest, requestedGenerator } from "../../src/studio/request.ts";
 import { type MadePicture, pictureFile, type Studio } from "../../src/studio/studio.ts";
 import { text } from "./texts.ts";
+import { formatBytes } from "../../src/format_bytes.ts";
 import { ProgressLine } from "../cli/progress.ts";
 import { TerminalPicture } from "../cli/show.ts";
 import { duration } from "../cli/task.ts";
@@ -56,7 +57,7 @@ export async function makePictures(
   const generator = requestedGenerator(request.generator);
   for (let index = 0; index < count; index++) {
     const label = count === 1 ? "" : text.picture(index + 1, count);
-    const progress = new ProgressLine(label, text.progress);
+    const progress = new ProgressLine();
     const screen = options.show || options.showSteps ? new TerminalPicture() : undefined;
     const preview = options.showSteps ? previews(studio.pipe) : undefined;
     try {
@@ -66,7 +67,12 @@ export async function makePictures(
           ...(signal === undefined ? {} : { signal }),
           onStep: async (step) => {
             if (preview !== undefined) screen!.show(await preview(step));
-            progress.show(step.index + 1, step.total);
+            progress.show(
+              step.index + 1,
+              step.total,
+              ({ done, total, bar, left }) =>
+                label + text.progress(bar, `${done}/${total}`, left, memoryInUse()),
+            );
           },
         },
       );
@@ -93,6 +99,10 @@ export async function makePictures(
     }
   }
   return saved;
+}
+
+function memoryInUse(): string {
+  return formatBytes(Deno.memoryUsage().rss);
 }
 
 /** What a person is told of a picture that was saved. */

@@ -64,7 +64,7 @@ Examples:
       (others === 0 ? "." : `, ${others} for other shards.`),
     batchLine: (done: number, total: number, path: string, time: string, rest: string) =>
       `${done}/${total} ${path} (${time}, ${rest} left)`,
-    batchFailed: (place: string, message: string) => `${place}: ${message}`,
+    batchFailed: (place: string) => `${place}: `,
     batchDone: (made: number, already: number, folder: string) =>
       `Done! ${made} pictures made, ${already} were there: ${folder}`,
     batchFailures: (count: number, total: number) => `${count} of ${total} requests failed.`,
@@ -130,7 +130,7 @@ Examples:
       (others === 0 ? "。" : `，其余 ${others} 张属于其他分片。`),
     batchLine: (done: number, total: number, path: string, time: string, rest: string) =>
       `${done}/${total} ${path}（用时 ${time}，剩余 ${rest}）`,
-    batchFailed: (place: string, message: string) => `${place}：${message}`,
+    batchFailed: (place: string) => `${place}：`,
     batchDone: (made: number, already: number, folder: string) =>
       `完成！生成 ${made} 张，已有 ${already} 张：${folder}`,
     batchFailures: (count: number, total: number) => `${total} 个请求中有 ${count} 个失败。`,

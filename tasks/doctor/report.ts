@@ -5,13 +5,14 @@ import {
   type Diagnosis,
   type Facts,
   type Finding,
-  formatBytes,
   isSound,
   type ModelFacts,
   PUBLISHED_PARTS,
   type Severity,
   SLOTS,
 } from "../../src/doctor/mod.ts";
+import { formatBytes } from "../../src/format_bytes.ts";
+import { visible } from "../../src/shown.ts";
 import { columnsOf, padColumns, wrapColumns } from "../cli/columns.ts";
 import { inLanguage } from "../cli/language.ts";
 
@@ -172,12 +173,12 @@ const text = inLanguage({
   },
 });
 
-/** Writes the report. */
+/** Writes the report, line by line. */
 export function report(
   facts: Facts,
   diagnosis: Diagnosis,
   options: { readonly color: boolean },
-): string {
+): readonly string[] {
   return new Report(options.color).write(facts, diagnosis);
 }
 
@@ -189,7 +190,7 @@ class Report {
     this.#color = color;
   }
 
-  write(facts: Facts, diagnosis: Diagnosis): string {
+  write(facts: Facts, diagnosis: Diagnosis): readonly string[] {
     const of = (area: Area) => diagnosis.findings.filter((finding) => finding.area === area);
     this.#section(text.sections.system);
     this.#rows(systemRows(facts));
@@ -208,7 +209,7 @@ class Report {
     this.#model(facts.model);
     this.#needs(diagnosis);
     this.#findings(of("models"));
-    return this.#lines.join("\n");
+    return this.#lines;
   }
 
   #section(title: string): void {
@@ -221,7 +222,7 @@ class Report {
     const width = Math.max(...rows.map(([label]) => columnsOf(label)));
     for (const [label, value] of rows) {
       const room = WIDTH - 2 * GAP.length - width;
-      for (const [index, line] of wrapColumns(value, room).entries()) {
+      for (const [index, line] of wrapColumns(visible(value), room).entries()) {
         this.#lines.push(GAP + padColumns(index === 0 ? label : "", width) + GAP + line);
       }
     }

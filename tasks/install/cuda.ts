@@ -15,8 +15,11 @@ import {
 import { readBinding } from "../../src/machine/binding.ts";
 import { localHost } from "../../src/machine/host.ts";
 import { download, DownloadError } from "./download.ts";
-import { both, mebibytes, texts } from "./texts.ts";
+import { formatBytes } from "../../src/format_bytes.ts";
+import { ProgressLine } from "../cli/progress.ts";
+import { both, texts } from "./texts.ts";
 import { TaskFailure } from "../cli/task.ts";
+import { tell } from "../cli/print.ts";
 
 /** What `--json` says of the provider. */
 export interface CudaInstallation {
@@ -30,8 +33,6 @@ export interface CudaInstallation {
 
 const CACHE = fileURLToPath(new URL("../../node_modules/.cache/newbie", import.meta.url));
 const REGISTRY = "https://registry.npmjs.org/";
-const REDRAW_MILLISECONDS = 100;
-const MILLISECONDS = 1000;
 
 /**
  * Installs the CUDA provider, or finds it installed.
@@ -55,7 +56,7 @@ export async function installCuda(from?: string): Promise<CudaInstallation> {
       throw asFailure(error, shown, from);
     });
   }
-  console.error(changed ? texts.done(shown) : texts.inPlace);
+  tell(changed ? texts.done(shown) : texts.inPlace);
   return { folder: shown, changed, libraries: CUDA_PROVIDER.libraries, needs: await tellNeeds() };
 }
 
@@ -93,7 +94,7 @@ async function describe() {
 async function lock(path: string): Promise<Deno.FsFile> {
   const file = await Deno.open(path, { write: true, create: true });
   if (!await file.tryLock(true)) {
-    console.error(texts.waiting);
+    tell(texts.waiting);
     await file.lock(true);
   }
   return file;
@@ -122,36 +123,23 @@ async function fetchTarball(): Promise<string> {
   if (state !== "granted") throw new TaskFailure(texts.noNetPermission(host), {});
   const url = `${registry}${name}/-/${name}-${version}.tgz`;
   const target = join(CACHE, `${name}-${version}.tgz.part`);
-  console.error(texts.downloading(host));
+  tell(texts.downloading(host));
+  // What was fetched before says nothing about the speed, so it begins at the first bytes.
+  let line: ProgressLine | undefined;
   try {
-    await download(url, target, tarball, progress(tarball.bytes));
+    await download(url, target, tarball, (bytes) => {
+      line ??= new ProgressLine(bytes);
+      line.show(bytes, tarball.bytes, ({ bar, left }) => {
+        return texts.progress(bar, formatBytes(bytes), formatBytes(tarball.bytes), left);
+      });
+    });
   } catch (error) {
     if (!(error instanceof DownloadError)) throw error;
     throw new TaskFailure(texts.download(url, error.problem), { url, problem: error.problem });
   } finally {
-    write("\r\x1b[K");
+    line?.clear();
   }
   return target;
-}
-
-function progress(total: number): (bytes: number) => void {
-  const start = performance.now();
-  let first: number | undefined;
-  let drawn = -Infinity;
-  return (bytes) => {
-    first ??= bytes;
-    const now = performance.now();
-    if (now - drawn < REDRAW_MILLISECONDS) return;
-    drawn = now;
-    const speed = (bytes - first) / (now - start);
-    const rest = Math.ceil((total - bytes) / speed / MILLISECONDS);
-    const left = Number.isFinite(rest) ? `, ${texts.left(rest)}` : "";
-    write(`\r\x1b[K  ${mebibytes(bytes)} / ${mebibytes(total)}${left}`);
-  };
-}
-
-function write(text: string): void {
-  if (Deno.stderr.isTerminal()) Deno.stderr.writeSync(new TextEncoder().encode(text));
 }
 
 async function* open(from: string): AsyncGenerator<NamedStream> {
@@ -184,9 +172,9 @@ async function tellNeeds(): Promise<CudaInstallation["needs"]> {
   );
   const isComplete = missing.length + elsewhere.length === 0;
   const list = (items: readonly string[]) => [...new Set(items)].join(texts.separator);
-  if (missing.length > 0) console.error(texts.missing(list(missing)));
-  if (elsewhere.length > 0) console.error(texts.elsewhere(list(elsewhere)));
-  console.error(isComplete ? texts.complete : texts.doctor);
+  if (missing.length > 0) tell(texts.missing(list(missing)));
+  if (elsewhere.length > 0) tell(texts.elsewhere(list(elsewhere)));
+  tell(isComplete ? texts.complete : texts.doctor);
   return found.map(({ name, state }) => ({ name, state }));
 }
 

@@ -1,7 +1,8 @@
 /** A pinned file from the network: continued where it broke off, and proved before it is used. */
 import { createHash, type Hash } from "node:crypto";
 import { rm } from "node:fs/promises";
-import { type DownloadProblem, mebibytes } from "./texts.ts";
+import { formatBytes } from "../../src/format_bytes.ts";
+import type { DownloadProblem } from "./texts.ts";
 
 /** The download did not come to its end, or to another than the pinned one. */
 export class DownloadError extends Error {
@@ -124,7 +125,7 @@ async function request(url: string, from: number, signal: AbortSignal): Promise<
 }
 
 function interrupted(size: number, reason: string, cause?: unknown): DownloadError {
-  return new DownloadError({ code: "interrupted", reason, done: mebibytes(size) }, { cause });
+  return new DownloadError({ code: "interrupted", reason, done: formatBytes(size) }, { cause });
 }
 
 /** Reads a file to its end, which is where writing goes on. */

@@ -1,4 +1,6 @@
 /** What `deno task install` says. */
+import type { Message } from "../../src/errors.ts";
+import { formatBytes } from "../../src/format_bytes.ts";
 import { CUDA_PROVIDER } from "../../src/integrity/pins.ts";
 import { catalogue } from "../cli/language.ts";
 
@@ -10,9 +12,6 @@ export type DownloadProblem =
   | { readonly code: "other-bytes"; readonly found: string };
 
 const { package: name, version, onnxruntime, tarball } = CUDA_PROVIDER;
-const MEBIBYTE = 1 << 20;
-
-export const mebibytes = (bytes: number) => `${Math.round(bytes / MEBIBYTE)} MiB`;
 
 export const { text: texts, both } = catalogue({
   en: {
@@ -23,7 +22,9 @@ export const { text: texts, both } = catalogue({
     from: "take the provider from a tarball or a folder instead of the npm registry",
     examples: "Examples:\n" +
       "  deno task install\n" +
-      `  deno task install:cuda                            ${mebibytes(tarball.bytes)} from npm\n` +
+      `  deno task install:cuda                            ${
+        formatBytes(tarball.bytes)
+      } from npm\n` +
       "  deno task install:cuda --from provider.tgz        without a network\n\n" +
       `The tarball is that of ${name}@${version}:\n` +
       `  npm pack ${name}@${version}\n\n` +
@@ -33,14 +34,18 @@ export const { text: texts, both } = catalogue({
     hunk: (number: number) => `Hunk ${number}:`,
     noFile: "There is no such file.",
     installed: (versions: string) => `Installed instead: ${versions}.`,
-    layAnew: "The installed packages are not those that it was made for. Lay them anew:\n" +
+    layAnew: [
+      "The installed packages are not those that it was made for. Install them again:",
       "  rm -rf node_modules && deno task install",
+    ],
     notWritable: (patch: string, code: string) =>
       `${patch} could not be applied, because node_modules cannot be written (${code}). ` +
       "Start deno task install as a user who may, before the folder becomes read-only.",
     fromNeedsCuda: "--from says where the CUDA provider comes from: give --cuda as well.",
-    ownTask: "The CUDA provider has a task of its own, with the permissions that it needs:\n" +
+    ownTask: [
+      "The CUDA provider has a task of its own, with the permissions that it needs:",
       "  deno task install:cuda",
+    ],
     platform: (os: string, arch: string) =>
       `There is a CUDA provider for Linux on x86_64 alone, and this is ${os} on ${arch}. ` +
       "On the CPU, pictures can be made without it.",
@@ -51,8 +56,9 @@ export const { text: texts, both } = catalogue({
     waiting: "Another process installs the CUDA provider; waiting for it.",
     inPlace: "The CUDA provider is in place, and has the pinned bytes.",
     downloading: (host: string) =>
-      `Downloading ${name} ${version} (${mebibytes(tarball.bytes)}) from ${host}.`,
-    left: (seconds: number) => `${seconds} s left`,
+      `Downloading ${name} ${version} (${formatBytes(tarball.bytes)}) from ${host}.`,
+    progress: (bar: string, done: string, total: string, left: string) =>
+      `  ${bar} ${done} / ${total}, ${left} left`,
     done: (folder: string) => `The CUDA provider is installed in ${folder}.`,
     complete: "All libraries that it needs are here. deno task doctor says what else counts.",
     missing: (names: string) => `It needs libraries that are not here: ${names}.`,
@@ -62,19 +68,20 @@ export const { text: texts, both } = catalogue({
     doctor: "deno task doctor names the command that mends it.",
     noSuchSource: (from: string) => `--from ${from}: there is no such tarball or folder.`,
     badRegistry: (value: string) => `The npm registry is set to "${value}", which is no http URL.`,
-    noNetPermission: (host: string) =>
+    noNetPermission: (host: string) => [
       `npm's registry is set to ${host}, which this task may reach only when it is allowed to at a ` +
-      `terminal. Or download the tarball there, and give it:\n` +
-      `  npm pack ${name}@${version}\n` +
+      "terminal. Or download the tarball there, and give it:",
+      `  npm pack ${name}@${version}`,
       `  deno task install:cuda --from ${name}-${version}.tgz`,
-    download: (url: string, problem: DownloadProblem) => {
+    ],
+    download: (url: string, problem: DownloadProblem): Message => {
       const offline = "Where there is a network, npm pack " + `${name}@${version}` +
         " gets the tarball; deno task install:cuda --from takes it.";
       switch (problem.code) {
         case "not-reached":
-          return `${url} cannot be reached: ${problem.reason}.\n${offline}`;
+          return [`${url} cannot be reached: ${problem.reason}.`, offline];
         case "status":
-          return `${url}: the server answers ${problem.status}.\n${offline}`;
+          return [`${url}: the server answers ${problem.status}.`, offline];
         case "interrupted":
           return `The download broke off after ${problem.done}: ${problem.reason}. ` +
             "Start it again, and it continues there.";
@@ -99,7 +106,7 @@ export const { text: texts, both } = catalogue({
     examples: "示例：\n" +
       "  deno task install\n" +
       `  deno task install:cuda                            从 npm 下载 ${
-        mebibytes(tarball.bytes)
+        formatBytes(tarball.bytes)
       }\n` +
       "  deno task install:cuda --from provider.tgz        不使用网络\n\n" +
       `压缩包取自 ${name}@${version}：\n` +
@@ -110,14 +117,15 @@ export const { text: texts, both } = catalogue({
     hunk: (number: number) => `第 ${number} 处改动：`,
     noFile: "没有这个文件。",
     installed: (versions: string) => `实际安装的版本：${versions}。`,
-    layAnew: "已安装的软件包不是该补丁所针对的版本。请重新安装：\n" +
+    layAnew: [
+      "已安装的软件包不是该补丁所针对的版本。请重新安装：",
       "  rm -rf node_modules && deno task install",
+    ],
     notWritable: (patch: string, code: string) =>
       `无法应用 ${patch}：node_modules 不可写（${code}）。` +
       "请在该文件夹变为只读之前，由有权限的用户运行 deno task install。",
     fromNeedsCuda: "--from 指定 CUDA 执行后端的来源：请同时给出 --cuda。",
-    ownTask: "CUDA 执行后端由单独的任务安装，该任务具有所需的权限：\n" +
-      "  deno task install:cuda",
+    ownTask: ["CUDA 执行后端由单独的任务安装，该任务具有所需的权限：", "  deno task install:cuda"],
     platform: (os: string, arch: string) =>
       `CUDA 执行后端只有 Linux x86_64 版本，而本机是 ${os}，${arch}。在 CPU 上作画不需要它。`,
     version: (found: string) =>
@@ -127,8 +135,9 @@ export const { text: texts, both } = catalogue({
     waiting: "另一个进程正在安装 CUDA 执行后端，正在等待。",
     inPlace: "CUDA 执行后端已就位，内容与固定的校验值一致。",
     downloading: (host: string) =>
-      `正在从 ${host} 下载 ${name} ${version}（${mebibytes(tarball.bytes)}）。`,
-    left: (seconds: number) => `还需 ${seconds} 秒`,
+      `正在从 ${host} 下载 ${name} ${version}（${formatBytes(tarball.bytes)}）。`,
+    progress: (bar: string, done: string, total: string, left: string) =>
+      `  ${bar} ${done} / ${total}，还需 ${left}`,
     done: (folder: string) => `CUDA 执行后端已安装到 ${folder}。`,
     complete: "它需要的库已齐全。其他条件请看 deno task doctor。",
     missing: (names: string) => `它还需要以下库，本机没有：${names}。`,
@@ -137,19 +146,20 @@ export const { text: texts, both } = catalogue({
     doctor: "解决命令请看 deno task doctor。",
     noSuchSource: (from: string) => `--from ${from}：没有这个压缩包或文件夹。`,
     badRegistry: (value: string) => `npm 仓库被设为“${value}”，这不是 http 网址。`,
-    noNetPermission: (host: string) =>
+    noNetPermission: (host: string) => [
       `npm 仓库被设为 ${host}，只有在终端中得到允许，本任务才能访问它。` +
-      `也可以先下载压缩包，再交给本任务：\n` +
-      `  npm pack ${name}@${version}\n` +
+      "也可以先下载压缩包，再交给本任务：",
+      `  npm pack ${name}@${version}`,
       `  deno task install:cuda --from ${name}-${version}.tgz`,
-    download: (url: string, problem: DownloadProblem) => {
+    ],
+    download: (url: string, problem: DownloadProblem): Message => {
       const offline = `可以在有网络的机器上用 npm pack ${name}@${version} 取得压缩包，` +
         "再用 deno task install:cuda --from 安装。";
       switch (problem.code) {
         case "not-reached":
-          return `无法访问 ${url}：${problem.reason}。\n${offline}`;
+          return [`无法访问 ${url}：${problem.reason}。`, offline];
         case "status":
-          return `${url}：服务器返回 ${problem.status}。\n${offline}`;
+          return [`${url}：服务器返回 ${problem.status}。`, offline];
         case "interrupted":
           return `下载到 ${problem.done} 时中断：${problem.reason}。再次运行会从中断处继续。`;
         case "other-bytes":

@@ -2,6 +2,7 @@
 import { RequestError } from "../../src/errors.ts";
 import { decodeText, readText } from "../../src/studio/read_text.ts";
 import { both, texts } from "./texts.ts";
+import { tell } from "../cli/print.ts";
 
 /** A prompt, and what to call it. */
 export interface Input {
@@ -24,7 +25,7 @@ export async function readInput(
   }
   if (file !== undefined) return await readFile(file);
   if (argument !== undefined && argument !== "-") return await readArgument(argument);
-  if (argument === undefined && Deno.stdin.isTerminal()) console.error(texts.typing);
+  if (argument === undefined && Deno.stdin.isTerminal()) tell(texts.typing);
   const bytes = await new Response(Deno.stdin.readable).bytes();
   return { text: decodeText(bytes, texts.input), source: texts.input };
 }

@@ -1,4 +1,5 @@
 /** A prompt's elements, drawn as a tree. */
+import { visible } from "../../src/shown.ts";
 import type { PromptNode } from "../../src/prompt/mod.ts";
 
 /** Colours parts of the picture, or leaves them as they are. */
@@ -32,11 +33,5 @@ function head({ name, attributes, children, text }: PromptNode, paint: Paint): s
 
 /** Text without what would break lines or steer a terminal. */
 function oneLine(text: string): string {
-  return printable(text.trim().replace(/\s+/g, " "));
-}
-
-/** Text whose control characters do nothing. */
-export function printable(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "\ufffd");
+  return visible(text.trim().replace(/\s+/g, " "));
 }

@@ -37,7 +37,7 @@ const MILLISECONDS = 1000;
 export function report(
   found: VerifyReport,
   { color }: { readonly color: boolean },
-): { readonly findings: string; readonly verdict: string } {
+): { readonly findings: readonly string[]; readonly verdict: string } {
   const findings = findingsOf(found);
   const errors = findings.filter(([severity]) => severity === "error").length;
   const mark = (severity: Severity) =>
@@ -46,7 +46,7 @@ export function report(
     findings: findings.flatMap(([severity, message, ...details]) => [
       `${mark(severity)} ${message}`,
       ...details.map((line) => `  ${line}`),
-    ]).join("\n"),
+    ]),
     verdict: errors === 0 ? text.sound : text.unsound(errors),
   };
 }

@@ -2,7 +2,9 @@
 import type { DockerfileProblem } from "../../src/integrity/check_dockerfile.ts";
 import type { PinProblem } from "../../src/integrity/check_pins.ts";
 import type { PatchState } from "../../src/integrity/types.ts";
+import { formatBytes } from "../../src/format_bytes.ts";
 import { inLanguage } from "../cli/language.ts";
+import type { Progress } from "../cli/progress.ts";
 
 const ANEW = "deno task checksums --write";
 
@@ -17,8 +19,8 @@ export const text = inLanguage({
       "  deno task verify --json\n" +
       `  ${ANEW}       list weights that you put in place\n\n` +
       "Exit code: 0 when all is as pinned, 1 when not, 2 for a wrong option.",
-    progress: (bar: string, mebibytes: string, rest: string) =>
-      `${bar} ${mebibytes} MiB, ${rest} left`,
+    progress: (bar: string, done: string, total: string, rest: string) =>
+      `${bar} ${done} / ${total}, ${rest} left`,
     asListed: (files: number, amount: string) => `${files} files as listed, ${amount}`,
     checked: (files: number, amount: string) => `${files} files read, ${amount}`,
     amount: (mebibytes: number, rate: number) => `${mebibytes} MiB, ${rate} MB/s`,
@@ -104,8 +106,8 @@ export const text = inLanguage({
       "  deno task verify --json\n" +
       `  ${ANEW}       登记自己放入的权重\n\n` +
       "退出码：0 表示全部一致，1 表示有出入，2 表示选项有误。",
-    progress: (bar: string, mebibytes: string, rest: string) =>
-      `${bar} ${mebibytes} MiB，还需 ${rest}`,
+    progress: (bar: string, done: string, total: string, rest: string) =>
+      `${bar} ${done} / ${total}，还需 ${rest}`,
     asListed: (files: number, amount: string) => `${files} 个文件与记录一致，${amount}`,
     checked: (files: number, amount: string) => `已读取 ${files} 个文件，${amount}`,
     amount: (mebibytes: number, rate: number) => `${mebibytes} MiB，${rate} MB/s`,
@@ -180,3 +182,8 @@ export const text = inLanguage({
     },
   },
 });
+
+/** How much has been read of all files. */
+export function reading({ bar, done, total, left }: Progress): string {
+  return text.progress(bar, formatBytes(done), formatBytes(total), left);
+}

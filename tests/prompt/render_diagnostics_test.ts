@@ -40,12 +40,15 @@ Deno.test("line ends of every kind part lines, and large line numbers keep the g
   assert.equal(lines[2], "   | ^^^^");
 });
 
-Deno.test("control characters do not reach the terminal", () => {
-  const text = renderDiagnostics(
-    "<a>\x1b[2J\x07</b></a>",
-    checkPrompt("<a>\x1b[2J\x07</b></a>").diagnostics,
-  );
-  assert(!text.includes("\x1b") && !text.includes("\x07"));
+Deno.test("what could steer the terminal is shown as its escape, with the carets in place", () => {
+  const lines = rendered("<a>\x1b[2J\u202e</b></a>", { source: "a\x1b]0;\x07\n.xml" });
+  const place = "a\\u001b]0;\\u0007\\n.xml:1:9: ";
+  const closing = lines.indexOf("1 | <a>\\u001b[2J\\u202e</b></a>");
+  assert(lines.some((line) => line.startsWith(`${place}error: `)));
+  assert(closing > 0);
+  const marks = lines.filter((line) => line.startsWith("  | ")).map((line) => line.slice(4));
+  assert(marks.includes(`${" ".repeat("<a>\\u001b[2J\\u202e".length)}^^^^`));
+  assert.doesNotMatch(lines.join(""), /[\p{Cc}\u202e]/u);
 });
 
 Deno.test("Chinese words and a file's name are used when asked for", () => {
@@ -53,9 +56,13 @@ Deno.test("Chinese words and a file's name are used when asked for", () => {
   assert.equal(lines[0], "miku.xml:1:1: 错误：<a> 没有闭合。");
 });
 
-Deno.test("colours are used only when asked for", () => {
-  assert(rendered("<a>x", { color: true }).join("").includes("\x1b[1;31m"));
-  assert(!rendered("<a>x").join("").includes("\x1b"));
+Deno.test("colours are used only when asked for, and change nothing else", () => {
+  const plain = rendered("<a>x");
+  const colored = rendered("<a>x", { color: true });
+  assert.equal(colored[0], "prompt:1:1: \x1b[1;31merror: \x1b[0m<a> is never closed.");
+  // deno-lint-ignore no-control-regex
+  assert.deepEqual(colored.map((line) => line.replace(/\x1b\[[\d;]*m/g, "")), plain);
+  assert(plain.length >= 3 && !plain.join("").includes("\x1b"));
 });
 
 Deno.test("the count of faults that are not listed is told", () => {

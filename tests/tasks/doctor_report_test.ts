@@ -21,7 +21,7 @@ for (const [name, machine] of Object.entries(MACHINES)) {
   Deno.test(`the report on ${name} fits 80 columns, and holds every finding`, async () => {
     const facts = await factsOf(machine);
     const diagnosis = diagnose(facts);
-    const text = report(facts, diagnosis, { color: false });
+    const text = report(facts, diagnosis, { color: false }).join("\n");
     const lines = text.split("\n");
     let inCommand = false;
     for (const line of lines) {
@@ -40,7 +40,7 @@ for (const [name, machine] of Object.entries(MACHINES)) {
 Deno.test("a command that is broken into lines is still the command", async () => {
   const facts = await factsOf(MACHINES["two cards, and nothing of CUDA"]!);
   const diagnosis = diagnose(facts);
-  const joined = report(facts, diagnosis, { color: false }).replaceAll(/ \\\n +/g, " ");
+  const joined = report(facts, diagnosis, { color: false }).join("\n").replaceAll(/ \\\n +/g, " ");
   const fixes = diagnosis.findings.flatMap(({ fix }) => fix === undefined ? [] : [fix]);
   assert(fixes.length >= 4);
   for (const fix of fixes) assert(joined.includes(`  $ ${fix}`), fix);
@@ -48,8 +48,8 @@ Deno.test("a command that is broken into lines is still the command", async () =
 
 Deno.test("colours only where they are asked for, and nothing else differs", async () => {
   const facts = await factsOf({ files: UBUNTU });
-  const plain = report(facts, diagnose(facts), { color: false });
-  const colored = report(facts, diagnose(facts), { color: true });
+  const plain = report(facts, diagnose(facts), { color: false }).join("\n");
+  const colored = report(facts, diagnose(facts), { color: true }).join("\n");
   assert(!plain.includes("\x1b"));
   assert(colored.includes("\x1b[32m✓\x1b[0m"));
   // deno-lint-ignore no-control-regex

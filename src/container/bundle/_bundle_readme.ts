@@ -1,5 +1,5 @@
 /** What a bundle says of itself, to people. */
-import { sizeText } from "./bundle_error.ts";
+import { formatBytes } from "../../format_bytes.ts";
 
 /** What the instructions speak of. */
 export interface BundleFacts {
@@ -18,7 +18,7 @@ export function bundleReadme(facts: BundleFacts): string {
 
 Image     ${reference} (${platform}), ${digest}
 Weights   ${hasWeights ? "the real model's, in models/" : "the demo model's, in the image"}
-Size      ${sizeText(bytes)}
+Size      ${formatBytes(bytes)}
 
 On a machine with docker (or podman) and sh, and no network:
 
@@ -42,7 +42,7 @@ NewBie 工具包离线版：${name}
 
 镜像      ${reference}（${platform}），${digest}
 权重      ${hasWeights ? "真实模型，位于 models/" : "演示模型，位于镜像内"}
-大小      ${sizeText(bytes)}
+大小      ${formatBytes(bytes)}
 
 在装有 docker（或 podman）和 sh、没有网络的机器上：
 

@@ -25,7 +25,8 @@ import {
   volumesOf,
   writeVolumes,
 } from "./_volumes.ts";
-import { asRoomError, BundleError, sizeText } from "./bundle_error.ts";
+import { formatBytes } from "../../format_bytes.ts";
+import { asRoomError, BundleError } from "./bundle_error.ts";
 import {
   type CanonicalOptions,
   type ImageLayout,
@@ -201,11 +202,11 @@ async function makeIn(work: string, options: BundleOptions): Promise<Bundle> {
   const volumes = volumesOf(`${name}.tar`, bytes, volumeBytes);
   if (volumes.length > MOST_VOLUMES) {
     throw new RequestError(
-      `${sizeText(bytes)} would make ${volumes.length} volumes; ${MOST_VOLUMES} is the most. ` +
+      `${formatBytes(bytes)} would make ${volumes.length} volumes; ${MOST_VOLUMES} is the most. ` +
         "Choose larger ones.",
       {
         zh: `${
-          sizeText(bytes)
+          formatBytes(bytes)
         } 将产生 ${volumes.length} 个分卷，最多 ${MOST_VOLUMES} 个。请增大分卷。`,
       },
     );
@@ -485,9 +486,9 @@ async function requireRoom(folder: string, bytes: number): Promise<void> {
   if (free >= bytes) return;
   const place = dirname(folder);
   throw new BundleError("no-room", {
-    en: `The bundle needs ${sizeText(bytes)} more in ${place}, and the disk has ` +
-      `${sizeText(free)} left. Make room, or choose another with --out.`,
-    zh: `离线包还需要 ${place} 中 ${sizeText(bytes)} 的空间，但磁盘只剩 ${sizeText(free)}。` +
+    en: `The bundle needs ${formatBytes(bytes)} more in ${place}, and the disk has ` +
+      `${formatBytes(free)} left. Make room, or choose another with --out.`,
+    zh: `离线包还需要 ${place} 中 ${formatBytes(bytes)} 的空间，但磁盘只剩 ${formatBytes(free)}。` +
       "请腾出空间，或用 --out 选择其他位置。",
   });
 }

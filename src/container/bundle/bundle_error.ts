@@ -65,10 +65,3 @@ export function asRoomError(error: unknown, folder: string): unknown {
   }
   return error;
 }
-
-/** Bytes as people read them. */
-export function sizeText(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(bytes, 1)) / 10));
-  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
-}

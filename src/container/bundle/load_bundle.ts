@@ -11,7 +11,8 @@ import { hashFile } from "../../integrity/hash_file.ts";
 import { UnfinishedFile } from "../../unfinished.ts";
 import { HashedFile } from "../archive/hashed_file.ts";
 import { BUNDLE_FILES, type BundleDescription } from "./bundle.ts";
-import { asRoomError, BundleError, sizeText } from "./bundle_error.ts";
+import { formatBytes } from "../../format_bytes.ts";
+import { asRoomError, BundleError } from "./bundle_error.ts";
 import type { OpenBundle } from "./open_bundle.ts";
 
 /** The part of an engine that takes an image. */
@@ -228,9 +229,12 @@ async function requireRoom(root: string, weights: Weights): Promise<void> {
   const { bavail, bsize } = await statfs(root);
   if (bavail * bsize >= bytes) return;
   throw new BundleError("no-room", {
-    en: `The weights need ${sizeText(bytes)} in ${root}, and the disk has ` +
-      `${sizeText(bavail * bsize)} left. Nothing was installed.`,
-    zh: `权重需要 ${root} 中 ${sizeText(bytes)} 的空间，但磁盘只剩 ${sizeText(bavail * bsize)}。` +
+    en: `The weights need ${formatBytes(bytes)} in ${root}, and the disk has ` +
+      `${formatBytes(bavail * bsize)} left. Nothing was installed.`,
+    zh:
+      `权重需要 ${root} 中 ${formatBytes(bytes)} 的空间，但磁盘只剩 ${
+        formatBytes(bavail * bsize)
+      }。` +
       "未安装任何内容。",
   });
 }

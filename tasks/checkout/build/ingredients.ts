@@ -14,10 +14,13 @@ import {
   TINI,
 } from "../../../src/integrity/mod.ts";
 import { texts } from "./texts.ts";
-import { megabytes, ProgressLine } from "../engine.ts";
+import {} from "../engine.ts";
 import { findRegistry } from "../../install/cuda.ts";
 import { download, DownloadError } from "../../install/download.ts";
 import { TaskFailure } from "../../cli/task.ts";
+import { ProgressLine } from "../../cli/progress.ts";
+import { formatBytes } from "../../../src/format_bytes.ts";
+import { tell } from "../../cli/print.ts";
 
 /** A file that is fetched once, and proved. */
 interface Wanted {
@@ -143,7 +146,7 @@ async function fetchAll(
     for (const url of DEBIAN) hosts.add(new URL(url).host);
   }
   for (const host of hosts) await Deno.permissions.request({ name: "net", host });
-  console.error(texts.fetching(missing.length, [...hosts].join(", ")));
+  tell(texts.fetching(missing.length, [...hosts].join(", ")));
 
   const line = new ProgressLine();
   const received = new Map<Wanted, number>();
@@ -154,7 +157,7 @@ async function fetchAll(
       await fetchOne(item, signal, (bytes) => {
         received.set(item, bytes);
         const sum = received.values().reduce((total, part) => total + part, 0);
-        line.draw(() => `${done}/${missing.length}, ${megabytes(sum)}`);
+        line.draw(() => `${done}/${missing.length}, ${formatBytes(sum)}`);
       });
       done++;
     }

@@ -43,9 +43,9 @@ export const { text: texts, both } = catalogue({
       const byHand = `Without a network, put it in place from another machine: ${file}`;
       switch (problem.code) {
         case "not-reached":
-          return `${url} cannot be reached: ${problem.reason}.\n${byHand}`;
+          return [`${url} cannot be reached: ${problem.reason}.`, byHand];
         case "status":
-          return `${url}: the server says ${problem.status}.\n${byHand}`;
+          return [`${url}: the server says ${problem.status}.`, byHand];
         case "interrupted":
           return `${url}: broke off after ${problem.done}: ${problem.reason}. Run the task again.`;
         case "other-bytes":
@@ -58,8 +58,12 @@ export const { text: texts, both } = catalogue({
     pulling: (done: string, total: string) => `fetching the base image: ${done} of ${total}`,
     sending: (done: string) => `context: ${done} sent`,
     step: (number: number, total: number, text: string) => `Step ${number}/${total}: ${text}`,
-    built: (tags: string, size: string, id: string, time: string) =>
-      `Built ${tags} (${size}) in ${time}.\n${id}`,
+    built: (
+      tags: string,
+      size: string,
+      id: string,
+      time: string,
+    ) => [`Built ${tags} (${size}) in ${time}.`, id],
     and: ", ",
   },
   zh: {
@@ -94,9 +98,9 @@ export const { text: texts, both } = catalogue({
       const byHand = `没有网络时，请从另一台机器取得并放到：${file}`;
       switch (problem.code) {
         case "not-reached":
-          return `无法访问 ${url}：${problem.reason}。\n${byHand}`;
+          return [`无法访问 ${url}：${problem.reason}。`, byHand];
         case "status":
-          return `${url}：服务器返回 ${problem.status}。\n${byHand}`;
+          return [`${url}：服务器返回 ${problem.status}。`, byHand];
         case "interrupted":
           return `${url}：下载到 ${problem.done} 时中断：${problem.reason}。请再次运行。`;
         case "other-bytes":
@@ -108,8 +112,12 @@ export const { text: texts, both } = catalogue({
     pulling: (done: string, total: string) => `正在获取基础镜像：${done}，共 ${total}`,
     sending: (done: string) => `上下文：已发送 ${done}`,
     step: (number: number, total: number, text: string) => `步骤 ${number}/${total}：${text}`,
-    built: (tags: string, size: string, id: string, time: string) =>
-      `已构建 ${tags}（${size}），用时 ${time}。\n${id}`,
+    built: (
+      tags: string,
+      size: string,
+      id: string,
+      time: string,
+    ) => [`已构建 ${tags}（${size}），用时 ${time}。`, id],
     and: "、",
   },
 });

@@ -34,7 +34,7 @@ export const texts = inLanguage({
       `Bundled into ${folder} (${size}, ${
         weights === 0 ? "without real weights" : `${weights} files of weights`
       }) in ${time}.`,
-    digests: (image: string, sums: string) => `image:      ${image}\nSHA256SUMS: ${sums}`,
+    digests: (image: string, sums: string) => [`image:      ${image}`, `SHA256SUMS: ${sums}`],
     cancelled: "Cancelled; nothing is left of it.",
     cancelledAndKept: (part: string) =>
       `Cancelled. The volumes that are whole are kept in ${part}: the same command goes on from ` +
@@ -105,7 +105,7 @@ export const texts = inLanguage({
       `已打包到 ${folder}（${size}，${
         weights === 0 ? "不含真实权重" : `${weights} 个权重文件`
       }），用时 ${time}。`,
-    digests: (image: string, sums: string) => `镜像：      ${image}\nSHA256SUMS：${sums}`,
+    digests: (image: string, sums: string) => [`镜像：      ${image}`, `SHA256SUMS：${sums}`],
     cancelled: "已取消，没有留下任何内容。",
     cancelledAndKept: (part: string) =>
       `已取消。完整的分卷保留在 ${part} 中，再次运行同一命令即可继续。`,

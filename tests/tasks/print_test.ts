@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { relative } from "node:path";
+import { printable } from "../../tasks/cli/print.ts";
+import { filesBelow } from "../_folders.ts";
+
+Deno.test("a printed line keeps the tasks' colours and tabs, and no other control", () => {
+  assert.equal(printable("\x1b[1;31merror:\x1b[0m\ta"), "\x1b[1;31merror:\x1b[0m\ta");
+  assert.equal(
+    printable("\x1b[8mhidden\x1b[2J\x1b]0;title\x07\ra\nb\u202ec"),
+    "\\u001b[8mhidden\\u001b[2J\\u001b]0;title\\u0007\\ra\\nb\\u202ec",
+  );
+});
+
+Deno.test("JSON on a terminal says the same as any JSON, without steering the terminal", async () => {
+  const value = { "k\x9b31m": "a\x1b[31m\u202eb\u2028c\u{e0041}👩‍👩‍👧 ミク", n: [1, null] };
+  const script = `import { printJson } from "./tasks/cli/print.ts";
+    printJson(${JSON.stringify(value)});`;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--frozen", "--no-check", "--ext=ts", script],
+  }).output();
+  const text = new TextDecoder().decode(stdout);
+  assert.deepEqual(JSON.parse(text), value);
+  assert.doesNotMatch(text.trimEnd(), /[\p{Cc}\u202e\u2028\u{e0041}]/u);
+});
+
+/** What draws on the terminal itself: pictures, the line that is drawn over, and questions. */
+const DRAWS = ["tasks/cli/print.ts", "tasks/cli/progress.ts", "tasks/cli/show.ts"];
+const ASKS = "tasks/cli/console.ts";
+
+Deno.test("tasks print through one place, so that no text of a file gets around it", () => {
+  for (const path of filesBelow("tasks").map((path) => relative(".", path))) {
+    if (!path.endsWith(".ts") || DRAWS.includes(path)) continue;
+    const source = Deno.readTextFileSync(path);
+    const writes = source.match(
+      /\bconsole\.(?:log|error|warn|info|debug|table)\b|\bstd(?:out|err)\.write\w*/g,
+    );
+    // Questions are the task's own words.
+    assert.deepEqual(writes ?? [], path === ASKS ? ["stdout.writeSync"] : [], path);
+  }
+});
