@@ -15,7 +15,7 @@ import { addModelOptions, type ModelOptions } from "./cli/model_options.ts";
 import { examinePrompt } from "./cli/prompt_check.ts";
 import { addSettingOptions, settingsOf } from "./cli/setting_options.ts";
 import { language, run, task } from "./cli/task.ts";
-import { print, tell } from "./cli/print.ts";
+import { type Painted, print, tell } from "./cli/print.ts";
 
 const NAME = "output.png";
 
@@ -79,7 +79,7 @@ async function once(options: Options) {
   if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
   if (!request.raw) {
     const { report, faultyLine } = examinePrompt(request.prompt, studio.pipe.promptEncoders);
-    if (report !== "") tell(report.split("\n"));
+    tell(report);
     if (faultyLine !== undefined) throw new RequestError(both((text) => text.promptFaulty));
   }
   const differences = recipe === undefined ? [] : await studio.differences(recipe);
@@ -177,7 +177,7 @@ async function recipeOf(path: string): Promise<Recipe> {
 }
 
 /** Beside `--json`, stdout is the JSON's. */
-function say({ json }: Options, line: Message): void {
+function say({ json }: Options, line: Message | Painted): void {
   if (json) tell(line);
   else print(line);
 }

@@ -3,7 +3,7 @@ import { diagnose, gatherFacts } from "../src/doctor/mod.ts";
 import { RequestError } from "../src/errors.ts";
 import { report } from "./doctor/report.ts";
 import { catalogue, language, run, task, TaskFailure } from "./cli/task.ts";
-import { print } from "./cli/print.ts";
+import { Painted, print } from "./cli/print.ts";
 
 const { text, both } = catalogue({
   en: {
@@ -52,7 +52,7 @@ await run<{ json?: true; model: string }>(command, async ({ json, model }) => {
   const facts = await gatherFacts({ model, language });
   const diagnosis = diagnose(facts, language);
   const color = Deno.stdout.isTerminal() && !Deno.noColor;
-  if (!json) print(report(facts, diagnosis, { color }), "");
+  if (!json) print(new Painted(report(facts, diagnosis, { color })), "");
   const result = { ...diagnosis, facts };
   if (!diagnosis.canMakePictures) throw new TaskFailure(text.no, result);
   const asked = diagnosis.model === "used" || facts.model.isDemo;

@@ -17,7 +17,7 @@ import { texts } from "./parse/texts.ts";
 import { visible } from "../src/shown.ts";
 import { type Paint, treeLines } from "./parse/tree.ts";
 import { language, messageOf, run, task, TaskFailure } from "./cli/task.ts";
-import { print, tell } from "./cli/print.ts";
+import { Painted, print, tell } from "./cli/print.ts";
 
 interface Options {
   readonly json?: true;
@@ -67,7 +67,7 @@ await run<Options>(command, async (options, args) => {
     diagnostics: checked.diagnostics,
     negativeDiagnostics: negative.diagnostics,
   };
-  if (!options.json) print(reportOf(checked, negative, conditioning));
+  if (!options.json) print(new Painted(reportOf(checked, negative, conditioning)));
   if (counters.missing !== undefined) tell(headed(`${texts.noModel} `, counters.missing));
   if (!options.json) {
     showDiagnostics(input, checked);
@@ -82,7 +82,8 @@ await run<Options>(command, async (options, args) => {
 function showDiagnostics({ text, source }: Input, { diagnostics }: CheckedPrompt): void {
   if (diagnostics.length === 0) return;
   const color = Deno.stderr.isTerminal() && !Deno.noColor;
-  tell(renderDiagnostics(text, diagnostics, { language, source, color }).split("\n"), "");
+  const lines = renderDiagnostics(text, diagnostics, { language, source, color }).split("\n");
+  tell(new Painted(lines), "");
 }
 
 /** The encoders that count tokens, or why there are none. */

@@ -7,7 +7,7 @@ import { ProgressLine } from "./cli/progress.ts";
 import { messageOf, run, task, TaskFailure } from "./cli/task.ts";
 import { type ModelReport, report, type VerifyReport } from "./verify/report.ts";
 import { reading, text } from "./verify/texts.ts";
-import { print, tell } from "./cli/print.ts";
+import { Painted, print, tell } from "./cli/print.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DEMO_MODEL = "models/demo";
@@ -27,7 +27,7 @@ await run<{ json?: true }>(command, async ({ json }) => {
   const found: VerifyReport = { ...project, isSound, models, milliseconds };
   const { findings, verdict } = report(found, { color: mayColor(json) });
   const say = json ? tell : print;
-  say(findings);
+  say(new Painted(findings));
   if (!isSound) throw new TaskFailure(verdict, { ...found });
   say(verdict);
   return found;

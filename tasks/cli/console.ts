@@ -4,7 +4,7 @@ import process from "node:process";
 import { type Message, RequestError } from "../../src/errors.ts";
 import type { Texts } from "../../src/language.ts";
 import { language } from "./language.ts";
-import { print } from "./print.ts";
+import { type Painted, print } from "./print.ts";
 
 /** The person pressed Ctrl-C. */
 export class Interrupted extends Error {
@@ -51,8 +51,8 @@ export class Console {
     });
   }
 
-  /** Says something, in a line of its own. */
-  say(text: string): void {
+  /** Says something, in lines of its own. */
+  say(text: Message | Painted): void {
     print(text);
   }
 
@@ -62,10 +62,10 @@ export class Console {
    * @param report The same with colours, for a terminal.
    * @throws {RequestError} Through a pipe: the answers that follow would answer other questions.
    */
-  refuse(problem: Texts<Message>, report?: string): void {
+  refuse(problem: Texts<Message>, report?: Painted): void {
     const error = new RequestError(problem);
     if (!this.isTerminal) throw error;
-    print(report ?? error.explain(language));
+    print(report ?? error.explain(language).split("\n"));
   }
 
   /**

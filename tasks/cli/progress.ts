@@ -1,5 +1,5 @@
 /** A line that tells how far something is, drawn over and over in place. */
-import { printable } from "./print.ts";
+import { visible } from "../../src/shown.ts";
 
 const BAR_CELLS = 24;
 const REDRAW_MILLISECONDS = 100;
@@ -31,7 +31,7 @@ export class ProgressLine {
     const now = performance.now();
     if (!this.#isVisible || now - this.#drawn < REDRAW_MILLISECONDS) return;
     this.#drawn = now;
-    write(`\r\x1b[K${printable(line())}`);
+    write(`\r\x1b[K${visible(line())}`);
   }
 
   /** The same with how much of how much is done, and when the rest will be. */

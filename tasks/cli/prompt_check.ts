@@ -2,11 +2,12 @@
 import { checkPrompt, type PromptEncoder, renderDiagnostics } from "../../src/prompt/mod.ts";
 import type { Language, Texts } from "../../src/language.ts";
 import { language } from "./language.ts";
+import { Painted } from "./print.ts";
 
 /** What is to be said of a prompt. */
 export interface Examination {
-  /** Errors and warnings for people, with colours; empty when there are none. */
-  readonly report: string;
+  /** Errors and warnings for people; no lines when there are none. */
+  readonly report: Painted;
   /** The same for an error's message, line by line. */
   readonly message: Texts<readonly string[]>;
   /** The line of the first error, from 1; undefined when there is none. */
@@ -31,7 +32,11 @@ export function examinePrompt(
     return renderDiagnostics(prompt, diagnostics, { language, ...named }).split("\n");
   };
   return {
-    report: renderDiagnostics(prompt, diagnostics, { language, color, ...named }),
+    report: new Painted(
+      diagnostics.length === 0
+        ? []
+        : renderDiagnostics(prompt, diagnostics, { language, color, ...named }).split("\n"),
+    ),
     message: { en: linesIn("en"), zh: linesIn("zh") },
     faultyLine: diagnostics.find(({ severity }) => severity === "error")?.line,
   };

@@ -13,6 +13,7 @@ import { DiskError, OUTPUTS, prepareFolder } from "../../src/studio/outputs.ts";
 import type { Studio } from "../../src/studio/studio.ts";
 import { makePictures, type SavedPicture, type ShowOptions } from "./picture.ts";
 import { both, text } from "./texts.ts";
+import type { Painted } from "../cli/print.ts";
 import { examinePrompt } from "../cli/prompt_check.ts";
 import { duration, messageOf, TaskFailure } from "../cli/task.ts";
 
@@ -21,7 +22,7 @@ export interface BatchOptions extends ShowOptions {
   /** The folder inside the folder of outputs. */
   readonly folder: string;
   readonly shard: Shard | undefined;
-  readonly say: (line: Message) => void;
+  readonly say: (line: Message | Painted) => void;
 }
 
 /** What became of a request. */
@@ -102,7 +103,7 @@ async function makeItem(
     place,
   );
   if (faultyLine !== undefined) throw new RequestError(message);
-  if (report !== "") say(report.split("\n"));
+  if (report.lines.length > 0) say(report);
   return await makePictures(studio, request, {
     folder,
     name,

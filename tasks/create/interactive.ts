@@ -198,7 +198,7 @@ class Sitting {
         const examined = examinePrompt(prompt, this.#studio.pipe.promptEncoders);
         const { report, faultyLine } = examined;
         if (faultyLine === undefined) {
-          if (report !== "") this.#console.say(report);
+          this.#console.say(report);
           return prompt;
         }
         this.#console.refuse(examined.message, report);

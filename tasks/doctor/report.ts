@@ -202,7 +202,7 @@ class Report {
     this.#libraries(facts, diagnosis);
     this.#section(text.sections.provider);
     const uses = text.uses(text.providers[diagnosis.provider]);
-    this.#line(`${this.#mark("ok")} ${uses}`);
+    this.#lines.push(`${this.#mark("ok")} ${uses}`);
     if (diagnosis.reasons.length > 0) this.#line(text.whyNot, GAP);
     this.#findings(of("provider"));
     this.#section(text.sections.models);
@@ -230,7 +230,9 @@ class Report {
 
   #findings(findings: readonly Finding[]): void {
     for (const { severity, message, fix } of findings) {
-      const [first = "", ...rest] = wrapColumns(message, WIDTH - GAP.length);
+      const [first = "", ...rest] = visibleLines(message).flatMap((line) =>
+        wrapColumns(line, WIDTH - GAP.length)
+      );
       this.#lines.push(`${this.#mark(severity)} ${first}`, ...rest.map((line) => GAP + line));
       if (fix !== undefined) this.#command(fix);
     }
@@ -239,7 +241,7 @@ class Report {
   /** Broken at spaces, each line ended so that a shell goes on reading. */
   #command(command: string): void {
     const room = WIDTH - 2 * GAP.length - " \\".length;
-    const lines = wrapColumns(command, room, "keep");
+    const lines = wrapColumns(visible(command), room, "keep");
     for (const [index, line] of lines.entries()) {
       const start = index === 0 ? "$ " : "  ";
       const end = index === lines.length - 1 ? "" : " \\";
@@ -248,7 +250,9 @@ class Report {
   }
 
   #line(line: string, indent = ""): void {
-    for (const part of wrapColumns(line, WIDTH - indent.length)) this.#lines.push(indent + part);
+    for (const part of wrapColumns(visible(line), WIDTH - indent.length)) {
+      this.#lines.push(indent + part);
+    }
   }
 
   #libraries({ binding: { folder, cuda } }: Facts, { reasons }: Diagnosis): void {
@@ -277,13 +281,13 @@ class Report {
     ];
     const width = Math.max(...rows.map(([, label]) => columnsOf(label)));
     for (const [severity, label, value] of rows) {
-      const [first = "", ...rest] = wrapColumns(value, WIDTH - 2 * GAP.length - width);
+      const [first = "", ...rest] = wrapColumns(visible(value), WIDTH - 2 * GAP.length - width);
       this.#lines.push(`${this.#mark(severity)} ${padColumns(label, width)}${GAP}${first}`);
       this.#lines.push(...rest.map((line) => GAP + padColumns("", width) + GAP + line));
     }
     if (found.every(({ state }) => state === "found")) return;
     const folders = [...loaderFolders, ...otherFolders].join(", ");
-    for (const line of wrapColumns(text.looked(folders), WIDTH - GAP.length)) {
+    for (const line of wrapColumns(visible(text.looked(folders)), WIDTH - GAP.length)) {
       this.#lines.push(GAP + this.#paint(line, DIM));
     }
   }
@@ -337,6 +341,11 @@ class Report {
   #paint(line: string, code: number): string {
     return this.#color ? `\x1b[${code}m${line}\x1b[0m` : line;
   }
+}
+
+/** An error's message has lines of its own, in which nothing is invisible. */
+function visibleLines(message: string): string[] {
+  return message.split("\n").map(visible);
 }
 
 function systemRows({ machine, binding, disks }: Facts): [string, string][] {

@@ -4,6 +4,7 @@ import { CUDA_LIBRARIES } from "../../src/integrity/covered_files.ts";
 import type { PatchReport } from "../../src/integrity/types.ts";
 import type { ProjectReport } from "../../src/integrity/verify_project.ts";
 import type { CheckpointLayout } from "../../src/pipeline/checkpoint/find_checkpoint.ts";
+import { visible } from "../../src/shown.ts";
 import { language } from "../cli/language.ts";
 import { misfitLines } from "../cli/patch_misfits.ts";
 import { text } from "./texts.ts";
@@ -44,8 +45,8 @@ export function report(
     color ? `\x1b[${COLORS[severity]}m${MARKS[severity]}\x1b[0m` : MARKS[severity];
   return {
     findings: findings.flatMap(([severity, message, ...details]) => [
-      `${mark(severity)} ${message}`,
-      ...details.map((line) => `  ${line}`),
+      `${mark(severity)} ${visible(message)}`,
+      ...details.map((line) => `  ${visible(line)}`),
     ]),
     verdict: errors === 0 ? text.sound : text.unsound(errors),
   };

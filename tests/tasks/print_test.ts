@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { relative } from "node:path";
-import { printable } from "../../tasks/cli/print.ts";
+import { Painted } from "../../tasks/cli/print.ts";
 import { filesBelow } from "../_folders.ts";
 
-Deno.test("a printed line keeps the tasks' colours and tabs, and no other control", () => {
-  assert.equal(printable("\x1b[1;31merror:\x1b[0m\ta"), "\x1b[1;31merror:\x1b[0m\ta");
-  assert.equal(
-    printable("\x1b[8mhidden\x1b[2J\x1b]0;title\x07\ra\nb\u202ec"),
-    "\\u001b[8mhidden\\u001b[2J\\u001b]0;title\\u0007\\ra\\nb\\u202ec",
+Deno.test("a painted line keeps the tasks' colours and tabs, and no other control", () => {
+  const own = "\x1b[1;31merror:\x1b[0m\ta";
+  assert.deepEqual(new Painted([own]).lines, [own]);
+  assert.deepEqual(
+    new Painted(["\x1b[8mhidden\x1b[2J\x1b]0;title\x07\ra\nb\u202ec"]).lines,
+    ["\\u001b[8mhidden\\u001b[2J\\u001b]0;title\\u0007\\ra\\nb\\u202ec"],
   );
 });
 
