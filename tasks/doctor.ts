@@ -27,7 +27,8 @@ const { text, both } = catalogue({
     no: "Pictures cannot be made on this machine yet: mend what is marked ✗.",
   },
   zh: {
-    description: "说明本机能运行什么：处理器、内存、显卡、CUDA 库、使用哪个执行后端以及为何没有用" +
+    description:
+      "说明本机能运行什么：处理器、内存、显卡、CUDA 库、使用哪个执行提供程序以及为何没有用" +
       "更好的、有哪些模型、能否放下；每个问题都给出一条解决命令。",
     model: "模型所在的文件夹",
     examples: "示例：\n" +

@@ -68,10 +68,10 @@ const CLAUSES: Texts<Clauses> = {
     "gpu-old": ({ gpu, capability, minimum }) =>
       `${gpu} 的计算能力是 ${capability.toFixed(1)}，bfloat16 需要 ${minimum.toFixed(1)}` +
       "（Ampere）或更高",
-    "provider-missing": () => "没有安装 ONNX Runtime 的 CUDA 执行后端（下载约 180 MB）",
+    "provider-missing": () => "没有安装 ONNX Runtime 的 CUDA 执行提供程序（下载约 180 MB）",
     "libraries-missing": ({ names }) => `CUDA 的库不齐全，缺少：${names.join("、")}`,
     "libraries-elsewhere": ({ paths }) =>
-      `加载器不会到这些库所在的目录去找：${paths.map(nameOf).join("、")}`,
+      `加载器不会到这些库所在的文件夹去找：${paths.map(nameOf).join("、")}`,
   },
 };
 

@@ -34,7 +34,7 @@ export function promptTexts(
       `There are ${negatives.length} negative prompts for ${prompts.length} prompts; give one ` +
         "for all, or one for each.",
       {
-        zh: `有 ${negatives.length} 个负面提示词，但有 ${prompts.length} 个提示词；` +
+        zh: `有 ${negatives.length} 个反向提示词，但有 ${prompts.length} 个提示词；` +
           "请只给一个，或每个提示词给一个。",
       },
     );

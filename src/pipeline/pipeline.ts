@@ -571,8 +571,8 @@ const TEXTS: Texts<{
       reason === undefined ? `使用 CUDA：${gpu ?? "NVIDIA GPU"}。` : `使用 CPU：${reason.zh}。`,
     vaeFallback: "VAE 在 float16 下溢出；从现在起改用 float32 解码。",
     operatorFallback: (reason) =>
-      `无法使用本工具自带的内核（${reason}）；只用 ONNX Runtime 的内核时，每一步约慢五分之一。`,
-    cut: (tokens, encoder, read) => `提示词有 ${tokens} 个词元；${encoder} 只读取前 ${read} 个。`,
+      `无法使用本工具箱自带的内核（${reason}）；只用 ONNX Runtime 的内核时，每一步约慢五分之一。`,
+    cut: (tokens, encoder, read) => `提示词有 ${tokens} 个 token；${encoder} 只读取前 ${read} 个。`,
   },
 };
 

@@ -33,14 +33,15 @@ const { text, both } = catalogue({
   },
   zh: {
     description:
-      "按已发布模型的形状和名称写出随机 bfloat16 权重，采用本工具自己的目录结构：加载和运行的开销" +
-      "与真实权重相同，画出的只是噪声。全部组件共 14.9 GiB。",
-    folder: "各组件文件夹的存放位置",
-    only: `要写出的组件，用逗号分隔：${PART_NAMES.join(", ")}（默认全部）`,
+      "按已发布模型的形状和名称写出随机 bfloat16 权重，采用工具箱的布局：加载和运行的开销" +
+      "与正式权重相同，画出的只是噪声。全部部件共 14.9 GiB。",
+    folder: "各部件文件夹的存放位置",
+    only: `要写出的部件，用逗号分隔：${PART_NAMES.join(", ")}（默认全部）`,
     layers: "每种层最多写出多少层，供小型机器使用",
     vocabulary: "两个词嵌入表的行数（默认 262208 和 250002）",
     seed: "随机种子",
-    notes: "\n分词器取自演示模型：超出其词表的词元编号不会出现。vae 是 AutoencoderTiny（TAEF1），" +
+    notes:
+      "\n分词器取自演示模型：超出其词表的 token 编号不会出现。vae 是 AutoencoderTiny（TAEF1），" +
       "位于流水线读取的位置；要运行 vae_kl，即 FLUX 的 AutoencoderKL，请把它的文件夹放到该位置。" +
       "\n\n示例：\n  deno task bench:weights /data/random" +
       "\n  deno task bench:weights outputs/small --layers 2 --vocabulary 4096",

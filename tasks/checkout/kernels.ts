@@ -25,7 +25,7 @@ const text = inLanguage({
   },
   zh: {
     description: "用 CUDA 13.0 的 NVRTC 把 src/kernels/kernels.cu 编译成旁边的 kernels.ptx。",
-    library: "NVRTC；LD_LIBRARY_PATH 须包含其所在目录",
+    library: "NVRTC；LD_LIBRARY_PATH 须包含其所在的文件夹",
     failed: (log: string) => ["kernels.cu 无法编译：", ...log.trimEnd().split("\n")],
     done: (file: string, milliseconds: number) =>
       `已写入 ${file}，用时 ${Math.round(milliseconds)} 毫秒。`,

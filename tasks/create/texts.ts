@@ -117,11 +117,11 @@ Examples:
     recipeDiffers: (parts: readonly string[]) =>
       `这张图片生成时用的${parts.join("、")}与现在不同：结果可能不会完全相同。`,
     parts: {
-      transformer: "扩散变换器",
+      transformer: "Transformer",
       textEncoder: "文本编码器",
       clipModel: "CLIP 模型",
       vae: "VAE",
-      provider: "执行后端",
+      provider: "执行提供程序",
       dtype: "数据类型",
       onnxruntime: " ONNX Runtime 版本",
     },

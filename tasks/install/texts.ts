@@ -100,9 +100,9 @@ export const { text: texts, both } = catalogue({
   },
   zh: {
     description: "把 patches/ 中的补丁应用到 node_modules 里的软件包。" +
-      "无事可做时不输出任何内容。加上 --cuda 还会安装 ONNX Runtime 的 CUDA 执行后端。",
-    cuda: "安装 ONNX Runtime 的 CUDA 执行后端（deno task install:cuda）",
-    from: "不从 npm 仓库下载，而是从压缩包或文件夹取得执行后端",
+      "无事可做时不输出任何内容。加上 --cuda 还会安装 ONNX Runtime 的 CUDA 执行提供程序。",
+    cuda: "安装 ONNX Runtime 的 CUDA 执行提供程序（deno task install:cuda）",
+    from: "不从 npm 仓库下载，而是从压缩包或文件夹取得该程序",
     examples: "示例：\n" +
       "  deno task install\n" +
       `  deno task install:cuda                            从 npm 下载 ${
@@ -124,21 +124,24 @@ export const { text: texts, both } = catalogue({
     notWritable: (patch: string, code: string) =>
       `无法应用 ${patch}：node_modules 不可写（${code}）。` +
       "请在该文件夹变为只读之前，由有权限的用户运行 deno task install。",
-    fromNeedsCuda: "--from 指定 CUDA 执行后端的来源：请同时给出 --cuda。",
-    ownTask: ["CUDA 执行后端由单独的任务安装，该任务具有所需的权限：", "  deno task install:cuda"],
+    fromNeedsCuda: "--from 指定 CUDA 执行提供程序的来源：请同时给出 --cuda。",
+    ownTask: [
+      "CUDA 执行提供程序由单独的任务安装，该任务具有所需的权限：",
+      "  deno task install:cuda",
+    ],
     platform: (os: string, arch: string) =>
-      `CUDA 执行后端只有 Linux x86_64 版本，而本机是 ${os}，${arch}。在 CPU 上作画不需要它。`,
+      `CUDA 执行提供程序只有 Linux x86_64 版本，而本机是 ${os}，${arch}。在 CPU 上作画不需要它。`,
     version: (found: string) =>
-      `固定版本的 CUDA 执行后端是用 ONNX Runtime ${onnxruntime} 构建的，` +
+      `固定版本的 CUDA 执行提供程序是用 ONNX Runtime ${onnxruntime} 构建的，` +
       `而 node_modules 中是 ${found}。没有安装任何内容。`,
     noPackage: "空的",
-    waiting: "另一个进程正在安装 CUDA 执行后端，正在等待。",
-    inPlace: "CUDA 执行后端已就位，内容与固定的校验值一致。",
+    waiting: "另一个进程正在安装 CUDA 执行提供程序，正在等待。",
+    inPlace: "CUDA 执行提供程序已就位，内容与固定的校验值一致。",
     downloading: (host: string) =>
       `正在从 ${host} 下载 ${name} ${version}（${formatBytes(tarball.bytes)}）。`,
     progress: (bar: string, done: string, total: string, left: string) =>
       `  ${bar} ${done} / ${total}，还需 ${left}`,
-    done: (folder: string) => `CUDA 执行后端已安装到 ${folder}。`,
+    done: (folder: string) => `CUDA 执行提供程序已安装到 ${folder}。`,
     complete: "它需要的库已齐全。其他条件请看 deno task doctor。",
     missing: (names: string) => `它还需要以下库，本机没有：${names}。`,
     elsewhere: (folders: string) => `它需要的部分库位于加载器不会查找的位置：${folders}。`,

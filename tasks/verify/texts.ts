@@ -116,7 +116,7 @@ export const text = inLanguage({
     changed: (expected: string, found: string) => `已改变：SHA-256 为 ${found}，记录为 ${expected}`,
     listHint: `如果是自己修改或添加的文件：${ANEW}。否则请放回正确的文件。`,
     cudaAbsent: "未安装（deno task install:cuda；仅在有 NVIDIA 显卡时需要）",
-    cuda: "CUDA 执行后端",
+    cuda: "CUDA 执行提供程序",
     patchStates: {
       applied: "已应用",
       "not-applied": "未应用：deno task install",

@@ -209,7 +209,7 @@ Deno.test("what is missing, and what was found, is said in Chinese too", async (
   });
   await withFolder(toolkitLayout(demoSlots), async (folder) => {
     const { models, demo } = { models: `${folder}/models`, demo: `${folder}/models/demo` };
-    assert.equal(await described(folder), `演示模型，位于 ${demo}：${models} 里没有真正的权重。`);
+    assert.equal(await described(folder), `演示模型，位于 ${demo}：${models} 里没有正式权重。`);
     assert.equal(await described(demo), `演示模型，位于 ${demo}。`);
   });
 });

@@ -38,7 +38,7 @@ By hand: sha256sum -c SHA256SUMS, then
 sbom.spdx.json lists all that is inside (SPDX 2.3).
 
 
-NewBie 工具包离线版：${name}
+NewBie 工具箱离线版：${name}
 
 镜像      ${reference}（${platform}），${digest}
 权重      ${hasWeights ? "真实模型，位于 models/" : "演示模型，位于镜像内"}
@@ -54,7 +54,7 @@ NewBie 工具包离线版：${name}
   sh ${name}-installed/run.sh test
   sh ${name}-installed/run.sh create
 
-若有工具包的代码，deno task load 文件夹 的作用相同。
+若有工具箱的代码，deno task load 文件夹 的作用相同。
 
 手动操作：sha256sum -c SHA256SUMS，然后
   cat ${name}.tar* | tar -xOf - image.tar | docker load

@@ -201,6 +201,9 @@ function wrongProvider(version: string): NewBieError {
   const { onnxruntime } = CUDA_PROVIDER;
   return new NewBieError(
     `The CUDA provider is for ONNX Runtime ${onnxruntime}, and deno.lock has ${version}.`,
-    { zh: `CUDA 执行后端是为 ONNX Runtime ${onnxruntime} 构建的，而 deno.lock 中是 ${version}。` },
+    {
+      zh:
+        `CUDA 执行提供程序是为 ONNX Runtime ${onnxruntime} 构建的，而 deno.lock 中是 ${version}。`,
+    },
   );
 }

@@ -185,7 +185,7 @@ export async function openLayout(folder: string): Promise<ImageLayout> {
     if (cause instanceof ArchiveError) throw cause;
     throw new ArchiveError("not-an-image", {
       en: `${folder} holds no image as this toolkit writes it. Remove it, and make it again.`,
-      zh: `${folder} 中没有本工具写出的镜像。请删除后重新生成。`,
+      zh: `${folder} 中没有本工具箱写出的镜像。请删除后重新生成。`,
     }, { cause });
   }
 }

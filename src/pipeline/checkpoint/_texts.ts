@@ -67,13 +67,13 @@ export const TEXTS: Texts<Catalogue> = {
     noFolder: (folder) => `${folder} 不是文件夹。请给出存放模型文件的文件夹。`,
     notFound: (folder, transformer) =>
       `${folder} 里没有找到模型。应为以下之一：工具箱自己的布局（models/${transformer}/ 及其配套文件夹，` +
-      "或 models/demo/）、Hugging Face 管线文件夹（transformer/、text_encoder/、" +
+      "或 models/demo/）、Hugging Face 流水线文件夹（transformer/、text_encoder/、" +
       "clip_model/、vae/）、ComfyUI 的 safetensors 单文件。README.zh-CN.md 列出了各文件及其位置。",
     lacks: (root, layout, missing) => {
       const kinds = {
         demo: "演示模型",
         toolkit: "工具箱的布局",
-        diffusers: " Hugging Face 管线文件夹",
+        diffusers: " Hugging Face 流水线文件夹",
       };
       return `${root} 是${kinds[layout]}，但缺少 ${missing.join("、")}。` +
         "README.zh-CN.md 列出了各文件及其位置。";
@@ -89,11 +89,11 @@ export const TEXTS: Texts<Catalogue> = {
       `${weights} 没有分词器：里面没有张量 ${tensor}，${places.join(" 和 ")} 也都不存在。` +
       "请把随编码器发布的 tokenizer.json 复制到其中第一个位置。",
     demo: (folder) => `演示模型，位于 ${folder}。`,
-    demoInstead: (folder, models) => `演示模型，位于 ${folder}：${models} 里没有真正的权重。`,
+    demoInstead: (folder, models) => `演示模型，位于 ${folder}：${models} 里没有正式权重。`,
     found: (layout, folder, files) => {
       const layouts = {
         toolkit: "工具箱的布局",
-        diffusers: "Hugging Face 管线文件夹",
+        diffusers: "Hugging Face 流水线文件夹",
         comfyui: "ComfyUI 单文件",
       };
       return `${layouts[layout]}，位于 ${folder}：${files.join("、")}`;
@@ -103,7 +103,7 @@ export const TEXTS: Texts<Catalogue> = {
 
 /** What the parts are called in Chinese. */
 export const ZH_ROLES: Readonly<Record<Role, string>> = {
-  transformer: "扩散变换器",
+  transformer: "Transformer",
   textEncoder: "文本编码器",
   clipModel: "CLIP 模型",
   vae: "解码器（VAE）",

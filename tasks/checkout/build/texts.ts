@@ -83,7 +83,7 @@ export const { text: texts, both } = catalogue({
       "退出码：构建完成为 0，失败为 1，选项有误为 2。",
     noTerminal: "归档不能输出到终端。请写入文件：--context > context.tar",
     onlyPlatform: (platform: string, only: string) =>
-      `没有适用于 ${platform} 的镜像：Deno、tini 和 CUDA 执行后端都固定为 ${only}。`,
+      `没有适用于 ${platform} 的镜像：Deno、tini 和 CUDA 执行提供程序都固定为 ${only}。`,
     badTag: (tag: string) =>
       `--tag ${tag} 不是镜像名称。应为小写的“仓库:标签”，例如 newbie:today。`,
     dirty: (files: number) =>

@@ -83,12 +83,12 @@ export const texts = inLanguage({
   },
   zh: {
     description:
-      "将容器镜像、已有的真实权重、校验值、SBOM 和安装脚本打成一个归档，供没有网络的机器使用。" +
+      "将容器镜像、已有的正式权重、校验值、SBOM 和安装脚本打成一个归档，供没有网络的机器使用。" +
       "同一提交得到逐字节相同的镜像，与构建它的引擎无关。",
     image: "镜像",
     out: "新文件夹（默认为 outputs/newbie-版本-变体）",
     split: "将归档切成分卷，例如 FAT32 用 4G，DVD 用 4.7G；1G 为 10⁹ 字节，1GiB 为 2³⁰ 字节",
-    noModels: "不包含真实权重",
+    noModels: "不包含正式权重",
     examples: "示例：\n" +
       "  deno task bundle\n" +
       "  deno task bundle --split 4G --out /media/stick/newbie\n\n" +
@@ -97,13 +97,14 @@ export const texts = inLanguage({
     size: "应为大小，例如 4G、4.7G 或 700M。",
     noImage: (image: string) =>
       `引擎中没有镜像 ${image}。请构建（deno task build），或从离线包加载（deno task load）。`,
-    notOurs: (image: string) => `镜像 ${image} 没有本工具构建时的标签。请用 deno task build 构建。`,
+    notOurs: (image: string) =>
+      `镜像 ${image} 没有本工具箱构建时的标签。请用 deno task build 构建。`,
     saving: (done: string) => `镜像：已读取 ${done}`,
     writing: (done: string, total: string) => `离线包：${done}，共 ${total}`,
     resumed: (done: number, total: number) => `${total} 个分卷中已有 ${done} 个，且完好。`,
     done: (folder: string, size: string, weights: number, time: string) =>
       `已打包到 ${folder}（${size}，${
-        weights === 0 ? "不含真实权重" : `${weights} 个权重文件`
+        weights === 0 ? "不含正式权重" : `${weights} 个权重文件`
       }），用时 ${time}。`,
     digests: (image: string, sums: string) => [`镜像：      ${image}`, `SHA256SUMS：${sums}`],
     cancelled: "已取消，没有留下任何内容。",
