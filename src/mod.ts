@@ -11,6 +11,7 @@ export type * from "./pipeline/types.ts";
 export { CheckpointNotFoundError } from "./pipeline/checkpoint/find_checkpoint.ts";
 export { DeviceError } from "./machine/device_error.ts";
 export { DeviceMemoryError } from "./pipeline/device_memory_error.ts";
+export { InsufficientMemoryError } from "./pipeline/insufficient_memory_error.ts";
 export { NonFiniteError } from "./pipeline/parts/non_finite_error.ts";
 export { CheckpointError, type Device, type Dtype, type WeightProblem } from "./onnx/mod.ts";
 export { ChangedWeightsError } from "./integrity/check_weights.ts";

@@ -321,13 +321,15 @@ export interface AttentionOptions {
 /**
  * Scaled dot-product attention of [B, S, heads · headDim] (Vaswani et al. 2017).
  *
- * On CUDA, where every position sees all others, by {@linkcode blockwiseAttention} over repeated
- * keys and values: on Hopper that takes cuDNN's kernel, which `Attention` does not.
+ * Where every position sees all others, by {@linkcode blockwiseAttention} over repeated keys and
+ * values. On Hopper that takes cuDNN's kernel, which `Attention` does not. On a CPU it takes 35 MiB
+ * for 4352 positions and 10 heads of 32, where `Attention` takes 772, and a bit more than half the
+ * processor's time; at 512 positions they are equally fast.
  */
 export function attention(q: Value, k: Value, v: Value, options: AttentionOptions): Value {
   same("attention", q, k);
   const { heads, keyValueHeads, headDim, causal, mask } = options;
-  if (q.graph.device === "cuda" && !causal && mask === undefined) {
+  if (!causal && mask === undefined) {
     const times = heads / keyValueHeads;
     const repeat = (x: Value) => repeatHeads(x, keyValueHeads, headDim, times);
     return blockwiseAttention(q, repeat(k), repeat(v), options);

@@ -23,6 +23,7 @@ import { sampleOf, stack, stackPadded, unpadded } from "./_batches.ts";
 import { calledWith, callSettings } from "./_call_settings.ts";
 import { checkListedWeights } from "./_checksums.ts";
 import { denoise } from "./_denoise.ts";
+import { memoryBudget, offloadFor, requireMemory, requireModelMemory } from "./_memory_budget.ts";
 import { drawNoise, imageGenerators } from "./_noise.ts";
 import { encodeEach, type EncoderTexts, promptTexts } from "./_prompt_texts.ts";
 import {
@@ -37,6 +38,7 @@ import {
   OFFLOAD_MODES,
   type OffloadMode,
   offloadThatFits,
+  trainedSize,
 } from "./checkpoint/memory.ts";
 import { type Components, loadComponents, type SizedPart } from "./components.ts";
 import { DeviceMemoryError } from "./device_memory_error.ts";
@@ -87,6 +89,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
   readonly #language: Language;
   /** What {@linkcode encodePrompt} said of the padding in its features. */
   readonly #masks = new WeakMap<Tensor, Tensor>();
+  /** Rows × columns of the largest latents for which there was memory enough. */
+  #largestLatents = 0;
 
   private constructor(
     files: CheckpointFiles,
@@ -120,6 +124,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * @throws {ChangedWeightsError} When a weights file is not the one that checksums.txt lists.
    * @throws {TokenizerError} When a tokenizer cannot be read.
    * @throws {DeviceError} When CUDA was asked for by name and does not work here.
+   * @throws {InsufficientMemoryError} When not even its smallest picture can fit into the computer's
+   *   memory.
    * @throws {DeviceMemoryError} When the model does not fit into the memory.
    * @throws {SessionError} When ONNX Runtime cannot load a graph.
    */
@@ -142,16 +148,21 @@ export class NewBieImagePipeline implements AsyncDisposable {
         zh: `dtype 是 "${dtype}"，但 CPU 只用 float32 计算。`,
       });
     }
+    const budget = place.device === "cpu" ? await memoryBudget() : undefined;
     const parts = await loadComponents(files, {
       policy,
       onVaeFallback: () => log(TEXTS[language].vaeFallback),
       onOperatorFallback: (reason) => log(TEXTS[language].operatorFallback(reason)),
       chooseOffload: (parts) => {
+        if (place.device === "cpu") {
+          const mode = offload === "auto" ? offloadFor(parts, budget) : offload;
+          if (budget !== undefined) requireModelMemory(parts, mode, budget);
+          return mode;
+        }
         if (offload !== "auto") return offload;
-        if (place.device === "cpu") return "none";
         const { memoryFree } = place;
         if (memoryFree === undefined) return "model";
-        const estimate = estimateMemory(parts, "cuda", pictureSize(parts), dtype);
+        const estimate = estimateMemory(parts, "cuda", trainedSize(parts), dtype);
         return offloadThatFits(estimate, memoryFree) ?? "sequential";
       },
     });
@@ -272,6 +283,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
    *
    * @throws {XmlPromptError} When a prompt is malformed XML.
    * @throws {RequestError} When an option is out of range; before anything is computed.
+   * @throws {InsufficientMemoryError} When the picture cannot fit into the computer's memory; before
+   *   anything is computed.
    * @throws {DeviceMemoryError} When the memory does not suffice; the pipeline stays usable.
    * @throws {NonFiniteError} When the arithmetic overflowed.
    * @throws The signal's reason, when it was aborted.
@@ -316,6 +329,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
       generator: options.latents === undefined ? generators : undefined,
     });
 
+    await this.#requireMemory(noise);
     signal?.throwIfAborted();
     const start = performance.now();
     // Without guidance nobody asks for the negative prompt's features.
@@ -426,6 +440,23 @@ export class NewBieImagePipeline implements AsyncDisposable {
   }
 
   /**
+   * Refuses what cannot fit into the computer's memory. What was once let through is not asked for
+   * again.
+   *
+   * @throws {InsufficientMemoryError}
+   */
+  async #requireMemory({ dims }: Tensor): Promise<void> {
+    const [, , rows = 0, columns = 0] = dims;
+    if (this.device !== "cpu" || rows * columns <= this.#largestLatents) return;
+    const budget = await memoryBudget();
+    if (budget === undefined) return;
+    const { parts, offload, vaeScaleFactor } = this.#parts;
+    const [width, height] = [columns * vaeScaleFactor, rows * vaeScaleFactor];
+    requireMemory({ parts, offload, width, height, multiple: this.sizeMultiple }, budget);
+    this.#largestLatents = rows * columns;
+  }
+
+  /**
    * Does the work with a part.
    *
    * @throws {DeviceMemoryError} When the memory does not suffice; what the part held is freed, so
@@ -439,7 +470,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
       if (!(cause instanceof OutOfMemoryError)) throw cause;
       await component.free();
       const { parts, offload } = this.#parts;
-      const { peak } = estimateMemory(parts, this.device, pictureSize(parts), this.dtype);
+      const { peak } = estimateMemory(parts, this.device, trainedSize(parts), this.dtype);
       throw new DeviceMemoryError(role, this.device, offload, peak, { cause });
     }
   }
@@ -575,14 +606,6 @@ const TEXTS: Texts<{
     cut: (tokens, encoder, read) => `提示词有 ${tokens} 个 token；${encoder} 只读取前 ${read} 个。`,
   },
 };
-
-/** Width and height that a model was trained for, in pixels. */
-function pictureSize(parts: readonly SizedPart[]): number {
-  return parts.reduce(
-    (size, { sampleSize = 1, pixelsPerLatent = 1 }) => size * sampleSize * pixelsPerLatent,
-    1,
-  );
-}
 
 function checkChoice(name: string, value: string, choices: readonly string[]): void {
   if (choices.includes(value)) return;

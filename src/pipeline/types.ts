@@ -32,8 +32,8 @@ export interface PretrainedOptions {
   /**
    * `"none"` keeps every part loaded; `"model"` holds one part at a time, so that the peak is that
    * of the largest; `"sequential"` loads a sixth of the transformer's or Gemma's layers at a time,
-   * again in every step. `"auto"` is the first of these that fits into what is free of the GPU's
-   * memory (`"model"` where that is not known), and `"none"` on the CPU.
+   * again in every step. `"auto"` is the first of these that fits into what is free of the device's
+   * memory; where that is not known, `"model"` on a GPU and `"none"` on the CPU.
    *
    * @default {"auto"}
    */

@@ -97,7 +97,7 @@ const text = inLanguage({
     one: (bytes: string, mode: string) => `${bytes} with offload: ${mode}`,
     formula:
       "Weights that reach the device (4 bytes a value on the CPU, 2 on CUDA; embedding tables " +
-      "excluded) + workspace (on CUDA every loaded part keeps its own) + runtime.",
+      "excluded) + workspace of every loaded part + runtime.",
   },
   zh: {
     sections: {
@@ -169,7 +169,7 @@ const text = inLanguage({
     all: (bytes: string) => `全部常驻 ${bytes}`,
     one: (bytes: string, mode: string) => `offload: ${mode} 时 ${bytes}`,
     formula: "计算方法：进入设备的权重（CPU 上每个值 4 字节，CUDA 上 2 字节，不含嵌入表）" +
-      "＋工作区（CUDA 上每个已加载的部件各有一份）＋运行时。",
+      "＋每个已加载部件的工作区＋运行时。",
   },
 });
 

@@ -45,7 +45,12 @@ Deno.test("the demo model's parts are read from their headers and configurations
       ["vae", 1_229_443, "BF16"],
     ],
   );
-  assert.deepEqual(part(model, "transformer").sequence, { tokens: 512, width: 320, heads: 10 });
+  assert.deepEqual(part(model, "transformer").sequence, {
+    tokens: 512,
+    imageTokens: 256,
+    width: 320,
+    heads: 10,
+  });
   assert.deepEqual(part(model, "vae").picture, { kind: "AutoencoderTiny", channels: 64 });
 });
 

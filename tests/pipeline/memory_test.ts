@@ -4,10 +4,17 @@
  */
 import assert from "node:assert/strict";
 import {
+  budgetOf,
+  offloadFor,
+  requireMemory,
+  requireModelMemory,
+} from "../../src/pipeline/_memory_budget.ts";
+import {
   estimateMemory,
   offloadThatFits,
   PUBLISHED_PARTS,
 } from "../../src/pipeline/checkpoint/memory.ts";
+import { InsufficientMemoryError } from "../../src/pipeline/insufficient_memory_error.ts";
 
 const GIB = 2 ** 30;
 
@@ -34,26 +41,118 @@ Deno.test("the published parts have the parameters that their dimensions make", 
   assert.equal(part("clipModel").parameters, 24 * clipLayer + 250_003 * 1024 + 2 * 1024);
 });
 
+/** The demo model's own numbers, of its headers and configurations. */
+const DEMO = [
+  {
+    role: "transformer",
+    deviceParameters: 14_769_408,
+    sampleSize: 32,
+    sequence: { tokens: 512, imageTokens: 256, width: 320, heads: 10 },
+  },
+  {
+    role: "textEncoder",
+    deviceParameters: 3_200_640,
+    sequence: { tokens: 512, width: 256, heads: 4, causal: true },
+  },
+  {
+    role: "clipModel",
+    deviceParameters: 1_113_216,
+    sequence: { tokens: 512, width: 192, heads: 6 },
+  },
+  {
+    role: "vae",
+    deviceParameters: 1_229_443,
+    pixelsPerLatent: 8,
+    picture: { kind: "AutoencoderTiny", channels: 64 },
+  },
+] as const;
+
 Deno.test("the estimate for a CPU is within a tenth of what was measured", () => {
-  // 2 layers and all four refiners, 518,006,208 parameters: VmHWM 4257468 KiB at 1024 × 1024.
-  const sequence = { tokens: 4096 + 256, width: 2304, heads: 24 };
-  const part = { role: "transformer", deviceParameters: 518_006_208, sequence } as const;
-  within(estimateMemory([part], "cpu", 1024).peak.none, 4_257_468 * 1024, 0.1, "1024 × 1024");
-  const small = { ...part, sequence: { ...sequence, tokens: 1024 + 256 } };
-  within(estimateMemory([small], "cpu", 512).peak.none, 2_540_964 * 1024, 0.1, "512 × 512");
-  // FLUX's decoder at 1024 × 1024 pixels took 4.6 GB, TAEF1 at 2048 × 2048 4.4 GB.
+  // Linux's VmHWM of deno task create, one step, with the longest prompt at 256 × 256.
+  const demo = (size: number) => estimateMemory(DEMO, "cpu", size).peak.none;
+  within(demo(256), 344e6, 0.1, "256 × 256");
+  within(demo(512), 525.8e6, 0.1, "512 × 512");
+  within(demo(1024), 1411.7e6, 0.1, "1024 × 1024");
+  // 2048 × 2048 without the decoder.
+  const withoutDecoder = [
+    ...DEMO.slice(0, 3),
+    { role: "vae", deviceParameters: 0, pixelsPerLatent: 8 },
+  ] as const;
+  within(estimateMemory(withoutDecoder, "cpu", 2048).peak.none, 514e6, 0.1, "2048 × 2048");
+  // FLUX's decoder at 1024 × 1024 pixels took 4.6 GB, the demo's at 2048 × 2048 in
+  // tiles 2.48 GB with all parts loaded and no other at work.
   const flux = {
     role: "vae",
     deviceParameters: 49_545_475,
     picture: { kind: "AutoencoderKL", channels: 256 },
   } as const;
   within(estimateMemory([flux], "cpu", 1024).peak.none, 4.6e9, 0.1, "FLUX");
-  const tiny = {
-    role: "vae",
-    deviceParameters: 1_229_443,
-    picture: { kind: "AutoencoderTiny", channels: 64 },
-  } as const;
-  within(estimateMemory([tiny], "cpu", 2048).peak.none, 4.4e9, 0.1, "TAEF1");
+  const idle = DEMO.map(({ deviceParameters, role }) =>
+    role === "vae" ? DEMO[3] : { role, deviceParameters }
+  );
+  within(estimateMemory(idle, "cpu", 2048).peak.none, 2.48e9, 0.1, "the demo's decoder");
+});
+
+Deno.test("a picture's tokens grow with its pixels, a caption's do not", () => {
+  const workspace = (size: number) => estimateMemory(DEMO, "cpu", size).parts[0]!.workspace;
+  // 16 pixels a token and a caption of 256.
+  assert.equal(workspace(512) / workspace(256), (32 ** 2 + 256) / (16 ** 2 + 256));
+  const caption = (size: number) => estimateMemory(DEMO, "cpu", size).parts[1]!.workspace;
+  assert.equal(caption(512), caption(256));
+});
+
+const GB = 1e9;
+const NEEDS = { parts: DEMO, offload: "none", multiple: 16 } as const;
+
+Deno.test("a picture that cannot fit is refused with what it takes, what there is and what would fit", () => {
+  const limited = budgetOf(
+    { total: 64 * GB, available: 0.4 * GB, limit: 0.5 * GB, swapFree: 0 },
+    0.1e9,
+  );
+  assert.deepEqual(limited, { bytes: 0.5 * GB, isLimit: true });
+  const refused = (width: number, height: number) => {
+    try {
+      requireMemory({ ...NEEDS, width, height }, limited);
+    } catch (error) {
+      assert(error instanceof InsufficientMemoryError);
+      return error;
+    }
+  };
+  assert.equal(refused(256, 256), undefined);
+  const error = refused(1024, 2048)!;
+  const { fits } = error.shortage;
+  assert(fits !== undefined && fits.width > 256 && fits.height < 1024);
+  assert.equal(fits.width % 16 + fits.height % 16, 0);
+  assert.equal(refused(fits.width, fits.height), undefined, "what is offered does fit");
+  for (const language of ["en", "zh"] as const) {
+    const said = error.explain(language);
+    assert.match(said, /1024 × 2048/);
+    assert.match(said, /\d GB.*500 MB/);
+    assert(said.includes(`${fits.width} × ${fits.height}`), said);
+  }
+});
+
+Deno.test("a model that cannot fit names the mode in which it would, or none", () => {
+  const parts = PUBLISHED_PARTS;
+  const ask = (gigabytes: number) => () =>
+    requireModelMemory(parts, "none", { bytes: gigabytes * GB, isLimit: false });
+  ask(64)();
+  assert.throws(ask(20), { message: /33 GB.*20 GB.*--offload model/ });
+  assert.throws(ask(2), { message: /no size of this model would fit/ });
+});
+
+Deno.test("on a CPU the mode follows the memory, and is none where that is not known", () => {
+  const mode = (gigabytes: number) =>
+    offloadFor(PUBLISHED_PARTS, { bytes: gigabytes * GB, isLimit: false });
+  assert.deepEqual([mode(64), mode(20), mode(8)], ["none", "model", "sequential"]);
+  assert.equal(offloadFor(PUBLISHED_PARTS, undefined), "none");
+});
+
+Deno.test("without a limit, swap counts; with one, what others of the group hold does not", () => {
+  const memory = { total: 16 * GB, available: 4 * GB, swapFree: 2 * GB };
+  assert.deepEqual(budgetOf(memory, GB), { bytes: 7 * GB, isLimit: false });
+  const limited = { ...memory, available: 3 * GB, limit: 8 * GB };
+  assert.deepEqual(budgetOf(limited, GB), { bytes: 4 * GB, isLimit: true });
 });
 
 Deno.test("the estimate for CUDA is within a tenth of what was measured", () => {

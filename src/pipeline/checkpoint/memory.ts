@@ -25,7 +25,15 @@ export interface PartShape {
   /** Of a transformer: whether it has CLIP conditioning. */
   readonly needsClip?: boolean;
   /** Of a part that works on tokens. */
-  readonly sequence?: { readonly tokens: number; readonly width: number; readonly heads: number };
+  readonly sequence?: {
+    readonly tokens: number;
+    /** How many of them are the picture's, at the size that the transformer was trained for. */
+    readonly imageTokens?: number;
+    readonly width: number;
+    readonly heads: number;
+    /** Whether each token sees only those before it. */
+    readonly causal?: boolean;
+  };
   /** Of the decoder: its kind, and the channels of its widest map of the picture's size. */
   readonly picture?: { readonly kind: DecoderKind; readonly channels: number };
   /** Of the transformer: the side, in latents, of what it was trained for. */
@@ -50,7 +58,7 @@ const SEGMENTED: readonly Role[] = ["transformer", "textEncoder"];
 /** Bytes that a picture takes on a device. */
 export interface MemoryEstimate {
   readonly device: Device;
-  /** Width and height of the picture. */
+  /** Width and height of the picture, or the side of a square of as many pixels. */
   readonly pictureSize: number;
   readonly peak: Readonly<Record<OffloadMode, number>>;
   readonly parts: readonly {
@@ -64,24 +72,30 @@ interface Rule {
   readonly bytesPerValue: number;
   /** Values of workspace for each token and each unit of width. */
   readonly valuesPerTokenWidth: number;
-  /** Whether the scores of all heads are held, tokens × tokens each. */
+  /** Whether attention that sees only what came before holds the scores of all heads. */
   readonly holdsScores: boolean;
   /** What each part that works on tokens takes besides, whatever its size; bytes. */
   readonly sessions: number;
-  /** How many of its widest maps each kind of decoder holds at once. */
+  /** How many of its widest maps each kind of decoder holds at once, in one run and in tiles. */
   readonly decoderMaps: Readonly<Record<DecoderKind, number>>;
+  readonly tiledMaps: Readonly<Record<DecoderKind, number>>;
   /** Whether parts that are loaded keep the workspace of their last run. */
   readonly keepsWorkspace: boolean;
   /** The runtime's own libraries, kernels and contexts; bytes. */
   readonly runtime: number;
 }
 
+/** The largest picture, in pixels, that is decoded in one run unless the caller says otherwise. */
+export const MAX_UNTILED_PIXELS = 1024 * 1024;
+
 /**
- * CPU: float32. The published transformer's blocks at 1280 and 512 tokens took 16.2 and 16.5 values
- * for each token and unit of width besides the scores of 24 heads; at 4352 tokens the rule gives
- * 2.5 GB and 2.1 GB were taken. The runtime without any weights took 0.1 GB. Both decoders hold four
- * of their widest maps: FLUX's (256 channels) took 4.6 GB at 1024 × 1024 pixels and TAEF1 (64
- * channels) 4.4 GB at 2048 × 2048.
+ * CPU: float32, by Linux's VmHWM. Two of the published transformer's blocks with all four refiners
+ * took 14.4 values for each token and unit of width at 1296 tokens, the demo model's 13.5 at 16400
+ * (2048 × 2048 pixels, 0.51 GB in all without the decoder). Deno and the runtime without any weights
+ * took 0.165 GB. Both decoders hold four of their widest maps in one run: FLUX's (256 channels) took
+ * 4.6 GB at 1024 × 1024 pixels, 2.7 GB in tiles; TAEF1 (64 channels) 4.4 GB at 2048 × 2048, 2.3 GB in
+ * tiles (the demo model's, with all its parts loaded, 2.48 GB). The demo model with all its parts took 0.305 GB at 256 × 256 pixels with a short prompt and
+ * 0.344 with the longest, 0.526 at 512 × 512 and 1.41 at 1024 × 1024: every session keeps its arena.
  *
  * CUDA: 16-bit types, on an H100 by nvidia-smi. The context with cuBLAS and cuDNN takes 547 MiB. The
  * transformer, 7.0 GB of weights, took 9.4 GB at 4352 tokens and 10.5 GB at 9472: its memory grows
@@ -92,12 +106,13 @@ interface Rule {
 const RULES: Readonly<Record<Device, Rule>> = {
   cpu: {
     bytesPerValue: 4,
-    valuesPerTokenWidth: 16.5,
+    valuesPerTokenWidth: 14,
     holdsScores: true,
     sessions: 0,
     decoderMaps: { AutoencoderTiny: 4, AutoencoderKL: 4 },
-    keepsWorkspace: false,
-    runtime: 0.15e9,
+    tiledMaps: { AutoencoderTiny: 2.1, AutoencoderKL: 2.2 },
+    keepsWorkspace: true,
+    runtime: 0.165e9,
   },
   cuda: {
     bytesPerValue: 2,
@@ -105,13 +120,19 @@ const RULES: Readonly<Record<Device, Rule>> = {
     holdsScores: false,
     sessions: 0.92e9,
     decoderMaps: { AutoencoderTiny: 4, AutoencoderKL: 12.7 },
+    tiledMaps: { AutoencoderTiny: 2.1, AutoencoderKL: 2.2 },
     keepsWorkspace: true,
     runtime: 0.574e9,
   },
 };
 const BYTES_OF_FLOAT32 = 4;
 
-/** The memory that a model needs for one picture of a given size. */
+/**
+ * The memory that a model needs for one picture.
+ *
+ * @param pictureSize Its width and height in pixels; of another shape, the side of a square of as
+ *   many pixels.
+ */
 export function estimateMemory(
   parts: readonly (PartShape & { readonly role: Role })[],
   device: Device,
@@ -120,17 +141,25 @@ export function estimateMemory(
 ): MemoryEstimate {
   const { runtime, ...rule } = RULES[device];
   const bytesPerValue = dtype === "float32" ? BYTES_OF_FLOAT32 : rule.bytesPerValue;
+  const ownSize = trainedSize(parts);
+  const pixels = pictureSize ** 2;
   const sized = parts.map(({ role, deviceParameters, quantizedBytes = 0, sequence, picture }) => {
     let values = 0;
     let sessions = 0;
     if (sequence !== undefined) {
-      const { tokens, width, heads } = sequence;
+      const { width, heads, causal, imageTokens = 0 } = sequence;
+      const larger = ownSize === 0 ? 1 : pixels / ownSize ** 2;
+      const tokens = sequence.tokens + imageTokens * (larger - 1);
       values += tokens * width * rule.valuesPerTokenWidth;
-      if (rule.holdsScores) values += heads * tokens ** 2;
+      if (rule.holdsScores && causal) values += heads * tokens ** 2;
       sessions = rule.sessions;
     }
     if (picture !== undefined) {
-      values += pictureSize ** 2 * picture.channels * rule.decoderMaps[picture.kind];
+      const { kind, channels } = picture;
+      const whole = Math.min(pixels, MAX_UNTILED_PIXELS) * rule.decoderMaps[kind];
+      const tiled = pixels > MAX_UNTILED_PIXELS ? pixels * rule.tiledMaps[kind] : 0;
+      // A tile takes no more than the largest picture that is decoded without.
+      values += channels * Math.max(whole, tiled);
     }
     return {
       role,
@@ -160,6 +189,13 @@ export function estimateMemory(
   };
 }
 
+/** Width and height that a model was trained for, in pixels; 0 where a part is not known. */
+export function trainedSize(parts: readonly PartShape[]): number {
+  const of = (key: "sampleSize" | "pixelsPerLatent") =>
+    parts.find((part) => part[key] !== undefined)?.[key] ?? 0;
+  return of("sampleSize") * of("pixelsPerLatent");
+}
+
 /** The fastest offload mode with which a model fits; `undefined` when with none. */
 export function offloadThatFits(
   { peak }: MemoryEstimate,
@@ -186,13 +222,14 @@ export const PUBLISHED_PARTS: readonly PublishedPart[] = ([
     role: "transformer",
     parameters: 3_486_633_792,
     deviceParameters: 3_486_633_792,
-    sequence: { tokens: 4352, width: 2304, heads: 24 },
+    sequence: { tokens: 4352, imageTokens: 4096, width: 2304, heads: 24 },
+    sampleSize: 128,
   },
   {
     role: "textEncoder",
     parameters: 3_880_263_168,
     deviceParameters: 3_114_625_536,
-    sequence: { tokens: 512, width: 2560, heads: 8 },
+    sequence: { tokens: 512, width: 2560, heads: 8, causal: true },
   },
   {
     role: "clipModel",
@@ -205,5 +242,6 @@ export const PUBLISHED_PARTS: readonly PublishedPart[] = ([
     parameters: 83_819_683,
     deviceParameters: 49_545_475,
     picture: { kind: "AutoencoderKL", channels: 256 },
+    pixelsPerLatent: 8,
   },
 ] as const).map((part) => ({ ...part, bytes: part.parameters * BYTES_OF_PUBLISHED }));

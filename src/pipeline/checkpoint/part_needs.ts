@@ -37,7 +37,12 @@ export function partShape(
         ...onDevice(weights, () => true),
         sampleSize: sample_size,
         needsClip: config.clip_text_dim !== undefined,
-        sequence: { tokens: imageTokens + USUAL_CAPTION_TOKENS, width: dim, heads: n_heads },
+        sequence: {
+          tokens: imageTokens + USUAL_CAPTION_TOKENS,
+          imageTokens,
+          width: dim,
+          heads: n_heads,
+        },
       };
     }
     case "textEncoder": {
@@ -52,6 +57,7 @@ export function partShape(
           tokens: GEMMA3_MAX_TOKENS,
           width: config.hidden_size,
           heads: config.num_attention_heads,
+          causal: true,
         },
       };
     }

@@ -10,11 +10,9 @@ import { type DecoderGraphs, NON_FINITE } from "../../models/decoder_graphs.ts";
 import type { Device } from "../../onnx/mod.ts";
 import { type RunningGraph, Session, type SessionHost } from "../../runtime/session.ts";
 import { elementCount, type Tensor, tensor } from "../../tensor.ts";
+import { MAX_UNTILED_PIXELS } from "../checkpoint/memory.ts";
 import { isFiniteTensor, NonFiniteError } from "./non_finite_error.ts";
 import { decodeInTiles } from "./_tiling.ts";
-
-/** The largest picture, in pixels, that is decoded in one run unless the caller says otherwise. */
-const MAX_UNTILED_PIXELS = 1024 * 1024;
 
 /** Options of {@linkcode VaeDecoder.decode}. */
 export interface DecodeOptions {

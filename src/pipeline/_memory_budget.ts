@@ -1,0 +1,112 @@
+/** Whether a picture fits into the computer's memory, asked before anything is computed. */
+import { localHost } from "../machine/host.ts";
+import { type MachineMemory, readMemory } from "../machine/memory.ts";
+import {
+  estimateMemory,
+  OFFLOAD_MODES,
+  type OffloadMode,
+  offloadThatFits,
+  trainedSize,
+} from "./checkpoint/memory.ts";
+import type { SizedPart } from "./components.ts";
+import { InsufficientMemoryError } from "./insufficient_memory_error.ts";
+
+/** Memory in bytes that this program may have, with what it holds already. */
+export interface MemoryBudget {
+  readonly bytes: number;
+  /** Whether it is a limit set for this program, and not the machine's own memory. */
+  readonly isLimit: boolean;
+}
+
+/** Estimates are within a tenth of what is taken; only what cannot fit even so is refused. */
+const CERTAIN = 0.9;
+
+/** What this program may have; `undefined` where that may not be asked. */
+export async function memoryBudget(): Promise<MemoryBudget | undefined> {
+  const memory = await readMemory(localHost());
+  return memory && budgetOf(memory, Deno.memoryUsage().rss);
+}
+
+/** @param held What the program holds already, in bytes. */
+export function budgetOf(
+  { available, limit, swapFree }: MachineMemory,
+  held: number,
+): MemoryBudget {
+  // Whether a limit counts swap is not known, so none is counted.
+  return limit === undefined
+    ? { bytes: available + swapFree + held, isLimit: false }
+    : { bytes: Math.min(limit, available + held), isLimit: true };
+}
+
+/** The mode for a CPU: the fastest in which a picture of the model's own size fits. */
+export function offloadFor(
+  parts: readonly SizedPart[],
+  budget: MemoryBudget | undefined,
+): OffloadMode {
+  if (budget === undefined) return "none";
+  const estimate = estimateMemory(parts, "cpu", trainedSize(parts));
+  return offloadThatFits(estimate, budget.bytes / CERTAIN) ?? "sequential";
+}
+
+/**
+ * Refuses a model of which not even the smallest picture can fit, before its weights are loaded.
+ *
+ * @throws {InsufficientMemoryError}
+ */
+export function requireModelMemory(
+  parts: readonly SizedPart[],
+  offload: OffloadMode,
+  budget: MemoryBudget,
+): void {
+  if (estimateMemory(parts, "cpu", 0).peak[offload] * CERTAIN <= budget.bytes) return;
+  const size = trainedSize(parts);
+  requireMemory({ parts, offload, width: size, height: size, multiple: size }, budget);
+}
+
+/** What {@linkcode requireMemory} is asked. */
+export interface PictureNeeds {
+  readonly parts: readonly SizedPart[];
+  readonly offload: OffloadMode;
+  /** Pixels. */
+  readonly width: number;
+  /** Pixels. */
+  readonly height: number;
+  /** What width and height must be multiples of. */
+  readonly multiple: number;
+}
+
+/**
+ * Refuses a picture that cannot fit.
+ *
+ * @throws {InsufficientMemoryError} With what it takes, what there is and what would fit.
+ */
+export function requireMemory(needs: PictureNeeds, budget: MemoryBudget): void {
+  const { parts, offload, width, height, multiple } = needs;
+  const peak = (width: number, height: number) =>
+    estimateMemory(parts, "cpu", Math.sqrt(width * height)).peak;
+  const fits = (bytes: number) => bytes * CERTAIN <= budget.bytes;
+  const asked = peak(width, height);
+  if (fits(asked[offload])) return;
+  const scaled = (factor: number) => ({
+    width: Math.floor(width * factor / multiple) * multiple,
+    height: Math.floor(height * factor / multiple) * multiple,
+  });
+  let [small, large] = [0, 1];
+  for (let halvings = 0; halvings < 20; halvings++) {
+    const middle = (small + large) / 2;
+    const size = scaled(middle);
+    if (fits(peak(size.width, size.height)[offload])) small = middle;
+    else large = middle;
+  }
+  const largest = scaled(small);
+  const slower = OFFLOAD_MODES.slice(OFFLOAD_MODES.indexOf(offload) + 1);
+  throw new InsufficientMemoryError({
+    width,
+    height,
+    needed: asked[offload],
+    available: budget.bytes,
+    isLimit: budget.isLimit,
+    fits: largest.width > 0 && largest.height > 0 ? largest : undefined,
+    suggestion: slower.find((mode) => fits(asked[mode])),
+  });
+}
