@@ -1,18 +1,79 @@
 /**
- * Writing files so that nobody ever sees half of one.
+ * Files: what is there, JSON, and writing so that nobody ever sees half of a file.
  *
  * @module
  */
 
-import { stat, statfs } from "node:fs/promises";
+import { readFile, stat, statfs } from "node:fs/promises";
 import { NewBieError, RequestError } from "./errors.ts";
 import { formatBytes } from "./format_bytes.ts";
+import { jsonProblem } from "./json_problem.ts";
 import type { Texts } from "./language.ts";
+import { reasonOf } from "./system_reason.ts";
 import { UnfinishedFile, type UnfinishedFileOptions } from "./unfinished.ts";
 
-/** Whether something can be found under a path. */
+/** Whether an error says that there is nothing under a path. */
+export function isMissing(error: unknown): boolean {
+  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+    return true;
+  }
+  const { code = "" } = error as NodeJS.ErrnoException;
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+/**
+ * Whether something can be found under a path; a link that leads nowhere is nothing.
+ *
+ * @throws {Error} What the file system reports when it does not tell, such as a lack of permission.
+ */
 export async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(() => true, () => false);
+  return await whatIs(path) !== undefined;
+}
+
+/**
+ * Whether there is a folder under a path.
+ *
+ * @throws {Error} What the file system reports when it does not tell, such as a lack of permission.
+ */
+export async function isFolder(path: string): Promise<boolean> {
+  return (await whatIs(path))?.isDirectory() ?? false;
+}
+
+async function whatIs(path: string) {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** What a JSON file says, or why it cannot be read. */
+export type JsonFile =
+  | { readonly value: unknown; readonly problem?: never }
+  | {
+    readonly value?: never;
+    /** Without a full stop, to go on from the file's name and a colon. */
+    readonly problem: Texts<string>;
+    readonly isMissing: boolean;
+    readonly cause: unknown;
+  };
+
+/** Reads a JSON file. It does not throw: every caller has its own error for what it reads. */
+export async function readJson(path: string): Promise<JsonFile> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    const { en, zh } = reasonOf(cause);
+    const problem = { en: `cannot be read: ${en}`, zh: `无法读取：${zh}` };
+    return { problem, isMissing: isMissing(cause), cause };
+  }
+  try {
+    return { value: JSON.parse(text.replace(/^\ufeff/, "")) };
+  } catch (cause) {
+    return { problem: jsonProblem(cause), isMissing: false, cause };
+  }
 }
 
 /**

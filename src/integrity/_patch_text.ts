@@ -4,6 +4,8 @@ import { posix } from "node:path";
 import { applyPatch, parsePatch, reversePatch, type StructuredPatch } from "diff";
 import { PatchError } from "./patch_error.ts";
 import type { FileChange, Hunk, Misfit, Patch } from "./types.ts";
+import type { Texts } from "../language.ts";
+import { reasonOf } from "../system_reason.ts";
 
 /** Where Deno lays a package's files; a scope's slash is a plus there. */
 const INSTALLED = /^node_modules\/\.deno\/(.+)@([^@/]+)\/node_modules\/(.+)$/;
@@ -22,10 +24,9 @@ export function parsePatchText(name: string, text: string): Patch {
   try {
     parsed = parsePatch(text);
   } catch (cause) {
-    const { message } = cause as Error;
-    throw noDiff(name, message, cause);
+    throw noDiff(name, reasonOf(cause), cause);
   }
-  if (parsed.length === 0) throw noDiff(name, "no hunk");
+  if (parsed.length === 0) throw noDiff(name, { en: "it has no hunk", zh: "没有任何改动" });
   const changes = parsed.map((part) => changeOf(name, part));
   const paths = changes.map(({ path }) => path);
   const twice = paths.find((path, index) => paths.indexOf(path) < index);
@@ -96,10 +97,10 @@ function changeOf(name: string, part: StructuredPatch): FileChange {
   return { path, packageName: folder.replace("+", "/"), packageVersion, hunks: part.hunks };
 }
 
-function noDiff(name: string, reason: string, cause?: unknown): PatchError {
+function noDiff(name: string, reason: Texts<string>, cause?: unknown): PatchError {
   return new PatchError(name, {
-    en: `this is not a unified diff (${reason}).`,
-    zh: `这不是 unified diff 格式的补丁（${reason}）。`,
+    en: `this is not a unified diff (${reason.en}).`,
+    zh: `这不是 unified diff 格式的补丁（${reason.zh}）。`,
   }, { cause });
 }
 

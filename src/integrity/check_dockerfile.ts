@@ -1,3 +1,5 @@
+import type { Texts } from "../language.ts";
+import { reasonOf } from "../system_reason.ts";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PinnedImage } from "./pins.ts";
@@ -10,7 +12,7 @@ import type { PinnedImage } from "./pins.ts";
  * - `no-image`: a pinned image is not in it.
  */
 export type DockerfileProblem =
-  | { readonly code: "unreadable"; readonly reason: string }
+  | { readonly code: "unreadable"; readonly reason: Texts<string> }
   | {
     readonly code: "other-image" | "no-digest";
     /** Counted from 1. */
@@ -41,7 +43,7 @@ export async function checkDockerfile(
   try {
     text = await readFile(join(root, "Dockerfile"), "utf8");
   } catch (error) {
-    return [{ code: "unreadable", reason: (error as Error).message }];
+    return [{ code: "unreadable", reason: reasonOf(error) }];
   }
   const problems: DockerfileProblem[] = [];
   const seen = new Set<PinnedImage>();

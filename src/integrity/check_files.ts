@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { exists } from "../files.ts";
 import { join } from "node:path";
 import type { Texts } from "../language.ts";
 import type { Checksums } from "./checksum_list.ts";
@@ -40,7 +40,10 @@ export async function checkFiles(
   options: HashFilesOptions = {},
 ): Promise<FilesReport> {
   const paths = [...checksums.keys()];
-  const isThere = await Promise.all(paths.map((path) => exists(join(root, path))));
+  const isThere = await Promise.all(paths.map((path) =>
+    // What cannot be looked at is there, and is said to be unreadable.
+    exists(join(root, path)).catch(() => true)
+  ));
   const present = paths.filter((_, index) => isThere[index]);
   const absent = paths.filter((_, index) => !isThere[index]);
   let bytes = 0;
@@ -87,14 +90,4 @@ export function isOptional(path: string): boolean {
 function platformFolder({ os, arch }: { readonly os: string; readonly arch: string }): string {
   const system = os === "windows" ? "win32" : os;
   return `${system}/${arch === "aarch64" ? "arm64" : "x64"}`;
-}
-
-/** A link that leads nowhere is no file. */
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    return !["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
-  }
 }

@@ -1,6 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { readJson } from "../files.ts";
+import type { Texts } from "../language.ts";
+import { schemaProblem } from "../schema_problems.ts";
 import { CUDA_PROVIDER, DENO, ONNX_RUNTIME } from "./pins.ts";
 
 /**
@@ -15,7 +17,7 @@ import { CUDA_PROVIDER, DENO, ONNX_RUNTIME } from "./pins.ts";
  * - `other-version`: something has another version than the pinned one.
  */
 export type PinProblem =
-  | { readonly code: "unreadable"; readonly subject: string; readonly reason: string }
+  | { readonly code: "unreadable"; readonly subject: string; readonly reason: Texts<string> }
   | {
     readonly code:
       | "not-exact"
@@ -68,8 +70,8 @@ export async function checkPins(root: string): Promise<PinProblem[]> {
   };
   expect("Deno", Deno.version.deno, DENO.version);
   expect("CUDA provider's ONNX Runtime", CUDA_PROVIDER.onnxruntime, ONNX_RUNTIME.version);
-  const configuration = await readJson(root, "deno.json", configurationSchema, problems);
-  const lock = await readJson(root, "deno.lock", lockSchema, problems);
+  const configuration = await readAs(root, "deno.json", configurationSchema, problems);
+  const lock = await readAs(root, "deno.lock", lockSchema, problems);
   if (configuration === undefined || lock === undefined) return problems;
   if (configuration.lock?.frozen !== true) {
     problems.push({ code: "not-frozen", subject: "deno.json" });
@@ -89,8 +91,13 @@ export async function checkPins(root: string): Promise<PinProblem[]> {
     if (packageName === "onnxruntime-node") {
       expect(`deno.json: ${name}`, version, ONNX_RUNTIME.version);
     }
-    const installed = await installedVersion(root, name);
-    if (installed !== undefined) expect(`node_modules/${name}`, installed, version);
+    const installed = `node_modules/${name}`;
+    const file = await readJson(join(root, installed, "package.json"));
+    if (file.problem === undefined) {
+      expect(installed, String((file.value as { version?: unknown } | null)?.version), version);
+    } else if (!file.isMissing) {
+      problems.push({ code: "unreadable", subject: installed, reason: file.problem });
+    }
   }
   return [...problems, ...checkLock(lock, asked)];
 }
@@ -126,27 +133,16 @@ function checkLock(lock: Lock, asked: ReadonlySet<string>): PinProblem[] {
   ];
 }
 
-async function readJson<T>(
+async function readAs<T>(
   root: string,
   name: string,
   schema: z.ZodType<T>,
   problems: PinProblem[],
 ): Promise<T | undefined> {
-  try {
-    return schema.parse(JSON.parse(await readFile(join(root, name), "utf8")));
-  } catch (error) {
-    const reason = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
-    problems.push({ code: "unreadable", subject: name, reason });
-    return undefined;
-  }
-}
-
-async function installedVersion(root: string, name: string): Promise<string | undefined> {
-  try {
-    const text = await readFile(join(root, "node_modules", name, "package.json"), "utf8");
-    return String(JSON.parse(text).version);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    return (error as Error).message;
-  }
+  const file = await readJson(join(root, name));
+  const parsed = file.problem === undefined ? schema.safeParse(file.value) : undefined;
+  if (parsed?.success) return parsed.data;
+  const reason = file.problem ?? schemaProblem(parsed!.error!);
+  problems.push({ code: "unreadable", subject: name, reason });
+  return undefined;
 }

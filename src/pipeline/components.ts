@@ -23,7 +23,7 @@ import {
   CheckpointNotFoundError,
   type Role,
 } from "./checkpoint/find_checkpoint.ts";
-import { type OpenedPart, openPart, readJson } from "./checkpoint/open_part.ts";
+import { type OpenedPart, openPart, readConfig } from "./checkpoint/open_part.ts";
 import type { ClipModel } from "./parts/clip_model.ts";
 import { type OffloadMode, type PartShape, SEGMENTS } from "./checkpoint/memory.ts";
 import { openTokenizer } from "./checkpoint/open_tokenizer.ts";
@@ -224,5 +224,5 @@ async function openClip({ clipModel, clipTokenizer }: CheckpointFiles, transform
 async function loadScheduler(file: string | undefined): Promise<Scheduler> {
   return file === undefined
     ? createScheduler("euler")
-    : schedulerFromConfig(await readJson(file), file);
+    : schedulerFromConfig(await readConfig(file), file);
 }

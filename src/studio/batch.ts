@@ -10,6 +10,7 @@
 import { basename, dirname, join, resolve as resolvePath } from "node:path";
 import { createHash } from "node:crypto";
 import { RequestError } from "../errors.ts";
+import { exists, isFolder } from "../files.ts";
 import { ImageError, readPngText } from "../image/mod.ts";
 import { removeUnfinished } from "../unfinished.ts";
 import { pictureName } from "./outputs.ts";
@@ -65,6 +66,9 @@ export async function readBatch(
   defaults: AskedSettings,
   count: number = COUNT.default,
 ): Promise<Batch> {
+  if (!await exists(path)) {
+    throw new RequestError(`There is no ${path}.`, { zh: `${path} 不存在。` });
+  }
   const lines = await isFolder(path) ? await xmlFiles(path) : await jsonLines(path);
   if (lines.length === 0) {
     throw new RequestError(
@@ -220,15 +224,6 @@ function identifier() {
 }
 
 const ID_DIGITS_OF_SEED = 8;
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isDirectory;
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    throw new RequestError(`There is no ${path}.`, { cause, zh: `${path} 不存在。` });
-  }
-}
 
 async function* filesBelow(folder: string): AsyncGenerator<string> {
   await removeUnfinished(folder);

@@ -1,19 +1,9 @@
-import { readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import {
-  createTokenizer,
-  isObject,
-  type JsonObject,
-  reason,
-  TOKENIZER_FILE,
-} from "./_create_tokenizer.ts";
+import { isFolder, readJson } from "../files.ts";
+import { createTokenizer, isObject, type JsonObject, TOKENIZER_FILE } from "./_create_tokenizer.ts";
 import { type Tokenizer, TokenizerError } from "./types.ts";
 
 const CONFIG_FILE = "tokenizer_config.json";
-
-const isMissing = (error: unknown) =>
-  error instanceof Error && "code" in error &&
-  (error.code === "ENOENT" || error.code === "ENOTDIR");
 
 /**
  * Loads a tokenizer from its `tokenizer.json`.
@@ -36,7 +26,7 @@ const isMissing = (error: unknown) =>
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
   const file = await isFolder(path) ? join(path, TOKENIZER_FILE) : path;
-  const definition = await readJson(file);
+  const definition = await readObject(file);
   if (definition === undefined) {
     throw new TokenizerError(
       file,
@@ -48,37 +38,24 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
       },
     );
   }
-  const config = await readJson(join(dirname(file), CONFIG_FILE)) ?? {};
+  const config = await readObject(join(dirname(file), CONFIG_FILE)) ?? {};
   return createTokenizer(definition, config, file);
 }
 
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
-}
-
 /** The object in a JSON file, or undefined when there is no such file. */
-async function readJson(file: string): Promise<JsonObject | undefined> {
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(file, "utf8"));
-  } catch (error) {
-    if (isMissing(error)) return undefined;
+async function readObject(file: string): Promise<JsonObject | undefined> {
+  const read = await readJson(file);
+  if (read.problem !== undefined) {
+    const { problem: { en, zh }, cause } = read;
+    if (read.isMissing) return undefined;
     throw new TokenizerError(
       file,
-      `${file} cannot be read as JSON: ${reason(error)}. It may have been cut short or be a ` +
-        `placeholder for a large file: copy it again.`,
-      {
-        cause: error,
-        zh: `${file} 无法作为 JSON 读取：${reason(error)}。它可能不完整，` +
-          "或只是大文件的占位符：请重新复制。",
-      },
+      `${file}: ${en}. It may have been cut short or be a placeholder for a large file: copy it ` +
+        "again.",
+      { cause, zh: `${file}：${zh}。它可能不完整，或只是大文件的占位符：请重新复制。` },
     );
   }
+  const { value } = read;
   if (isObject(value)) return value;
   throw new TokenizerError(file, `${file} must hold a JSON object. Copy it again.`, {
     zh: `${file} 的内容应为 JSON 对象。请重新复制。`,

@@ -46,7 +46,7 @@ export const text = inLanguage({
       const { subject } = problem;
       switch (problem.code) {
         case "unreadable":
-          return `${subject} cannot be read: ${problem.reason}`;
+          return `${subject}: ${problem.reason.en}`;
         case "not-exact":
           return `deno.json asks for ${subject}, which is no exact version of an npm package`;
         case "not-frozen":
@@ -66,7 +66,7 @@ export const text = inLanguage({
     dockerfileProblem: (problem: DockerfileProblem) => {
       switch (problem.code) {
         case "unreadable":
-          return `cannot be read: ${problem.reason}`;
+          return `cannot be read: ${problem.reason.en}`;
         case "other-image":
           return `line ${problem.line}: ${problem.found} is not a pinned image (src/integrity/pins.ts)`;
         case "no-digest":
@@ -131,7 +131,7 @@ export const text = inLanguage({
       const { subject } = problem;
       switch (problem.code) {
         case "unreadable":
-          return `无法读取 ${subject}：${problem.reason}`;
+          return `${subject}：${problem.reason.zh}`;
         case "not-exact":
           return `deno.json 中的 ${subject} 不是 npm 软件包的精确版本`;
         case "not-frozen":
@@ -151,7 +151,7 @@ export const text = inLanguage({
     dockerfileProblem: (problem: DockerfileProblem) => {
       switch (problem.code) {
         case "unreadable":
-          return `无法读取：${problem.reason}`;
+          return `无法读取：${problem.reason.zh}`;
         case "other-image":
           return `第 ${problem.line} 行：${problem.found} 不是固定的镜像（src/integrity/pins.ts）`;
         case "no-digest":

@@ -170,7 +170,7 @@ Deno.test("a missing tokenizer is named with the place where it was expected", a
   });
 });
 
-Deno.test("damaged JSON is refused", () => assertRefused('{"model": {', /cannot be read as JSON/));
+Deno.test("damaged JSON is refused", () => assertRefused('{"model": {', /not valid JSON/));
 
 Deno.test("JSON that is no tokenizer is refused", async () => {
   await assertRefused("[]", /must hold a JSON object/);

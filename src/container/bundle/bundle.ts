@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, rmdir, statfs, writeFile } from "
 import { dirname, join, posix, resolve } from "node:path";
 import { z } from "zod";
 import { RequestError } from "../../errors.ts";
-import { exists, writeFileAtomically } from "../../files.ts";
+import { exists, readJson, writeFileAtomically } from "../../files.ts";
 import { CHECKSUM_LIST } from "../../integrity/checksum_list.ts";
 import { hashOutcome } from "../../integrity/hash_file.ts";
 import { isTemporaryName, removeUnfinished } from "../../unfinished.ts";
@@ -239,7 +239,7 @@ async function stageImage(
   const folder = join(work, "image");
   const note = join(work, "image.json");
   const { id, sourceDateEpoch } = image;
-  const former = stageSchema.safeParse(await readJson(note));
+  const former = stageSchema.safeParse((await readJson(note)).value);
   if (
     former.success && former.data.id === id && former.data.sourceDateEpoch === sourceDateEpoch &&
     await exists(folder)
@@ -381,7 +381,7 @@ class Journal {
     const hash = createHash("sha256");
     if (description !== undefined && "bytes" in description) hash.update(description.bytes);
     const plan = hash.update(JSON.stringify(volumes)).digest("hex");
-    const former = journalSchema.safeParse(await readJson(path));
+    const former = journalSchema.safeParse((await readJson(path)).value);
     const kept = [];
     if (former.success && former.data.plan === plan) {
       for (const [index, volume] of former.data.volumes.entries()) {
@@ -503,13 +503,5 @@ async function* countedPieces(
     signal?.throwIfAborted();
     onBytes(bytes += piece.length);
     yield piece;
-  }
-}
-
-async function readJson(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, "utf8"));
-  } catch {
-    return undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { exists, isFolder } from "../../files.ts";
 import { basename, join } from "node:path";
 import { unpackImageArchive } from "../image/image_archive.ts";
 import { readSegments } from "../archive/segments.ts";
@@ -25,8 +25,8 @@ export async function openImage(
   folder: string,
   options: OpenBundleOptions = {},
 ): Promise<ImageContents> {
-  const isFolder = await stat(place).then((found) => found.isDirectory(), () => false);
-  if (isFolder && await stat(join(place, "oci-layout")).then(() => true, () => false)) {
+  const isUnpacked = await isFolder(place);
+  if (isUnpacked && await exists(join(place, "oci-layout"))) {
     const segments = await layoutArchive(await openLayout(place), 0);
     return await unpackImageArchive(readSegments(segments), folder, basename(place));
   }
@@ -34,7 +34,7 @@ export async function openImage(
     const bundle = await openBundle([place], options);
     return await unpackImageArchive(bundle.read(BUNDLE_FILES.image), folder, basename(place));
   } catch (error) {
-    if (isFolder || !(error instanceof BundleError) || error.code !== "not-a-bundle") throw error;
+    if (isUnpacked || !(error instanceof BundleError) || error.code !== "not-a-bundle") throw error;
     const stream = createReadStream(place, { highWaterMark: PIECE_BYTES });
     return await unpackImageArchive(stream, folder, basename(place));
   }

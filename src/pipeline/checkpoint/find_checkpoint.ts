@@ -5,6 +5,7 @@
  */
 import { basename, dirname, join, resolve } from "node:path";
 import { type Message, NewBieError } from "../../errors.ts";
+import { exists, isFolder } from "../../files.ts";
 import { inBoth, type Language } from "../../language.ts";
 import { type OpaqueEntry, readSafetensorsHeader, type Weights } from "../../safetensors/mod.ts";
 import { TEXTS } from "./_texts.ts";
@@ -93,8 +94,7 @@ const DEMO_SLOTS: Readonly<Record<Role, string>> = {
  * @throws {CheckpointNotFoundError} When nothing is found, or something is missing or ambiguous.
  */
 export async function findCheckpoint(folder: string): Promise<CheckpointFiles> {
-  const { isDirectory } = await Deno.stat(folder).catch(() => ({ isDirectory: false }));
-  if (!isDirectory) throw notFound((text) => text.noFolder(folder));
+  if (!await isFolder(folder)) throw notFound((text) => text.noFolder(folder));
   const found = await findDiffusers(folder) ?? await findToolkit(folder) ??
     await findComfyUi(folder);
   if (found !== undefined) return found;
@@ -280,18 +280,6 @@ async function safetensorsFiles(folder: string): Promise<string[]> {
     }
   }
   return files.sort();
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return false;
-    }
-    throw error;
-  }
 }
 
 /** One line for people: which layout, where. */

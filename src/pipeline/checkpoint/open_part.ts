@@ -4,8 +4,7 @@
  * @module
  */
 import { ConfigError } from "../../errors.ts";
-import { jsonProblem } from "../../json_problem.ts";
-import { reasonOf } from "../../system_reason.ts";
+import { readJson } from "../../files.ts";
 import { openWeights, SafetensorsError, type Weights } from "../../safetensors/mod.ts";
 import {
   CheckpointNotFoundError,
@@ -35,7 +34,7 @@ export async function openPart({ weights: path, config }: ComponentFiles): Promi
   const weights = await openWeights(path, { opaque: [COMFYUI_TOKENIZER_TENSOR] });
   const check = await rememberFiles(weights.files);
   if (config === undefined) return { json: undefined, file: path, weights, check };
-  return { json: await readJson(config), file: config, weights, check };
+  return { json: await readConfig(config), file: config, weights, check };
 }
 
 /** Weights stay in their files, so those must stay as they are for as long as they are in use. */
@@ -65,24 +64,13 @@ async function rememberFiles(paths: readonly string[]): Promise<() => Promise<vo
  * @throws {CheckpointNotFoundError} When it is missing.
  * @throws {ConfigError} When it cannot be read or is no JSON.
  */
-export async function readJson(file: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(file);
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) {
-      throw new CheckpointNotFoundError(`${file} is missing. It must lie beside the weights.`, {
-        cause,
-        zh: `缺少 ${file}。它应与权重放在一起。`,
-      });
-    }
-    const reason = reasonOf(cause);
-    const problem = { en: `cannot be read: ${reason.en}`, zh: `无法读取：${reason.zh}` };
-    throw new ConfigError(file, [problem], { cause });
-  }
-  try {
-    return JSON.parse(text.replace(/^\ufeff/, ""));
-  } catch (cause) {
-    throw new ConfigError(file, [jsonProblem(cause)], { cause });
-  }
+export async function readConfig(file: string): Promise<unknown> {
+  const read = await readJson(file);
+  if (read.problem === undefined) return read.value;
+  const { problem, isMissing, cause } = read;
+  if (!isMissing) throw new ConfigError(file, [problem], { cause });
+  throw new CheckpointNotFoundError({
+    en: `${file} is missing. It must lie beside the weights.`,
+    zh: `缺少 ${file}。它应与权重放在一起。`,
+  }, { cause });
 }
