@@ -14,6 +14,7 @@ import type { Studio } from "../../src/studio/studio.ts";
 import { makePictures, type SavedPicture, type ShowOptions } from "./picture.ts";
 import { both, text } from "./texts.ts";
 import type { Painted } from "../cli/print.ts";
+import { millisecondsLeft } from "../cli/progress.ts";
 import { examinePrompt } from "../cli/prompt_check.ts";
 import { duration, messageOf, TaskFailure } from "../cli/task.ts";
 
@@ -65,7 +66,7 @@ export async function runBatch(studio: Studio, batch: Batch, options: BatchOptio
       const [picture] = await makeItem(studio, item, folder, options);
       pictures.push({ place: item.place, ...picture! });
       const done = index + 1;
-      const rest = (performance.now() - start) / done * (todo.length - done);
+      const rest = millisecondsLeft(performance.now() - start, done, todo.length - done);
       const took = duration(picture!.milliseconds);
       say(text.batchLine(done, todo.length, picture!.path, took, duration(rest)));
     } catch (error) {

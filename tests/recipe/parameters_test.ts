@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { recipeText } from "../../src/recipe/mod.ts";
 import type { Recipe } from "../../src/recipe/mod.ts";
+import { SCHEDULER_NAMES, type SchedulerName } from "../../src/schedulers/mod.ts";
 import { RECIPE } from "./_recipe.ts";
 
 function webUiReads(text: string): Record<string, string> {
@@ -109,4 +110,24 @@ Deno.test("a generator that imitates a GPU is named so", () => {
   const read = webUiReads(parametersOf(recipe));
   assert.equal(read.Seed, "18446744073709551615");
   assert.equal(read.RNG, "NV");
+});
+
+Deno.test("a sampler has the name that web UIs know it by", () => {
+  // `samplers_k_diffusion` in modules/sd_samplers_kdiffusion.py; the last two are not among them.
+  const known: Readonly<Record<SchedulerName, string | undefined>> = {
+    euler: "Euler",
+    heun: "Heun",
+    "dpm-solver++": "DPM++ 2M",
+    midpoint: undefined,
+    res_multistep: undefined,
+  };
+  const written = SCHEDULER_NAMES.map((name) =>
+    webUiReads(parametersOf({ ...RECIPE, scheduler: { name, shift: 6 } })).Sampler
+  );
+  for (const [index, name] of SCHEDULER_NAMES.entries()) {
+    const expected = known[name];
+    if (expected === undefined) assert(!Object.values(known).includes(written[index]));
+    else assert.equal(written[index], expected);
+  }
+  assert.equal(new Set(written).size, SCHEDULER_NAMES.length);
 });
