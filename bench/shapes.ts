@@ -5,8 +5,10 @@ import type { TensorEntry, Weights } from "../src/safetensors/mod.ts";
 export const NO_WEIGHTS: Weights = {
   source: "",
   files: [],
+  paths: [],
   tensors: new Map(),
   opaque: new Map(),
+  unusable: new Map(),
   metadata: {},
 };
 const BYTES_PER_VALUE = 2;

@@ -8,7 +8,7 @@ export { type Tensor, tensor } from "./tensor.ts";
 export { decodePng, encodePng, imageFromTensor, psnr, type RgbImage } from "./image/mod.ts";
 export { NewBieImagePipeline } from "./pipeline/pipeline.ts";
 export type * from "./pipeline/types.ts";
-export { CheckpointNotFoundError } from "./pipeline/checkpoint/find_checkpoint.ts";
+export { CheckpointNotFoundError } from "./pipeline/checkpoint/checkpoint_not_found_error.ts";
 export { DeviceError } from "./machine/device_error.ts";
 export { DeviceMemoryError } from "./pipeline/device_memory_error.ts";
 export { InsufficientMemoryError } from "./pipeline/insufficient_memory_error.ts";

@@ -1,5 +1,6 @@
 /** `deno task parse`: how a prompt is understood, or where it is wrong. */
 import { headed, type Message, NewBieError } from "../src/errors.ts";
+import { NEWBIE } from "../src/families/mod.ts";
 import { findCheckpoint } from "../src/pipeline/checkpoint/find_checkpoint.ts";
 import { openPromptEncoders } from "../src/pipeline/checkpoint/prompt_encoders.ts";
 import {
@@ -9,7 +10,6 @@ import {
   type PromptEncoder,
   type PromptTokens,
   renderDiagnostics,
-  systemPromptFor,
   withSystemPrompt,
 } from "../src/prompt/mod.ts";
 import { type Input, readArgument, readInput } from "./parse/input.ts";
@@ -99,7 +99,7 @@ async function openEncoders(
 }
 
 function conditioningOf({ prompt, canonical = "" }: CheckedPrompt): Conditioning {
-  const gemma = withSystemPrompt(canonical, systemPromptFor(prompt.kind));
+  const gemma = withSystemPrompt(canonical, NEWBIE.systemPrompts[prompt.kind]);
   const systemPrompt = gemma.slice(0, gemma.length - canonical.length);
   return { systemPrompt, gemma, clip: canonical };
 }

@@ -1,7 +1,6 @@
+import { type PartName, PARTS } from "../families/mod.ts";
 import type { Texts } from "../language.ts";
-import { ZH_ROLES } from "../pipeline/checkpoint/_texts.ts";
 import type { OffloadMode } from "../pipeline/checkpoint/memory.ts";
-import type { Role } from "./models.ts";
 
 interface Catalogue {
   readonly models: Readonly<Record<"used" | "demo" | "published", string>>;
@@ -14,8 +13,8 @@ interface Catalogue {
   largerGpuIdle(index: number, free: string): string;
   modelFound(isDemo: boolean): string;
   publishedAbsent(bytes: string): string;
-  partMissing(role: Role, slot: string): string;
-  partDamaged(role: Role, problem: string): string;
+  partMissing(name: PartName, slot: string): string;
+  partDamaged(name: PartName, problem: string): string;
   /** Memory is that of the machine, or of GPU 0. */
   fits(on: "cpu" | "cuda", model: string, needed: string, have: string, mode: OffloadMode): string;
   busy(on: "cpu" | "cuda", model: string, needed: string, have: string, total: string): string;
@@ -46,8 +45,8 @@ export const TEXTS: Texts<Catalogue> = {
     publishedAbsent: (bytes) =>
       `The published model's files (${bytes}) are not here; the demo model draws. They belong ` +
       "into these four folders, each with its config.json:",
-    partMissing: (role, slot) => `${EN_ROLES[role]} is missing: nothing in ${slot}/.`,
-    partDamaged: (role, problem) => `${EN_ROLES[role]} cannot be used: ${problem}`,
+    partMissing: (name, slot) => `The ${PARTS[name].en} is missing: nothing in ${slot}/.`,
+    partDamaged: (name, problem) => `The ${PARTS[name].en} cannot be used: ${problem}`,
     fits: (on, model, needed, have, mode) =>
       `${model} fits ${on === "cuda" ? "the GPU" : "in memory"}` +
       (mode === "none" ? "" : ` with offload: ${mode}`) +
@@ -75,8 +74,8 @@ export const TEXTS: Texts<Catalogue> = {
     publishedAbsent: (bytes) =>
       `这里没有正式模型的文件（${bytes}），由演示模型作画。请放入这四个文件夹，并各带一份 ` +
       "config.json：",
-    partMissing: (role, slot) => `缺少${ZH_ROLES[role]}：${slot}/ 里没有文件。`,
-    partDamaged: (role, problem) => `${ZH_ROLES[role]}无法使用：${problem}`,
+    partMissing: (name, slot) => `缺少${PARTS[name].zh}：${slot}/ 里没有文件。`,
+    partDamaged: (name, problem) => `${PARTS[name].zh}无法使用：${problem}`,
     fits: (on, model, needed, have, mode) =>
       `${model}${mode === "none" ? "" : `在 offload: ${mode} 时`}放得进` +
       `${on === "cuda" ? "显存" : "内存"}：需要 ${needed}，可用 ${have}。`,
@@ -89,11 +88,4 @@ export const TEXTS: Texts<Catalogue> = {
       `${model}放不进${on === "cuda" ? "显存" : "内存"}：即使 offload: sequential 也需要 ` +
       `${needed}，只有 ${have}。`,
   },
-};
-
-const EN_ROLES: Readonly<Record<Role, string>> = {
-  transformer: "The transformer",
-  textEncoder: "The text encoder",
-  clipModel: "The CLIP model",
-  vae: "The decoder (VAE)",
 };

@@ -15,12 +15,8 @@ import {
 } from "./_commands.ts";
 import { TEXTS } from "./_texts.ts";
 import type { Facts } from "./gather_facts.ts";
-import {
-  estimateMemory,
-  offloadThatFits,
-  PUBLISHED_PARTS,
-  PUBLISHED_PICTURE_SIZE,
-} from "../pipeline/checkpoint/memory.ts";
+import { estimateMemory, offloadThatFits } from "../pipeline/checkpoint/memory.ts";
+import { NEWBIE } from "../families/mod.ts";
 import { isSound, type ModelFacts, SLOTS } from "./models.ts";
 import type { Area, Diagnosis, Finding, FindingCode, Fit, Severity } from "./types.ts";
 
@@ -196,11 +192,11 @@ function modelFindings(facts: Facts, fits: readonly Fit[], language: Language): 
   const findings: Finding[] = [];
   for (const part of model.parts) {
     if (isSound(part)) continue;
-    const message = text.partDamaged(part.role, part.problem);
+    const message = text.partDamaged(part.name, part.problem);
     findings.push(finding("models", "part-damaged", "error", message, copyPart(part.path)));
   }
-  for (const { role, path } of model.missing) {
-    const message = text.partMissing(role, path);
+  for (const { name, path } of model.missing) {
+    const message = text.partMissing(name, path);
     findings.push(finding("models", "part-missing", "error", message, copyPart(path)));
   }
   if (model.layout === undefined && findings.length === 0) {
@@ -278,18 +274,20 @@ function fitsOf({ machine, gpu, model, demo }: Facts): Fit[] {
   const addModel = (name: Fit["model"], facts: ModelFacts) => {
     if (!complete(facts)) return;
     const size = facts.pictureSize ||
-      (facts.isDemo ? DEMO_PICTURE_SIZE : PUBLISHED_PICTURE_SIZE);
+      (facts.isDemo ? DEMO_PICTURE_SIZE : NEWBIE.published.pictureSize);
     add(name, facts.parts.filter(isSound), size);
   };
   if (model.isDemo) addModel("demo", model);
   else addModel("used", model);
   if (demo !== undefined) addModel("demo", demo);
-  if (model.isDemo || !complete(model)) add("published", PUBLISHED_PARTS, PUBLISHED_PICTURE_SIZE);
+  if (model.isDemo || !complete(model)) {
+    add("published", NEWBIE.published.parts, NEWBIE.published.pictureSize);
+  }
   return fits;
 }
 
 function publishedBytes(): number {
-  return PUBLISHED_PARTS.reduce((sum, { bytes }) => sum + bytes, 0);
+  return NEWBIE.published.parts.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 function isOlder(version: string, minimum: string): boolean {

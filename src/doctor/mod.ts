@@ -6,11 +6,7 @@
  */
 export { diagnose } from "./diagnose.ts";
 export { type Disk, type Facts, gatherFacts, type GatherOptions } from "./gather_facts.ts";
-export type { Role } from "../pipeline/checkpoint/find_checkpoint.ts";
-export {
-  type MemoryEstimate,
-  type OffloadMode,
-  PUBLISHED_PARTS,
-} from "../pipeline/checkpoint/memory.ts";
+export { NEWBIE, type PartName } from "../families/mod.ts";
+export type { MemoryEstimate, OffloadMode } from "../pipeline/checkpoint/memory.ts";
 export { isSound, type ModelFacts, type Part, SLOTS } from "./models.ts";
 export type { Area, Diagnosis, Finding, FindingCode, Fit, Severity } from "./types.ts";

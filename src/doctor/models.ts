@@ -5,22 +5,26 @@ import type { Language } from "../language.ts";
 import {
   type CheckpointFiles,
   type CheckpointLayout,
-  COMFYUI_TOKENIZER_TENSOR,
-  type ComponentFiles,
-  findCheckpoint,
-  type Role,
-  TOOLKIT_SLOTS,
-} from "../pipeline/checkpoint/find_checkpoint.ts";
-import { openWeights, type WeightDtype } from "../safetensors/mod.ts";
+  type PartFiles,
+} from "../pipeline/checkpoint/types.ts";
+import { findCheckpoint } from "../pipeline/checkpoint/find_checkpoint.ts";
+import { openPart } from "../pipeline/checkpoint/open_part.ts";
+import {
+  type ModelFamily,
+  NEWBIE,
+  PART_NAMES,
+  type PartName,
+  type PartShape,
+} from "../families/mod.ts";
+import type { WeightDtype } from "../safetensors/mod.ts";
 import { elementCount } from "../tensor.ts";
-import type { PartShape } from "../pipeline/checkpoint/memory.ts";
 import { partShape } from "../pipeline/checkpoint/part_needs.ts";
 
-export type { Role };
+export type { PartName };
 
 /** A part that was found. */
 export interface Part extends PartShape {
-  readonly role: Role;
+  readonly name: PartName;
   /** The weights file, or the folder of it, as it was found. */
   readonly path: string;
   readonly files: readonly string[];
@@ -33,7 +37,7 @@ export interface Part extends PartShape {
 
 /** A part that was found and cannot be read. */
 export interface DamagedPart {
-  readonly role: Role;
+  readonly name: PartName;
   readonly path: string;
   readonly problem: string;
 }
@@ -55,16 +59,15 @@ export interface ModelFacts {
 
 /** A place for a part of the published model. */
 export interface Slot {
-  readonly role: Role;
+  readonly name: PartName;
   readonly path: string;
 }
 
 const SLOTS_FOLDER = "models";
-const ROLES = Object.keys(TOOLKIT_SLOTS) as Role[];
 
 /** The toolkit's own layout, in its own folder. */
-export const SLOTS: readonly Slot[] = ROLES.map((role) => {
-  return { role, path: `${SLOTS_FOLDER}/${TOOLKIT_SLOTS[role]}` };
+export const SLOTS: readonly Slot[] = PART_NAMES.map((name) => {
+  return { name, path: `${SLOTS_FOLDER}/${NEWBIE.slots.toolkit[name]}` };
 });
 
 /** Whether a part can be used. */
@@ -90,16 +93,16 @@ export async function readModel(folder: string, language: Language = "en"): Prom
     const problem = explainError(error, language);
     const { filled, missing } = await slotsIn(folder);
     const parts = await Promise.all(
-      filled.map(({ role, path }) => readPart(role, slotFiles(path), language)),
+      filled.map(({ name, path }) => readPart(name, slotFiles(path), NEWBIE, language)),
     );
     return { ...nothing, parts, missing, problem };
   }
   const parts = await Promise.all(
-    ROLES.flatMap((role) =>
-      files[role] === undefined ? [] : [readPart(role, files[role], language)]
+    PART_NAMES.flatMap((name) =>
+      files[name] === undefined ? [] : [readPart(name, files[name], files.family, language)]
     ),
   );
-  const partOf = (role: Role) => parts.find((part) => part.role === role);
+  const partOf = (name: PartName) => parts.find((part) => part.name === name);
   const [transformer, vae] = [partOf("transformer"), partOf("vae")];
   const latents = isUsable(transformer) ? transformer.sampleSize : 0;
   const factor = isUsable(vae) ? vae.pixelsPerLatent : 0;
@@ -116,15 +119,15 @@ export async function readModel(folder: string, language: Language = "en"): Prom
 /** `findCheckpoint` cannot know whether the transformer needs a CLIP model. */
 function missingClip({ transformer, clipModel, layout }: CheckpointFiles, needed: boolean): Slot[] {
   if (clipModel !== undefined || !needed) return [];
-  const place = layout === "toolkit" ? TOOLKIT_SLOTS.clipModel : "clip_model";
-  return [{ role: "clipModel", path: join(transformer.weights, "..", place) }];
+  const place = layout === "toolkit" ? NEWBIE.slots.toolkit.clipModel : "clip_model";
+  return [{ name: "clipModel", path: join(transformer.weights, "..", place) }];
 }
 
 /** Slots lie in `models/` of the folder, or in the folder itself. */
 async function slotsIn(folder: string): Promise<{ filled: Slot[]; missing: Slot[] }> {
   for (const root of [folder, join(folder, "..")]) {
     if (root !== folder && basename(resolve(folder)) !== SLOTS_FOLDER) continue;
-    const slots = SLOTS.map(({ role, path }) => ({ role, path: join(root, path) }));
+    const slots = SLOTS.map(({ name, path }) => ({ name, path: join(root, path) }));
     const present = await Promise.all(slots.map(({ path }) => exists(path)));
     const filled = slots.filter((_, index) => present[index]);
     if (filled.length > 0) return { filled, missing: slots.filter((_, index) => !present[index]) };
@@ -132,36 +135,30 @@ async function slotsIn(folder: string): Promise<{ filled: Slot[]; missing: Slot[
   return { filled: [], missing: [] };
 }
 
-function slotFiles(folder: string): ComponentFiles {
+function slotFiles(folder: string): PartFiles {
   return { weights: folder, config: join(folder, "config.json") };
 }
 
-async function open({ weights: path, config }: ComponentFiles) {
-  const weights = await openWeights(path, { opaque: [COMFYUI_TOKENIZER_TENSOR] });
-  const text = config === undefined ? undefined : await Deno.readTextFile(config);
-  const json: unknown = text === undefined ? undefined : JSON.parse(text.replace(/^\ufeff/, ""));
-  return { weights, json };
-}
-
 async function readPart(
-  role: Role,
-  files: ComponentFiles,
+  name: PartName,
+  files: PartFiles,
+  family: ModelFamily,
   language: Language,
 ): Promise<Part | DamagedPart> {
   const path = files.weights;
   try {
-    const { weights, json } = await open(files);
+    const { weights, json } = await openPart(files, name, family);
     const tensors = [...weights.tensors.values()];
     return {
-      role,
+      name,
       path,
       files: weights.files,
       bytes: tensors.reduce((sum, { byteLength }) => sum + byteLength, 0),
       dtypes: [...new Set(tensors.map(({ dtype }) => dtype))].sort(),
       parameters: tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0),
-      ...partShape(role, json, files.config ?? path, weights),
+      ...partShape(name, json, files.config ?? path, weights, family),
     };
   } catch (error) {
-    return { role, path, problem: explainError(error, language) };
+    return { name, path, problem: explainError(error, language) };
   }
 }

@@ -7,18 +7,23 @@ import { z } from "zod";
 import type { DtypePolicy } from "../onnx/mod.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { parseConfig } from "./_config.ts";
+import { expectWithinWeights } from "./_limits.ts";
+import type { Naming } from "./names.ts";
 import {
   type AutoencoderKLConfig,
+  autoencoderKLNames,
   autoencoderKLScaleFactor,
+  autoencoderKLShown,
   compileAutoencoderKL,
-  inferAutoencoderKLConfig,
   parseAutoencoderKLConfig,
+  publishedKLFactors,
 } from "./autoencoder_kl.ts";
 import {
   type AutoencoderTinyConfig,
+  autoencoderTinyNames,
   autoencoderTinyScaleFactor,
+  autoencoderTinyShown,
   compileAutoencoderTiny,
-  inferAutoencoderTinyConfig,
   parseAutoencoderTinyConfig,
 } from "./autoencoder_tiny.ts";
 import type { DecoderGraphs } from "./decoder_graphs.ts";
@@ -39,20 +44,46 @@ const schema = z.object({
  * @throws {ConfigError} When it describes another kind of autoencoder, or a key has a wrong value.
  */
 export function parseVaeConfig(json: unknown, file: string, weights: Weights): VaeConfig {
-  const config = json === undefined ? inferVaeConfig(weights) : withClassName(json, weights);
-  return parseConfig(schema, config, file)._class_name === "AutoencoderKL"
+  const config = json === undefined ? inferred(weights, file) : withShown(json, weights);
+  const parsed = parseConfig(schema, config, file)._class_name === "AutoencoderKL"
     ? parseAutoencoderKLConfig(config, file)
     : parseAutoencoderTinyConfig(config, file);
+  const { latent_channels } = parsed;
+  if (parsed._class_name === "AutoencoderKL") {
+    const { block_out_channels, layers_per_block } = parsed;
+    expectWithinWeights(file, weights, {
+      widths: { latent_channels, block_out_channels: Math.max(...block_out_channels) },
+      counts: { layers_per_block },
+    });
+  } else {
+    const { decoder_block_out_channels: widths, num_decoder_blocks: blocks } = parsed;
+    expectWithinWeights(file, weights, {
+      widths: { latent_channels, decoder_block_out_channels: Math.max(...widths) },
+      counts: { num_decoder_blocks: Math.max(...blocks) },
+    });
+  }
+  return parsed;
 }
 
-function withClassName(json: unknown, weights: Weights): unknown {
-  if (typeof json !== "object" || json === null || "_class_name" in json) return json;
-  return { ...json, _class_name: inferVaeConfig(weights)._class_name };
+/** How a decoder's tensors are named in a file; undefined where there is none. */
+export function vaeNames(weights: Weights): Naming | undefined {
+  return autoencoderKLNames(weights) ?? autoencoderTinyNames(weights);
 }
 
-function inferVaeConfig(weights: Weights): Record<string, unknown> {
-  const config = inferAutoencoderKLConfig(weights);
-  return "_class_name" in config ? config : inferAutoencoderTinyConfig(weights);
+/** What config.json leaves out and the shapes show. */
+function withShown(json: unknown, weights: Weights): unknown {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return json;
+  const { _class_name: stated } = json as { readonly _class_name?: unknown };
+  const shown = [autoencoderKLShown(weights), autoencoderTinyShown(weights)].find((shown) =>
+    shown !== undefined && (stated === undefined || stated === shown._class_name)
+  );
+  return { ...shown, ...json };
+}
+
+function inferred(weights: Weights, file: string): Record<string, unknown> {
+  const kl = autoencoderKLShown(weights);
+  if (kl !== undefined) return { ...kl, ...publishedKLFactors(Number(kl.latent_channels), file) };
+  return autoencoderTinyShown(weights) ?? {};
 }
 
 /** Pixels along a side of the picture for each of the latents. */

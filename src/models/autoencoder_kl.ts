@@ -40,7 +40,7 @@ import type { Texts } from "../language.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { activate, type ActivationName, activationName } from "./_activation.ts";
 import { parseConfig } from "./_config.ts";
-import { prefixInFile } from "./_names.ts";
+import { countOf, findNaming, type Naming, naming } from "./names.ts";
 import {
   CORE_END,
   CORE_START,
@@ -68,17 +68,19 @@ export interface AutoencoderKLConfig {
 
 const count = z.int().positive();
 const UP_BLOCK = "UpDecoderBlock2D";
+/** Each stage doubles the picture's side: more than these make no picture that anything holds. */
+const MOST_STAGES = 16;
 const noStatistics = z.null({ error: "normalised latents are not supported" }).optional();
 
 /** diffusers' defaults (`AutoencoderKL.__init__`). */
 const schema = z.object({
   latent_channels: count.default(4),
   out_channels: z.literal(3, { error: "the decoder must make pictures of 3 channels" }).default(3),
-  block_out_channels: z.array(count).min(1).default([64]),
+  block_out_channels: z.array(count).min(1).max(MOST_STAGES).default([64]),
   layers_per_block: count.default(1),
   norm_num_groups: count.default(32),
   act_fn: activationName.default("silu"),
-  up_block_types: z.array(z.string()).default([UP_BLOCK]),
+  up_block_types: z.array(z.string()).max(MOST_STAGES).default([UP_BLOCK]),
   use_post_quant_conv: z.boolean().default(true),
   mid_block_add_attention: z.boolean().default(true),
   scaling_factor: z.number().positive().default(0.18215),
@@ -139,33 +141,49 @@ const PUBLISHED_FACTORS: Readonly<Record<number, object>> = {
 const PUBLISHED_NORM_GROUPS = 32;
 
 /**
- * The config.json of a checkpoint that has none, as with FLUX's `ae.safetensors`: what the shapes
- * show, and the factors of FLUX (16 latent channels) or Stable Diffusion 1 (4). Empty when the
- * weights are no AutoencoderKL's.
+ * What shapes show of an AutoencoderKL, in the words of its config.json; undefined when the weights
+ * are none's.
  */
-export function inferAutoencoderKLConfig(weights: Weights): Record<string, unknown> {
-  const nameInFile = namesOf(weights);
-  const shape = (name: string) => weights.tensors.get(nameInFile(name))?.shape;
+export function autoencoderKLShown(weights: Weights): Record<string, unknown> | undefined {
+  const names = autoencoderKLNames(weights);
+  if (names === undefined) return undefined;
+  const { shape } = names;
   const channels: number[] = [];
   for (let width; (width = shape(`decoder.up_blocks.${channels.length}.${FIRST_NORM}`)?.[0]);) {
     channels.push(width);
   }
-  let blocks = 0;
-  while (shape(`decoder.up_blocks.0.resnets.${blocks}.norm1.weight`) !== undefined) blocks++;
+  const blocks = countOf(names, (index) => `decoder.up_blocks.0.resnets.${index}.norm1.weight`);
   const latentChannels = shape("decoder.conv_in.weight")?.[1];
-  if (latentChannels === undefined || channels.length === 0) return {};
+  if (latentChannels === undefined || channels.length === 0) return undefined;
   return {
     _class_name: "AutoencoderKL",
     latent_channels: latentChannels,
     out_channels: shape("decoder.conv_out.weight")?.[0],
     block_out_channels: channels.reverse(),
     layers_per_block: blocks - 1,
-    norm_num_groups: PUBLISHED_NORM_GROUPS,
     up_block_types: channels.map(() => UP_BLOCK),
     use_post_quant_conv: shape("post_quant_conv.weight") !== undefined,
     mid_block_add_attention: shape(`${ATTENTION}.to_q.weight`) !== undefined,
-    ...PUBLISHED_FACTORS[latentChannels],
   };
+}
+
+/**
+ * What a checkpoint that has no config.json, as FLUX's `ae.safetensors`, does not show: the factors
+ * of FLUX (16 latent channels) or Stable Diffusion 1 (4).
+ *
+ * @throws {ConfigError} For other numbers of latent channels, whose factors nothing says.
+ */
+export function publishedKLFactors(latentChannels: number, file: string): object {
+  const factors = PUBLISHED_FACTORS[latentChannels];
+  if (factors !== undefined) return { norm_num_groups: PUBLISHED_NORM_GROUPS, ...factors };
+  throw new ConfigError(file, [{
+    en: `there is no config.json, and nothing says how latents of ${latentChannels} channels are ` +
+      "scaled (scaling_factor, shift_factor): put the config.json that belongs to the weights " +
+      "beside them, named as they are but ending in .json",
+    zh:
+      `没有 config.json，无从得知 ${latentChannels} 个通道的 latent 如何缩放（scaling_factor、shift_factor）：` +
+      "请把对应的 config.json 放在权重旁边，文件名与权重相同，扩展名为 .json",
+  }]);
 }
 
 /** A stage's second norm shows its width; its first still has that of the stage before. */
@@ -193,29 +211,39 @@ const ORIGINAL_NAMES: readonly (readonly [string, string])[] = [
   ["resnets.", "block."],
 ];
 
-function namesOf(weights: Weights): (name: string) => string {
-  const inFile = prefixInFile(weights, "decoder.conv_in.weight", [
-    "",
-    "first_stage_model.",
-    "vae.",
-  ]);
-  const has = (name: string) => weights.tensors.has(inFile(name));
-  const rename = (name: string, names: readonly (readonly [string, string])[]) =>
+const FIRST_AND_LAST = ["decoder.conv_in.weight", "decoder.conv_out.weight"];
+const STYLES = {
+  diffusers: { required: [...FIRST_AND_LAST, "decoder.mid_block.resnets.0.norm1.weight"] },
+  original: { required: [...FIRST_AND_LAST, "decoder.mid.block_1.norm1.weight"] },
+};
+
+/** How an autoencoder's tensors are named in a file, by diffusers' names; undefined without one. */
+export function autoencoderKLNames(weights: Weights): Naming | undefined {
+  const found = findNaming(weights, Object.values(STYLES));
+  // A convolution of pictures has four axes; that of an autoencoder for films has five.
+  if (found?.shape("decoder.conv_in.weight")?.length !== 4) return undefined;
+  const named = (rename: (name: string) => string): Naming => ({
+    ...found,
+    nameInFile: (name) => found.nameInFile(rename(name)),
+    shape: (name) => found.shape(rename(name)),
+  });
+  const replaced = (name: string, names: readonly (readonly [string, string])[]) =>
     names.reduce((name, [ours, theirs]) => name.replace(ours, theirs), name);
-  if (has("decoder.mid.block_1.norm1.weight")) {
-    let stages = 0;
-    while (has(`decoder.up.${stages}.block.0.norm1.weight`)) stages++;
+  if (found.style === STYLES.original) {
+    const stages = countOf(found, (stage) => `decoder.up.${stage}.block.0.norm1.weight`);
     // The original counts stages from the picture's size to the latents'.
-    return (name) =>
-      inFile(
-        rename(name, ORIGINAL_NAMES)
-          .replace(/up_blocks\.(\d+)/, (_, stage) => `up.${stages - 1 - Number(stage)}`),
-      );
+    return named((name) =>
+      replaced(name, ORIGINAL_NAMES)
+        .replace(/up_blocks\.(\d+)/, (_, stage) => `up.${stages - 1 - Number(stage)}`)
+    );
   }
-  if (has(`${ATTENTION}.query.weight`)) {
-    return (name) => inFile(rename(name, FIRST_ATTENTION_NAMES));
-  }
-  return inFile;
+  return found.shape(`${ATTENTION}.query.weight`) === undefined
+    ? found
+    : named((name) => replaced(name, FIRST_ATTENTION_NAMES));
+}
+
+function namesOf(weights: Weights): Naming {
+  return autoencoderKLNames(weights) ?? naming(weights, STYLES.diffusers, "");
 }
 
 /**
@@ -230,7 +258,7 @@ export function compileAutoencoderKL(
 ): DecoderGraphs {
   const start = (name: string): Part => {
     const graph = new Graph(name, { device: policy.device });
-    const options = { component: "vae", nameInFile: namesOf(weights) };
+    const options = { nameInFile: namesOf(weights).nameInFile };
     const parameters = new Parameters(graph, weights, options);
     return { graph, config, parameters, type: policy.convolution };
   };

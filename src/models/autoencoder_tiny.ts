@@ -27,6 +27,7 @@ import { ConfigError } from "../errors.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { activate, type ActivationName, activationName } from "./_activation.ts";
 import { parseConfig } from "./_config.ts";
+import { findNaming, type Naming, naming } from "./names.ts";
 import { CORE_END, CORE_START, type DecoderGraphs, outputPicture } from "./decoder_graphs.ts";
 
 /** An AutoencoderTiny's configuration, complete, in diffusers' words. */
@@ -45,13 +46,15 @@ export interface AutoencoderTinyConfig {
 }
 
 const count = z.int().positive();
+/** Each stage doubles the picture's side: more than these make no picture that anything holds. */
+const MOST_STAGES = 16;
 
 /** diffusers' defaults (`AutoencoderTiny.__init__`). */
 const schema = z.object({
   latent_channels: count.default(4),
   out_channels: z.literal(3, { error: "the decoder must make pictures of 3 channels" }).default(3),
-  decoder_block_out_channels: z.array(count).min(1).default([64, 64, 64, 64]),
-  num_decoder_blocks: z.array(z.int().nonnegative()).default([3, 3, 3, 1]),
+  decoder_block_out_channels: z.array(count).min(1).max(MOST_STAGES).default([64, 64, 64, 64]),
+  num_decoder_blocks: z.array(z.int().nonnegative()).max(MOST_STAGES).default([3, 3, 3, 1]),
   upsampling_scaling_factor: count.default(2),
   act_fn: activationName.default("relu"),
   upsample_fn: z.literal("nearest").default("nearest"),
@@ -72,8 +75,8 @@ export function parseAutoencoderTinyConfig(json: unknown, file: string): Autoenc
     throw new ConfigError(file, [{
       en: `decoder_block_out_channels has ${widths.length} stages, but num_decoder_blocks has ` +
         `${blocks.length}`,
-      zh: `decoder_block_out_channels 有 ${widths.length} 级，但 num_decoder_blocks 有 ` +
-        `${blocks.length} 级`,
+      zh:
+        `decoder_block_out_channels 有 ${widths.length} 级，而 num_decoder_blocks 有 ${blocks.length} 级`,
     }]);
   }
   return { _class_name: "AutoencoderTiny", ...config, shift_factor: config.shift_factor ?? 0 };
@@ -85,12 +88,13 @@ export function autoencoderTinyScaleFactor(config: AutoencoderTinyConfig): numbe
 }
 
 /**
- * The config.json of a checkpoint that has none: all of it shows in the tensors' shapes. Empty when
- * the weights are no AutoencoderTiny's.
+ * What shapes show of an AutoencoderTiny, in the words of its config.json, which is all of it;
+ * undefined when the weights are none's.
  */
-export function inferAutoencoderTinyConfig(weights: Weights): Record<string, unknown> {
-  const nameInFile = namesOf(weights);
-  const shape = (name: string) => weights.tensors.get(nameInFile(name))?.shape;
+export function autoencoderTinyShown(weights: Weights): Record<string, unknown> | undefined {
+  const names = autoencoderTinyNames(weights);
+  if (names === undefined) return undefined;
+  const { shape } = names;
   const widths: number[] = [];
   const blocks = [0];
   for (let layer = AFTER_FIRST_CONVOLUTION;; layer++) {
@@ -102,7 +106,7 @@ export function inferAutoencoderTinyConfig(weights: Weights): Record<string, unk
       if (shape(`decoder.layers.${layer}.bias`) !== undefined) break;
       blocks.push(0);
     } else if (shape(`decoder.layers.${layer + 1}.weight`) === undefined) {
-      return {}; // Neither a layer with weights nor an upsampling before one.
+      return undefined; // Neither a layer with weights nor an upsampling before one.
     }
   }
   return {
@@ -120,25 +124,27 @@ const AFTER_FIRST_CONVOLUTION = 2;
  * How the layers are named: diffusers', then those of madebyollin/taesd, alone or as one half of a
  * file. The original counts the clamp at the start as a layer of its own.
  */
-const LAYOUTS = ["", "first_stage_model.", "vae."].flatMap((prefix) => [
-  { prefix: `${prefix}decoder.layers.`, firstLayer: 0 },
-  { prefix: `${prefix}decoder.`, firstLayer: 1 },
-  { prefix: `${prefix}taesd_decoder.`, firstLayer: 1 },
-  { prefix, firstLayer: 1 },
-]);
+const STYLES = {
+  diffusers: { required: ["decoder.layers.0.weight", "decoder.layers.2.conv.0.weight"] },
+  // Not an encoder's, whose first block is layer 1.
+  original: { required: ["1.weight", "3.conv.0.weight"], foreign: ["1.conv.0.weight"] },
+};
 
-function layoutOf(weights: Weights): (typeof LAYOUTS)[number] | undefined {
-  return LAYOUTS.find(({ prefix, firstLayer }) => {
-    return weights.tensors.has(`${prefix}${firstLayer}.weight`);
-  });
+/** How an autoencoder's tensors are named in a file, by diffusers' names; undefined without one. */
+export function autoencoderTinyNames(weights: Weights): Naming | undefined {
+  const found = findNaming(weights, Object.values(STYLES));
+  if (found === undefined || found.style === STYLES.diffusers) return found;
+  const renamed = (name: string) =>
+    name.replace(/^decoder\.layers\.(\d+)\./, (_, layer) => `${Number(layer) + 1}.`);
+  return {
+    ...found,
+    nameInFile: (name) => found.nameInFile(renamed(name)),
+    shape: (name) => found.shape(renamed(name)),
+  };
 }
 
-function namesOf(weights: Weights): (name: string) => string {
-  const { prefix, firstLayer } = layoutOf(weights) ?? LAYOUTS[0]!;
-  return (name) => {
-    const [, layer, rest] = /^decoder\.layers\.(\d+)\.(.*)$/.exec(name) as unknown as string[];
-    return `${prefix}${Number(layer) + firstLayer}.${rest}`;
-  };
+function namesOf(weights: Weights): Naming {
+  return autoencoderTinyNames(weights) ?? naming(weights, STYLES.diffusers, "");
 }
 
 /**
@@ -160,8 +166,7 @@ export function compileAutoencoderTiny(
       "w",
     ]);
     const parameters = new Parameters(graph, weights, {
-      component: "vae",
-      nameInFile: namesOf(weights),
+      nameInFile: namesOf(weights).nameInFile,
     });
     let image = decoder(latents, config, parameters, policy.convolution);
     parameters.check();

@@ -35,7 +35,8 @@ import { ConfigError } from "../errors.ts";
 import type { Texts } from "../language.ts";
 import type { TensorEntry, Weights } from "../safetensors/mod.ts";
 import { parseConfig } from "./_config.ts";
-import { prefixInFile } from "./_names.ts";
+import { expectWithinWeights } from "./_limits.ts";
+import { countOf, findNaming, type Naming, naming } from "./names.ts";
 import { languageRopeTables, type RopeTensors } from "./_rotary.ts";
 import { cutEvenly } from "./_segments.ts";
 
@@ -77,6 +78,9 @@ const ropeSchema = z.object({
   type: z.string(),
   rope_theta: z.number().positive(),
   factor: z.number().positive(),
+  partial_rotary_factor: z.literal(1, {
+    error: "heads that are rotated in part are not supported",
+  }),
 }).partial();
 
 /** transformers' defaults (`Gemma3TextConfig`): published configurations leave much unsaid. */
@@ -94,14 +98,19 @@ const textSchema = z.object({
   attention_bias: z.boolean().default(false),
   sliding_window: count.nullable().default(4096),
   layer_types: z.array(layerType).nullish(),
-  sliding_window_pattern: count.default(6),
+  sliding_window_pattern: count.optional(),
+  // As transformers 4.5x writes it.
+  _sliding_window_pattern: count.optional(),
   rope_scaling: ropeSchema.nullish(),
   rope_theta: z.number().positive().default(1_000_000),
   rope_local_base_freq: z.number().positive().default(10_000),
-  rope_parameters: z.object({
+  // By layer type, or flat: then it is the full layers', as rope_scaling and rope_theta are.
+  rope_parameters: ropeSchema.extend({
     full_attention: ropeSchema.nullish(),
     sliding_attention: ropeSchema.nullish(),
   }).nullish(),
+  attn_logit_softcapping: z.null({ error: "capped attention is not supported" }).optional(),
+  model_type: z.string().regex(/^gemma3/i, "this is another model than Gemma 3").optional(),
   use_bidirectional_attention: z.literal(false, {
     error: "this model does not read from left to right as Gemma 3's text model does",
   }).nullish(),
@@ -120,12 +129,28 @@ export function parseGemma3Config(
   file: string,
   weights: Weights,
 ): Gemma3Config {
-  const outer = parseConfig(schema, json ?? inferGemma3Config(weights), file);
-  const config = parseConfig(textSchema, outer.text_config ?? outer, file);
-  const { num_hidden_layers, sliding_window_pattern, num_attention_heads } = config;
+  const outer = parseConfig(schema, json ?? {}, file);
+  const stated = outer.text_config ?? outer;
+  const shown = readFromWeights(weights);
+  const known = json === undefined
+    ? { ...shown, ...publishedFacts(weights, shown.hidden_size, file) }
+    : { ...shown, ...stated };
+  const config = parseConfig(textSchema, known, file);
+  const { num_hidden_layers, num_attention_heads } = config;
+  expectWithinWeights(file, weights, {
+    counts: { num_hidden_layers },
+    widths: {
+      vocab_size: config.vocab_size,
+      hidden_size: config.hidden_size,
+      intermediate_size: config.intermediate_size,
+      "num_attention_heads · head_dim": num_attention_heads * config.head_dim,
+    },
+  });
+  const pattern = config.sliding_window_pattern ?? config._sliding_window_pattern ??
+    DEFAULT_WINDOW_PATTERN;
   const layerTypes = config.layer_types ??
     Array.from({ length: num_hidden_layers }, (_, index): LayerType => {
-      return (index + 1) % sliding_window_pattern === 0 ? "full_attention" : "sliding_attention";
+      return (index + 1) % pattern === 0 ? "full_attention" : "sliding_attention";
     });
 
   const problems: Texts<string>[] = [];
@@ -143,19 +168,27 @@ export function parseGemma3Config(
         `${config.num_key_value_heads} 的倍数`,
     });
   }
+  // The last layer is never asked for, so that a file may lack it.
+  const there = shown.num_hidden_layers;
+  if (there !== undefined && num_hidden_layers < there) {
+    problems.push({
+      en: `num_hidden_layers is ${num_hidden_layers}, but the weights have ${there}`,
+      zh: `num_hidden_layers 是 ${num_hidden_layers}，但权重有 ${there} 层`,
+    });
+  }
   const rope = (stated: z.infer<typeof ropeSchema>, theta: number): RopeParameters => {
     const type = stated.rope_type ?? stated.type ?? "default";
     if (type !== "default" && type !== "linear") {
       problems.push({
         en: `rope type "${type}" is not supported (default and linear are)`,
-        zh: `不支持 rope 类型 "${type}"（支持 default 和 linear）`,
+        zh: `不支持 rope 类型“${type}”（支持 default 和 linear）`,
       });
     }
     const factor = type === "linear" ? stated.factor ?? 1 : 1;
     return { theta: stated.rope_theta ?? theta, factor };
   };
-  const { full_attention, sliding_attention } = config.rope_parameters ?? {};
-  const full = { ...full_attention, ...config.rope_scaling };
+  const { full_attention, sliding_attention, ...flat } = config.rope_parameters ?? {};
+  const full = { ...flat, ...full_attention, ...config.rope_scaling };
   const ropes = {
     full_attention: rope(full, config.rope_theta),
     sliding_attention: rope(sliding_attention ?? {}, config.rope_local_base_freq),
@@ -169,48 +202,87 @@ export function parseGemma3Config(
   };
 }
 
-/** Gemma's published text models, by width: what their tensors' shapes do not tell. */
-const WINDOW_OF_PUBLISHED: Readonly<Record<number, number>> = { 640: 512, 1152: 512 };
-const DEFAULT_PUBLISHED_WINDOW = 1024;
-/** The published models above 1B stretch their global layers' positions by this factor. */
-const PUBLISHED_ROPE_FACTOR = 8;
+/** Gemma's layers: every sixth sees everything before it. */
+const DEFAULT_WINDOW_PATTERN = 6;
 
-/**
- * The config.json of a checkpoint that has none, as with ComfyUI's single files: what the shapes
- * show, and what Gemma 3's published sizes have in common.
- */
-function inferGemma3Config(weights: Weights): Record<string, unknown> {
-  const nameInFile = namesOf(weights);
-  const shape = (name: string) => weights.tensors.get(nameInFile(name))?.shape ?? [];
-  let layers = 0;
-  while (shape(`layers.${layers}.input_layernorm.weight`).length > 0) layers++;
-  const [vocabSize, hiddenSize] = shape("embed_tokens.weight");
-  const [headDim] = shape("layers.0.self_attn.q_norm.weight");
-  if (!vocabSize || !hiddenSize || !headDim) return {};
-  const window = WINDOW_OF_PUBLISHED[hiddenSize];
-  return {
-    vocab_size: vocabSize,
-    hidden_size: hiddenSize,
-    intermediate_size: shape("layers.0.mlp.gate_proj.weight")[0],
-    num_hidden_layers: layers,
-    num_attention_heads: shape("layers.0.self_attn.q_proj.weight")[0]! / headDim,
-    num_key_value_heads: shape("layers.0.self_attn.k_proj.weight")[0]! / headDim,
-    head_dim: headDim,
-    query_pre_attn_scalar: headDim,
-    sliding_window: window ?? DEFAULT_PUBLISHED_WINDOW,
-    ...(window === undefined
-      ? { rope_scaling: { rope_type: "linear", factor: PUBLISHED_ROPE_FACTOR } }
-      : {}),
-  };
+/** Gemma's published text models, by width: what their tensors' shapes do not tell. */
+const PUBLISHED: Readonly<Record<number, { readonly layers: number; readonly facts: object }>> = {
+  640: { layers: 18, facts: { sliding_window: 512 } },
+  1152: { layers: 26, facts: { sliding_window: 512 } },
+  2560: { layers: 34, facts: stretched(256) },
+  3840: { layers: 48, facts: stretched(256) },
+  5376: { layers: 62, facts: stretched(168) },
+};
+
+/** The models above 1B stretch their global layers' positions. */
+function stretched(query_pre_attn_scalar: number): object {
+  const rope_scaling = { rope_type: "linear", factor: 8 };
+  return { query_pre_attn_scalar, sliding_window: 1024, rope_scaling };
 }
 
-function namesOf(weights: Weights): (name: string) => string {
-  return prefixInFile(weights, "embed_tokens.weight", [
-    "model.",
-    "",
-    "language_model.model.",
-    "model.language_model.",
-  ]);
+/**
+ * What a checkpoint that has no config.json, as with ComfyUI's single files, does not show.
+ *
+ * @throws {ConfigError} When it is none of the published sizes.
+ */
+function publishedFacts(weights: Weights, width: number | undefined, file: string): object {
+  const published = width === undefined ? undefined : PUBLISHED[width];
+  if (published !== undefined) return { ...published.facts, num_hidden_layers: published.layers };
+  // A graph over no weights is asked for to learn which ones it needs.
+  if (weights.tensors.size === 0) return {};
+  throw new ConfigError(file, [{
+    en:
+      `there is no config.json, and the weights (hidden_size ${width}) are no published size of ` +
+      "Gemma 3, so that nothing says their window and their positions: put the config.json that " +
+      "belongs to them beside them, named as they are but ending in .json",
+    zh:
+      `没有 config.json，而权重（hidden_size ${width}）不是 Gemma 3 已发布的规模，无从得知其窗口和位置编码：` +
+      "请把对应的 config.json 放在旁边，文件名与权重相同，扩展名为 .json",
+  }]);
+}
+
+/** What shapes tell. */
+function readFromWeights(
+  weights: Weights,
+): { readonly hidden_size?: number; readonly num_hidden_layers?: number } {
+  const names = gemma3Names(weights);
+  if (names === undefined) return {};
+  const extent = (name: string, axis = 0) => names.shape(name)?.[axis];
+  const headDim = extent("layers.0.self_attn.q_norm.weight");
+  const heads = (name: string) => {
+    const rows = extent(`layers.0.self_attn.${name}.weight`);
+    return rows === undefined || headDim === undefined ? undefined : rows / headDim;
+  };
+  const shown = {
+    vocab_size: extent("embed_tokens.weight"),
+    hidden_size: extent("embed_tokens.weight", 1),
+    intermediate_size: extent("layers.0.mlp.gate_proj.weight"),
+    num_hidden_layers: countOf(names, (index) => `layers.${index}.input_layernorm.weight`),
+    num_attention_heads: heads("q_proj"),
+    num_key_value_heads: heads("k_proj"),
+    head_dim: headDim,
+  };
+  return Object.fromEntries(Object.entries(shown).filter(([, value]) => value !== undefined));
+}
+
+const STYLE = {
+  required: [
+    "embed_tokens.weight",
+    "layers.0.self_attn.q_norm.weight",
+    // Qwen 3 has norms of queries too, but none around its feed-forward.
+    "layers.0.pre_feedforward_layernorm.weight",
+  ],
+  // Gemma 3n's.
+  foreign: ["altup_projections.0.weight"],
+};
+
+/** How a Gemma 3's tensors are named in a file; undefined where there is none. */
+export function gemma3Names(weights: Weights): Naming | undefined {
+  return findNaming(weights, [STYLE]);
+}
+
+function namesOf(weights: Weights): Naming {
+  return gemma3Names(weights) ?? naming(weights, STYLE, "model.");
 }
 
 /** Gemma 3 as graphs, and the table that stays on disk. */
@@ -240,7 +312,8 @@ export function compileGemma3(
   segments = 1,
 ): Gemma3Graphs {
   const { hidden_size, vocab_size, layer_types } = config;
-  const options = { component: "text_encoder", nameInFile: namesOf(weights), problems: new Map() };
+  const { nameInFile } = namesOf(weights);
+  const options = { nameInFile, problems: new Map() };
   const parts = cutEvenly(layer_types.length - 1, segments);
   const built = parts.map(({ from, to }) => {
     const graph = new Graph("gemma3", { device });

@@ -36,6 +36,8 @@ import {
 import { ConfigError } from "../errors.ts";
 import type { TensorEntry, Weights } from "../safetensors/mod.ts";
 import { parseConfig } from "./_config.ts";
+import { expectWithinWeights } from "./_limits.ts";
+import { countOf, findNaming, type Naming, naming } from "./names.ts";
 import { languageRopeTables, type RopeTensors } from "./_rotary.ts";
 
 /** The longest prompt that NewBie gives Jina CLIP, in tokens. */
@@ -100,14 +102,38 @@ export function parseJinaClipConfig(
   file: string,
   weights: Weights,
 ): JinaClipConfig {
-  const outer = parseConfig(outerSchema, json ?? inferJinaClipConfig(weights), file);
+  const outer = parseConfig(outerSchema, json ?? {}, file);
   const text = parseConfig(textSchema, outer.text_config ?? outer, file);
-  const config = parseConfig(schema, { ...text, ...text.hf_model_config_kwargs }, file);
+  const known: Record<string, unknown> = {
+    ...readFromWeights(weights),
+    ...text,
+    ...text.hf_model_config_kwargs,
+  };
+  const config = parseConfig(schema, known, file);
   const { hidden_size, num_attention_heads, default_lora_task: task, lora_rank } = config;
+  if (known.num_attention_heads === undefined && json === undefined && weights.tensors.size > 0) {
+    throw new ConfigError(file, [{
+      en: `there is no config.json, and the weights do not show how many heads a width of ` +
+        `${hidden_size} is cut into: put the config.json that belongs to them beside them, named as ` +
+        "they are but ending in .json",
+      zh:
+        `没有 config.json，而权重本身看不出宽度 ${hidden_size} 分成多少个注意力头：请把对应的 config.json ` +
+        "放在旁边，文件名与权重相同，扩展名为 .json",
+    }]);
+  }
+  expectWithinWeights(file, weights, {
+    counts: { num_hidden_layers: config.num_hidden_layers },
+    widths: {
+      vocab_size: config.vocab_size,
+      hidden_size,
+      intermediate_size: config.intermediate_size,
+      lora_rank,
+    },
+  });
   if (hidden_size % (2 * num_attention_heads) !== 0) {
     throw new ConfigError(file, [{
       en: `hidden_size ${hidden_size} does not give ${num_attention_heads} heads of an even width`,
-      zh: `hidden_size ${hidden_size} 不能分成 ${num_attention_heads} 个宽度为偶数的头`,
+      zh: `hidden_size ${hidden_size} 不能分成 ${num_attention_heads} 个宽度为偶数的注意力头`,
     }]);
   }
   const adapters = config.lora_adaptations ?? [];
@@ -116,7 +142,7 @@ export function parseJinaClipConfig(
   if (index < 0) {
     throw new ConfigError(file, [{
       en: `default_lora_task "${task}" is not among lora_adaptations (${adapters.join(", ")})`,
-      zh: `default_lora_task "${task}" 不在 lora_adaptations（${adapters.join("、")}）之中`,
+      zh: `default_lora_task “${task}” 不在 lora_adaptations（${adapters.join("、")}）之中`,
     }]);
   }
   const adapter = {
@@ -131,49 +157,36 @@ export function parseJinaClipConfig(
 /** Every published size has heads of this width. */
 const PUBLISHED_HEAD_DIM = 64;
 
-/**
- * The config.json of a checkpoint that has none, as with ComfyUI's single files, from its shapes.
- */
-function inferJinaClipConfig(weights: Weights): Record<string, unknown> {
-  const nameInFile = namesOf(weights);
-  const shape = (name: string) => weights.tensors.get(nameInFile(name))?.shape ?? [];
-  let layers = 0;
-  while (shape(`encoder.layers.${layers}.norm1.weight`).length > 0) layers++;
-  const [vocabSize, hiddenSize] = shape("embeddings.word_embeddings.weight");
+/** What shapes tell, and that all published sizes have heads of one width. */
+function readFromWeights(weights: Weights): Record<string, unknown> {
+  const names = jinaClipNames(weights);
+  if (names === undefined) return {};
+  const [vocabSize, hiddenSize] = names.shape("embeddings.word_embeddings.weight") ?? [];
   if (!vocabSize || !hiddenSize) return {};
+  const width = names.shape("encoder.layers.0.mlp.fc1.weight")?.[0];
   return {
     vocab_size: vocabSize,
-    type_vocab_size: shape("embeddings.token_type_embeddings.weight")[0] ?? 0,
+    type_vocab_size: names.shape("embeddings.token_type_embeddings.weight")?.[0] ?? 0,
     hidden_size: hiddenSize,
-    num_hidden_layers: layers,
-    num_attention_heads: hiddenSize / PUBLISHED_HEAD_DIM,
-    intermediate_size: shape("encoder.layers.0.mlp.fc1.weight")[0],
+    num_hidden_layers: countOf(names, (index) => `encoder.layers.${index}.norm1.weight`),
+    ...(hiddenSize % PUBLISHED_HEAD_DIM === 0
+      ? { num_attention_heads: hiddenSize / PUBLISHED_HEAD_DIM }
+      : {}),
+    ...(width === undefined ? {} : { intermediate_size: width }),
   };
 }
 
-const PREFIXES = [
-  "model.",
-  "",
-  "text_model.transformer.roberta.",
-  "text_model.transformer.",
-  "roberta.",
-];
+const STYLE = {
+  required: ["embeddings.word_embeddings.weight", "encoder.layers.0.mixer.Wqkv.weight"],
+};
 
-/** The name of a weight in its file: under one of the prefixes, parametrised by adapters or not. */
-function namesOf(weights: Weights): (name: string) => string {
-  const parametrised = (name: string) =>
-    name.endsWith(".weight")
-      ? name.replace(/\.weight$/, ".parametrizations.weight.original")
-      : name.replace(/\.(lora_[AB])$/, ".parametrizations.weight.0.$1");
-  const probe = "embeddings.word_embeddings.weight";
-  const prefix =
-    PREFIXES.find((prefix) =>
-      [probe, parametrised(probe)].some((name) => weights.tensors.has(prefix + name))
-    ) ?? PREFIXES[0];
-  return (name) => {
-    const wrapped = prefix + parametrised(name);
-    return weights.tensors.has(wrapped) ? wrapped : prefix + name;
-  };
+/** How a text tower's tensors are named in a file; undefined where there is none. */
+export function jinaClipNames(weights: Weights): Naming | undefined {
+  return findNaming(weights, [STYLE]);
+}
+
+function namesOf(weights: Weights): Naming {
+  return jinaClipNames(weights) ?? naming(weights, STYLE, "model.");
 }
 
 /** The text tower as a graph, and the tables that stay on disk. */
@@ -201,8 +214,8 @@ export function compileJinaClip(
 ): JinaClipGraph {
   const graph = new Graph("jina_clip", { device });
   const { hidden_size, vocab_size, type_vocab_size, num_attention_heads, adapter } = config;
-  const nameInFile = namesOf(weights);
-  const parameters = new Parameters(graph, weights, { component: "clip_model", nameInFile });
+  const { nameInFile } = namesOf(weights);
+  const parameters = new Parameters(graph, weights, { nameInFile });
   const input = graph.input("embeddings", INTERFACE_TYPE, [1, "L", hidden_size]);
   const headDim = hidden_size / num_attention_heads;
   const rope = {

@@ -46,7 +46,7 @@ import {
 } from "../onnx/mod.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { cutEvenly, type Segment } from "./_segments.ts";
-import { namesOf, type NextDiTConfig } from "./next_dit_config.ts";
+import { feedForwardDim, namesOf, type NextDiTConfig } from "./next_dit_config.ts";
 
 /** The condition, and the timestep's embedding, are never wider than this. */
 const MAX_CONDITION_DIM = 1024;
@@ -92,7 +92,8 @@ export function compileNextDiT(
   segments = 1,
 ): NextDiTGraphs {
   const problems = new Map();
-  const options = { component: "transformer", nameInFile: namesOf(weights), problems };
+  const { nameInFile } = namesOf(weights);
+  const options = { nameInFile, problems };
   const text = new Graph("next_dit_text", policy);
   const textParameters = new Parameters(text, weights, options);
   buildText(text, config, textParameters, policy);
@@ -118,7 +119,7 @@ function buildText(
 ): void {
   const { dim, cap_feat_dim, clip_text_dim } = config;
   const features = graph.input("caption_features", INTERFACE_TYPE, [1, "L", cap_feat_dim]);
-  const rope = ropeInputs(graph, "caption", "L", config, compute);
+  const rope = ropeInputs(graph, "caption", "L", config, parameters, compute);
   const embedder = parameters.scope("cap_embedder");
 
   const norm = embedder.get("0.weight", [cap_feat_dim], compute);
@@ -165,8 +166,8 @@ function buildStep(
 ): void {
   const { dim, n_layers, n_refiner_layers } = config;
   const isFirst = from === 0;
-  const captionRope = ropeInputs(graph, "caption", "L", config, compute);
-  const imageRope = ropeInputs(graph, "image", "N", config, compute);
+  const captionRope = ropeInputs(graph, "caption", "L", config, parameters, compute);
+  const imageRope = ropeInputs(graph, "image", "N", config, parameters, compute);
   const wholeRope = {
     cos: concat([captionRope.cos, imageRope.cos], 0),
     sin: concat([captionRope.sin, imageRope.sin], 0),
@@ -422,10 +423,21 @@ function selfAttention(
   const wholeDim = queryDim + 2 * keyDim;
   const product = (from: number, to: number) =>
     linear(x, scope.matrix("qkv.weight", [wholeDim, dim], compute, [from, to]));
+  // Diffusers' conversions have three matrices where upstream has one. Three products with parts of
+  // the one are the same: a split of one product would be a copy.
+  const isApart = scope.has("to_q.weight");
+  const queries = () =>
+    isApart
+      ? linear(x, scope.matrix("to_q.weight", [queryDim, dim], compute))
+      : product(0, queryDim);
+  const keyOrValue = (name: string, from: number) =>
+    isApart
+      ? linear(x, scope.matrix(`${name}.weight`, [keyDim, dim], compute))
+      : product(from, from + keyDim);
   const project = (attended: Value) =>
     linear(attended, scope.matrix("out.weight", [dim, queryDim], compute));
   const scale = headDim ** -0.5;
-  if (hasSplitHeads(x.graph, config)) {
+  if (hasSplitHeads(x.graph, config) && !isApart) {
     const { q, k, v } = splitHeads(product(0, wholeDim), rope, {
       heads: n_heads,
       keyValueHeads: n_kv_heads,
@@ -435,8 +447,6 @@ function selfAttention(
     });
     return project(blockwiseAttention(q, k, v, { heads: n_heads, scale }));
   }
-  // Three products with parts of one matrix: a split of one product would be a copy.
-
   const position = (x: Value, heads: number, name: string) => {
     if (qk_norm) {
       const weight = scope.get(`${name}.weight`, [headDim], compute);
@@ -446,9 +456,9 @@ function selfAttention(
     return rotaryEmbedding(x, rope, heads, "adjacent");
   };
   const attended = attention(
-    position(product(0, queryDim), n_heads, "q_norm"),
-    position(product(queryDim, queryDim + keyDim), n_kv_heads, "k_norm"),
-    product(queryDim + keyDim, queryDim + 2 * keyDim),
+    position(queries(), n_heads, "q_norm"),
+    position(keyOrValue("to_k", queryDim), n_kv_heads, "k_norm"),
+    keyOrValue("to_v", queryDim + keyDim),
     { heads: n_heads, keyValueHeads: n_kv_heads, headDim, scale },
   );
   return project(attended);
@@ -476,21 +486,17 @@ function conditionDim({ dim }: NextDiTConfig): number {
   return Math.min(dim, MAX_CONDITION_DIM);
 }
 
-/** 4 · dim, times the multiplier if any, rounded up to `multiple_of`. */
-function feedForwardDim({ dim, ffn_dim_multiplier, multiple_of }: NextDiTConfig): number {
-  const wanted = ffn_dim_multiplier === null ? 4 * dim : Math.trunc(ffn_dim_multiplier * 4 * dim);
-  return multiple_of * Math.ceil(wanted / multiple_of);
-}
-
 function ropeInputs(
   graph: Graph,
   name: string,
   length: string,
   config: NextDiTConfig,
+  parameters: Parameters,
   compute: FloatType,
 ): RopeTables {
   const dims = [length, config.dim / config.n_heads / 2];
-  const type = hasSplitHeads(graph, config) ? "float32" : compute;
+  const isApart = parameters.has("layers.0.attention.to_q.weight");
+  const type = hasSplitHeads(graph, config) && !isApart ? "float32" : compute;
   return {
     cos: cast(graph.input(`${name}_cos`, INTERFACE_TYPE, dims), type),
     sin: cast(graph.input(`${name}_sin`, INTERFACE_TYPE, dims), type),

@@ -15,8 +15,8 @@ import type { FloatType } from "./types.ts";
 
 /** One tensor that is not what the architecture needs. */
 export interface WeightProblem {
-  /** Which part of the pipeline, such as `transformer`. */
-  readonly component: string;
+  /** Which part of the model, in words; absent where a network is compiled by itself. */
+  readonly part?: Texts<string>;
   /** The file that was searched. */
   readonly file: string;
   /** The name under which the tensor was sought. */
@@ -27,6 +27,8 @@ export interface WeightProblem {
   readonly found?: readonly number[];
   /** Set where the file has the tensor quantised, but its values are needed as they were. */
   readonly quantized?: true;
+  /** Why a tensor that the file has cannot be used. */
+  readonly unusable?: Texts<string>;
 }
 
 /** The weights do not fit their config.json. Carries every problem, not only the first. */
@@ -40,9 +42,18 @@ export class CheckpointError extends NewBieError {
   }
 }
 
+/** Lines of one message: a wrong config.json can be about thousands of tensors. */
+const MOST_LISTED = 60;
+
 function message(problems: readonly WeightProblem[], language: Language): string {
-  const { heading, remedy, describe } = TEXTS[language];
-  return [heading(problems.length), ...problems.map(describe), remedy].join("\n");
+  const { heading, remedy, describe, more } = TEXTS[language];
+  const lines = problems.slice(0, MOST_LISTED).map(describe);
+  const rest = problems.length - lines.length;
+  // Where tensors themselves are at fault, their own words say what to do.
+  const cure = problems.every(({ unusable }) => unusable !== undefined) ? [] : [remedy];
+  return [heading(problems.length), ...lines, ...(rest > 0 ? [more(rest)] : []), ...cure].join(
+    "\n",
+  );
 }
 
 const shown = (dims: readonly number[]) => `[${dims.join(", ")}]`;
@@ -51,6 +62,7 @@ const TEXTS: Texts<{
   readonly heading: (count: number) => string;
   readonly remedy: string;
   readonly describe: (problem: WeightProblem) => string;
+  readonly more: (count: number) => string;
 }> = {
   en: {
     heading: (count) =>
@@ -59,21 +71,29 @@ const TEXTS: Texts<{
       } not fit the config.json beside the weights:`,
     remedy:
       "Put the config.json of these very weights beside them, or the weights that it describes.",
-    describe: ({ component, file, tensor, expected, found, quantized }) => {
-      const state = found === undefined
+    more: (count) => `  … and ${count} more`,
+    describe: ({ part, file, tensor, expected, found, quantized, unusable }) => {
+      const state = unusable !== undefined
+        ? unusable.en
+        : found === undefined
         ? "missing"
         : `found ${shown(found)}${quantized ? " quantised, which this tensor must not be" : ""}`;
-      return `  ${component}: ${tensor} in ${file}: expected ${shown(expected)}, ${state}`;
+      const of = part === undefined ? "" : `${part.en}: `;
+      return `  ${of}${tensor} in ${file}: expected ${shown(expected)}, ${state}`;
     },
   },
   zh: {
     heading: (count) => `有 ${count} 个张量与权重旁的 config.json 不符：`,
     remedy: "请把这份权重自己的 config.json 放在它旁边，或换成 config.json 所描述的权重。",
-    describe: ({ component, file, tensor, expected, found, quantized }) => {
-      const state = found === undefined
+    more: (count) => `  … 还有 ${count} 个`,
+    describe: ({ part, file, tensor, expected, found, quantized, unusable }) => {
+      const state = unusable !== undefined
+        ? unusable.zh
+        : found === undefined
         ? "缺失"
         : `实际为 ${shown(found)}${quantized ? "，且已量化，而该张量不能量化" : ""}`;
-      return `  ${component}：${file} 中的 ${tensor}：应为 ${shown(expected)}，${state}`;
+      const of = part === undefined ? "" : `${part.zh}：`;
+      return `  ${of}${file} 中的 ${tensor}：应为 ${shown(expected)}，${state}`;
     },
   },
 };
@@ -85,7 +105,6 @@ export type NameInFile = (name: string) => string;
 export class Parameters {
   readonly #graph: Graph;
   readonly #weights: Weights;
-  readonly #component: string;
   readonly #nameInFile: NameInFile;
   readonly #prefix: string;
   readonly #problems: Map<string, WeightProblem>;
@@ -94,15 +113,13 @@ export class Parameters {
     graph: Graph,
     weights: Weights,
     options: {
-      readonly component: string;
       readonly nameInFile?: NameInFile;
       readonly prefix?: string;
       readonly problems?: Map<string, WeightProblem>;
-    },
+    } = {},
   ) {
     this.#graph = graph;
     this.#weights = weights;
-    this.#component = options.component;
     this.#nameInFile = options.nameInFile ?? ((name) => name);
     this.#prefix = options.prefix ?? "";
     this.#problems = options.problems ?? new Map();
@@ -111,7 +128,6 @@ export class Parameters {
   /** The same weights, seen from one module down: `scope("layers.0")`. */
   scope(module: string): Parameters {
     return new Parameters(this.#graph, this.#weights, {
-      component: this.#component,
       nameInFile: this.#nameInFile,
       prefix: `${this.#prefix}${module}.`,
       problems: this.#problems,
@@ -174,13 +190,16 @@ export class Parameters {
     if (entry !== undefined && fits(entry.shape, shape) && (mayBeQuantized || !isQuantized)) {
       return entry;
     }
+    const unusable = this.#weights.unusable.get(tensor);
     this.#problems.set(tensor, {
-      component: this.#component,
       file: entry?.file ?? this.#weights.source,
       tensor,
       expected: shape,
       ...(entry === undefined ? {} : { found: entry.shape }),
       ...(isQuantized && !mayBeQuantized ? { quantized: true } : {}),
+      ...(entry === undefined && unusable !== undefined
+        ? { unusable: { en: unusable.explain("en"), zh: unusable.explain("zh") } }
+        : {}),
     });
     return undefined;
   }

@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { CHECKSUM_LIST } from "../integrity/checksum_list.ts";
 import { checkWeights } from "../integrity/check_weights.ts";
-import type { CheckpointFiles } from "./checkpoint/find_checkpoint.ts";
+import type { CheckpointFiles } from "./checkpoint/types.ts";
 import type { PretrainedOptions } from "./types.ts";
 
 /** The toolkit's list. */

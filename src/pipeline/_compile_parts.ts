@@ -1,12 +1,12 @@
 /** The graphs of all parts, or one error for everything in all of them that does not fit. */
-import { compileVae } from "../models/autoencoder.ts";
+import { type ModelFamily, type PartName, PARTS } from "../families/mod.ts";
 import type { DecoderGraphs } from "../models/decoder_graphs.ts";
-import { compileGemma3, type Gemma3Graphs } from "../models/gemma3.ts";
-import { compileJinaClip, type JinaClipGraph } from "../models/jina_clip.ts";
-import { compileNextDiT, type NextDiTGraphs } from "../models/next_dit.ts";
-import { CheckpointError, type DtypePolicy } from "../onnx/mod.ts";
+import type { Gemma3Graphs } from "../models/gemma3.ts";
+import type { JinaClipGraph } from "../models/jina_clip.ts";
+import type { NextDiTGraphs } from "../models/next_dit.ts";
+import { CheckpointError, type DtypePolicy, type WeightProblem } from "../onnx/mod.ts";
 import type { Weights } from "../safetensors/mod.ts";
-import type { StatedParts } from "./_fit.ts";
+import type { ConfigOf } from "./checkpoint/fit.ts";
 
 /** The graphs of a checkpoint. */
 export interface PartGraphs {
@@ -17,10 +17,19 @@ export interface PartGraphs {
   readonly vae: DecoderGraphs;
 }
 
+/** A configuration with its weights. */
+interface Weighted<Config> {
+  readonly config: Config;
+  readonly weights: Weights;
+}
+
 /** Configurations with their weights. */
-export type WeightedParts = {
-  readonly [P in keyof StatedParts]: StatedParts[P] & { readonly weights: Weights };
-};
+export interface WeightedParts {
+  readonly transformer: Weighted<ConfigOf["transformer"]>;
+  readonly textEncoder: Weighted<ConfigOf["textEncoder"]>;
+  readonly clipModel?: Weighted<ConfigOf["clipModel"]>;
+  readonly vae: Weighted<ConfigOf["vae"]>;
+}
 
 /**
  * Compiles the parts of a checkpoint.
@@ -29,30 +38,36 @@ export type WeightedParts = {
  * @throws {CheckpointError} Naming every tensor of every part that does not fit.
  */
 export function compileParts(
+  { networks }: ModelFamily,
   { transformer, textEncoder, clipModel, vae }: WeightedParts,
   policy: DtypePolicy,
   segments: number,
 ): PartGraphs {
-  const problems: CheckpointError["problems"][number][] = [];
-  const compile = <G>(build: () => G): G | undefined => {
+  const problems: WeightProblem[] = [];
+  const compile = <G>(name: PartName, build: () => G): G | undefined => {
     try {
       return build();
     } catch (error) {
       if (!(error instanceof CheckpointError)) throw error;
-      problems.push(...error.problems);
+      problems.push(...error.problems.map((problem) => ({ ...problem, part: PARTS[name] })));
       return undefined;
     }
   };
   const graphs = {
-    transformer: compile(() =>
-      compileNextDiT(transformer.config, transformer.weights, policy, segments)
+    transformer: compile(
+      "transformer",
+      () => networks.transformer.compile(transformer.config, transformer.weights, policy, segments),
     ),
-    textEncoder: compile(() =>
-      compileGemma3(textEncoder.config, textEncoder.weights, policy, segments)
+    textEncoder: compile(
+      "textEncoder",
+      () => networks.textEncoder.compile(textEncoder.config, textEncoder.weights, policy, segments),
     ),
     clipModel: clipModel &&
-      compile(() => compileJinaClip(clipModel.config, clipModel.weights, policy)),
-    vae: compile(() => compileVae(vae.config, vae.weights, policy)),
+      compile(
+        "clipModel",
+        () => networks.clipModel.compile(clipModel.config, clipModel.weights, policy),
+      ),
+    vae: compile("vae", () => networks.vae.compile(vae.config, vae.weights, policy)),
   };
   if (problems.length > 0) throw new CheckpointError(problems);
   return graphs as PartGraphs;

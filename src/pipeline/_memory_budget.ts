@@ -8,7 +8,7 @@ import {
   offloadThatFits,
   trainedSize,
 } from "./checkpoint/memory.ts";
-import type { SizedPart } from "./components.ts";
+import type { SizedPart } from "./load_parts.ts";
 import { InsufficientMemoryError } from "./insufficient_memory_error.ts";
 
 /** Memory in bytes that this program may have, with what it holds already. */

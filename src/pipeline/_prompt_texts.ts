@@ -1,12 +1,7 @@
 /** What the text encoders are to read of a call's prompts. */
 import { RequestError } from "../errors.ts";
-import {
-  canonicalPrompt,
-  parsePrompt,
-  promptKind,
-  systemPromptFor,
-  withSystemPrompt,
-} from "../prompt/mod.ts";
+import type { ModelFamily } from "../families/mod.ts";
+import { canonicalPrompt, parsePrompt, promptKind, withSystemPrompt } from "../prompt/mod.ts";
 import type { Tensor } from "../tensor.ts";
 import type { PromptOptions } from "./types.ts";
 
@@ -19,6 +14,7 @@ export interface EncoderTexts {
 /** The texts of all prompts, and of their negative prompts. */
 export function promptTexts(
   { prompt, negativePrompt = "", systemPrompt, raw = false }: PromptOptions,
+  { systemPrompts: trained }: ModelFamily,
 ): { positive: EncoderTexts[]; negative: EncoderTexts[] } {
   const prompts = textsOf("prompt", prompt);
   const negatives = typeof negativePrompt === "string"
@@ -40,7 +36,7 @@ export function promptTexts(
     );
   }
   const systemPrompts = prompts.map((text) => {
-    return systemPrompt ?? systemPromptFor(raw ? promptKind(text) : parsePrompt(text).kind);
+    return systemPrompt ?? trained[raw ? promptKind(text) : parsePrompt(text).kind];
   });
   const texts = (text: string, index: number): EncoderTexts => {
     const clip = raw ? text : canonicalPrompt(text);

@@ -1,6 +1,7 @@
 import { DTYPE_POLICIES } from "../onnx/mod.ts";
-import { type CheckpointFiles, findCheckpoint } from "./checkpoint/find_checkpoint.ts";
-import { loadComponents } from "./components.ts";
+import type { CheckpointFiles } from "./checkpoint/types.ts";
+import { findCheckpoint } from "./checkpoint/find_checkpoint.ts";
+import { loadParts } from "./load_parts.ts";
 
 /**
  * Checks that a checkpoint's weights are what its configurations ask for, as loading does: graphs
@@ -16,7 +17,7 @@ import { loadComponents } from "./components.ts";
  */
 export async function checkCheckpoint(folder: string): Promise<CheckpointFiles> {
   const files = await findCheckpoint(folder);
-  await loadComponents(files, {
+  await loadParts(files, {
     policy: DTYPE_POLICIES.cpu,
     chooseOffload: () => "none",
     onVaeFallback: () => {},

@@ -1,21 +1,15 @@
 import { NewBieError } from "../errors.ts";
 import type { Device } from "../onnx/mod.ts";
-import type { Role } from "./checkpoint/find_checkpoint.ts";
+import { type PartName, PARTS } from "../families/mod.ts";
 import { OFFLOAD_MODES, type OffloadMode } from "./checkpoint/memory.ts";
 
-const NAMES: Readonly<Record<Role, readonly [en: string, zh: string]>> = {
-  transformer: ["transformer", "Transformer"],
-  textEncoder: ["text encoder", "文本编码器"],
-  clipModel: ["CLIP model", "CLIP 模型"],
-  vae: ["VAE", "VAE"],
-};
 const GB = 1e9;
 
 /** A part of the pipeline needs more memory than the device has left. */
 export class DeviceMemoryError extends NewBieError {
   override name = "DeviceMemoryError";
   /** The part that was at work. */
-  readonly stage: Role;
+  readonly part: PartName;
   /** The offload mode that it was at work in. */
   readonly offload: OffloadMode;
   /** The next mode that needs less, if there is one. */
@@ -23,7 +17,7 @@ export class DeviceMemoryError extends NewBieError {
 
   /** @param peak What each mode takes at the model's own picture size, in bytes. */
   constructor(
-    stage: Role,
+    part: PartName,
     device: Device,
     offload: OffloadMode,
     peak: Readonly<Record<OffloadMode, number>>,
@@ -31,7 +25,7 @@ export class DeviceMemoryError extends NewBieError {
   ) {
     const later = OFFLOAD_MODES.slice(OFFLOAD_MODES.indexOf(offload) + 1);
     const suggestion = later.find((mode) => peak[mode] < peak[offload]);
-    const [name, nameZh] = NAMES[stage];
+    const name = PARTS[part];
     const size = suggestion && (peak[suggestion] / GB).toFixed(1);
     const remedy = suggestion
       ? [
@@ -44,16 +38,18 @@ export class DeviceMemoryError extends NewBieError {
         "请生成更小的图片，或缩小模型：deno task quantize",
       ];
     super(
-      `The ${name} does not fit into the memory of the ${device === "cuda" ? "GPU" : "computer"} ` +
+      `The ${name.en} does not fit into the memory of the ${
+        device === "cuda" ? "GPU" : "computer"
+      } ` +
         `(offload: ${offload}). ${remedy[0]}`,
       {
         ...options,
-        zh: `${nameZh}放不进${device === "cuda" ? "显存" : "内存"}（offload: ${offload}）。${
+        zh: `${name.zh}放不进${device === "cuda" ? "显存" : "内存"}（offload: ${offload}）。${
           remedy[1]
         }`,
       },
     );
-    this.stage = stage;
+    this.part = part;
     this.offload = offload;
     if (suggestion) this.suggestion = suggestion;
   }

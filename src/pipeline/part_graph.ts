@@ -1,16 +1,9 @@
 import { NewBieError } from "../errors.ts";
-import { compileVae, parseVaeConfig } from "../models/autoencoder.ts";
-import { compileGemma3, parseGemma3Config } from "../models/gemma3.ts";
-import { compileJinaClip, parseJinaClipConfig } from "../models/jina_clip.ts";
-import { compileNextDiT } from "../models/next_dit.ts";
-import { parseNextDiTConfig } from "../models/next_dit_config.ts";
+import type { PartName } from "../families/mod.ts";
 import type { CompiledGraph, DtypePolicy } from "../onnx/mod.ts";
-import { openWeights, type Weights } from "../safetensors/mod.ts";
-import {
-  COMFYUI_TOKENIZER_TENSOR,
-  type ComponentFiles,
-  findCheckpoint,
-} from "./checkpoint/find_checkpoint.ts";
+import { findCheckpoint } from "./checkpoint/find_checkpoint.ts";
+import { openPart } from "./checkpoint/open_part.ts";
+import type { PartFiles } from "./checkpoint/types.ts";
 
 /** The graphs that a pipeline with everything loaded runs, in the order in which it runs them. */
 export const GRAPH_NAMES = [
@@ -44,36 +37,33 @@ export async function partGraph(
   policy: DtypePolicy,
 ): Promise<CompiledGraph> {
   const files = await findCheckpoint(folder);
+  const { family } = files;
+  const open = (part: PartName, place: PartFiles) => openPart(place, part, family);
   switch (name) {
     case "text-encoder": {
-      const { json, file, weights } = await open(files.textEncoder);
-      return compileGemma3(parseGemma3Config(json, file, weights), weights, policy).graphs[0]!;
+      const { json, file, weights } = await open("textEncoder", files.textEncoder);
+      const { parse, compile } = family.networks.textEncoder;
+      return compile(parse(json, file, weights), weights, policy).graphs[0]!;
     }
     case "clip-model": {
       if (files.clipModel === undefined) throw noClipModel(folder);
-      const { json, file, weights } = await open(files.clipModel);
-      return compileJinaClip(parseJinaClipConfig(json, file, weights), weights, policy).graph;
+      const { json, file, weights } = await open("clipModel", files.clipModel);
+      const { parse, compile } = family.networks.clipModel;
+      return compile(parse(json, file, weights), weights, policy).graph;
     }
     case "transformer":
     case "transformer-text": {
-      const { json, file, weights } = await open(files.transformer);
-      const config = parseNextDiTConfig(json ?? {}, file, weights);
-      const { text, steps } = compileNextDiT(config, weights, policy);
+      const { json, file, weights } = await open("transformer", files.transformer);
+      const { parse, compile } = family.networks.transformer;
+      const { text, steps } = compile(parse(json, file, weights), weights, policy);
       return name === "transformer" ? steps[0]! : text;
     }
     case "vae": {
-      const { json, file, weights } = await open(files.vae);
-      return compileVae(parseVaeConfig(json, file, weights), weights, policy).whole;
+      const { json, file, weights } = await open("vae", files.vae);
+      const { parse, compile } = family.networks.vae;
+      return compile(parse(json, file, weights), weights, policy).whole;
     }
   }
-}
-
-async function open(
-  { weights: path, config }: ComponentFiles,
-): Promise<{ json: unknown; file: string; weights: Weights }> {
-  const weights = await openWeights(path, { opaque: [COMFYUI_TOKENIZER_TENSOR] });
-  if (config === undefined) return { json: undefined, file: path, weights };
-  return { json: JSON.parse(await Deno.readTextFile(config)), file: config, weights };
 }
 
 function noClipModel(folder: string): NewBieError {

@@ -26,13 +26,9 @@ import { denoise } from "./_denoise.ts";
 import { memoryBudget, offloadFor, requireMemory, requireModelMemory } from "./_memory_budget.ts";
 import { drawNoise, imageGenerators } from "./_noise.ts";
 import { encodeEach, type EncoderTexts, promptTexts } from "./_prompt_texts.ts";
-import {
-  type CheckpointFiles,
-  type CheckpointLayout,
-  describeCheckpoint,
-  findCheckpoint,
-  type Role,
-} from "./checkpoint/find_checkpoint.ts";
+import type { CheckpointFiles, CheckpointLayout } from "./checkpoint/types.ts";
+import { describeCheckpoint } from "./checkpoint/describe_checkpoint.ts";
+import { findCheckpoint } from "./checkpoint/find_checkpoint.ts";
 import {
   estimateMemory,
   OFFLOAD_MODES,
@@ -40,10 +36,11 @@ import {
   offloadThatFits,
   trainedSize,
 } from "./checkpoint/memory.ts";
-import { type Components, loadComponents, type SizedPart } from "./components.ts";
+import type { PartName } from "../families/mod.ts";
+import { loadParts, type PipelineParts } from "./load_parts.ts";
 import { DeviceMemoryError } from "./device_memory_error.ts";
 import type { ClipModel } from "./parts/clip_model.ts";
-import type { Component } from "./parts/component.ts";
+import type { HeldPart } from "./parts/held_part.ts";
 import { expectDims, expectTensor } from "./parts/expect_tensor.ts";
 import type { TextEncoder } from "./parts/text_encoder.ts";
 import type { Transformer } from "./parts/transformer.ts";
@@ -84,7 +81,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
   readonly device: Device;
   /** The type of arithmetic in the text encoders and the transformer. */
   readonly dtype: Dtype;
-  readonly #parts: Components;
+  readonly #parts: PipelineParts;
   readonly #log: (line: string) => void;
   readonly #language: Language;
   /** What {@linkcode encodePrompt} said of the padding in its features. */
@@ -96,7 +93,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     files: CheckpointFiles,
     device: Device,
     dtype: Dtype,
-    parts: Components,
+    parts: PipelineParts,
     { log, language }: { log: (line: string) => void; language: Language },
   ) {
     this.checkpoint = files;
@@ -149,7 +146,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
       });
     }
     const budget = place.device === "cpu" ? await memoryBudget() : undefined;
-    const parts = await loadComponents(files, {
+    const parts = await loadParts(files, {
       policy,
       onVaeFallback: () => log(TEXTS[language].vaeFallback),
       onOperatorFallback: (reason) => log(TEXTS[language].operatorFallback(reason)),
@@ -194,7 +191,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * @throws {RequestError} When there are neither one nor as many negative prompts as prompts.
    */
   async encodePrompt(options: PromptOptions): Promise<PromptEmbeds> {
-    return await this.#encode(promptTexts(options));
+    return await this.#encode(promptTexts(options, this.checkpoint.family));
   }
 
   /**
@@ -317,7 +314,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const guided = Array.from(scheduler.timesteps(numInferenceSteps)).some((timestep) =>
       needsUnconditional(timestep, guidance)
     );
-    const texts = promptTexts(options);
+    const texts = promptTexts(options, this.checkpoint.family);
     const promptCount = texts.positive.length;
     const imageCount = promptCount * numImagesPerPrompt;
     const generators = imageGenerators(options.generator, imageCount);
@@ -416,17 +413,17 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * pipeline afterwards.
    */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const part of Object.values(this.#components)) await part?.[Symbol.asyncDispose]();
+    for (const part of Object.values(this.#heldParts)) await part?.[Symbol.asyncDispose]();
   }
 
-  get #components() {
+  get #heldParts() {
     const { textEncoder, clip, transformer, vae } = this.#parts;
     return { textEncoder, clipModel: clip?.model, transformer, vae };
   }
 
   async #loadSessions(): Promise<void> {
-    const load = (role: Role) => this.#use(role, () => Promise.resolve());
-    const others = this.#parts.parts.map(({ role }) => role).filter((it) => it !== "transformer");
+    const load = (name: PartName) => this.#use(name, () => Promise.resolve());
+    const others = this.#parts.sizes.map(({ name }) => name).filter((it) => it !== "transformer");
     try {
       const loading = Promise.all(others.map(load));
       // The transformer's weights keep this thread busy: before that, the others set to work.
@@ -450,7 +447,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     if (this.device !== "cpu" || rows * columns <= this.#largestLatents) return;
     const budget = await memoryBudget();
     if (budget === undefined) return;
-    const { parts, offload, vaeScaleFactor } = this.#parts;
+    const { sizes: parts, offload, vaeScaleFactor } = this.#parts;
     const [width, height] = [columns * vaeScaleFactor, rows * vaeScaleFactor];
     requireMemory({ parts, offload, width, height, multiple: this.sizeMultiple }, budget);
     this.#largestLatents = rows * columns;
@@ -462,16 +459,16 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * @throws {DeviceMemoryError} When the memory does not suffice; what the part held is freed, so
    *   that the pipeline can be used again, for a smaller picture.
    */
-  async #use<R extends Role, T>(role: R, work: (part: PartOf[R]) => Promise<T>): Promise<T> {
-    const component = this.#components[role] as Component<PartOf[R]>;
+  async #use<R extends PartName, T>(name: R, work: (part: PartOf[R]) => Promise<T>): Promise<T> {
+    const part = this.#heldParts[name] as HeldPart<PartOf[R]>;
     try {
-      return await component.use(work);
+      return await part.use(work);
     } catch (cause) {
       if (!(cause instanceof OutOfMemoryError)) throw cause;
-      await component.free();
-      const { parts, offload } = this.#parts;
-      const { peak } = estimateMemory(parts, this.device, trainedSize(parts), this.dtype);
-      throw new DeviceMemoryError(role, this.device, offload, peak, { cause });
+      await part.free();
+      const { sizes, offload } = this.#parts;
+      const { peak } = estimateMemory(sizes, this.device, trainedSize(sizes), this.dtype);
+      throw new DeviceMemoryError(name, this.device, offload, peak, { cause });
     }
   }
 

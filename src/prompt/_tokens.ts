@@ -5,7 +5,7 @@
  */
 import { canonicalLines } from "./_canonical.ts";
 import type { Findings } from "./_findings.ts";
-import { systemPromptFor, withSystemPrompt } from "./system_prompt.ts";
+import { withSystemPrompt } from "./with_system_prompt.ts";
 import type { Prompt, PromptEncoder } from "./types.ts";
 
 /** How much of what falls off is quoted. */
@@ -20,7 +20,9 @@ export function reportTokens(
   findings: Findings,
 ): number {
   const read = (part: string) =>
-    encoder.readsSystemPrompt ? withSystemPrompt(part, systemPromptFor(prompt.kind)) : part;
+    encoder.systemPrompts === undefined
+      ? part
+      : withSystemPrompt(part, encoder.systemPrompts[prompt.kind]);
   const count = encoder.countTokens(read(canonical));
   if (count <= encoder.maxTokens) return count;
   const cut = wordStart(

@@ -11,6 +11,6 @@ export * from "./parse_prompt.ts";
 export * from "./parse_xml_prompt.ts";
 export * from "./prompt_kind.ts";
 export * from "./render_diagnostics.ts";
-export * from "./system_prompt.ts";
 export * from "./types.ts";
+export * from "./with_system_prompt.ts";
 export * from "./xml_prompt_error.ts";

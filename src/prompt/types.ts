@@ -54,8 +54,8 @@ export interface PromptEncoder {
   readonly name: string;
   /** How many tokens it reads, special ones included; what comes after them falls off. */
   readonly maxTokens: number;
-  /** Whether the system prompt stands before the prompt. */
-  readonly readsSystemPrompt: boolean;
+  /** What stands before a prompt of each kind; absent where nothing does. */
+  readonly systemPrompts?: Readonly<Record<PromptKind, string>>;
   /** How many tokens a text has, special ones included. */
   countTokens(text: string): number;
 }

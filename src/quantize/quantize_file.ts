@@ -1,5 +1,5 @@
 import { NewBieError } from "../errors.ts";
-import { COMFYUI_TOKENIZER_TENSOR } from "../pipeline/checkpoint/find_checkpoint.ts";
+import { COMFYUI_TOKENIZER_TENSOR } from "../pipeline/checkpoint/types.ts";
 import {
   type OpaqueEntry,
   openWeights,

@@ -2,11 +2,9 @@ import { copyFile, link, mkdir, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { NewBieError, RequestError } from "../errors.ts";
 import { isNoRoom, refuseExisting, requireRoom, writeFileAtomically } from "../files.ts";
-import {
-  type CheckpointFiles,
-  CheckpointNotFoundError,
-  findCheckpoint,
-} from "../pipeline/checkpoint/find_checkpoint.ts";
+import type { CheckpointFiles } from "../pipeline/checkpoint/types.ts";
+import { CheckpointNotFoundError } from "../pipeline/checkpoint/checkpoint_not_found_error.ts";
+import { findCheckpoint } from "../pipeline/checkpoint/find_checkpoint.ts";
 import { SCALES_SUFFIX, type Weights } from "../safetensors/mod.ts";
 import { isUnderWay, UnfinishedFolder } from "../unfinished.ts";
 import {

@@ -1,7 +1,7 @@
 /** The recipe as JSON: what is written into the text `newbie` of a PNG. */
 import * as z from "zod";
 import type { Texts } from "../language.ts";
-import { CHECKPOINT_LAYOUTS } from "../pipeline/checkpoint/find_checkpoint.ts";
+import { CHECKPOINT_LAYOUTS } from "../pipeline/checkpoint/types.ts";
 import { inSchema, schemaProblems } from "../schema_problems.ts";
 import { SETTINGS, settingsSchema, type SettingsTable } from "../settings/mod.ts";
 import type { Recipe } from "./types.ts";

@@ -2,8 +2,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import {
   type CheckpointFiles,
   COMFYUI_TOKENIZER_TENSOR,
-  type ComponentFiles,
-} from "../pipeline/checkpoint/find_checkpoint.ts";
+  type PartFiles,
+} from "../pipeline/checkpoint/types.ts";
 import { openWeights } from "../safetensors/mod.ts";
 import { hashWeights, type HashWeightsOptions } from "./hash_weights.ts";
 import type { RecipeModel, RecipeModels } from "./types.ts";
@@ -21,7 +21,7 @@ export async function identifyModels(
   options: HashWeightsOptions = {},
 ): Promise<RecipeModels> {
   const { layout, clipModel } = files;
-  const identify = (part: ComponentFiles) => identifyModel(part, options);
+  const identify = (part: PartFiles) => identifyModel(part, options);
   return {
     layout,
     transformer: await identify(files.transformer),
@@ -32,16 +32,17 @@ export async function identifyModels(
 }
 
 async function identifyModel(
-  { weights }: ComponentFiles,
+  { weights }: PartFiles,
   options: HashWeightsOptions,
 ): Promise<RecipeModel> {
-  const { files } = await openWeights(weights, { opaque: [COMFYUI_TOKENIZER_TENSOR] });
-  return { name: nameOf(weights), sha256: await hashWeights(files, options) };
+  // Shards are put in order by the names that the index gives them: links may lead to others.
+  const { paths } = await openWeights(weights, { opaque: [COMFYUI_TOKENIZER_TENSOR] });
+  return { name: nameOf(weights), sha256: await hashWeights(paths, options) };
 }
 
 /** A folder called `vae` says little without the one it is in. */
 function nameOf(weights: string): string {
   const path = resolve(weights);
-  const file = /^(.+)\.safetensors$/.exec(basename(path))?.[1];
+  const file = /^(.+)\.(?:safetensors|sft)$/i.exec(basename(path))?.[1];
   return file ?? join(basename(dirname(path)), basename(path)).replaceAll("\\", "/");
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { CheckpointLayout } from "../pipeline/checkpoint/find_checkpoint.ts";
+import type { CheckpointLayout } from "../pipeline/checkpoint/types.ts";
 import type { RecipeSettings } from "../settings/mod.ts";
 
 /** One network: which weights it ran with. */

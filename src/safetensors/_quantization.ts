@@ -3,6 +3,7 @@ import { BITS_A_BYTE, isFloatDtype } from "./_dtypes.ts";
 import { refusal } from "./_refusal.ts";
 import { quote, showShape } from "./_shown.ts";
 import type { Say } from "./_texts.ts";
+import type { SafetensorsError } from "./safetensors_error.ts";
 import type { OpaqueEntry, QuantizedBits, TensorEntry } from "./types.ts";
 
 /**
@@ -28,33 +29,33 @@ export function quantizedBits(
   throw refusal(source, (text) => text.unknownBits(QUANTIZED_BITS_KEY, quote(stated)));
 }
 
-/** The matrix that a `U8` tensor of a quantised file stands for. */
+/** The matrix that a `U8` tensor of a quantised file stands for, or why it stands for none. */
 export function quantizedEntry(
   name: string,
   entries: ReadonlyMap<string, OpaqueEntry>,
   bits: QuantizedBits,
   source: string,
-): TensorEntry {
+): TensorEntry | SafetensorsError {
   const { shape, file, offset, byteLength } = entries.get(name)!;
   const refuse = (problem: Say) =>
     refusal(source, (text) => text.ofMatrix(quote(name), bits, problem(text)), { tensor: name });
   const [rows, blocks, bytes] = shape;
   if (rows === undefined || blocks === undefined || bytes === undefined || shape.length !== 3) {
-    throw refuse((text) => text.matrixShape(showShape(shape)));
+    return refuse((text) => text.matrixShape(showShape(shape)));
   }
   const blockSize = bytes * BITS_A_BYTE / bits;
   if (blockSize < SMALLEST_BLOCK || !Number.isInteger(Math.log2(blockSize))) {
-    throw refuse((text) => text.blockSize(blockSize, SMALLEST_BLOCK));
+    return refuse((text) => text.blockSize(blockSize, SMALLEST_BLOCK));
   }
   const scalesName = name + SCALES_SUFFIX;
   const scales = entries.get(scalesName);
   if (scales === undefined || !isFloatDtype(scales.dtype)) {
-    throw refuse((text) => text.scalesMissing(quote(scalesName)));
+    return refuse((text) => text.scalesMissing(quote(scalesName)));
   }
   const { dtype } = scales;
   if (scales.shape.length !== 2 || scales.shape[0] !== rows || scales.shape[1] !== blocks) {
     const [expected, found] = [showShape([rows, blocks]), showShape(scales.shape)];
-    throw refuse((text) => text.scalesShape(expected, quote(scalesName), found));
+    return refuse((text) => text.scalesShape(expected, quote(scalesName), found));
   }
   return {
     name,

@@ -1,8 +1,7 @@
 import { headed, type Message } from "../errors.ts";
 import { inBoth } from "../language.ts";
 import { type Catalogue, TEXTS } from "./_texts.ts";
-import { SafetensorsError } from "./safetensors_error.ts";
-import type { SafetensorsErrorPlace } from "./types.ts";
+import { SafetensorsError, type SafetensorsErrorPlace } from "./safetensors_error.ts";
 
 /** The error that says what is wrong with a file, an index or a folder. */
 export function refusal(

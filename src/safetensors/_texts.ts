@@ -2,6 +2,9 @@
 import type { Texts } from "../language.ts";
 
 const DAMAGED = "The file is damaged or was written wrongly: fetch or export it again.";
+/** How to name a file to whoever opened its folder. */
+const NAMING = " (--transformer, --text-encoder, --clip-model or --vae, followed by its path)";
+const ZH_NAMING = "（--transformer、--text-encoder、--clip-model 或 --vae，后接其路径）";
 const ZH_DAMAGED = "文件已损坏或写入有误：请重新下载或导出。";
 
 const en = {
@@ -63,7 +66,6 @@ const en = {
   namedTwice: (name: string) =>
     `the header names ${name} twice, so it does not say which is meant. ${DAMAGED}`,
   metadataObject: (key: string) => `an object as ${key}`,
-  metadataValue: (key: string) => `a string, as every value of ${key} is,`,
   metadataTwice: (metadata: string, key: string) => `${metadata} holds ${key} twice. ${DAMAGED}`,
 
   // One tensor.
@@ -102,12 +104,10 @@ const en = {
     `says what the other ${size - end} are. ${DAMAGED}`,
 
   // Dtypes.
-  noWeights: (tensors: string) =>
-    `weights must be F32, F16 or BF16, but ${tensors}. Take a checkpoint in one of these ` +
+  noWeight: (tensorIs: string) =>
+    `weights must be F32, F16 or BF16, but ${tensorIs}. Take a checkpoint in one of these ` +
     "dtypes, or convert this one.",
   tensorIs: (tensor: string, dtype: string) => `tensor ${tensor} is ${dtype}`,
-  comma: ", ",
-  andMore: (count: number) => `and ${count} more`,
 
   // Quantised matrices.
   unknownBits: (key: string, stated: string) =>
@@ -127,9 +127,15 @@ const en = {
   noModelFile: (files: readonly string[], index: string) =>
     `has neither ${files.join(" nor ")} nor an index (*${index}).`,
   otherFiles: (files: readonly string[]) =>
-    ` It does hold ${files.join(", ")}: name the file itself.`,
+    ` It does hold ${files.join(", ")}: name the one that is meant${NAMING}.`,
   severalFiles: (files: readonly string[]) =>
-    `holds ${files.join(" and ")}, and it is not clear which is meant: name the file itself.`,
+    `holds ${files.join(" and ")}, and it is not clear which is meant: name it${NAMING}.`,
+  severalVariants: (names: readonly string[]) =>
+    `holds ${names.length} variants of its weights and no full ones: choose one with --variant ` +
+    `${names.join(" or --variant ")} (in the API: variant).`,
+  noVariant: (variant: string, found: readonly string[]) =>
+    `has no weights of the variant ${variant}` +
+    (found.length === 0 ? "." : `; it has ${found.join(", ")}.`),
   indexTooLong: (size: number, limit: number) => `has ${size} bytes; an index may have ${limit}.`,
   indexBrace: "the index's opening brace",
   weightMapTwice: "weight_map is given twice.",
@@ -144,13 +150,10 @@ const en = {
   shardsMissing: (missing: readonly string[], count: number, index: string) =>
     `${missing.length} of ${count} shards missing beside ${index}: ${missing.join(", ")}. ` +
     "Fetch them into the same folder.",
-  notTogether: (problems: readonly string[]) => [
-    "index and shards do not belong together; fetch all of them anew.",
-    ...problems.map((problem) => `  ${problem}`),
-  ],
-  aboutTensor: (tensor: string, problem: string) => `tensor ${tensor} ${problem}`,
+  aboutTensor: (tensor: string, problem: string) =>
+    `index and shards do not belong together, since tensor ${tensor} ${problem}; fetch all of them ` +
+    "anew.",
   inTwoShards: (first: string, second: string) => `is both in ${first} and in ${second}`,
-  notInIndex: (shard: string) => `is in ${shard}, but the index does not name it`,
   inOtherShard: (shard: string, stated: string) =>
     `is in ${shard}, but the index puts it into ${stated}`,
   notInShard: (shard: string) => `is not in ${shard}, where the index puts it`,
@@ -220,7 +223,6 @@ const zh: Catalogue = {
   headerBrace: "文件头的左花括号",
   namedTwice: (name) => `文件头里 ${name} 出现了两次，无法确定用哪一个。${ZH_DAMAGED}`,
   metadataObject: (key) => `对象（${key}）`,
-  metadataValue: (key) => `字符串（${key} 的值都是字符串）`,
   metadataTwice: (metadata, key) => `${metadata} 里 ${key} 出现了两次。${ZH_DAMAGED}`,
 
   ofTensor: (tensor, problem) => `张量 ${tensor}：${problem}`,
@@ -251,11 +253,9 @@ const zh: Catalogue = {
     `张量结束于第 ${end} 字节，但文件有 ${size} 字节；其余 ${size - end} 字节没有说明。` +
     ZH_DAMAGED,
 
-  noWeights: (tensors) =>
-    `权重必须是 F32、F16 或 BF16，但${tensors}。请使用这几种 dtype 的模型，或转换这一个。`,
+  noWeight: (tensorIs) =>
+    `权重必须是 F32、F16 或 BF16，但${tensorIs}。请使用这几种 dtype 的模型，或转换这一个。`,
   tensorIs: (tensor, dtype) => `张量 ${tensor} 是 ${dtype}`,
-  comma: "，",
-  andMore: (count) => `还有 ${count} 个`,
 
   unknownBits: (key, stated) => `元数据里的 ${key} 是 ${stated}；只能读取 4 和 8。`,
   ofMatrix: (tensor, bits, problem) =>
@@ -267,8 +267,16 @@ const zh: Catalogue = {
     `需要形状为 ${expected} 的缩放系数，但 ${scales} 的形状是 ${found}`,
 
   noModelFile: (files, index) => `没有 ${files.join("、")}，也没有索引（*${index}）。`,
-  otherFiles: (files) => `不过有 ${files.join("、")}：请直接给出文件本身。`,
-  severalFiles: (files) => `有 ${files.join("、")}，无法确定用哪一个：请直接给出文件本身。`,
+  otherFiles: (files) => `不过有 ${files.join("、")}：请指明要用的文件${ZH_NAMING}。`,
+  severalFiles: (files) =>
+    `有 ${files.join("、")}，无法确定用哪一个：请指明要用的文件${ZH_NAMING}。`,
+  severalVariants: (names) =>
+    `有 ${names.length} 种变体，而没有完整的权重：请用 --variant ${
+      names.join(" 或 --variant ")
+    } 选择一种` +
+    "（API 中为 variant）。",
+  noVariant: (variant, found) =>
+    `没有变体 ${variant} 的权重` + (found.length === 0 ? "。" : `；现有 ${found.join("、")}。`),
   indexTooLong: (size, limit) => `有 ${size} 字节；索引最多 ${limit} 字节。`,
   indexBrace: "索引的左花括号",
   weightMapTwice: "weight_map 出现了两次。",
@@ -282,13 +290,9 @@ const zh: Catalogue = {
   shardsMissing: (missing, count, index) =>
     `${index} 旁边应有 ${count} 个分片，缺少 ${missing.length} 个：${missing.join("、")}。` +
     "请下载到同一个文件夹。",
-  notTogether: (problems) => [
-    "索引与分片不配套；请全部重新下载。",
-    ...problems.map((problem) => `  ${problem}`),
-  ],
-  aboutTensor: (tensor, problem) => `张量 ${tensor} ${problem}`,
+  aboutTensor: (tensor, problem) =>
+    `索引与分片不配套，因为张量 ${tensor} ${problem}；请全部重新下载。`,
   inTwoShards: (first, second) => `同时在 ${first} 和 ${second} 里`,
-  notInIndex: (shard) => `在 ${shard} 里，但索引没有提到它`,
   inOtherShard: (shard, stated) => `在 ${shard} 里，但索引说它在 ${stated} 里`,
   notInShard: (shard) => `不在 ${shard} 里，而索引说它在那里`,
 

@@ -7,9 +7,9 @@ import { BITS_A_BYTE, DTYPE_BITS, isFloatDtype } from "./_dtypes.ts";
 import { JsonScanner } from "./_json_scanner.ts";
 import { quantizedBits, quantizedEntry } from "./_quantization.ts";
 import { refusal } from "./_refusal.ts";
-import { list, quote, showShape } from "./_shown.ts";
+import { quote, showShape } from "./_shown.ts";
 import type { Say } from "./_texts.ts";
-import type { SafetensorsError } from "./safetensors_error.ts";
+import { SafetensorsError } from "./safetensors_error.ts";
 import type { OpaqueEntry, QuantizedBits, TensorEntry } from "./types.ts";
 
 /** The file begins with the header's length as an unsigned 64-bit integer, little-endian. */
@@ -35,6 +35,7 @@ export interface Origin {
 export interface Header {
   readonly tensors: Map<string, TensorEntry>;
   readonly opaque: Map<string, OpaqueEntry>;
+  readonly unusable: Map<string, SafetensorsError>;
   readonly metadata: Record<string, string>;
 }
 
@@ -99,13 +100,19 @@ function repeated(source: string, name: string): SafetensorsError {
   return refusal(source, (text) => text.namedTwice(quote(name)), { tensor: name });
 }
 
+/** The texts of `__metadata__`. Other values, `null` in its place among them, concern nobody. */
 function parseMetadata(scanner: JsonScanner, source: string): Record<string, string> {
   const metadata = emptyRecord();
+  if (!scanner.startsWith("{")) {
+    scanner.skip();
+    return metadata;
+  }
   scanner.object((text) => text.metadataObject(METADATA), (key) => {
     if (key in metadata) {
       throw refusal(source, (text) => text.metadataTwice(METADATA, quote(key)));
     }
-    metadata[key] = scanner.string((text) => text.metadataValue(METADATA));
+    if (scanner.startsWith('"')) metadata[key] = scanner.string((text) => text.aString);
+    else scanner.skip();
   });
   return metadata;
 }
@@ -213,32 +220,31 @@ function checkLayout(
   }
 }
 
-/** Sets weights and opaque tensors apart and refuses, all at once, what is neither. */
+/** Sets weights apart from other tensors, and notes what cannot be used as a weight, and why. */
 function sortOut(
   entries: ReadonlyMap<string, OpaqueEntry>,
   { source, opaque: opaqueNames }: Origin,
   bits: QuantizedBits | undefined,
-): Pick<Header, "tensors" | "opaque"> {
+): Pick<Header, "tensors" | "opaque" | "unusable"> {
   const tensors = new Map<string, TensorEntry>();
   const opaque = new Map<string, OpaqueEntry>();
-  const strangers: [name: string, dtype: string][] = [];
+  const unusable = new Map<string, SafetensorsError>();
   for (const [name, entry] of entries) {
     const { dtype } = entry;
     if (opaqueNames.has(name)) opaque.set(name, entry);
     else if (isFloatDtype(dtype)) tensors.set(name, { name, ...entry, dtype });
-    else if (dtype === "U8" && bits !== undefined) {
-      tensors.set(name, quantizedEntry(name, entries, bits, source));
-    } else strangers.push([name, dtype]);
+    else {
+      const found = dtype === "U8" && bits !== undefined
+        ? quantizedEntry(name, entries, bits, source)
+        : refusal(source, (text) => text.noWeight(text.tensorIs(quote(name), dtype)), {
+          tensor: name,
+        });
+      if (!(found instanceof SafetensorsError)) tensors.set(name, found);
+      else {
+        opaque.set(name, entry);
+        unusable.set(name, found);
+      }
+    }
   }
-  const first = strangers[0];
-  if (first !== undefined) {
-    const found: Say = (text) =>
-      list(
-        strangers.map(([name, dtype]) => text.tensorIs(quote(name), dtype)),
-        text.comma,
-        text,
-      );
-    throw refusal(source, (text) => text.noWeights(found(text)), { tensor: first[0] });
-  }
-  return { tensors, opaque };
+  return { tensors, opaque, unusable };
 }

@@ -7,6 +7,7 @@
  * @module
  */
 
+export { findWeights } from "./find_weights.ts";
 export { openWeights } from "./open_weights.ts";
 export { readSafetensorsHeader } from "./read_safetensors_header.ts";
 export { QUANTIZED_BITS_KEY, SCALES_SUFFIX } from "./_quantization.ts";

@@ -2,19 +2,13 @@ import { basename, dirname, join } from "node:path";
 import { openFile, readJsonBytes, unreadable } from "./_files.ts";
 import { parseIndex } from "./_index.ts";
 import { refusal } from "./_refusal.ts";
-import { listed, quote } from "./_shown.ts";
-import type { Catalogue, Say } from "./_texts.ts";
+import { quote } from "./_shown.ts";
+import type { Catalogue } from "./_texts.ts";
+import { findWeights } from "./find_weights.ts";
 import { emptyRecord, MAX_HEADER_BYTES } from "./header.ts";
 import { readSafetensorsHeader } from "./read_safetensors_header.ts";
 import { SafetensorsError } from "./safetensors_error.ts";
 import type { OpaqueEntry, OpenWeightsOptions, TensorEntry, Weights } from "./types.ts";
-
-/** What transformers and diffusers call the only file of a model. */
-const SINGLE_FILES: readonly string[] = [
-  "model.safetensors",
-  "diffusion_pytorch_model.safetensors",
-];
-const INDEX_SUFFIX = ".safetensors.index.json";
 
 /**
  * Opens the weights of a model: reads headers and, of a sharded checkpoint, its index. The data
@@ -22,17 +16,18 @@ const INDEX_SUFFIX = ".safetensors.index.json";
  *
  * `path` is one of
  * - a safetensors file;
- * - an index, `*.safetensors.index.json`: all of its shards must be there, and hold exactly the
- *   tensors that the index puts into them;
- * - a folder with `model.safetensors` or `diffusion_pytorch_model.safetensors`, else with an index.
- *   A single file goes before an index; two of a kind are an error that names them.
+ * - an index, `*.safetensors.index.json`: all of its shards must be there. What they hold besides
+ *   what the index names belongs to the model too;
+ * - a folder with `model.safetensors` or `diffusion_pytorch_model.safetensors`, else with an index,
+ *   else with one safetensors file of any name. A single file goes before an index; two of a kind
+ *   are an error that names them. Names that begin with a dot are no data: other systems leave
+ *   such companions of files behind.
  *
  * @param path The file, the index or the folder.
  * @param options Which tensors may stand in the files without being weights.
  * @returns Where each tensor is, by name.
  * @throws {SafetensorsError} When nothing is found, more than one candidate is, shards are missing
- * (all are named at once) or disagree with the index, or a file is refused by
- * {@linkcode readSafetensorsHeader}.
+ * (all are named at once), or a file is refused by {@linkcode readSafetensorsHeader}.
  *
  * @example
  * ```ts
@@ -55,7 +50,7 @@ export async function openWeights(
   path: string,
   options: OpenWeightsOptions = {},
 ): Promise<Weights> {
-  const found = await isFolder(path) ? await findInFolder(path) : path;
+  const found = await isFolder(path) ? await findWeights(path, options.variant) : path;
   return found.endsWith(".json")
     ? await openShards(found, options)
     : await readSafetensorsHeader(found, options);
@@ -69,31 +64,6 @@ async function isFolder(path: string): Promise<boolean> {
   }
 }
 
-async function findInFolder(folder: string): Promise<string> {
-  let names: string[];
-  try {
-    names = (await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name)).sort();
-  } catch (error) {
-    throw unreadable(folder, error);
-  }
-  const kinds = [
-    names.filter((name) => SINGLE_FILES.includes(name)),
-    names.filter((name) => name.endsWith(INDEX_SUFFIX)),
-  ];
-  const candidates = kinds.find((kind) => kind.length > 0);
-  if (candidates === undefined) {
-    const others = names.filter((name) => name.endsWith(".safetensors"));
-    throw refusal(folder, (text) =>
-      text.noModelFile(SINGLE_FILES, INDEX_SUFFIX) +
-      (others.length === 0 ? "" : text.otherFiles(others.map(quote))));
-  }
-  const [only, ...more] = candidates;
-  if (only === undefined || more.length > 0) {
-    throw refusal(folder, (text) => text.severalFiles(candidates.map(quote)));
-  }
-  return join(folder, only);
-}
-
 async function openShards(index: string, options: OpenWeightsOptions): Promise<Weights> {
   const shardOf = parseIndex(await readIndex(index), index);
   const folder = dirname(index);
@@ -102,43 +72,39 @@ async function openShards(index: string, options: OpenWeightsOptions): Promise<W
 
   const tensors = new Map<string, TensorEntry>();
   const opaque = new Map<string, OpaqueEntry>();
+  const unusable = new Map<string, SafetensorsError>();
   const metadata = emptyRecord();
   const files = new Set<string>();
-  const problems: Problem[] = [];
   const holder = new Map<string, string>();
+  /** Where index and shards disagree about a tensor, that one cannot be used. */
+  const spoil = (name: string, problem: (text: Catalogue) => string) => {
+    const because = (text: Catalogue) => text.aboutTensor(quote(name), problem(text));
+    unusable.set(name, refusal(index, because, { tensor: name }));
+    tensors.delete(name);
+  };
   for (const shard of shards) {
     const weights = await readSafetensorsHeader(join(folder, shard), options);
     for (const file of weights.files) files.add(file);
     for (const [key, value] of Object.entries(weights.metadata)) metadata[key] ??= value;
-    for (const [name, entry] of weights.tensors) tensors.set(name, entry);
+    for (const [name, problem] of weights.unusable) unusable.set(name, problem);
     for (const [name, entry] of weights.opaque) opaque.set(name, entry);
+    for (const [name, entry] of weights.tensors) tensors.set(name, entry);
     for (const name of [...weights.tensors.keys(), ...weights.opaque.keys()]) {
       const elsewhere = holder.get(name);
       const stated = shardOf.get(name);
       if (elsewhere !== undefined) {
-        problems.push({
-          name,
-          problem: (text) => text.inTwoShards(quote(elsewhere), quote(shard)),
-        });
-      } else if (stated !== shard) {
-        problems.push({
-          name,
-          problem: (text) =>
-            stated === undefined
-              ? text.notInIndex(quote(shard))
-              : text.inOtherShard(quote(shard), quote(stated)),
-        });
+        spoil(name, (text) => text.inTwoShards(quote(elsewhere), quote(shard)));
+      } else if (stated !== undefined && stated !== shard) {
+        spoil(name, (text) => text.inOtherShard(quote(shard), quote(stated)));
       }
       holder.set(name, shard);
     }
   }
   for (const [name, shard] of shardOf) {
-    if (!holder.has(name)) {
-      problems.push({ name, problem: (text) => text.notInShard(quote(shard)) });
-    }
+    if (!holder.has(name)) spoil(name, (text) => text.notInShard(quote(shard)));
   }
-  refuseProblems(index, problems);
-  return { source: index, files: [...files], tensors, opaque, metadata };
+  const paths = shards.map((shard) => join(folder, shard));
+  return { source: index, files: [...files], paths, tensors, opaque, unusable, metadata };
 }
 
 async function readIndex(index: string): Promise<Uint8Array> {
@@ -174,20 +140,4 @@ async function requireAll(index: string, folder: string, shards: readonly string
       (text) => text.shardsMissing(missing.map(quote), shards.length, beside),
     );
   }
-}
-
-interface Problem {
-  readonly name: string;
-  readonly problem: Say;
-}
-
-function refuseProblems(index: string, problems: readonly Problem[]): void {
-  const first = problems[0];
-  if (first === undefined) return;
-  const lines = (text: Catalogue) =>
-    listed(
-      problems.map(({ name, problem }) => text.aboutTensor(quote(name), problem(text))),
-      text,
-    );
-  throw refusal(index, (text) => text.notTogether(lines(text)), { tensor: first.name });
 }

@@ -16,9 +16,9 @@ import type { OpenWeightsOptions, Weights } from "./types.ts";
  * @param path The file.
  * @param options Which tensors may stand in the file without being weights.
  * @returns What the file holds, in the header's order.
- * @throws {SafetensorsError} When the file cannot be read, is not a well-formed safetensors file, or
- * holds a tensor that is neither `F32`, `F16` nor `BF16`, nor, in a file whose metadata says so, a
- * quantised matrix in `U8`, and is not named in `options.opaque`.
+ * @throws {SafetensorsError} When the file cannot be read or is not a well-formed safetensors file. A
+ * tensor that is neither `F32`, `F16` nor `BF16`, nor, in a file whose metadata says so, a quantised
+ * matrix in `U8`, does no harm until it is asked for: `unusable` has what is wrong with it.
  *
  * @example
  * ```ts
@@ -48,7 +48,7 @@ export async function readSafetensorsHeader(
     const realPath = await Deno.realPath(path);
     const opaque = new Set(options.opaque);
     const header = parseHeader(bytes, size, { source: path, file: realPath, opaque });
-    return { source: path, files: [realPath], ...header };
+    return { source: path, files: [realPath], paths: [path], ...header };
   } catch (error) {
     throw error instanceof SafetensorsError ? error : unreadable(path, error);
   }

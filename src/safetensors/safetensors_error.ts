@@ -1,6 +1,15 @@
 import { type Message, NewBieError } from "../errors.ts";
 import type { Texts } from "../language.ts";
-import type { SafetensorsErrorPlace } from "./types.ts";
+
+/** Where a `SafetensorsError` happened, and what caused it. */
+export interface SafetensorsErrorPlace {
+  /** The file, index or folder, as the caller named it. */
+  readonly file: string;
+  /** The tensor at fault, when there is one. */
+  readonly tensor?: string | undefined;
+  /** The error underneath, for example the operating system's. */
+  readonly cause?: unknown;
+}
 
 /**
  * A weight file that cannot be used as it is: damaged, hostile, incomplete, absent, or in a dtype

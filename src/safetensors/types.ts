@@ -1,3 +1,5 @@
+import type { SafetensorsError } from "./safetensors_error.ts";
+
 /** The dtypes that a weight may have; `U8` holds quantised values, several to a byte or one. */
 export type WeightDtype = "F32" | "F16" | "BF16" | "U8";
 
@@ -38,7 +40,7 @@ export interface Quantization {
 /** Bits of a quantised value. */
 export type QuantizedBits = 4 | 8;
 
-/** A tensor that is not a weight, such as a tokenizer stored as bytes. */
+/** A tensor that is not a weight, such as a tokenizer stored as bytes or a buffer of indices. */
 export interface OpaqueEntry extends StoredTensor {
   /** Any dtype of the safetensors format. */
   readonly dtype: string;
@@ -50,10 +52,17 @@ export interface Weights {
   readonly source: string;
   /** The real paths of the files that hold the bytes. */
   readonly files: readonly string[];
+  /** The same files under the names by which they were found, links unresolved. */
+  readonly paths: readonly string[];
   /** The weights by name. */
   readonly tensors: ReadonlyMap<string, TensorEntry>;
-  /** The tensors that `options.opaque` set apart, by name. */
+  /** What is not a weight, by name: named in `options.opaque`, or in a dtype that no weight has. */
   readonly opaque: ReadonlyMap<string, OpaqueEntry>;
+  /**
+   * What is wrong with tensors that cannot be used, by name; most files have none. Whoever asks for
+   * one of them is told; to all others they do no harm.
+   */
+  readonly unusable: ReadonlyMap<string, SafetensorsError>;
   /**
    * The free text of `__metadata__`, in an object without a prototype. Of a set of shards, all that
    * they state together; where two differ, the word of the shard whose name sorts first.
@@ -70,14 +79,9 @@ export interface OpenWeightsOptions {
    * @default {[]}
    */
   readonly opaque?: readonly string[] | undefined;
-}
-
-/** Where a `SafetensorsError` happened, and what caused it. */
-export interface SafetensorsErrorPlace {
-  /** The file, index or folder, as the caller named it. */
-  readonly file: string;
-  /** The tensor at fault, when there is one. */
-  readonly tensor?: string | undefined;
-  /** The error underneath, for example the operating system's. */
-  readonly cause?: unknown;
+  /**
+   * Which of several copies in a folder to take, as diffusers names them: `"fp16"` is
+   * `model.fp16.safetensors`. Without it the full one is taken, or the only variant that is there.
+   */
+  readonly variant?: string | undefined;
 }

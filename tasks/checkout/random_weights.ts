@@ -18,7 +18,7 @@ import { compileNextDiT } from "../../src/models/next_dit.ts";
 import { parseNextDiTConfig } from "../../src/models/next_dit_config.ts";
 import { DTYPE_POLICIES } from "../../src/onnx/mod.ts";
 import { refuseExisting, requireRoom } from "../../src/files.ts";
-import { TOOLKIT_SLOTS } from "../../src/pipeline/checkpoint/find_checkpoint.ts";
+import { NEWBIE } from "../../src/families/mod.ts";
 import { createGenerator } from "../../src/random/mod.ts";
 import {
   safetensorsByteLength,
@@ -68,7 +68,7 @@ function compileAutoencoder(config: PartConfig, weights: Weights): unknown {
 /** The published configurations; NewBieAI-Lab/NewBie-image-Exp0.1 for the transformer. */
 const ARCHITECTURES: Readonly<Record<PartName, Architecture>> = {
   transformer: {
-    folder: TOOLKIT_SLOTS.transformer,
+    folder: NEWBIE.slots.toolkit.transformer,
     file: "diffusion_pytorch_model.safetensors",
     published: {
       _class_name: "NextDiT_3B_GQA_patch2_Adaln_Refiner_WHIT_CLIP",
@@ -93,7 +93,7 @@ const ARCHITECTURES: Readonly<Record<PartName, Architecture>> = {
       compileNextDiT(parseNextDiTConfig(config, FILE, weights), weights, POLICY),
   },
   text_encoder: {
-    folder: TOOLKIT_SLOTS.textEncoder,
+    folder: NEWBIE.slots.toolkit.textEncoder,
     file: "model.safetensors",
     published: {
       architectures: ["Gemma3ForCausalLM"],
@@ -126,7 +126,7 @@ const ARCHITECTURES: Readonly<Record<PartName, Architecture>> = {
     },
   },
   clip_model: {
-    folder: TOOLKIT_SLOTS.clipModel,
+    folder: NEWBIE.slots.toolkit.clipModel,
     file: "model.safetensors",
     published: {
       architectures: ["XLMRobertaModel"],
@@ -149,7 +149,7 @@ const ARCHITECTURES: Readonly<Record<PartName, Architecture>> = {
       compileJinaClip(parseJinaClipConfig(config, FILE, weights), weights, POLICY),
   },
   vae: {
-    folder: TOOLKIT_SLOTS.vae,
+    folder: NEWBIE.slots.toolkit.vae,
     file: "diffusion_pytorch_model.safetensors",
     published: {
       _class_name: "AutoencoderTiny",

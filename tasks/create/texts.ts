@@ -1,4 +1,5 @@
 /** What `deno task create` says. */
+import { partWords } from "../../src/families/mod.ts";
 import { catalogue } from "../cli/language.ts";
 
 export const { text, both } = catalogue({
@@ -51,10 +52,7 @@ Examples:
     recipeDiffers: (parts: readonly string[]) =>
       `The picture was made with another ${parts.join(", ")}: it may not come out the same.`,
     parts: {
-      transformer: "transformer",
-      textEncoder: "text encoder",
-      clipModel: "CLIP model",
-      vae: "VAE",
+      ...partWords("en"),
       provider: "execution provider",
       dtype: "dtype",
       onnxruntime: "version of ONNX Runtime",
@@ -117,10 +115,7 @@ Examples:
     recipeDiffers: (parts: readonly string[]) =>
       `这张图片生成时用的${parts.join("、")}与现在不同：结果可能不会完全相同。`,
     parts: {
-      transformer: "Transformer",
-      textEncoder: "文本编码器",
-      clipModel: "CLIP 模型",
-      vae: "VAE",
+      ...partWords("zh"),
       provider: "执行提供程序",
       dtype: "数据类型",
       onnxruntime: " ONNX Runtime 版本",

@@ -7,12 +7,13 @@ import {
   type Finding,
   isSound,
   type ModelFacts,
-  PUBLISHED_PARTS,
+  NEWBIE,
   type Severity,
   SLOTS,
 } from "../../src/doctor/mod.ts";
 import { formatBytes } from "../../src/format_bytes.ts";
 import { visible } from "../../src/shown.ts";
+import { partWords } from "../../src/families/mod.ts";
 import { columnsOf, padColumns, wrapColumns } from "../cli/columns.ts";
 import { inLanguage } from "../cli/language.ts";
 
@@ -24,6 +25,9 @@ const DIM = 2;
 const LIBRARY_MARKS = { found: "ok", elsewhere: "warning", missing: "error" } as const;
 /** Between the columns of a table. */
 const GAP = "  ";
+
+/** What each part is called. */
+const words = inLanguage({ en: partWords("en"), zh: partWords("zh") });
 
 const text = inLanguage({
   en: {
@@ -77,12 +81,6 @@ const text = inLanguage({
     slots: "Places for the published model:",
     empty: "empty",
     parameters: "M parameters",
-    roles: {
-      transformer: "transformer",
-      textEncoder: "text encoder",
-      clipModel: "CLIP model",
-      vae: "decoder",
-    },
     published: {
       transformer: "NewBie-image-Exp0.1 transformer",
       textEncoder: "Gemma 3 4B",
@@ -150,12 +148,6 @@ const text = inLanguage({
     slots: "正式模型的位置：",
     empty: "空",
     parameters: "M 参数",
-    roles: {
-      transformer: "Transformer",
-      textEncoder: "文本编码器",
-      clipModel: "CLIP 模型",
-      vae: "解码器",
-    },
     published: {
       transformer: "NewBie-image-Exp0.1 的 Transformer",
       textEncoder: "Gemma 3 4B",
@@ -301,20 +293,20 @@ class Report {
     }
     for (const part of parts) {
       if (!isSound(part)) {
-        rows.push([text.roles[part.role], part.path]);
+        rows.push([words[part.name], part.path]);
         continue;
       }
       const size = `${(part.parameters / 1e6).toFixed(1)} ${text.parameters}`;
       const files = part.files.length === 1 ? "" : ` × ${part.files.length}`;
       const facts = text.join(formatBytes(part.bytes) + files, part.dtypes.join("+"), size);
-      rows.push([text.roles[part.role], `${shorten(part.path)}  ${facts}`]);
+      rows.push([words[part.name], `${shorten(part.path)}  ${facts}`]);
     }
     if (rows.length > 0) this.#rows(rows);
     if (!isDemo) return;
     this.#line(text.slots, GAP);
-    this.#rows(PUBLISHED_PARTS.map(({ role, bytes }) => [
-      `${GAP}${SLOTS.find((slot) => slot.role === role)!.path}`,
-      text.about(text.empty, text.join(text.published[role], formatBytes(bytes))),
+    this.#rows(NEWBIE.published.parts.map(({ name, bytes }) => [
+      `${GAP}${SLOTS.find((slot) => slot.name === name)!.path}`,
+      text.about(text.empty, text.join(text.published[name], formatBytes(bytes))),
     ]));
   }
 

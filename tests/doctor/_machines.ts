@@ -1,6 +1,6 @@
 /** Facts about machines that are not here. */
 import type { Facts } from "../../src/doctor/gather_facts.ts";
-import { PUBLISHED_PARTS } from "../../src/pipeline/checkpoint/memory.ts";
+import { NEWBIE } from "../../src/families/mod.ts";
 import type { ModelFacts } from "../../src/doctor/models.ts";
 import { readBinding } from "../../src/machine/binding.ts";
 import { readGpus } from "../../src/machine/gpus.ts";
@@ -27,7 +27,7 @@ export const DEMO: ModelFacts = {
   pictureSize: 256,
   missing: [],
   parts: [{
-    role: "transformer",
+    name: "transformer",
     path: "models/demo/next-dit",
     files: ["models/demo/next-dit/model.safetensors"],
     bytes: 29.5e6,
@@ -45,10 +45,10 @@ export const PUBLISHED: ModelFacts = {
   isDemo: false,
   pictureSize: 1024,
   missing: [],
-  parts: PUBLISHED_PARTS.map((part) => ({
+  parts: NEWBIE.published.parts.map((part) => ({
     ...part,
-    path: `models/${part.role}`,
-    files: [`models/${part.role}/model.safetensors`],
+    path: `models/${part.name}`,
+    files: [`models/${part.name}/model.safetensors`],
     dtypes: ["BF16"] as const,
   })),
 };

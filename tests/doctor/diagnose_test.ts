@@ -289,8 +289,8 @@ Deno.test("half of the published model: what is missing is named, one command ea
       layout: undefined!,
       parts: PUBLISHED.parts.slice(0, 2),
       missing: [
-        { role: "clipModel", path: "models/clip_model/jina-clip-v2" },
-        { role: "vae", path: "models/vae/taesd" },
+        { name: "clipModel", path: "models/clip_model/jina-clip-v2" },
+        { name: "vae", path: "models/vae/taesd" },
       ],
     },
   });
@@ -304,7 +304,7 @@ Deno.test("half of the published model: what is missing is named, one command ea
 Deno.test("a damaged part is named with its defect", async () => {
   const [, ...rest] = PUBLISHED.parts;
   const damaged = {
-    role: "transformer",
+    name: "transformer",
     path: "models/next-dit-3.5b",
     problem: "cut off",
   } as const;

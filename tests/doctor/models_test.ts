@@ -6,8 +6,8 @@ import { isSound, type ModelFacts, type Part, readModel } from "../../src/doctor
 const root = new URL("../..", import.meta.url).pathname;
 const DEMO = join(root, "models/demo");
 
-function part({ parts }: ModelFacts, role: string): Part {
-  const part = parts.find((part) => part.role === role);
+function part({ parts }: ModelFacts, name: string): Part {
+  const part = parts.find((part) => part.name === name);
   assert(part !== undefined && isSound(part), JSON.stringify(part));
   return part;
 }
@@ -37,7 +37,7 @@ Deno.test("the demo model's parts are read from their headers and configurations
   assert.deepEqual(model.missing, []);
   // Python: sum(t.numel() for t in safetensors.torch.load_file(path).values())
   assert.deepEqual(
-    model.parts.map((part) => isSound(part) && [part.role, part.parameters, part.dtypes.join()]),
+    model.parts.map((part) => isSound(part) && [part.name, part.parameters, part.dtypes.join()]),
     [
       ["transformer", 14_769_408, "BF16"],
       ["textEncoder", 4_310_272, "BF16"],
@@ -56,7 +56,7 @@ Deno.test("the demo model's parts are read from their headers and configurations
 
 Deno.test("embedding tables, Gemma's last layer and the VAE's encoder stay off the device", async () => {
   const model = await readModel(DEMO);
-  const off = (role: string) => part(model, role).parameters - part(model, role).deviceParameters;
+  const off = (name: string) => part(model, name).parameters - part(model, name).deviceParameters;
   assert.equal(off("transformer"), 0);
   // A layer: q, k, v, out, three feed-forward matrices, four norms of the width, two of a head.
   const layer = 256 * 256 * 2 + 256 * 128 * 2 + 3 * 256 * 576 + 4 * 256 + 2 * 64;
@@ -79,7 +79,7 @@ Deno.test("of half a model, what is there is read and what is not is named", asy
   await using temporary = await slots("next-dit", "clip_model");
   const model = await readModel(temporary.folder);
   assert.equal(model.layout, undefined);
-  assert.deepEqual(model.parts.map(({ role }) => role), ["transformer", "clipModel"]);
+  assert.deepEqual(model.parts.map(({ name }) => name), ["transformer", "clipModel"]);
   assert.deepEqual(model.missing.map(({ path }) => path), [
     join(temporary.folder, "models/transformer/gemma-3-2b"),
     join(temporary.folder, "models/vae/taesd"),
@@ -91,7 +91,7 @@ Deno.test("of half a model, what is there is read and what is not is named", asy
 Deno.test("a transformer with CLIP conditioning misses its CLIP model", async () => {
   await using temporary = await slots("next-dit", "transformer", "vae");
   const { missing } = await readModel(temporary.folder);
-  assert.deepEqual(missing.map(({ role, path }) => [role, path]), [
+  assert.deepEqual(missing.map(({ name, path }) => [name, path]), [
     ["clipModel", join(temporary.folder, "models/clip_model/jina-clip-v2")],
   ]);
 });
@@ -105,7 +105,7 @@ Deno.test("a damaged file is a fact about its part, and the others are read", as
   await Deno.writeFile(join(vae, "model.safetensors"), bytes.subarray(0, bytes.length / 2));
   const { parts } = await readModel(temporary.folder);
   const damaged = parts.filter((part) => !isSound(part));
-  assert.deepEqual(damaged.map(({ role }) => role), ["vae"]);
+  assert.deepEqual(damaged.map(({ name }) => name), ["vae"]);
   assert.match(JSON.stringify(damaged), /model\.safetensors/);
   const chinese = await readModel(temporary.folder, "zh");
   assert.match(JSON.stringify(chinese.parts), /model\.safetensors：.*超出了文件，文件只有/);

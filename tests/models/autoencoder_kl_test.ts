@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { ConfigError } from "../../src/errors.ts";
 import { compileVae, parseVaeConfig } from "../../src/models/autoencoder.ts";
 import {
-  inferAutoencoderKLConfig,
+  autoencoderKLShown,
   parseAutoencoderKLConfig,
+  publishedKLFactors,
 } from "../../src/models/autoencoder_kl.ts";
 import { CheckpointError, DTYPE_POLICIES } from "../../src/onnx/mod.ts";
 import { VaeDecoder } from "../../src/pipeline/parts/vae.ts";
@@ -37,11 +38,13 @@ Deno.test("an AutoencoderKL without config.json is known by its tensors' shapes"
     const folder = fixture(`autoencoder_kl/${name}`);
     const file = `${folder}/config.json`;
     const stated = parseAutoencoderKLConfig(await readJson(file), file);
-    const inferred = inferAutoencoderKLConfig(await openWeights(folder));
-    // The one number that no shape shows; every published model has 32.
-    assert.equal(inferred.norm_num_groups, 32);
-    const { norm_num_groups } = stated;
-    assert.deepEqual(parseAutoencoderKLConfig({ ...inferred, norm_num_groups }, file), stated);
+    const shown = autoencoderKLShown(await openWeights(folder));
+    // What no shape shows; every published model has groups of 32.
+    const { norm_num_groups, scaling_factor, shift_factor } = stated;
+    const facts = publishedKLFactors(stated.latent_channels, file) as Record<string, unknown>;
+    assert.equal(facts.norm_num_groups, 32);
+    const hidden = { norm_num_groups, scaling_factor, shift_factor };
+    assert.deepEqual(parseAutoencoderKLConfig({ ...shown, ...hidden }, file), stated);
   }
 });
 
@@ -88,12 +91,12 @@ Deno.test("weights that do not fit an AutoencoderKL's config.json are all named"
     (error) => {
       assert(error instanceof CheckpointError);
       assert.deepEqual(
-        error.problems.map(({ component, tensor, found }) => {
-          return { component, tensor, found };
+        error.problems.map(({ tensor, found }) => {
+          return { tensor, found };
         }),
         [
-          { component: "vae", tensor: "post_quant_conv.weight", found: undefined },
-          { component: "vae", tensor: "post_quant_conv.bias", found: undefined },
+          { tensor: "post_quant_conv.weight", found: undefined },
+          { tensor: "post_quant_conv.bias", found: undefined },
         ],
       );
       return true;

@@ -29,7 +29,7 @@ async function writeMatrix(path: string, dtype: "F32" | "F16" | "BF16"): Promise
 /** A graph that multiplies x [1, 3] with a [2, 3] weight. */
 function product(weights: Weights, name: string): Graph {
   const graph = new Graph("product");
-  const parameters = new Parameters(graph, weights, { component: "test" });
+  const parameters = new Parameters(graph, weights);
   const x = graph.input("x", "float32", [1, 3]);
   graph.output("y", linear(x, parameters.get(name, [2, 3], "float32")), [1, 2]);
   parameters.check();
@@ -62,7 +62,7 @@ Deno.test("one graph can take weights from files in different folders", async ()
       ["second", { ...second.tensors.get("matrix")!, name: "second" }],
     ]);
     const graph = new Graph("sum");
-    const parameters = new Parameters(graph, { ...first, tensors }, { component: "test" });
+    const parameters = new Parameters(graph, { ...first, tensors });
     const x = graph.input("x", "float32", [1, 3]);
     const weight = (name: string) => parameters.get(name, [2, 3], "float32");
     graph.output("y", add(linear(x, weight("first")), linear(x, weight("second"))), [1, 2]);
@@ -74,7 +74,7 @@ Deno.test("missing and misshapen tensors are collected, with their place and bot
   await inTempFolder(async (folder) => {
     const path = `${folder}/weights.safetensors`;
     const weights = await writeMatrix(path, "F32");
-    const parameters = new Parameters(new Graph("test"), weights, { component: "vae" });
+    const parameters = new Parameters(new Graph("test"), weights);
     const layer = parameters.scope("decoder").scope("layers.0");
     layer.get("weight", [4, 4], "float32");
     parameters.get("matrix", [3, 2], "float32");
@@ -82,10 +82,10 @@ Deno.test("missing and misshapen tensors are collected, with their place and bot
     assert.throws(() => parameters.check(), (error) => {
       assert(error instanceof CheckpointError);
       assert.deepEqual(error.problems, [
-        { component: "vae", file: path, tensor: "decoder.layers.0.weight", expected: [4, 4] },
-        { component: "vae", file: path, tensor: "matrix", expected: [3, 2], found: [2, 3] },
+        { file: path, tensor: "decoder.layers.0.weight", expected: [4, 4] },
+        { file: path, tensor: "matrix", expected: [3, 2], found: [2, 3] },
       ]);
-      assert.match(error.message, /vae: matrix in .*: expected \[3, 2\], found \[2, 3\]/);
+      assert.match(error.message, / matrix in .*: expected \[3, 2\], found \[2, 3\]/);
       assert.match(error.message, /decoder\.layers\.0\.weight in .*: expected \[4, 4\], missing/);
       return true;
     });

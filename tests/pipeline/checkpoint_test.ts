@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { CheckpointError } from "../../src/onnx/mod.ts";
-import {
-  CheckpointNotFoundError,
-  describeCheckpoint,
-  findCheckpoint,
-} from "../../src/pipeline/checkpoint/find_checkpoint.ts";
+import { CheckpointNotFoundError } from "../../src/pipeline/checkpoint/checkpoint_not_found_error.ts";
+import { describeCheckpoint } from "../../src/pipeline/checkpoint/describe_checkpoint.ts";
+import { findCheckpoint } from "../../src/pipeline/checkpoint/find_checkpoint.ts";
 import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";
 import { fixture, readJson } from "../_fixtures.ts";
 import { inTempFolder } from "../_folders.ts";
@@ -87,8 +85,8 @@ Deno.test("the same weights give the same latents in all three layouts", async (
       height: 32,
       width: 32,
       numInferenceSteps: 2,
-      // The demo model has a default of its own.
-      guidanceScale: 5,
+      // The demo's own default is another one.
+      guidanceScale: 4,
       generator: { seed: 1 },
       outputType: "latent",
     });
@@ -148,13 +146,16 @@ Deno.test("a layout with a missing part is refused, naming the part", async () =
     await assert.rejects(findCheckpoint(folder), /lacks vae\/taesd\//);
   });
   await withFolder(comfyUiFiles.filter(([path]) => !path.startsWith("vae")), async (folder) => {
-    await assert.rejects(findCheckpoint(folder), /no file has the tensors of the vae/);
+    await assert.rejects(findCheckpoint(folder), /no file has the tensors of the VAE/);
   });
-  const twice: [string, string] = ["vae/second.safetensors", comfyUiFiles[8]![1]];
-  await withFolder([...comfyUiFiles, twice], async (folder) => {
+  const twice: [string, string][] = [
+    ["vae/second.safetensors", `${tiny}/vae/diffusion_pytorch_model.safetensors`],
+    ["vae/second.json", `${tiny}/vae/config.json`],
+  ];
+  await withFolder([...comfyUiFiles, ...twice], async (folder) => {
     await assert.rejects(
       findCheckpoint(folder),
-      /several files .* vae: .*ae\.safetensors, .*second/,
+      /several files could be the VAE \(.*ae\.safetensors, .*second.*\): name one with --vae/,
     );
   });
   await withFolder([], async (folder) => {
@@ -172,7 +173,7 @@ Deno.test("what is missing, and what was found, is said in Chinese too", async (
     assert((await problem(folder)).startsWith(`${folder} 里没有找到模型。应为以下之一：`));
     assert.equal(
       await problem(`${folder}/none`),
-      `${folder}/none 不是文件夹。请给出存放模型文件的文件夹。`,
+      `${folder}/none 既不是文件夹也不是文件。请给出存放模型文件的文件夹。`,
     );
   });
   const withoutVae = toolkitLayout(realSlots).filter(([path]) => !path.startsWith(realSlots.vae));
@@ -186,8 +187,9 @@ Deno.test("what is missing, and what was found, is said in Chinese too", async (
     await Deno.writeTextFile(`${folder}/broken.safetensors`, "12345678");
     assert.equal(
       await problem(folder),
-      `${folder} 里的单文件不能组成一个模型：没有文件含有解码器（VAE）的张量。` +
-        "请让每个部件在文件夹里恰好有一个文件。\n" +
+      `${folder} 里的单文件不能组成一个模型：没有文件含有 VAE 的张量。` +
+        "README.zh-CN.md 列出了所需文件；放在别处的部件可用选项指定：" +
+        "--transformer、--text-encoder、--clip-model、--vae。\n" +
         `未考虑：${folder}/broken.safetensors：前 8 字节说文件头有 4050765991979987505 字节，` +
         "但后面只有 0 字节。文件不完整，或者不是 safetensors 文件：请重新下载。",
     );
@@ -218,13 +220,21 @@ Deno.test("what is missing, and what was found, is said in Chinese too", async (
 
 Deno.test("an AutoencoderTiny is known as one under each of its names", async () => {
   const others = comfyUiFiles.filter(([path]) => !path.startsWith("vae"));
-  for (const name of ["taef1_like", "taesd_original_names", "taef1_like_bf16"]) {
+  for (const name of ["taef1_like", "taef1_like_bf16"]) {
     const vae = fixture(`autoencoder_tiny/${name}/model.safetensors`);
     await withFolder([...others, ["vae/any_name.safetensors", vae]], async (folder) => {
       const found = await findCheckpoint(folder);
       assert(found.vae.weights.endsWith("vae/any_name.safetensors"));
     });
   }
+  // Of four channels: known, and no match for this transformer.
+  const vae = fixture("autoencoder_tiny/taesd_original_names/model.safetensors");
+  await withFolder([...others, ["vae/any_name.safetensors", vae]], async (folder) => {
+    await assert.rejects(
+      findCheckpoint(folder),
+      /no VAE fits \(.*any_name\.safetensors: latent_channels is 4.* needs 16/,
+    );
+  });
 });
 
 /** The tiny pipeline with one configuration changed. */
@@ -289,7 +299,7 @@ Deno.test("every tensor that does not fit is named at once, with both shapes", a
       assert(error instanceof CheckpointError);
       const of = (tensor: string) => error.problems.find((problem) => problem.tensor === tensor);
       const reshaped = of("layers.0.feed_forward.w1.weight");
-      assert.equal(reshaped?.component, "transformer");
+      assert.equal(reshaped?.part?.en, "transformer");
       assert(reshaped.file.endsWith("next-dit-3.5b/model.safetensors"), reshaped.file);
       assert.notDeepEqual(reshaped.found, reshaped.expected);
       const missing = of("layers.2.attention.qkv.weight");

@@ -53,7 +53,7 @@ Deno.test("a weight that is no number ends in an error that names the part, not 
   });
   await assert.rejects(
     pipe.generate({ prompt: "1girl", height: 32, width: 32, numInferenceSteps: 1 }),
-    (error: unknown) => error instanceof NonFiniteError && error.stage === "transformer",
+    (error: unknown) => error instanceof NonFiniteError && error.part === "transformer",
   );
 });
 

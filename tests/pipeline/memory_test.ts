@@ -9,11 +9,8 @@ import {
   requireMemory,
   requireModelMemory,
 } from "../../src/pipeline/_memory_budget.ts";
-import {
-  estimateMemory,
-  offloadThatFits,
-  PUBLISHED_PARTS,
-} from "../../src/pipeline/checkpoint/memory.ts";
+import { estimateMemory, offloadThatFits } from "../../src/pipeline/checkpoint/memory.ts";
+import { NEWBIE } from "../../src/families/mod.ts";
 import { InsufficientMemoryError } from "../../src/pipeline/insufficient_memory_error.ts";
 
 const GIB = 2 ** 30;
@@ -23,7 +20,7 @@ function within(actual: number, expected: number, tolerance: number, what: strin
 }
 
 Deno.test("the published parts have the parameters that their dimensions make", () => {
-  const part = (role: string) => PUBLISHED_PARTS.find((part) => part.role === role)!;
+  const part = (name: string) => NEWBIE.published.parts.find((part) => part.name === name)!;
   // Blocks: qkv, out, q and k norm, three feed-forward matrices, four norms, modulation.
   const plain = 2304 * 40 * 96 + 2304 * 2304 + 2 * 96 + 3 * 2304 * 9216 + 4 * 2304;
   const modulated = plain + (1024 + 1) * 4 * 2304;
@@ -44,23 +41,23 @@ Deno.test("the published parts have the parameters that their dimensions make", 
 /** The demo model's own numbers, of its headers and configurations. */
 const DEMO = [
   {
-    role: "transformer",
+    name: "transformer",
     deviceParameters: 14_769_408,
     sampleSize: 32,
     sequence: { tokens: 512, imageTokens: 256, width: 320, heads: 10 },
   },
   {
-    role: "textEncoder",
+    name: "textEncoder",
     deviceParameters: 3_200_640,
     sequence: { tokens: 512, width: 256, heads: 4, causal: true },
   },
   {
-    role: "clipModel",
+    name: "clipModel",
     deviceParameters: 1_113_216,
     sequence: { tokens: 512, width: 192, heads: 6 },
   },
   {
-    role: "vae",
+    name: "vae",
     deviceParameters: 1_229_443,
     pixelsPerLatent: 8,
     picture: { kind: "AutoencoderTiny", channels: 64 },
@@ -76,19 +73,19 @@ Deno.test("the estimate for a CPU is within a tenth of what was measured", () =>
   // 2048 × 2048 without the decoder.
   const withoutDecoder = [
     ...DEMO.slice(0, 3),
-    { role: "vae", deviceParameters: 0, pixelsPerLatent: 8 },
+    { name: "vae", deviceParameters: 0, pixelsPerLatent: 8 },
   ] as const;
   within(estimateMemory(withoutDecoder, "cpu", 2048).peak.none, 514e6, 0.1, "2048 × 2048");
   // FLUX's decoder at 1024 × 1024 pixels took 4.6 GB, the demo's at 2048 × 2048 in
   // tiles 2.48 GB with all parts loaded and no other at work.
   const flux = {
-    role: "vae",
+    name: "vae",
     deviceParameters: 49_545_475,
     picture: { kind: "AutoencoderKL", channels: 256 },
   } as const;
   within(estimateMemory([flux], "cpu", 1024).peak.none, 4.6e9, 0.1, "FLUX");
-  const idle = DEMO.map(({ deviceParameters, role }) =>
-    role === "vae" ? DEMO[3] : { role, deviceParameters }
+  const idle = DEMO.map(({ deviceParameters, name }) =>
+    name === "vae" ? DEMO[3] : { name, deviceParameters }
   );
   within(estimateMemory(idle, "cpu", 2048).peak.none, 2.48e9, 0.1, "the demo's decoder");
 });
@@ -133,7 +130,7 @@ Deno.test("a picture that cannot fit is refused with what it takes, what there i
 });
 
 Deno.test("a model that cannot fit names the mode in which it would, or none", () => {
-  const parts = PUBLISHED_PARTS;
+  const parts = NEWBIE.published.parts;
   const ask = (gigabytes: number) => () =>
     requireModelMemory(parts, "none", { bytes: gigabytes * GB, isLimit: false });
   ask(64)();
@@ -143,9 +140,9 @@ Deno.test("a model that cannot fit names the mode in which it would, or none", (
 
 Deno.test("on a CPU the mode follows the memory, and is none where that is not known", () => {
   const mode = (gigabytes: number) =>
-    offloadFor(PUBLISHED_PARTS, { bytes: gigabytes * GB, isLimit: false });
+    offloadFor(NEWBIE.published.parts, { bytes: gigabytes * GB, isLimit: false });
   assert.deepEqual([mode(64), mode(20), mode(8)], ["none", "model", "sequential"]);
-  assert.equal(offloadFor(PUBLISHED_PARTS, undefined), "none");
+  assert.equal(offloadFor(NEWBIE.published.parts, undefined), "none");
 });
 
 Deno.test("without a limit, swap counts; with one, what others of the group hold does not", () => {
@@ -158,17 +155,17 @@ Deno.test("without a limit, swap counts; with one, what others of the group hold
 Deno.test("the estimate for CUDA is within a tenth of what was measured", () => {
   // bench/results/cuda.json: random weights of the published sizes on an H100.
   const tiny = {
-    role: "vae",
+    name: "vae",
     deviceParameters: 1_229_443,
     picture: { kind: "AutoencoderTiny", channels: 64 },
   } as const;
-  const parts = [...PUBLISHED_PARTS.filter(({ role }) => role !== "vae"), tiny];
+  const parts = [...NEWBIE.published.parts.filter(({ name }) => name !== "vae"), tiny];
   const { peak } = estimateMemory(parts, "cuda", 1024);
   within(peak.none, 19.0e9, 0.1, "none");
   within(peak.model, 9.4e9, 0.1, "model");
   within(peak.sequential, 3.28e9, 0.1, "sequential");
   const wider = parts.map((part) =>
-    part.role === "transformer"
+    part.name === "transformer"
       ? { ...part, sequence: { ...part.sequence!, tokens: 96 ** 2 + 256 } }
       : part
   );
@@ -176,7 +173,7 @@ Deno.test("the estimate for CUDA is within a tenth of what was measured", () => 
 });
 
 Deno.test("offload is asked for where it helps, and no more than it helps", () => {
-  const estimate = estimateMemory(PUBLISHED_PARTS, "cuda", 1024);
+  const estimate = estimateMemory(NEWBIE.published.parts, "cuda", 1024);
   assert.equal(offloadThatFits(estimate, 80 * GIB), "none");
   assert.equal(offloadThatFits(estimate, 16 * GIB), "model");
   assert.equal(offloadThatFits(estimate, 9.5 * GIB), "model");
@@ -185,7 +182,7 @@ Deno.test("offload is asked for where it helps, and no more than it helps", () =
 });
 
 Deno.test("a larger picture takes more memory, a model without parts only the runtime's", () => {
-  const at = (size: number) => estimateMemory(PUBLISHED_PARTS, "cuda", size).peak.none;
+  const at = (size: number) => estimateMemory(NEWBIE.published.parts, "cuda", size).peak.none;
   assert(at(1536) > at(1024));
   const nothing = estimateMemory([], "cpu", 1024).peak;
   assert.equal(nothing.none, nothing.model);

@@ -3,6 +3,7 @@
  * or marked in the prompt.
  */
 import assert from "node:assert/strict";
+import { NEWBIE } from "../../src/families/mod.ts";
 import { checkPrompt, type PromptDiagnostic, type PromptEncoder } from "../../src/prompt/mod.ts";
 
 /** The diagnostics of a prompt in which «…» marks what they are about; the marks are taken out. */
@@ -207,7 +208,7 @@ function words(name: string, maxTokens: number, readsSystemPrompt = false): Prom
   return {
     name,
     maxTokens,
-    readsSystemPrompt,
+    ...(readsSystemPrompt ? { systemPrompts: NEWBIE.systemPrompts } : {}),
     countTokens: (text) => 1 + (text.match(/\w+/g)?.length ?? 0),
   };
 }

@@ -68,7 +68,7 @@ Deno.test("ONNX Runtime computes with quantised matrices what their values say",
         assert(Math.abs(report.relativeError - relative(restored, values)) < 1e-6);
 
         const graph = new Graph("product");
-        const parameters = new Parameters(graph, await openWeights(file), { component: "test" });
+        const parameters = new Parameters(graph, await openWeights(file));
         const input = graph.input("x", "float32", ["M", columns!]);
         const matrix = parameters.matrix(MATRIX, [rows!, columns!], "float32");
         const bias = graph.vector(Array.from({ length: rows! }, (_, row) => row), "float32");
@@ -359,7 +359,7 @@ Deno.test("what cannot be quantised is refused, and nothing is left behind", asy
       ["good", "good/within", options, /lies within/, true],
       ["good", "x", { ...options, blockSize: 24 as 32 }, /16, 32, 64 or 128/, true],
       ["other", "x", options, /nothing to quantise/, true],
-      ["nowhere", "x", options, /no folder/, false],
+      ["nowhere", "x", options, /neither a folder nor a file/, false],
       ["good4", "x", options, /quantised already/, false],
       ["infinite", "x", options, /w1\.weight holds values that are no finite/, false],
     ];

@@ -21,8 +21,6 @@ const DAMAGED: Readonly<Record<string, Uint8Array>> = {
   ]: fileBytes(SCALAR, FOUR.subarray(0, 2)),
   [`张量 "a"：dtype F32 和形状 [1] 需要 4 字节，而 data_offsets [0, 8] 是 8 字节。${AGAIN}`]:
     fileBytes(SCALAR.replace("4]", "8]"), new Uint8Array(8)),
-  '权重必须是 F32、F16 或 BF16，但张量 "a" 是 I32。请使用这几种 dtype 的模型，或转换这一个。':
-    fileBytes(SCALAR.replace("F32", "I32"), FOUR),
 };
 
 /** What opening a path says in Chinese, without the path. */
@@ -42,6 +40,18 @@ Deno.test("damaged files are explained in Chinese", async () => {
       await Deno.writeFile(path, bytes);
       assert.equal(await chineseOf(path, () => openWeights(folder)), message);
     }
+  });
+});
+
+Deno.test("a tensor in a dtype of no weight is explained in Chinese", async () => {
+  await inTempFolder(async (folder) => {
+    const path = `${folder}/model.safetensors`;
+    await Deno.writeFile(path, fileBytes(SCALAR.replace("F32", "I32"), FOUR));
+    const { unusable } = await openWeights(folder);
+    assert.equal(
+      await chineseOf(path, () => Promise.reject(unusable.get("a"))),
+      '权重必须是 F32、F16 或 BF16，但张量 "a" 是 I32。请使用这几种 dtype 的模型，或转换这一个。',
+    );
   });
 });
 
@@ -68,11 +78,15 @@ Deno.test("folders, indices and rows are explained in Chinese", async () => {
     for (const name of ["1", "2"]) {
       await Deno.writeFile(`${folder}/${name}.safetensors`, fileBytes(SCALAR, FOUR));
     }
+    const { unusable } = await openWeights(folder);
+    const said = (tensor: string) => chineseOf(index, () => Promise.reject(unusable.get(tensor)));
     assert.equal(
-      await chineseOf(index, () => openWeights(folder)),
-      "索引与分片不配套；请全部重新下载。\n" +
-        '  张量 "a" 同时在 "1.safetensors" 和 "2.safetensors" 里\n' +
-        '  张量 "b" 不在 "2.safetensors" 里，而索引说它在那里',
+      await said("a"),
+      '索引与分片不配套，因为张量 "a" 同时在 "1.safetensors" 和 "2.safetensors" 里；请全部重新下载。',
+    );
+    assert.equal(
+      await said("b"),
+      '索引与分片不配套，因为张量 "b" 不在 "2.safetensors" 里，而索引说它在那里；请全部重新下载。',
     );
 
     const { tensors } = await openWeights(`${folder}/1.safetensors`);

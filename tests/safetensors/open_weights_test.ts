@@ -107,16 +107,21 @@ Deno.test("two single files in a folder are refused by name", () =>
 
 Deno.test("two indexes in a folder are refused by name", () =>
   withFiles(
-    { [INDEX]: index({}), "model.fp16.safetensors.index.json": index({}) },
+    { [INDEX]: index({}), "other.safetensors.index.json": index({}) },
     (folder) =>
-      refuses(folder, folder, /"model\.fp16\.safetensors\.index\.json" and "model\.safetensors\.i/),
+      refuses(folder, folder, /"model\.safetensors\.index\.json" and "other\.safetensors\.index/),
   ));
 
 Deno.test("a folder without weights says what was looked for and what is there", () =>
   withFiles(
-    { "other.safetensors": scalars("a") },
+    { "one.safetensors": scalars("a"), "other.safetensors": scalars("a") },
     (folder) =>
-      refuses(folder, folder, /neither model\.safetensors nor/, /hold "other\.safetensors"/),
+      refuses(
+        folder,
+        folder,
+        /neither model\.safetensors nor/,
+        /hold "one\.safetensors", "other\.safetensors": name the one that is meant \(--transformer/,
+      ),
   ));
 
 Deno.test("a path that does not exist is refused by name", () =>
@@ -135,7 +140,7 @@ Deno.test("a damaged shard is named itself", () =>
     (folder) => refuses(folder, `${folder}/1.safetensors`, /5 bytes, too few/),
   ));
 
-Deno.test("all differences between index and shards are told at once", () =>
+Deno.test("where index and shards disagree about a tensor, that one alone cannot be used", () =>
   withFiles({
     "1.safetensors": scalars("a", "moved", "twice"),
     "2.safetensors": scalars("b", "twice", "extra"),
@@ -146,15 +151,61 @@ Deno.test("all differences between index and shards are told at once", () =>
       twice: "1.safetensors",
       lacking: "1.safetensors",
     }),
-  }, (folder) =>
-    refuses(
-      folder,
-      `${folder}/${INDEX}`,
-      /"moved" is in "1\.safetensors", but the index puts it into "2\.safetensors"/,
-      /"twice" is both in "1\.safetensors" and in "2\.safetensors"/,
-      /"extra" is in "2\.safetensors", but the index does not name it/,
-      /"lacking" is not in "1\.safetensors", where the index puts it/,
-    )));
+  }, async (folder) => {
+    const { tensors, unusable } = await openWeights(folder);
+    assert.deepEqual([...tensors.keys()], ["a", "b", "extra"]);
+    const said = (name: string) => {
+      const error = unusable.get(name);
+      assert(names(error, `${folder}/${INDEX}`), String(error));
+      assert.equal(error?.tensor, name);
+      return error?.message ?? "";
+    };
+    assert.match(said("moved"), /is in "1\.safetensors", but the index puts it into "2\.safetenso/);
+    assert.match(said("twice"), /is both in "1\.safetensors" and in "2\.safetensors"/);
+    assert.match(said("lacking"), /is not in "1\.safetensors", where the index puts it/);
+  }));
+
+Deno.test("the only safetensors file of a folder is meant, whatever its name and case", async () => {
+  for (const name of ["newbie.safetensors", "NewBie.SAFETENSORS", "newbie.sft"]) {
+    await withFiles({ [name]: scalars("a"), "._newbie.safetensors": "a Mac's" }, async (folder) => {
+      assert.equal((await openWeights(folder)).source, `${folder}/${name}`);
+    });
+  }
+});
+
+Deno.test("the full weights are meant, or the variant that is asked for, or the only one", async () => {
+  const full = "model.safetensors";
+  const [half, ema] = ["model.fp16.safetensors", "model.non_ema.safetensors"];
+  const shards = {
+    "model.fp16-00001-of-00002.safetensors": scalars("a"),
+    "model.fp16-00002-of-00002.safetensors": scalars("b"),
+  };
+  const where = { a: "model.fp16-00001-of-00002.safetensors" };
+  for (
+    const [files, variant, found] of [
+      [{ [full]: scalars("a"), [half]: scalars("a") }, undefined, full],
+      [{ [full]: scalars("a"), [half]: scalars("a") }, "fp16", half],
+      [{ [half]: scalars("a"), [ema]: scalars("a") }, "non_ema", ema],
+      [{ [half]: scalars("a") }, undefined, half],
+      // As transformers and as diffusers name the index of a variant.
+      [{ ...shards, "model.fp16.safetensors.index.json": index(where) }, "fp16", undefined],
+      [{ ...shards, "model.safetensors.index.fp16.json": index(where) }, undefined, undefined],
+    ] as const
+  ) {
+    await withFiles(files, async (folder) => {
+      const { source } = await openWeights(folder, { variant });
+      if (found === undefined) assert.match(source, /\.fp16\..*json$|index\.fp16\.json$/);
+      else assert.equal(source, `${folder}/${found}`);
+    });
+  }
+  await withFiles({ [half]: scalars("a"), [ema]: scalars("a") }, async (folder) => {
+    await refuses(folder, folder, /2 variants .*--variant fp16 or --variant non_ema/);
+    await assert.rejects(
+      openWeights(folder, { variant: "bf16" }),
+      /no weights of the variant "bf16"/,
+    );
+  });
+});
 
 for (
   const path of [

@@ -9,7 +9,7 @@ import {
   planPart,
   writeRandomWeights,
 } from "../../tasks/checkout/random_weights.ts";
-import { PUBLISHED_PARTS } from "../../src/pipeline/checkpoint/memory.ts";
+import { NEWBIE } from "../../src/families/mod.ts";
 import { RequestError } from "../../src/errors.ts";
 import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
@@ -43,7 +43,7 @@ for (const [part, { folder, unused }] of Object.entries(NAMES_FROM)) {
 Deno.test("random weights have as many parameters as the published model", () => {
   const planned = (part: PartName) =>
     planPart(part).shapes.values().reduce((sum, shape) => sum + elementCount(shape), 0);
-  const published = (role: string) => PUBLISHED_PARTS.find((part) => part.role === role)!;
+  const published = (name: string) => NEWBIE.published.parts.find((part) => part.name === name)!;
   const gemmaFinalNorm = 2560;
   assert.equal(planned("transformer"), published("transformer").parameters);
   assert.equal(planned("text_encoder"), published("textEncoder").parameters - gemmaFinalNorm);

@@ -1,10 +1,15 @@
 /** What is said of checkpoints on disk, in both languages. */
 import { explainError, type Message } from "../../errors.ts";
 import type { Texts } from "../../language.ts";
-import type { CheckpointLayout, Role } from "./find_checkpoint.ts";
+import { type EachPart, type PartName, PARTS } from "../../families/mod.ts";
+import type { CheckpointLayout } from "./types.ts";
 
-interface Catalogue {
-  noFolder(folder: string): string;
+/** Everything that can be said. */
+export interface Catalogue {
+  noPlace(place: string): string;
+  noNamedPart(part: PartName, path: string): string;
+  notThatPart(part: PartName, path: string, family: string): string;
+  noVariant(place: string, variant: string): string;
   notFound(folder: string, transformer: string): string;
   lacks(
     root: string,
@@ -12,17 +17,42 @@ interface Catalogue {
     missing: readonly string[],
   ): string;
   notOneModel(folder: string, problems: readonly string[], unreadable: readonly unknown[]): Message;
-  noFileOf(role: Role): string;
-  severalFilesOf(role: Role, files: readonly string[]): string;
+  noFileOf(part: PartName): string;
+  noneFits(
+    part: PartName,
+    misfits: readonly { readonly file: string; readonly reason: Texts<string> }[],
+  ): string;
+  severalFilesOf(part: PartName, files: readonly string[]): string;
   noTokenizer(weights: string, tensor: string, places: readonly string[]): string;
   demo(folder: string): string;
   demoInstead(folder: string, models: string): string;
   found(layout: CheckpointLayout, folder: string, files: readonly string[]): string;
 }
 
+/** The options that name a part. */
+const OPTIONS: EachPart<string> = {
+  transformer: "--transformer",
+  textEncoder: "--text-encoder",
+  clipModel: "--clip-model",
+  vae: "--vae",
+};
+/** Files that a message lists with what is wrong with them. */
+const MOST_REFUSED = 10;
+
 export const TEXTS: Texts<Catalogue> = {
   en: {
-    noFolder: (folder) => `${folder} is no folder. Give the folder that holds the model's files.`,
+    noPlace: (place) =>
+      `${place} is neither a folder nor a file. Give the folder that holds the model's files.`,
+    noNamedPart: (part, path) =>
+      `${path}, named with ${
+        OPTIONS[part]
+      }, does not exist. Give a safetensors file or its folder.`,
+    notThatPart: (part, path, family) =>
+      `${path} has no ${PARTS[part].en} of ${family}: its tensors are those of something else. ` +
+      `Name another file with ${OPTIONS[part]}.`,
+    noVariant: (place, variant) =>
+      `No part in ${place} has weights of the variant ${variant} ` +
+      `(model.${variant}.safetensors or the like). Leave out --variant, or fetch these files.`,
     notFound: (folder, transformer) =>
       `No model was found in ${folder}. Expected one of: the toolkit's own layout ` +
       `(models/${transformer}/ and its companions, or models/demo/), a Hugging Face ` +
@@ -41,12 +71,19 @@ export const TEXTS: Texts<Catalogue> = {
     },
     notOneModel: (folder, problems, unreadable) => [
       `The single files in ${folder} do not make one model: ${problems.join("; ")}. ` +
-      "Put exactly one file of each part into the folder.",
-      ...unreadable.map((error) => `Not considered: ${explainError(error, "en")}`),
+      "README.md lists the files; parts that lie elsewhere can be named: " +
+      `${Object.values(OPTIONS).join(", ")}.`,
+      ...unreadable.slice(0, MOST_REFUSED)
+        .map((error) => `Not considered: ${explainError(error, "en")}`),
     ],
-    noFileOf: (role) => `no file has the tensors of the ${role}`,
-    severalFilesOf: (role, files) =>
-      `several files have the tensors of the ${role}: ${files.join(", ")}`,
+    noFileOf: (part) => `no file has the tensors of the ${PARTS[part].en}`,
+    noneFits: (part, misfits) =>
+      `no ${PARTS[part].en} fits (${
+        misfits.map(({ file, reason }) => `${file}: ${reason.en}`).join("; ")
+      })`,
+    severalFilesOf: (part, files) =>
+      `several files could be the ${PARTS[part].en} (${files.join(", ")}): name one with ` +
+      OPTIONS[part],
     noTokenizer: (weights, tensor, places) =>
       `${weights} has no tokenizer: no tensor ${tensor} inside, and neither ` +
       `${places.join(" nor ")} exists. Copy the tokenizer.json published with the encoder to ` +
@@ -64,7 +101,15 @@ export const TEXTS: Texts<Catalogue> = {
     },
   },
   zh: {
-    noFolder: (folder) => `${folder} 不是文件夹。请给出存放模型文件的文件夹。`,
+    noPlace: (place) => `${place} 既不是文件夹也不是文件。请给出存放模型文件的文件夹。`,
+    noNamedPart: (part, path) =>
+      `用 ${OPTIONS[part]} 指定的 ${path} 不存在。请给出 safetensors 文件或其文件夹。`,
+    notThatPart: (part, path, family) =>
+      `${path} 里没有 ${family} 的${PARTS[part].zh}：其中的张量属于别的模型。` +
+      `请用 ${OPTIONS[part]} 指定另一个文件。`,
+    noVariant: (place, variant) =>
+      `${place} 中没有任何部件带有变体 ${variant} 的权重（如 model.${variant}.safetensors）。` +
+      "请去掉 --variant，或下载这些文件。",
     notFound: (folder, transformer) =>
       `${folder} 里没有找到模型。应为以下之一：工具箱自己的布局（models/${transformer}/ 及其配套文件夹，` +
       "或 models/demo/）、Hugging Face 流水线文件夹（transformer/、text_encoder/、" +
@@ -80,11 +125,20 @@ export const TEXTS: Texts<Catalogue> = {
     },
     notOneModel: (folder, problems, unreadable) => [
       `${folder} 里的单文件不能组成一个模型：${problems.join("；")}。` +
-      "请让每个部件在文件夹里恰好有一个文件。",
-      ...unreadable.map((error) => `未考虑：${explainError(error, "zh")}`),
+      "README.zh-CN.md 列出了所需文件；放在别处的部件可用选项指定：" +
+      `${Object.values(OPTIONS).join("、")}。`,
+      ...unreadable.slice(0, MOST_REFUSED)
+        .map((error) => `未考虑：${explainError(error, "zh")}`),
     ],
-    noFileOf: (role) => `没有文件含有${ZH_ROLES[role]}的张量`,
-    severalFilesOf: (role, files) => `多个文件含有${ZH_ROLES[role]}的张量：${files.join("、")}`,
+    noFileOf: (part) => `没有文件含有 ${PARTS[part].zh} 的张量`,
+    noneFits: (part, misfits) =>
+      `没有合适的${PARTS[part].zh}（${
+        misfits.map(({ file, reason }) => `${file}：${reason.zh}`).join("；")
+      }）`,
+    severalFilesOf: (part, files) =>
+      `多个文件都可以是${PARTS[part].zh}（${files.join("、")}）：请用 ${
+        OPTIONS[part]
+      } 指定其中一个`,
     noTokenizer: (weights, tensor, places) =>
       `${weights} 没有分词器：里面没有张量 ${tensor}，${places.join(" 和 ")} 也都不存在。` +
       "请把随编码器发布的 tokenizer.json 复制到其中第一个位置。",
@@ -99,12 +153,4 @@ export const TEXTS: Texts<Catalogue> = {
       return `${layouts[layout]}，位于 ${folder}：${files.join("、")}`;
     },
   },
-};
-
-/** What the parts are called in Chinese. */
-export const ZH_ROLES: Readonly<Record<Role, string>> = {
-  transformer: "Transformer",
-  textEncoder: "文本编码器",
-  clipModel: "CLIP 模型",
-  vae: "解码器（VAE）",
 };

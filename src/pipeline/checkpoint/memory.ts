@@ -11,36 +11,7 @@
  * @module
  */
 import type { Device, Dtype } from "../../onnx/mod.ts";
-import type { Role } from "./find_checkpoint.ts";
-
-/** The decoders, by the names of diffusers. */
-export type DecoderKind = "AutoencoderTiny" | "AutoencoderKL";
-
-/** What a part's memory depends on. */
-export interface PartShape {
-  /** Values of the weights that the graphs use, those of quantised matrices aside. */
-  readonly deviceParameters: number;
-  /** Bytes of quantised matrices, which stay as they are. */
-  readonly quantizedBytes?: number;
-  /** Of a transformer: whether it has CLIP conditioning. */
-  readonly needsClip?: boolean;
-  /** Of a part that works on tokens. */
-  readonly sequence?: {
-    readonly tokens: number;
-    /** How many of them are the picture's, at the size that the transformer was trained for. */
-    readonly imageTokens?: number;
-    readonly width: number;
-    readonly heads: number;
-    /** Whether each token sees only those before it. */
-    readonly causal?: boolean;
-  };
-  /** Of the decoder: its kind, and the channels of its widest map of the picture's size. */
-  readonly picture?: { readonly kind: DecoderKind; readonly channels: number };
-  /** Of the transformer: the side, in latents, of what it was trained for. */
-  readonly sampleSize?: number;
-  /** Of the decoder: pixels along a side for each latent. */
-  readonly pixelsPerLatent?: number;
-}
+import type { DecoderKind, PartName, PartShape } from "../../families/mod.ts";
 
 /**
  * Which parts stay loaded: `"none"` all, `"model"` one at a time, `"sequential"` a share of the
@@ -53,7 +24,7 @@ export const OFFLOAD_MODES: readonly OffloadMode[] = ["none", "model", "sequenti
 
 /** Into how many segments `"sequential"` cuts the parts that have many layers. */
 export const SEGMENTS = 6;
-const SEGMENTED: readonly Role[] = ["transformer", "textEncoder"];
+const SEGMENTED: readonly PartName[] = ["transformer", "textEncoder"];
 
 /** Bytes that a picture takes on a device. */
 export interface MemoryEstimate {
@@ -62,7 +33,7 @@ export interface MemoryEstimate {
   readonly pictureSize: number;
   readonly peak: Readonly<Record<OffloadMode, number>>;
   readonly parts: readonly {
-    readonly role: Role;
+    readonly name: PartName;
     readonly weights: number;
     readonly workspace: number;
   }[];
@@ -134,7 +105,7 @@ const BYTES_OF_FLOAT32 = 4;
  *   many pixels.
  */
 export function estimateMemory(
-  parts: readonly (PartShape & { readonly role: Role })[],
+  parts: readonly (PartShape & { readonly name: PartName })[],
   device: Device,
   pictureSize: number,
   dtype: Dtype | "auto" = "auto",
@@ -143,7 +114,7 @@ export function estimateMemory(
   const bytesPerValue = dtype === "float32" ? BYTES_OF_FLOAT32 : rule.bytesPerValue;
   const ownSize = trainedSize(parts);
   const pixels = pictureSize ** 2;
-  const sized = parts.map(({ role, deviceParameters, quantizedBytes = 0, sequence, picture }) => {
+  const sized = parts.map(({ name, deviceParameters, quantizedBytes = 0, sequence, picture }) => {
     let values = 0;
     let sessions = 0;
     if (sequence !== undefined) {
@@ -162,7 +133,7 @@ export function estimateMemory(
       values += channels * Math.max(whole, tiled);
     }
     return {
-      role,
+      name,
       weights: deviceParameters * bytesPerValue + quantizedBytes,
       workspace: values * bytesPerValue + sessions,
     };
@@ -180,8 +151,8 @@ export function estimateMemory(
       model: runtime + Math.max(0, ...sized.map((part) => part.weights + part.workspace)),
       sequential: runtime + Math.max(
         0,
-        ...sized.map(({ role, weights, workspace }) =>
-          weights / (SEGMENTED.includes(role) ? SEGMENTS : 1) + workspace
+        ...sized.map(({ name, weights, workspace }) =>
+          weights / (SEGMENTED.includes(name) ? SEGMENTS : 1) + workspace
         ),
       ),
     },
@@ -203,45 +174,3 @@ export function offloadThatFits(
 ): OffloadMode | undefined {
   return OFFLOAD_MODES.find((mode) => peak[mode] <= bytes);
 }
-
-/** The published model: what it takes when it is not there to be measured. */
-export interface PublishedPart extends PartShape {
-  readonly role: Role;
-  /** Bytes of its file in bfloat16. */
-  readonly bytes: number;
-  readonly parameters: number;
-}
-
-/** Width and height of the pictures that the published model was trained for. */
-export const PUBLISHED_PICTURE_SIZE = 1024;
-/** bfloat16. */
-const BYTES_OF_PUBLISHED = 2;
-/** NextDiT with 36 layers, Gemma 3 4B, Jina CLIP v2's text tower, FLUX's AutoencoderKL. */
-export const PUBLISHED_PARTS: readonly PublishedPart[] = ([
-  {
-    role: "transformer",
-    parameters: 3_486_633_792,
-    deviceParameters: 3_486_633_792,
-    sequence: { tokens: 4352, imageTokens: 4096, width: 2304, heads: 24 },
-    sampleSize: 128,
-  },
-  {
-    role: "textEncoder",
-    parameters: 3_880_263_168,
-    deviceParameters: 3_114_625_536,
-    sequence: { tokens: 512, width: 2560, heads: 8, causal: true },
-  },
-  {
-    role: "clipModel",
-    parameters: 558_314_496,
-    deviceParameters: 302_312_448,
-    sequence: { tokens: 512, width: 1024, heads: 16 },
-  },
-  {
-    role: "vae",
-    parameters: 83_819_683,
-    deviceParameters: 49_545_475,
-    picture: { kind: "AutoencoderKL", channels: 256 },
-    pixelsPerLatent: 8,
-  },
-] as const).map((part) => ({ ...part, bytes: part.parameters * BYTES_OF_PUBLISHED }));

@@ -3,14 +3,11 @@
  *
  * @module
  */
-import { ConfigError } from "../../errors.ts";
-import { readJson } from "../../files.ts";
+import { stat } from "node:fs/promises";
+import { type ModelFamily, type PartName, PARTS } from "../../families/mod.ts";
 import { openWeights, SafetensorsError, type Weights } from "../../safetensors/mod.ts";
-import {
-  CheckpointNotFoundError,
-  COMFYUI_TOKENIZER_TENSOR,
-  type ComponentFiles,
-} from "./find_checkpoint.ts";
+import { readConfig } from "./read_config.ts";
+import { COMFYUI_TOKENIZER_TENSOR, type PartFiles } from "./types.ts";
 
 /** A part's files, opened. */
 export interface OpenedPart {
@@ -26,12 +23,19 @@ export interface OpenedPart {
 /**
  * Reads a part's configuration and the headers of its weights.
  *
+ * @param part Which part this ought to be, of which family.
  * @throws {CheckpointNotFoundError} When its config.json is missing.
  * @throws {ConfigError} When its config.json is no JSON.
- * @throws {SafetensorsError} When its weights are damaged.
+ * @throws {SafetensorsError} When its weights are damaged, or not this part's.
  */
-export async function openPart({ weights: path, config }: ComponentFiles): Promise<OpenedPart> {
+export async function openPart(
+  { weights: path, config }: PartFiles,
+  part: PartName,
+  family: ModelFamily,
+): Promise<OpenedPart> {
   const weights = await openWeights(path, { opaque: [COMFYUI_TOKENIZER_TENSOR] });
+  // Before config.json is believed: what it leaves out would be filled with what nobody stated.
+  if (family.networks[part].names(weights) === undefined) throw unknown(weights, part, family);
   const check = await rememberFiles(weights.files);
   if (config === undefined) return { json: undefined, file: path, weights, check };
   return { json: await readConfig(config), file: config, weights, check };
@@ -39,9 +43,10 @@ export async function openPart({ weights: path, config }: ComponentFiles): Promi
 
 /** Weights stay in their files, so those must stay as they are for as long as they are in use. */
 async function rememberFiles(paths: readonly string[]): Promise<() => Promise<void>> {
+  // The time of the last write can be set back; that of the last change of any kind cannot.
   const identity = async (path: string) => {
-    const { size, mtime, ino } = await Deno.stat(path);
-    return `${size} ${mtime?.getTime()} ${ino}`;
+    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    return [dev, ino, size, mtimeNs, ctimeNs].join();
   };
   const remembered = await Promise.all(paths.map(identity));
   return async () => {
@@ -58,19 +63,23 @@ async function rememberFiles(paths: readonly string[]): Promise<() => Promise<vo
   };
 }
 
-/**
- * Reads a file of JSON, such as a config.json.
- *
- * @throws {CheckpointNotFoundError} When it is missing.
- * @throws {ConfigError} When it cannot be read or is no JSON.
- */
-export async function readConfig(file: string): Promise<unknown> {
-  const read = await readJson(file);
-  if (read.problem === undefined) return read.value;
-  const { problem, isMissing, cause } = read;
-  if (!isMissing) throw new ConfigError(file, [problem], { cause });
-  throw new CheckpointNotFoundError({
-    en: `${file} is missing. It must lie beside the weights.`,
-    zh: `缺少 ${file}。它应与权重放在一起。`,
-  }, { cause });
+/** Names of a file's tensors that a message shows, and the longest of them. */
+const SHOWN_NAMES = 3;
+const LONGEST_NAME = 80;
+
+function unknown(
+  { source, tensors, opaque }: Weights,
+  part: PartName,
+  family: ModelFamily,
+): SafetensorsError {
+  const names = [...tensors.keys(), ...opaque.keys()].slice(0, SHOWN_NAMES)
+    .map((name) => JSON.stringify(name.slice(0, LONGEST_NAME)));
+  return new SafetensorsError({
+    en: `${source}: these are not the weights of the ${PARTS[part].en} of ${family.name}` +
+      (names.length === 0 ? ": there are none." : `; its tensors are called ${names.join(", ")}…`) +
+      " Put the right file in its place.",
+    zh: `${source}：这不是 ${family.name} 的 ${PARTS[part].zh} 的权重` +
+      (names.length === 0 ? "：其中没有张量。" : `；其中的张量名为 ${names.join("、")}……`) +
+      "请换成正确的文件。",
+  }, { file: source });
 }

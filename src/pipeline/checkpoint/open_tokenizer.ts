@@ -10,7 +10,7 @@ import {
   type SentencePieceKind,
   type Tokenizer,
 } from "../../tokenizer/mod.ts";
-import type { TokenizerPlace } from "./find_checkpoint.ts";
+import type { TokenizerPlace } from "./types.ts";
 
 /**
  * Loads a tokenizer from its file, its folder, or the weights file that it is in.

@@ -3,14 +3,10 @@
  *
  * @module
  */
-import { parseVaeConfig, pixelsPerLatent, type VaeConfig } from "../../models/autoencoder.ts";
-import { GEMMA3_MAX_TOKENS, parseGemma3Config } from "../../models/gemma3.ts";
-import { parseJinaClipConfig } from "../../models/jina_clip.ts";
-import { parseNextDiTConfig } from "../../models/next_dit_config.ts";
+import type { ModelFamily, PartName, PartShape } from "../../families/mod.ts";
+import { pixelsPerLatent, type VaeConfig } from "../../models/autoencoder.ts";
 import type { Weights } from "../../safetensors/mod.ts";
 import { elementCount } from "../../tensor.ts";
-import type { Role } from "./find_checkpoint.ts";
-import type { PartShape } from "./memory.ts";
 
 /** Longest texts that people write; the encoder takes more. */
 const USUAL_CLIP_TOKENS = 512;
@@ -23,18 +19,23 @@ const USUAL_CLIP_TOKENS = 512;
  * @throws {ConfigError} When the configuration is wrong.
  */
 export function partShape(
-  role: Role,
+  name: PartName,
   json: unknown,
   file: string,
   weights: Weights,
+  { networks, encoders }: ModelFamily,
 ): PartShape {
-  switch (role) {
+  // A file may hold other parts too.
+  const owns = networks[name].names(weights)?.owns ?? (() => true);
+  const onDevice = (isOnDevice: (name: string) => boolean) =>
+    countOnDevice(weights, (name) => owns(name) && isOnDevice(name));
+  switch (name) {
     case "transformer": {
-      const config = parseNextDiTConfig(json ?? {}, file, weights);
+      const config = networks.transformer.parse(json, file, weights);
       const { dim, n_heads, patch_size, sample_size } = config;
       const imageTokens = (sample_size / patch_size) ** 2;
       return {
-        ...onDevice(weights, () => true),
+        ...onDevice(() => true),
         sampleSize: sample_size,
         needsClip: config.clip_text_dim !== undefined,
         sequence: {
@@ -46,15 +47,15 @@ export function partShape(
       };
     }
     case "textEncoder": {
-      const config = parseGemma3Config(json, file, weights);
+      const config = networks.textEncoder.parse(json, file, weights);
       const last = config.layer_types.length - 1;
       const absent = new RegExp(
         `embed_tokens|lm_head|vision_tower|multi_modal|layers\\.${last}\\.|(^|\\.)norm\\.`,
       );
       return {
-        ...onDevice(weights, (name) => !absent.test(name)),
+        ...onDevice((name) => !absent.test(name)),
         sequence: {
-          tokens: GEMMA3_MAX_TOKENS,
+          tokens: encoders.textEncoder.maxTokens,
           width: config.hidden_size,
           heads: config.num_attention_heads,
           causal: true,
@@ -62,10 +63,9 @@ export function partShape(
       };
     }
     case "clipModel": {
-      const config = parseJinaClipConfig(json, file, weights);
+      const config = networks.clipModel.parse(json, file, weights);
       return {
         ...onDevice(
-          weights,
           (name) => !/word_embeddings|token_type_embeddings|vision_model/.test(name),
         ),
         sequence: {
@@ -76,9 +76,9 @@ export function partShape(
       };
     }
     case "vae": {
-      const config = parseVaeConfig(json, file, weights);
+      const config = networks.vae.parse(json, file, weights);
       return {
-        ...onDevice(weights, (name) => !/(^|[._])encoder\./.test(name)),
+        ...onDevice((name) => !/(^|[._])encoder\./.test(name)),
         pixelsPerLatent: pixelsPerLatent(config),
         picture: { kind: config._class_name, channels: widestAtFullSize(config) },
       };
@@ -89,7 +89,7 @@ export function partShape(
 /** Of a caption as people write them. */
 export const USUAL_CAPTION_TOKENS = 256;
 
-function onDevice(
+function countOnDevice(
   { tensors }: Weights,
   isOnDevice: (name: string) => boolean,
 ): Pick<PartShape, "deviceParameters" | "quantizedBytes"> {

@@ -4,18 +4,18 @@
  *
  * @module
  */
-import { GEMMA3_MAX_TOKENS } from "../../models/gemma3.ts";
-import { JINA_CLIP_MAX_TOKENS } from "../../models/jina_clip.ts";
+import type { ModelFamily } from "../../families/mod.ts";
 import type { PromptEncoder } from "../../prompt/mod.ts";
 import type { Tokenizer } from "../../tokenizer/mod.ts";
-import type { CheckpointFiles } from "./find_checkpoint.ts";
+import type { CheckpointFiles } from "./types.ts";
 import { openTokenizer } from "./open_tokenizer.ts";
 
 /** What decides how much of a prompt is read. */
 export interface PromptReaders {
-  /** Gemma 3's. */
+  readonly family: ModelFamily;
+  /** The text encoder's. */
   readonly tokenizer: Tokenizer;
-  /** Jina CLIP's, where there is one. */
+  /** The CLIP model's, where there is one. */
   readonly clipTokenizer?: Tokenizer;
   /** How many places along the text the transformer has: the first of its `axes_lens`. */
   readonly textPlaces?: number;
@@ -23,23 +23,23 @@ export interface PromptReaders {
 
 /** The encoders for `checkPrompt`. */
 export function promptEncoders(
-  { tokenizer, clipTokenizer, textPlaces = Infinity }: PromptReaders,
+  { family, tokenizer, clipTokenizer, textPlaces = Infinity }: PromptReaders,
 ): PromptEncoder[] {
-  const gemma: PromptEncoder = {
-    name: "Gemma 3",
+  const { textEncoder, clipModel } = family.encoders;
+  const first: PromptEncoder = {
+    name: textEncoder.name,
     // The picture's tokens take the place after the text's.
-    maxTokens: Math.min(GEMMA3_MAX_TOKENS, textPlaces - 1),
-    readsSystemPrompt: true,
+    maxTokens: Math.min(textEncoder.maxTokens, textPlaces - 1),
+    systemPrompts: family.systemPrompts,
     countTokens: (text) => tokenizer.encode(text).length,
   };
-  if (clipTokenizer === undefined) return [gemma];
+  if (clipTokenizer === undefined) return [first];
   const clip: PromptEncoder = {
-    name: "Jina CLIP",
-    maxTokens: JINA_CLIP_MAX_TOKENS,
-    readsSystemPrompt: false,
+    name: clipModel.name,
+    maxTokens: clipModel.maxTokens,
     countTokens: (text) => clipTokenizer.encode(text).length,
   };
-  return [gemma, clip];
+  return [first, clip];
 }
 
 /**
@@ -48,14 +48,17 @@ export function promptEncoders(
  * @throws {TokenizerError} When one cannot be read.
  */
 export async function openPromptEncoders(files: CheckpointFiles): Promise<PromptEncoder[]> {
+  const { family } = files;
+  const { encoders } = family;
   const [tokenizer, clipTokenizer, textPlaces] = await Promise.all([
-    openTokenizer(files.tokenizer, "gemma3"),
+    openTokenizer(files.tokenizer, encoders.textEncoder.tokenizer),
     files.clipModel === undefined || files.clipTokenizer === undefined
       ? undefined
-      : openTokenizer(files.clipTokenizer, "xlm-roberta"),
+      : openTokenizer(files.clipTokenizer, encoders.clipModel.tokenizer),
     textPlacesOf(files.transformer.config),
   ]);
   return promptEncoders({
+    family,
     tokenizer,
     ...(clipTokenizer === undefined ? {} : { clipTokenizer }),
     ...(textPlaces === undefined ? {} : { textPlaces }),
@@ -64,7 +67,7 @@ export async function openPromptEncoders(files: CheckpointFiles): Promise<Prompt
 
 /**
  * What the configuration states. Where it cannot be read, loading the model tells; here the limit of
- * Gemma 3 is enough.
+ * the text encoder is enough.
  */
 async function textPlacesOf(config: string | undefined): Promise<number | undefined> {
   if (config === undefined) return undefined;

@@ -72,7 +72,7 @@ export class ClipModel implements AsyncDisposable {
       feeds.adapter_rows = tensor(rows, [1, length, adapter.rank]);
     }
     const { pooled } = await this.#session.run(feeds);
-    return expectFinite("CLIP model", pooled!);
+    return expectFinite("clipModel", pooled!);
   }
 
   /** Frees the graph and closes the tables. */

@@ -1,40 +1,33 @@
 import { NewBieError } from "../../errors.ts";
+import { type PartName, PARTS } from "../../families/mod.ts";
 import type { Tensor } from "../../tensor.ts";
-
-/** The parts of the pipeline that compute. */
-export type Stage = "text encoder" | "CLIP model" | "transformer" | "VAE";
-
-const STAGES_ZH: Readonly<Record<Stage, string>> = {
-  "text encoder": "文本编码器",
-  "CLIP model": "CLIP 模型",
-  transformer: "Transformer",
-  VAE: "VAE",
-};
 
 /** A part of the pipeline gave values that are no numbers; a picture made of them would be black. */
 export class NonFiniteError extends NewBieError {
   override name = "NonFiniteError";
-  readonly stage: Stage;
+  readonly part: PartName;
 
-  constructor(stage: Stage) {
+  constructor(part: PartName) {
     super(
-      `The ${stage} gave values that are not finite. Its arithmetic overflowed, or its weights are ` +
+      `The ${
+        PARTS[part].en
+      } gave values that are not finite. Its arithmetic overflowed, or its weights are ` +
         "damaged. With --dtype float16, try bfloat16; otherwise check the weights: deno task verify",
       {
         zh:
           `${
-            STAGES_ZH[stage]
+            PARTS[part].zh
           }给出了非有限数值：运算溢出，或权重已损坏。使用 --dtype float16 时请改用 ` +
           "bfloat16；否则请检查权重：deno task verify",
       },
     );
-    this.stage = stage;
+    this.part = part;
   }
 }
 
 /** Returns the tensor. @throws {NonFiniteError} When a value of it is infinite or no number. */
-export function expectFinite(stage: Stage, tensor: Tensor): Tensor {
-  if (!isFiniteTensor(tensor)) throw new NonFiniteError(stage);
+export function expectFinite(part: PartName, tensor: Tensor): Tensor {
+  if (!isFiniteTensor(tensor)) throw new NonFiniteError(part);
   return tensor;
 }
 

@@ -60,7 +60,7 @@ export class TextEncoder implements AsyncDisposable {
       sliding_sin: rope.sliding_attention.sin,
       positions: tensor(Float32Array.from({ length }, (_, index) => index), [length]),
     }]);
-    return expectFinite("text encoder", result!.features!);
+    return expectFinite("textEncoder", result!.features!);
   }
 
   /** Frees the graph and closes the table. */

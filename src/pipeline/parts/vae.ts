@@ -188,7 +188,7 @@ export class VaeDecoder implements AsyncDisposable {
       };
       let picture = await decodeOne();
       if (picture === undefined && await this.#makeExact()) picture = await decodeOne();
-      if (picture === undefined) throw new NonFiniteError("VAE");
+      if (picture === undefined) throw new NonFiniteError("vae");
       yield picture;
     }
   }

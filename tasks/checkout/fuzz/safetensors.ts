@@ -208,10 +208,10 @@ async function parseThroughFile({ head, fileSize }: Case, path: string): Promise
   return await readSafetensorsHeader(path);
 }
 
-type Accepted = Pick<Awaited<ReturnType<typeof readSafetensorsHeader>>, "tensors">;
+type Accepted = Pick<Awaited<ReturnType<typeof readSafetensorsHeader>>, "tensors" | "opaque">;
 
 /** What is wrong with a result, judged without the parser. */
-function judge({ head, fileSize }: Case, { tensors }: Accepted): string | undefined {
+function judge({ head, fileSize }: Case, accepted: Accepted): string | undefined {
   const length = Number(new DataView(head.buffer).getBigUint64(0, true));
   const header = head.subarray(PREFIX_BYTES, PREFIX_BYTES + length);
   let names: string[];
@@ -221,6 +221,7 @@ function judge({ head, fileSize }: Case, { tensors }: Accepted): string | undefi
   } catch {
     return "accepted what is not JSON";
   }
+  const tensors = new Map([...accepted.tensors, ...accepted.opaque]);
   if (names.length !== tensors.size || names.some((name) => !tensors.has(name))) {
     return "accepted other tensors than JSON.parse finds";
   }

@@ -1,5 +1,5 @@
 /** A part of the pipeline that is loaded when it is needed and, if so wished, freed afterwards. */
-export class Component<T extends AsyncDisposable> implements AsyncDisposable {
+export class HeldPart<T extends AsyncDisposable> implements AsyncDisposable {
   readonly #load: () => Promise<T>;
   readonly #check: () => Promise<void>;
   readonly #keep: boolean;

@@ -4,63 +4,59 @@
  *
  * @module
  */
-import { compileVae, parseVaeConfig, pixelsPerLatent } from "../models/autoencoder.ts";
-import { parseGemma3Config } from "../models/gemma3.ts";
-import { parseJinaClipConfig } from "../models/jina_clip.ts";
-import { compileNextDiT } from "../models/next_dit.ts";
-import { type NextDiTConfig, parseNextDiTConfig } from "../models/next_dit_config.ts";
+import { type Network, PART_NAMES, type PartName, type PartShape } from "../families/mod.ts";
+import { pixelsPerLatent } from "../models/autoencoder.ts";
+import type { NextDiTConfig } from "../models/next_dit_config.ts";
 import type { DtypePolicy } from "../onnx/mod.ts";
 import type { PromptEncoder } from "../prompt/mod.ts";
-import { createScheduler, type Scheduler, schedulerFromConfig } from "../schedulers/mod.ts";
-import type { Tokenizer } from "../tokenizer/mod.ts";
 import type { SessionHost } from "../runtime/session.ts";
 import type { SessionThread } from "../runtime/session_thread.ts";
-import { Component } from "./parts/component.ts";
+import { createScheduler, type Scheduler, schedulerFromConfig } from "../schedulers/mod.ts";
+import type { Tokenizer } from "../tokenizer/mod.ts";
 import { compileParts } from "./_compile_parts.ts";
-import { expectFit } from "./_fit.ts";
-import {
-  type CheckpointFiles,
-  CheckpointNotFoundError,
-  type Role,
-} from "./checkpoint/find_checkpoint.ts";
-import { type OpenedPart, openPart, readConfig } from "./checkpoint/open_part.ts";
-import type { ClipModel } from "./parts/clip_model.ts";
-import { type OffloadMode, type PartShape, SEGMENTS } from "./checkpoint/memory.ts";
+import { CheckpointNotFoundError } from "./checkpoint/checkpoint_not_found_error.ts";
+import { type ConfigOf, expectFit } from "./checkpoint/fit.ts";
+import { type OffloadMode, SEGMENTS } from "./checkpoint/memory.ts";
+import { type OpenedPart, openPart } from "./checkpoint/open_part.ts";
 import { openTokenizer } from "./checkpoint/open_tokenizer.ts";
 import { partShape } from "./checkpoint/part_needs.ts";
-import { permittedPolicy } from "./parts/permitted_policy.ts";
 import { promptEncoders } from "./checkpoint/prompt_encoders.ts";
+import { readConfig } from "./checkpoint/read_config.ts";
+import type { CheckpointFiles, PartFiles } from "./checkpoint/types.ts";
+import type { ClipModel } from "./parts/clip_model.ts";
+import { HeldPart } from "./parts/held_part.ts";
+import { permittedPolicy } from "./parts/permitted_policy.ts";
 import type { TextEncoder } from "./parts/text_encoder.ts";
 import type { Transformer } from "./parts/transformer.ts";
 import type { VaeDecoder } from "./parts/vae.ts";
 
 /** Everything a pipeline runs. */
-export interface Components {
+export interface PipelineParts {
   /** The text encoders as a check of a prompt's length wants to know them. */
   readonly promptEncoders: readonly PromptEncoder[];
   readonly tokenizer: Tokenizer;
-  readonly textEncoder: Component<TextEncoder>;
+  readonly textEncoder: HeldPart<TextEncoder>;
   /** Absent in a model without CLIP conditioning. */
-  readonly clip?: { readonly tokenizer: Tokenizer; readonly model: Component<ClipModel> };
-  readonly transformer: Component<Transformer>;
-  readonly vae: Component<VaeDecoder>;
+  readonly clip?: { readonly tokenizer: Tokenizer; readonly model: HeldPart<ClipModel> };
+  readonly transformer: HeldPart<Transformer>;
+  readonly vae: HeldPart<VaeDecoder>;
   readonly scheduler: Scheduler;
   readonly transformerConfig: NextDiTConfig;
   readonly vaeClassName: "AutoencoderKL" | "AutoencoderTiny";
   /** Pixels per latent. */
   readonly vaeScaleFactor: number;
   /** What each part's memory depends on. */
-  readonly parts: readonly SizedPart[];
+  readonly sizes: readonly SizedPart[];
   readonly offload: OffloadMode;
   /** The threads of the parts that have one of their own. */
   readonly threads: readonly SessionThread[];
 }
 
 /** A part's size. */
-export type SizedPart = PartShape & { readonly role: Role };
+export type SizedPart = PartShape & { readonly name: PartName };
 
 /** How the parts are to run. */
-export interface ComponentOptions {
+export interface LoadPartsOptions {
   readonly policy: DtypePolicy;
   /** Decides which parts stay loaded. */
   readonly chooseOffload: (parts: readonly SizedPart[]) => OffloadMode;
@@ -80,38 +76,41 @@ export interface ComponentOptions {
  * @throws {SafetensorsError} When a weights file is damaged.
  * @throws {TokenizerError} When a tokenizer cannot be read.
  */
-export async function loadComponents(
+export async function loadParts(
   files: CheckpointFiles,
-  { policy: wanted, chooseOffload, onVaeFallback, onOperatorFallback }: ComponentOptions,
-): Promise<Components> {
+  { policy: wanted, chooseOffload, onVaeFallback, onOperatorFallback }: LoadPartsOptions,
+): Promise<PipelineParts> {
   const policy = await permittedPolicy(wanted);
-  const [dit, gemma, autoencoder, tokenizer, scheduler] = await Promise.all([
-    openPart(files.transformer),
-    openPart(files.textEncoder),
-    openPart(files.vae),
-    openTokenizer(files.tokenizer, "gemma3"),
+  const { family } = files;
+  const { networks, encoders } = family;
+  const open = async <P extends PartName>(name: P, files: PartFiles) => {
+    const part = await openPart(files, name, family);
+    const parse = networks[name].parse as Network<ConfigOf[P], unknown>["parse"];
+    return { ...part, config: parse(part.json, part.file, part.weights) };
+  };
+  const [transformer, textEncoder, vae, tokenizer, scheduler] = await Promise.all([
+    open("transformer", files.transformer),
+    open("textEncoder", files.textEncoder),
+    open("vae", files.vae),
+    openTokenizer(files.tokenizer, encoders.textEncoder.tokenizer),
     loadScheduler(files.scheduler),
   ]);
-  const transformer = stated(dit, parseNextDiTConfig(dit.json ?? {}, dit.file, dit.weights));
-  const textEncoder = stated(gemma, parseGemma3Config(gemma.json, gemma.file, gemma.weights));
-  const vae = stated(
-    autoencoder,
-    parseVaeConfig(autoencoder.json, autoencoder.file, autoencoder.weights),
-  );
-  const clip = transformer.config.clip_text_dim === undefined
-    ? undefined
-    : await openClip(files, transformer.file);
-  const clipModel = clip?.model;
+  const needsClip = transformer.config.clip_text_dim !== undefined;
+  const clipFiles = needsClip ? requireClip(files, transformer.file) : undefined;
+  const clipModel = clipFiles && await open("clipModel", clipFiles.model);
+  const clipTokenizer = clipFiles &&
+    await openTokenizer(clipFiles.tokenizer, encoders.clipModel.tokenizer);
   const opened = { transformer, textEncoder, ...(clipModel && { clipModel }), vae };
   expectFit(opened);
 
-  const parts = Object.entries(opened).map(([name, { json, file, weights }]): SizedPart => {
-    const role = name as Role;
-    return { role, ...partShape(role, json, file, weights) };
+  const sizes = PART_NAMES.flatMap((name): readonly SizedPart[] => {
+    const part = opened[name];
+    if (part === undefined) return [];
+    return [{ name, ...partShape(name, part.json, part.file, part.weights, family) }];
   });
-  const offload = chooseOffload(parts);
+  const offload = chooseOffload(sizes);
   const segments = offload === "sequential" ? SEGMENTS : 1;
-  const graphs = compileParts(opened, policy, segments);
+  const graphs = compileParts(family, opened, policy, segments);
   let compiledTransformer = { policy, graphs: graphs.transformer };
 
   // ONNX Runtime is not loaded before a session is made: whoever only checks a checkpoint needs none.
@@ -126,18 +125,19 @@ export async function loadComponents(
   ) => {
     const thread = device === "cpu" ? undefined : await openThread();
     if (thread !== undefined) threads.push(thread);
-    return new Component(() => load(thread), check, keep, thread);
+    return new HeldPart(() => load(thread), check, keep, thread);
   };
   const hold = { device, resident: offload !== "sequential" };
   const exactPolicy: DtypePolicy = { ...policy, convolution: "float32" };
   const fallback = policy.convolution === "float32" ? undefined : {
-    exactGraphs: () => compileVae(vae.config, vae.weights, exactPolicy),
+    exactGraphs: () => networks.vae.compile(vae.config, vae.weights, exactPolicy),
     onUse: onVaeFallback,
   };
   return {
     promptEncoders: promptEncoders({
+      family,
       tokenizer,
-      ...(clip === undefined ? {} : { clipTokenizer: clip.tokenizer }),
+      ...(clipTokenizer && { clipTokenizer }),
       textPlaces: transformer.config.axes_lens[0]!,
     }),
     tokenizer,
@@ -145,17 +145,17 @@ export async function loadComponents(
     transformerConfig: transformer.config,
     vaeClassName: vae.config._class_name,
     vaeScaleFactor: pixelsPerLatent(vae.config),
-    parts,
+    sizes,
     offload,
     threads,
-    transformer: new Component(
+    transformer: new HeldPart(
       async () => {
         const { loadTransformer } = await import("./parts/load_transformer.ts");
         // What another policy had to take the place of stays replaced when the part is loaded again.
         const compiled = (policy: DtypePolicy) => {
           if (policy !== compiledTransformer.policy) {
             const { config, weights } = transformer;
-            const graphs = compileNextDiT(config, weights, policy, segments);
+            const graphs = networks.transformer.compile(config, weights, policy, segments);
             compiledTransformer = { policy, graphs };
           }
           return compiledTransformer.graphs;
@@ -179,24 +179,16 @@ export async function loadComponents(
         warmUpSize: keep && host !== undefined ? transformer.config.sample_size : undefined,
       });
     }),
-    ...(clip === undefined ? {} : {
+    ...(clipModel && clipTokenizer && {
       clip: {
-        tokenizer: clip.tokenizer,
-        model: await threaded(clip.model, async (host) => {
+        tokenizer: clipTokenizer,
+        model: await threaded(clipModel, async (host) => {
           const { ClipModel } = await import("./parts/clip_model.ts");
-          return await ClipModel.create(clip.model.config, graphs.clipModel!, device, host);
+          return await ClipModel.create(clipModel.config, graphs.clipModel!, device, host);
         }),
       },
     }),
   };
-}
-
-/** An opened part with its configuration, parsed. */
-function stated<Config>(
-  part: OpenedPart,
-  config: Config,
-): OpenedPart & { readonly config: Config } {
-  return { ...part, config };
 }
 
 async function openThread(): Promise<SessionThread | undefined> {
@@ -204,21 +196,19 @@ async function openThread(): Promise<SessionThread | undefined> {
   return await SessionThread.open();
 }
 
-async function openClip({ clipModel, clipTokenizer }: CheckpointFiles, transformer: string) {
+/** The files of the CLIP model, which the transformer was found to need. */
+function requireClip({ clipModel, clipTokenizer }: CheckpointFiles, transformer: string) {
   if (clipModel === undefined || clipTokenizer === undefined) {
     throw new CheckpointNotFoundError(
       `The transformer (${transformer}) has CLIP conditioning, but there is no CLIP model with it. ` +
-        "README.md lists the files and where to put them.",
+        "README.md lists the files and where to put them; --clip-model names one that lies elsewhere.",
       {
         zh: `Transformer（${transformer}）需要 CLIP 条件，但没有随附的 CLIP 模型。` +
-          "README.zh-CN.md 列出了所需文件及其位置。",
+          "README.zh-CN.md 列出了所需文件及其位置；放在别处的可用 --clip-model 指定。",
       },
     );
   }
-  const opened = await openPart(clipModel);
-  const { json, file, weights } = opened;
-  const model = stated(opened, parseJinaClipConfig(json, file, weights));
-  return { model, tokenizer: await openTokenizer(clipTokenizer, "xlm-roberta") };
+  return { model: clipModel, tokenizer: clipTokenizer };
 }
 
 async function loadScheduler(file: string | undefined): Promise<Scheduler> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Component } from "../../src/pipeline/parts/component.ts";
+import { HeldPart } from "../../src/pipeline/parts/held_part.ts";
 
 /** A part that remembers how often it was loaded and freed. */
 class Part implements AsyncDisposable {
@@ -20,9 +20,9 @@ class Part implements AsyncDisposable {
 const unchanged = () => Promise.resolve();
 const counts = () => [Part.loaded, Part.freed];
 
-function component(keep: boolean, check = unchanged): Component<Part> {
+function component(keep: boolean, check = unchanged): HeldPart<Part> {
   Part.loaded = Part.freed = 0;
-  return new Component(Part.load, check, keep);
+  return new HeldPart(Part.load, check, keep);
 }
 
 Deno.test("a kept part is loaded once, and freed with the component", async () => {
@@ -54,7 +54,7 @@ Deno.test("a part is freed when the work with it fails, and when loading failed 
   await assert.rejects(passing.use(() => Promise.reject(new Error("no"))), /no/);
   assert.deepEqual(counts(), [1, 1]);
   let attempts = 0;
-  const flaky = new Component(
+  const flaky = new HeldPart(
     () => attempts++ === 0 ? Promise.reject(new Error("not yet")) : Part.load(),
     unchanged,
     true,

@@ -1,0 +1,22 @@
+import { basename, dirname, resolve } from "node:path";
+import { PART_NAMES } from "../../families/mod.ts";
+import type { Language } from "../../language.ts";
+import { TEXTS } from "./_texts.ts";
+import type { CheckpointFiles } from "./types.ts";
+
+/** One line for people: which layout, where. */
+export function describeCheckpoint(
+  files: CheckpointFiles,
+  folder: string,
+  language: Language = "en",
+): string {
+  const text = TEXTS[language];
+  if (files.isDemo) {
+    const demo = dirname(files.transformer.weights);
+    return resolve(demo) === resolve(folder)
+      ? text.demo(demo)
+      : text.demoInstead(demo, dirname(demo));
+  }
+  const parts = PART_NAMES.flatMap((part) => files[part] ?? []);
+  return text.found(files.layout, folder, parts.map(({ weights }) => basename(weights)));
+}

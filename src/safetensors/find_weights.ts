@@ -1,0 +1,77 @@
+import { join } from "node:path";
+import { unreadable } from "./_files.ts";
+import { refusal } from "./_refusal.ts";
+import { quote } from "./_shown.ts";
+
+/** What transformers and diffusers call the only file of a model. */
+const SINGLE_FILES: readonly string[] = [
+  "model.safetensors",
+  "diffusion_pytorch_model.safetensors",
+];
+/** The same with a variant: `model.fp16.safetensors`. */
+const SINGLE_FILE = /^(?:model|diffusion_pytorch_model)(?:\.([^.]+))?\.(?:safetensors|sft)$/i;
+const INDEX_SUFFIX = ".safetensors.index.json";
+/** transformers writes the variant before `.safetensors`, diffusers before `.json`. */
+const INDEX_FILE = /^[^.]+(?:\.([^.]+))?\.safetensors\.index(?:\.([^.]+))?\.json$/i;
+/** Not a variant but one of several parts. */
+const SHARD = /-\d+-of-\d+$/;
+
+/** What a folder offers: a file that holds all, or an index. */
+interface Offer {
+  readonly name: string;
+  readonly isIndex: boolean;
+  /** Absent for the full weights. */
+  readonly variant: string | undefined;
+}
+
+function offerOf(name: string): Offer | undefined {
+  const single = SINGLE_FILE.exec(name);
+  if (single !== null) {
+    const [, variant] = single;
+    return SHARD.test(variant ?? "") ? undefined : { name, isIndex: false, variant };
+  }
+  const index = INDEX_FILE.exec(name);
+  return index === null ? undefined : { name, isIndex: true, variant: index[2] ?? index[1] };
+}
+
+/**
+ * Finds the weights in a folder.
+ *
+ * @param wanted Which variant, as diffusers names it; by default the full one, or the only one.
+ * @returns A safetensors file, or the index of shards.
+ * @throws {SafetensorsError} When there are none, or it is not clear which are meant.
+ */
+export async function findWeights(folder: string, wanted?: string): Promise<string> {
+  let names: string[];
+  try {
+    names = (await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name)).sort();
+  } catch (error) {
+    throw unreadable(folder, error);
+  }
+  names = names.filter((name) => !name.startsWith("."));
+  const offers = names.map(offerOf).filter((offer) => offer !== undefined);
+  const variants = [...new Set(offers.map(({ variant }) => variant))]
+    .filter((variant) => variant !== undefined);
+  const hasFull = offers.some(({ variant }) => variant === undefined);
+  const variant = wanted ?? (!hasFull && variants.length === 1 ? variants[0] : undefined);
+  const ofVariant = offers.filter((offer) => offer.variant === variant);
+  const singles = ofVariant.filter(({ isIndex }) => !isIndex);
+  const [only, ...more] = singles.length > 0 ? singles : ofVariant;
+  if (only !== undefined && more.length === 0) return join(folder, only.name);
+  if (only !== undefined) {
+    throw refusal(
+      folder,
+      (text) => text.severalFiles([only, ...more].map(({ name }) => quote(name))),
+    );
+  }
+  if (wanted !== undefined) {
+    throw refusal(folder, (text) => text.noVariant(quote(wanted), variants.map(quote)));
+  }
+  if (variants.length > 1) throw refusal(folder, (text) => text.severalVariants(variants));
+  const others = names.filter((name) => /\.(?:safetensors|sft)$/i.test(name));
+  const [other] = others;
+  if (other !== undefined && others.length === 1) return join(folder, other);
+  throw refusal(folder, (text) =>
+    text.noModelFile(SINGLE_FILES, INDEX_SUFFIX) +
+    (others.length === 0 ? "" : text.otherFiles(others.map(quote))));
+}
