@@ -4,8 +4,9 @@ import { type Message, RequestError } from "../src/errors.ts";
 import { generateOptions, readRecipe, type Recipe, RecipeError } from "../src/recipe/mod.ts";
 import { type AskedSettings, COUNT, mergeSettings, SETTINGS } from "../src/settings/mod.ts";
 import { parseShard, readBatch } from "../src/studio/batch.ts";
-import { readBytes, readText } from "../src/studio/read_text.ts";
-import { folderOfTime, pictureName, prepareFolder } from "../src/studio/outputs.ts";
+import { readBytes } from "../src/studio/read_text.ts";
+import { latestPicture } from "../src/studio/latest_picture.ts";
+import { folderName, folderOfDay, pictureName, prepareFolder } from "../src/studio/outputs.ts";
 import { Studio } from "../src/studio/studio.ts";
 import { runBatch } from "./create/batch.ts";
 import { runInteractive } from "./create/interactive.ts";
@@ -13,17 +14,21 @@ import { makePictures, savedLine } from "./create/picture.ts";
 import { both, text } from "./create/texts.ts";
 import { addModelOptions, type ModelOptions } from "./cli/model_options.ts";
 import { examinePrompt } from "./cli/prompt_check.ts";
+import { readArgument, readPromptFile } from "./cli/prompt_input.ts";
 import { addSettingOptions, settingsOf } from "./cli/setting_options.ts";
 import { language, run, task } from "./cli/task.ts";
 import { type Painted, print, tell } from "./cli/print.ts";
 
 const NAME = "output.png";
+/** What `--from` calls the picture that was saved last. */
+const LAST = "last";
 
 /** The options besides the settings, which {@linkcode settingsOf} reads. */
 interface Options extends ModelOptions, Readonly<Record<string, unknown>> {
   readonly json?: true;
   readonly prompt?: string;
   readonly promptFile?: string;
+  readonly negativePrompt?: string;
   readonly output?: string;
   readonly count?: number;
   readonly model: string;
@@ -65,14 +70,13 @@ await run<Options>(command, async (options) => {
 /** One request, given whole. */
 async function once(options: Options) {
   const recipe = options.from === undefined ? undefined : await recipeOf(options.from);
-  const typed = await promptOf(options);
   const asked = mergeSettings([
     recipe === undefined ? {} : generateOptions(recipe),
     settingsOf(options),
-    typed === undefined ? {} : { prompt: typed },
+    await textsOf(options),
   ]);
   const name = pictureName(options.output ?? NAME);
-  const folder = folderOfTime(new Date());
+  const folder = folderOfDay(new Date());
   await prepareFolder(folder);
   await using studio = await open(options);
   const request = { ...asked, prompt: asked.prompt! };
@@ -100,11 +104,13 @@ async function once(options: Options) {
 async function batch(options: Options, path: string) {
   const shard = options.shard === undefined ? undefined : parseShard(options.shard);
   await using studio = await open(options);
-  const defaults = mergeSettings([studioDefaults(studio), settingsOf(options)]);
+  const defaults = mergeSettings([
+    studioDefaults(studio),
+    settingsOf(options),
+    await textsOf(options),
+  ]);
   const read = await readBatch(path, defaults, options.count);
-  const folder = options.output === undefined
-    ? read.name
-    : pictureName(`${options.output}/x`).replace(/\/x\.png$/, "");
+  const folder = options.output === undefined ? read.name : folderName(options.output);
   return await runBatch(studio, read, {
     folder,
     shard,
@@ -160,11 +166,26 @@ function open({ model, device, dtype, offload, strict }: Options): Promise<Studi
   return Studio.open(model, { ...options, log: tell });
 }
 
-async function promptOf({ prompt, promptFile }: Options): Promise<string | undefined> {
-  return promptFile === undefined ? prompt : await readText(promptFile);
+/** The prompts, from wherever the options say. */
+async function textsOf(
+  { prompt, promptFile, negativePrompt }: Options,
+): Promise<Pick<AskedSettings, "prompt" | "negativePrompt">> {
+  const positive = promptFile !== undefined
+    ? await readPromptFile(promptFile)
+    : prompt !== undefined
+    ? await readArgument(prompt, "--prompt")
+    : undefined;
+  const negative = negativePrompt === undefined
+    ? undefined
+    : await readArgument(negativePrompt, "--negative-prompt");
+  return {
+    ...(positive === undefined ? {} : { prompt: positive.text }),
+    ...(negative === undefined ? {} : { negativePrompt: negative.text }),
+  };
 }
 
-async function recipeOf(path: string): Promise<Recipe> {
+async function recipeOf(asked: string): Promise<Recipe> {
+  const path = asked === LAST ? await latestPicture() : asked;
   try {
     return readRecipe(await readBytes(path));
   } catch (error) {

@@ -12,7 +12,8 @@ import {
   renderDiagnostics,
   withSystemPrompt,
 } from "../src/prompt/mod.ts";
-import { type Input, readArgument, readInput } from "./parse/input.ts";
+import { type Input, readArgument } from "./cli/prompt_input.ts";
+import { readInput } from "./parse/input.ts";
 import { texts } from "./parse/texts.ts";
 import { visible } from "../src/shown.ts";
 import { type Paint, treeLines } from "./parse/tree.ts";
@@ -21,7 +22,8 @@ import { Painted, print, tell } from "./cli/print.ts";
 
 interface Options {
   readonly json?: true;
-  readonly file?: string;
+  readonly prompt?: string;
+  readonly promptFile?: string;
   readonly negativePrompt: string;
   readonly model: string;
 }
@@ -36,13 +38,14 @@ interface Conditioning {
 
 const command = task("parse", texts.description)
   .argument("[prompt]", texts.prompt)
-  .option("--file <path>", texts.file)
+  .option("--prompt <text>", texts.promptOption)
+  .option("--file, --prompt-file <path>", texts.file)
   .option("--negative-prompt <text>", texts.negative, "")
   .option("--model <folder>", texts.model, ".")
   .addHelpText("after", texts.examples);
 
 await run<Options>(command, async (options, args) => {
-  const input = await readInput(args, options.file);
+  const input = await readInput(args, options);
   const negativeInput = await readArgument(options.negativePrompt, texts.negativePrompt);
   const counters = await openEncoders(options.model);
   const check = ({ text }: Input) => checkPrompt(text, { language, encoders: counters.encoders });

@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import { writeFileAtomically } from "../src/files.ts";
 import { encodePng, NewBieError } from "../src/mod.ts";
+import { recipeText } from "../src/recipe/mod.ts";
 import { GUIDANCE_SCALE, judge, runHealthCheck, SEED, STEPS } from "../src/studio/health_check.ts";
 import { addModelOptions, type ModelOptions } from "./cli/model_options.ts";
 import { ProgressLine } from "./cli/progress.ts";
@@ -68,8 +69,8 @@ await run<ModelOptions & { json?: true }>(command, async ({ device, dtype, offlo
     language,
     onStep: (done, total) => line.draw(() => `  ${text.step} ${done}/${total}`),
   }).finally(() => line.clear());
-  const { image } = result;
-  const output = await write(encodePng(image));
+  const { image, recipe } = result;
+  const output = await write(encodePng(image, { text: recipeText(recipe) }));
   const timings = { ...result.timings, total: performance.now() - start };
   for (const stage of Object.keys(text.stages) as (keyof typeof timings)[]) {
     tell(`  ${text.stages[stage].padEnd(8)}${duration(timings[stage]).padStart(8)}`);

@@ -7,17 +7,34 @@
  *
  * @module
  */
-import { basename, dirname, join, resolve as resolvePath } from "node:path";
+import {
+  basename,
+  dirname,
+  isAbsolute,
+  join,
+  relative,
+  resolve as resolvePath,
+  sep,
+} from "node:path";
+import { realpath } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { RequestError } from "../errors.ts";
 import { exists, isFolder } from "../files.ts";
+import { jsonProblem } from "../json_problem.ts";
 import { ImageError, readPngText } from "../image/mod.ts";
 import { removeUnfinished } from "../unfinished.ts";
-import { pictureName } from "./outputs.ts";
+import { visible } from "../shown.ts";
+import { nameAfter, pictureName } from "./outputs.ts";
 import { readText } from "./read_text.ts";
 import type { GeneratorOptions } from "../random/mod.ts";
 import { type AskedSettings, COUNT, mergeSettings, RANDOM_SEED } from "../settings/mod.ts";
-import { type BatchLine, laterSeed, parseBatchLine, type PictureRequest } from "./request.ts";
+import {
+  type BatchLine,
+  batchRequest,
+  laterSeed,
+  parseBatchLine,
+  type PictureRequest,
+} from "./request.ts";
 
 /** A picture's keyword for the {@linkcode BatchItem.id} of the request that it answers. */
 export const BATCH_KEYWORD = "newbie-batch";
@@ -51,8 +68,9 @@ export interface Batch {
 }
 
 /**
- * Reads a batch: a JSON Lines file with a request a line (see {@linkcode parseBatchLine}), or a
- * folder, of which every `.xml` file is a prompt. Empty lines are passed over.
+ * Reads a batch: a JSON Lines file with a request a line (see {@linkcode parseBatchLine}), a JSON
+ * array of requests, a `.txt` file with a prompt a line, or a folder, of which every `.xml` file is a
+ * prompt. Empty lines and hidden files are passed over.
  *
  * Paths in `prompt_file` start from the batch's own folder. A request without a seed gets one from
  * its id, so that it gets the same again.
@@ -69,7 +87,7 @@ export async function readBatch(
   if (!await exists(path)) {
     throw new RequestError(`There is no ${path}.`, { zh: `${path} 不存在。` });
   }
-  const lines = await isFolder(path) ? await xmlFiles(path) : await jsonLines(path);
+  const lines = await isFolder(path) ? await xmlFiles(path) : await requestsIn(path);
   if (lines.length === 0) {
     throw new RequestError(
       `${path} asks for no picture: expected a line of JSON for each, such as {"prompt": "1girl"}, ` +
@@ -86,7 +104,7 @@ export async function readBatch(
   for (const { place, stem, read } of lines) {
     try {
       const { output, request: own, count: ownCount = count } = await read();
-      const name = pictureName(output ?? stem);
+      const name = pictureName(output ?? nameAfter(stem));
       const request = { ...mergeSettings([defaults, own]), prompt: own.prompt };
       for (let index = 0; index < ownCount; index++) {
         items.push(identify(place, name, request, index));
@@ -96,7 +114,7 @@ export async function readBatch(
       faults.push({ place, error });
     }
   }
-  const name = basename(resolvePath(path)).replace(/\.(jsonl|json|txt)$/i, "");
+  const name = nameAfter(basename(resolvePath(path)).replace(/\.(jsonl|ndjson|json|txt)$/i, ""));
   return { name, items, faults };
 }
 
@@ -167,39 +185,114 @@ interface ResolvedLine {
   readonly count?: number | undefined;
 }
 
-async function jsonLines(path: string): Promise<Line[]> {
+/** The requests of a file: JSON Lines, a JSON array, or in a text file a prompt a line. */
+async function requestsIn(path: string): Promise<Line[]> {
   const text = await readText(path);
   const lines = text.split(/\r?\n/);
+  const folder = dirname(path);
+  const entries = wholeJson(text, lines, path)?.map((json, index) => ({
+    place: visible(`${path} #${index + 1}`),
+    number: index + 1,
+    read: () => batchRequest(json),
+  })) ?? lines.flatMap((line, index) =>
+    line.trim() === "" ? [] : [{
+      place: visible(`${path}:${index + 1}`),
+      number: index + 1,
+      read: () => isPlain(path, line) ? batchRequest(line.trim()) : parseBatchLine(line),
+    }]
+  );
   const digits = Math.max(4, String(lines.length).length);
-  return lines.flatMap((line, index) => {
-    if (line.trim() === "") return [];
-    const number = index + 1;
-    return [{
-      place: `${path}:${number}`,
-      stem: String(number).padStart(digits, "0"),
-      read: () => resolve(parseBatchLine(line), dirname(path)),
-    }];
-  });
+  return entries.map(({ place, number, read }) => ({
+    place,
+    stem: String(number).padStart(digits, "0"),
+    read: async () => await resolve(read(), folder),
+  }));
+}
+
+/**
+ * The requests of a file that is one JSON value, written over several lines perhaps: an array, or a
+ * single request. Undefined for JSON Lines.
+ *
+ * @throws {RequestError} When it begins as an array does, and is none.
+ */
+function wholeJson(
+  text: string,
+  lines: readonly string[],
+  path: string,
+): readonly unknown[] | undefined {
+  const first = lines.find((line) => line.trim() !== "")?.trim() ?? "";
+  if (!/^[[{]/.test(first) || first.startsWith("{") && isJson(first)) return undefined;
+  try {
+    const json: unknown = JSON.parse(text);
+    return Array.isArray(json) ? json : [json];
+  } catch (cause) {
+    if (!first.startsWith("[") || isJson(first)) return undefined;
+    const { en, zh } = jsonProblem(cause);
+    throw new RequestError({
+      en: `${path} begins like a JSON array and is ${en}. Expected an array of requests, or JSON ` +
+        "Lines: one request a line, without brackets around them.",
+      zh:
+        `${path} 开头像 JSON 数组，但${zh}。应为请求的数组，或 JSON Lines：每行一个请求，外面不加方括号。`,
+    }, { cause });
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a line is a prompt itself: in a text file, where it is not written as JSON. */
+function isPlain(path: string, line: string): boolean {
+  return /\.txt$/i.test(path) && !/^\s*[{"]/.test(line);
 }
 
 async function xmlFiles(folder: string): Promise<Line[]> {
   const names: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
-    if (!isDirectory && /\.xml$/i.test(name)) names.push(name);
+    // Names with a dot are companions: macOS keeps `._a.xml` beside `a.xml`.
+    if (!isDirectory && !name.startsWith(".") && /\.xml$/i.test(name)) names.push(name);
   }
-  return names.sort().map((name) => {
-    const place = join(folder, name);
-    const stem = name.replace(/\.xml$/i, "");
-    return { place, stem, read: async () => ({ request: { prompt: await readText(place) } }) };
-  });
+  return names.sort().map((name) => ({
+    place: visible(join(folder, name)),
+    stem: name.replace(/\.xml$/i, ""),
+    read: async () => ({ request: { prompt: await readBelow(folder, name) } }),
+  }));
 }
 
 async function resolve(
   { request, promptFile, output, count }: BatchLine,
   folder: string,
 ): Promise<ResolvedLine> {
-  const prompt = request.prompt ?? await readText(join(folder, promptFile!));
+  const prompt = request.prompt ?? await readBelow(folder, promptFile!);
   return { request: { ...request, prompt }, output, count };
+}
+
+/**
+ * The text of a file of a batch. A batch may come from somebody else, and pictures carry their
+ * prompts: what lies elsewhere must not get into them.
+ *
+ * @throws {RequestError} When it lies elsewhere or cannot be read.
+ */
+async function readBelow(folder: string, path: string): Promise<string> {
+  const wanted = join(folder, path);
+  const outside = new RequestError({
+    en: `${path} lies outside of the batch's folder, ${folder}: its prompts may only come from ` +
+      "files inside it. Copy the file there.",
+    zh: `${path} 在批次的文件夹 ${folder} 之外：提示词只能取自其中的文件。请把该文件复制进去。`,
+  });
+  if (isAbsolute(path) || isOutside(relative(folder, wanted))) throw outside;
+  const [real, root] = await Promise.all([realpath(wanted).catch(() => wanted), realpath(folder)]);
+  if (real !== wanted && isOutside(relative(root, real))) throw outside;
+  return await readText(wanted);
+}
+
+function isOutside(way: string): boolean {
+  return way === ".." || way.startsWith(`..${sep}`) || isAbsolute(way);
 }
 
 /** Numbers equal requests, so that each has an id of its own. */
@@ -231,7 +324,7 @@ async function* filesBelow(folder: string): AsyncGenerator<string> {
     for await (const { name, isDirectory } of Deno.readDir(folder)) {
       const path = join(folder, name);
       if (isDirectory) yield* filesBelow(path);
-      else yield path;
+      else if (!name.startsWith(".")) yield path;
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

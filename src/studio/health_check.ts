@@ -4,6 +4,7 @@ import { decodePng, psnr, type RgbImage } from "../image/mod.ts";
 import type { Dtype } from "../onnx/mod.ts";
 import { NewBieImagePipeline } from "../pipeline/pipeline.ts";
 import type { PretrainedOptions } from "../pipeline/types.ts";
+import { identifyModels, pictureRecipe, type Recipe } from "../recipe/mod.ts";
 import type { SchedulerName } from "../schedulers/mod.ts";
 import type { Tensor } from "../tensor.ts";
 
@@ -36,6 +37,7 @@ export interface LatentStatistics {
 /** The result of the pinned request. */
 export interface HealthCheckRun {
   readonly image: RgbImage;
+  readonly recipe: Recipe;
   readonly statistics: LatentStatistics;
   /** The type of arithmetic. */
   readonly dtype: Dtype;
@@ -68,7 +70,7 @@ export async function runHealthCheck(
   const prompt = await Deno.readTextFile(`${DEMO_MODEL}/health_check.xml`);
   await using pipe = await NewBieImagePipeline.fromPretrained(model, { log, ...loading });
   const loaded = performance.now();
-  const { images: [latents], timings } = await pipe.generate({
+  const result = await pipe.generate({
     prompt,
     numInferenceSteps: STEPS,
     guidanceScale: GUIDANCE_SCALE,
@@ -77,17 +79,20 @@ export async function runHealthCheck(
     ...(scheduler === undefined ? {} : { scheduler }),
     onStep: ({ index, total }) => onStep?.(index + 1, total),
   });
+  const { images: [latents], timings } = result;
   const sampled = performance.now();
   const [image] = await pipe.decodeImages(latents!);
+  const decode = performance.now() - sampled;
   return {
     image: image!,
+    recipe: pictureRecipe(pipe, result, await identifyModels(pipe.checkpoint)),
     statistics: statisticsOf(latents!),
     dtype: pipe.dtype,
     timings: {
       load: loaded - start,
       encode: timings.encode,
       denoise: timings.denoise,
-      decode: performance.now() - sampled,
+      decode,
     },
   };
 }

@@ -8,56 +8,56 @@ import { dirname, join, normalize, relative, sep } from "node:path";
 import { NewBieError, RequestError } from "../errors.ts";
 import { writeNewFile } from "../files.ts";
 import type { Texts } from "../language.ts";
+import { visible } from "../shown.ts";
 import { UnfinishedFile } from "../unfinished.ts";
 
 /** The folder below which all pictures lie. */
 export const OUTPUTS = "outputs";
 
 /**
- * The folder of a sitting, by the local time of its beginning: `outputs/YYYYMMDD_HHMM`.
+ * The folder of a day, by local time: `outputs/YYYYMMDD`.
  *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
  *
- * assert.equal(folderOfTime(new Date(2026, 0, 5, 9, 7)), "outputs/20260105_0907");
+ * assert.equal(folderOfDay(new Date(2026, 0, 5)), "outputs/20260105");
  * ```
  */
-export function folderOfTime(time: Date): string {
+export function folderOfDay(time: Date): string {
   const two = (value: number) => String(value).padStart(2, "0");
-  const date = `${time.getFullYear()}${two(time.getMonth() + 1)}${two(time.getDate())}`;
-  return join(OUTPUTS, `${date}_${two(time.getHours())}${two(time.getMinutes())}`);
+  return join(OUTPUTS, `${time.getFullYear()}${two(time.getMonth() + 1)}${two(time.getDate())}`);
 }
+
+/** What a file system takes for a name, but Windows does not: a picture may be copied there. */
+const NOT_ON_WINDOWS = /[<>:"|?*]/;
+/** Names of devices on Windows, with whatever ending. */
+const DEVICE = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:$|[ .])/i;
+/** Endings of pictures that are not PNG. */
+const OTHER_PICTURES =
+  /\.(jpe?g|jpe|jfif|webp|avif|gif|bmp|tiff?|jxl|jp2|heic|heif|svg|psd|exr|tga|ico|pdf)$/i;
 
 /**
  * The path of a picture's file inside a folder of outputs; `.png` is added where it is missing.
  *
- * @throws {RequestError} When the name is empty, absolute, leads out of the folder, or holds what no
- *   file name can hold.
+ * @throws {RequestError} When the name is empty, absolute, leads out of the folder, holds what no
+ *   file name can hold on some system, or has the ending of another kind of picture.
  */
 export function pictureName(name: string): string {
-  const trimmed = name.trim();
-  const normal = normalize(trimmed.replaceAll("\\", "/"));
-  const parts = normal.split("/");
-  const problem: Texts<string> | undefined = /^(\.png)?$/i.test(parts.at(-1)!) || normal === "."
-    ? { en: "it names no file", zh: "没有指明文件" }
-    : normal.startsWith("/") || /^[a-z]:/i.test(normal)
-    ? { en: "it is an absolute path", zh: "这是绝对路径" }
-    : parts.includes("..")
-    ? { en: "it leads out of the folder", zh: "会离开输出文件夹" }
-    : /[\p{Cc}\p{Cf}]/u.test(normal)
-    ? { en: "it holds an invisible character", zh: "含有不可见字符" }
-    : parts.some((part) => new TextEncoder().encode(part).length > LONGEST_NAME)
-    ? { en: `it is longer than ${LONGEST_NAME} bytes`, zh: `超过 ${LONGEST_NAME} 字节` }
-    : undefined;
+  const normal = normalized(name);
+  const problem = nameProblem(normal) ?? (OTHER_PICTURES.test(normal)
+    ? {
+      en: `pictures are written as PNG, which holds their recipe, not as ${ending(normal)}`,
+      zh: `图片以 PNG 保存（其中含有配方），不能保存为 ${ending(normal)}`,
+    }
+    : undefined);
   if (problem !== undefined) {
+    const { en, zh } = problem;
     throw new RequestError(
-      `${
-        JSON.stringify(name)
-      } cannot be the name of a picture: ${problem.en}. Pictures stay inside ` +
+      `${JSON.stringify(name)} cannot be the name of a picture: ${en}. Pictures stay inside ` +
         `${OUTPUTS}/: give a name such as miku.png or miku/smile.png.`,
       {
-        zh: `${JSON.stringify(name)} 不能作为图片的文件名：${problem.zh}。` +
+        zh: `${JSON.stringify(name)} 不能作为图片的文件名：${zh}。` +
           `图片只能保存在 ${OUTPUTS}/ 内：请使用 miku.png 或 miku/smile.png 之类的名字。`,
       },
     );
@@ -65,8 +65,93 @@ export function pictureName(name: string): string {
   return /\.png$/i.test(normal) ? normal : `${normal}.png`;
 }
 
-/** Leaves room for the number and the temporary file's additions in the 255 bytes of a name. */
-const LONGEST_NAME = 180;
+/**
+ * The path of a folder inside the folder of outputs.
+ *
+ * @throws {RequestError} When the name is empty, absolute, leads out of the outputs, or holds what no
+ *   file name can hold on some system.
+ */
+export function folderName(name: string): string {
+  const normal = normalized(name).replace(/\/+$/, "");
+  const problem = nameProblem(normal);
+  if (problem === undefined) return normal;
+  throw new RequestError(
+    `${JSON.stringify(name)} cannot be the name of a folder: ${problem.en}. Pictures stay inside ` +
+      `${OUTPUTS}/: give a name such as miku or miku/smiles.`,
+    {
+      zh: `${JSON.stringify(name)} 不能作为文件夹的名字：${problem.zh}。` +
+        `图片只能保存在 ${OUTPUTS}/ 内：请使用 miku 或 miku/smiles 之类的名字。`,
+    },
+  );
+}
+
+/**
+ * What a picture is called after a file of any name: what cannot stand in the name of a file on some
+ * system is replaced, and a name that is too long loses its end.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(nameAfter("miku: smile?"), "miku_ smile_");
+ * assert.equal(nameAfter("con"), "_con");
+ * ```
+ */
+export function nameAfter(stem: string): string {
+  // `visible` writes what cannot be seen as \u202e.
+  const name = visible(stem).replaceAll(/[<>:"|?*\\/]/g, "_").trim().replace(/[. ]+$/, "_");
+  let kept = "";
+  for (const { segment } of new Intl.Segmenter().segment(DEVICE.test(name) ? `_${name}` : name)) {
+    if (byteLength(kept + segment) > LONGEST_STEM) break;
+    kept += segment;
+  }
+  return kept === "" ? "_" : kept;
+}
+
+function normalized(name: string): string {
+  return normalize(name.trim().replaceAll("\\", "/"));
+}
+
+function nameProblem(normal: string): Texts<string> | undefined {
+  const parts = normal.split("/");
+  const unfit = parts.find((part) => NOT_ON_WINDOWS.test(part));
+  if (/^(\.png)?$/i.test(parts.at(-1)!) || normal === ".") {
+    return { en: "it names no file", zh: "没有指明文件" };
+  }
+  if (normal.startsWith("/") || /^[a-z]:/i.test(normal)) {
+    return { en: "it is an absolute path", zh: "这是绝对路径" };
+  }
+  if (parts.includes("..")) return { en: "it leads out of the folder", zh: "会离开输出文件夹" };
+  if (visible(normal) !== normal) {
+    return { en: "it holds an invisible character", zh: "含有不可见字符" };
+  }
+  if (unfit !== undefined) {
+    const [character] = NOT_ON_WINDOWS.exec(unfit)!;
+    return {
+      en: `Windows allows no ${character} in a name`,
+      zh: `Windows 的文件名不能含有 ${character}`,
+    };
+  }
+  if (parts.some((part) => DEVICE.test(part))) {
+    return { en: "Windows keeps that name for a device", zh: "Windows 把这个名字留给设备" };
+  }
+  if (parts.some((part) => /[. ]$/.test(part))) {
+    return {
+      en: "Windows allows no dot or space at the end of a name",
+      zh: "Windows 的文件名不能以点或空格结尾",
+    };
+  }
+  if (parts.some((part) => byteLength(part.replace(/\.png$/i, "")) > LONGEST_STEM)) {
+    return { en: `it is longer than ${LONGEST_STEM} bytes`, zh: `超过 ${LONGEST_STEM} 字节` };
+  }
+  return undefined;
+}
+
+/** Leaves room for `-12345.png` in the 255 bytes that a name may have. */
+const LONGEST_STEM = 245;
+
+const byteLength = (text: string) => new TextEncoder().encode(text).length;
+const ending = (name: string) => name.slice(name.lastIndexOf("."));
 
 /** How to save a picture. */
 export interface SaveOptions {

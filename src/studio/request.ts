@@ -5,6 +5,7 @@
  * @module
  */
 import { RequestError } from "../errors.ts";
+import { jsonProblem } from "../json_problem.ts";
 import type { Texts } from "../language.ts";
 import { type GeneratorOptions, randomSeed } from "../random/mod.ts";
 import {
@@ -145,10 +146,11 @@ export function parseBatchLine(line: string, table: SettingsTable = SETTINGS): B
   try {
     json = JSON.parse(line);
   } catch (cause) {
-    throw new RequestError(
-      'This is no JSON. Expected an object in one line, such as {"prompt": "1girl"}.',
-      { cause, zh: '这不是 JSON。应为写在一行里的对象，例如 {"prompt": "1girl"}。' },
-    );
+    const { en, zh } = jsonProblem(cause);
+    throw new RequestError({
+      en: `${en}. Expected an object in one line, such as {"prompt": "1girl"}.`,
+      zh: `${zh}。应为写在一行里的对象，例如 {"prompt": "1girl"}。`,
+    }, { cause });
   }
   return batchRequest(json, table);
 }

@@ -80,9 +80,8 @@ export async function runBatch(studio: Studio, batch: Batch, options: BatchOptio
   say(text.batchDone(pictures.length, already, folder));
   const result = { folder, pictures, already };
   if (failures.length === 0) return result;
-  const lines = failures.flatMap(failedLines).map((line) => `  ${line}`);
   throw new TaskFailure(
-    [text.batchFailures(failures.length, own.length + faults.length), ...lines],
+    text.batchFailures(failures.length, own.length + faults.length),
     { ...result, failures },
   );
 }
@@ -98,12 +97,11 @@ async function makeItem(
   { show, showSteps, say }: BatchOptions,
 ): Promise<SavedPicture[]> {
   if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
-  const { report, message, faultyLine } = examinePrompt(
-    request.prompt,
-    studio.pipe.promptEncoders,
-    place,
-  );
+  const encoders = studio.pipe.promptEncoders;
+  // Whoever catches the error says the place.
+  const { message, faultyLine } = examinePrompt(request.prompt, encoders);
   if (faultyLine !== undefined) throw new RequestError(message);
+  const { report } = examinePrompt(request.prompt, encoders, place);
   if (report.lines.length > 0) say(report);
   return await makePictures(studio, request, {
     folder,

@@ -15,14 +15,14 @@ import {
   valueAt,
   wrongValue,
 } from "../../src/settings/mod.ts";
-import { folderOfTime, pictureName } from "../../src/studio/outputs.ts";
+import { folderOfDay, pictureName } from "../../src/studio/outputs.ts";
 import { readText } from "../../src/studio/read_text.ts";
 import { parseSize } from "../../src/studio/request.ts";
 import type { Studio } from "../../src/studio/studio.ts";
 import { Console, Interrupted } from "../cli/console.ts";
 import { makePictures, savedLine, type ShowOptions } from "./picture.ts";
 import { both, text } from "./texts.ts";
-import { namedFile } from "../parse/input.ts";
+import { namedFile } from "../cli/prompt_input.ts";
 import { examinePrompt, isUnfinished } from "../cli/prompt_check.ts";
 import { language, linesOfBoth } from "../cli/task.ts";
 
@@ -42,7 +42,7 @@ export async function runInteractive(
   defaults: Defaults,
   options: ShowOptions,
 ): Promise<void> {
-  const folder = folderOfTime(new Date());
+  const folder = folderOfDay(new Date());
   using console = new Console();
   using interruption = new Interruption(console.isTerminal);
   const sitting = new Sitting(console, studio, defaults);

@@ -6,15 +6,18 @@ export const { text, both } = catalogue({
   en: {
     description:
       "Makes pictures from XML prompts. Without a prompt it asks for everything; with one, or with " +
-      "--batch or --from, it asks nothing. Pictures go to outputs/YYYYMMDD_HHMM/, and no file is " +
+      "--batch or --from, it asks nothing. Pictures go to outputs/YYYYMMDD/, and no file is " +
       "ever overwritten.",
     options: {
-      promptFile: "a file with the prompt",
+      promptFile: "a file with the prompt; - is the standard input",
       output: "file name inside the folder of outputs (with --batch: the folder inside outputs/)",
       model: "folder with the model",
-      batch: "many pictures: a JSON Lines file, one request a line, or a folder of .xml files",
+      batch:
+        "many pictures: a JSON Lines file, one request a line, a JSON array, a .txt file with a " +
+        "prompt a line, or a folder of .xml files",
       shard: "only part i of n of a batch, for machines that share one",
-      from: "make the picture of this PNG again; other options change its recipe",
+      from: "make the picture of this PNG again, or of the last one that was saved: last; other " +
+        "options change its recipe",
       show: "show the picture in the terminal",
       showSteps: "show the steps, too",
       strict: "read all weights again and compare them with checksums.txt",
@@ -25,7 +28,8 @@ Examples:
   deno task create --prompt-file models/demo/health_check.xml --seed 7 --output miku.png
   deno task create --prompt "1girl, solo, blue hair, smile" --steps 20 --count 4
   deno task create --batch prompts.jsonl --shard 0/4
-  deno task create --from outputs/20260101_1200/output.png --seed 8`,
+  deno task create --prompt @models/demo/two_characters.xml --draft
+  deno task create --from last --seed 8`,
     askPrompt: "Enter your XML prompt (or 'q' to quit): ",
     promptHint:
       "XML may take several lines and is read when its tags are closed; @file.xml reads a file; the arrow keys bring back former prompts.",
@@ -65,19 +69,21 @@ Examples:
     batchFailed: (place: string) => `${place}: `,
     batchDone: (made: number, already: number, folder: string) =>
       `Done! ${made} pictures made, ${already} were there: ${folder}`,
-    batchFailures: (count: number, total: number) => `${count} of ${total} requests failed.`,
+    batchFailures: (count: number, total: number) =>
+      `${count} of ${total} requests failed, for the reasons above.`,
   },
   zh: {
     description:
       "用 XML 提示词生成图片。不给提示词时逐项询问；给出提示词、--batch 或 --from 时不再询问。" +
-      "图片保存在 outputs/YYYYMMDD_HHMM/，绝不覆盖任何文件。",
+      "图片保存在 outputs/YYYYMMDD/，绝不覆盖任何文件。",
     options: {
-      promptFile: "存放提示词的文件",
+      promptFile: "存放提示词的文件；- 表示标准输入",
       output: "输出文件夹内的文件名（配合 --batch 时：outputs/ 内的文件夹）",
       model: "模型所在的文件夹",
-      batch: "批量生成：每行一个请求的 JSON Lines 文件，或存放 .xml 文件的文件夹",
+      batch: "批量生成：每行一个请求的 JSON Lines 文件、JSON 数组、每行一个提示词的 .txt 文件，" +
+        "或存放 .xml 文件的文件夹",
       shard: "只做批次的第 i 份（共 n 份），供多台机器分工",
-      from: "重新生成这张 PNG；其他选项可修改其配方",
+      from: "重新生成这张 PNG，或用 last 表示最近保存的一张；其他选项可修改其配方",
       show: "在终端里显示图片",
       showSteps: "同时显示每一步",
       strict: "重新读取全部权重，并与 checksums.txt 比较",
@@ -88,7 +94,8 @@ Examples:
   deno task create --prompt-file models/demo/health_check.xml --seed 7 --output miku.png
   deno task create --prompt "1girl, solo, blue hair, smile" --steps 20 --count 4
   deno task create --batch prompts.jsonl --shard 0/4
-  deno task create --from outputs/20260101_1200/output.png --seed 8`,
+  deno task create --prompt @models/demo/two_characters.xml --draft
+  deno task create --from last --seed 8`,
     askPrompt: "请输入 XML 提示词（输入 q 退出）：",
     promptHint:
       "XML 可以分多行输入，标签全部闭合后即读取；@file.xml 读取文件；方向键找回以前的提示词。",
@@ -128,6 +135,7 @@ Examples:
     batchFailed: (place: string) => `${place}：`,
     batchDone: (made: number, already: number, folder: string) =>
       `完成！生成 ${made} 张，已有 ${already} 张：${folder}`,
-    batchFailures: (count: number, total: number) => `${total} 个请求中有 ${count} 个失败。`,
+    batchFailures: (count: number, total: number) =>
+      `${total} 个请求中有 ${count} 个失败，原因见上文。`,
   },
 });

@@ -8,8 +8,9 @@ export const { text: texts, both } = catalogue({
       "Shows how a prompt is understood, or where it is wrong: its tree, the text that " +
       "the encoders read, and how many tokens that has.",
     prompt: "the prompt, @file to read one, or - for standard input",
+    promptOption: "the same, as create has it",
     file: "read the prompt from a file",
-    negative: "the negative prompt, @file to read one (default: empty)",
+    negative: "the negative prompt, @file to read one, - for standard input (default: empty)",
     model: "the folder of the model whose tokenizers count",
     examples: `
 Examples:
@@ -19,10 +20,8 @@ Examples:
   cat prompt.xml | deno task parse --json
 
 Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for one with errors.`,
-    typing: "Type or paste the prompt; Ctrl-D in a line of its own ends it.",
     twoPrompts: "There is more than one prompt: give one argument, or --file. Put a prompt with " +
       "spaces in quotation marks.",
-    input: "standard input",
     argument: "prompt",
     negativePrompt: "negative prompt",
     noModel: "Tokens are not counted, because no model's tokenizers can be read:",
@@ -53,8 +52,9 @@ Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for 
   zh: {
     description: "显示提示词被如何理解，或错在哪里：结构树、编码器读到的文本，以及它的 token 数。",
     prompt: "提示词；@文件 表示从文件读取，- 表示标准输入",
+    promptOption: "同上，与 create 的选项相同",
     file: "从文件读取提示词",
-    negative: "反向提示词；@文件 表示从文件读取（默认：空）",
+    negative: "反向提示词；@文件 表示从文件读取，- 表示标准输入（默认：空）",
     model: "模型所在的文件夹，用其中的分词器计数",
     examples: `
 示例：
@@ -64,9 +64,7 @@ Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for 
   cat prompt.xml | deno task parse --json
 
 能够出图的提示词（无论有无警告）退出码为 0，有错误的为 2。`,
-    typing: "请输入或粘贴提示词，在单独一行按 Ctrl-D 结束。",
     twoPrompts: "给出了不止一个提示词：请只给一个参数，或用 --file。含空格的提示词请加引号。",
-    input: "标准输入",
     argument: "提示词",
     negativePrompt: "反向提示词",
     noModel: "没有统计 token 数，因为读不到模型的分词器：",

@@ -9,12 +9,18 @@ import {
   readBatch,
 } from "../../src/studio/batch.ts";
 import { UnfinishedFile } from "../../src/unfinished.ts";
+import type { AskedSettings } from "../../src/settings/mod.ts";
 import { filesBelow, inTempFolder } from "../_folders.ts";
 
 const DEFAULTS = { numInferenceSteps: 30, guidanceScale: 7 };
 const dot = { data: new Uint8ClampedArray(3), width: 1, height: 1 };
 
-async function batchOf(folder: string, lines: string[], defaults = DEFAULTS, count = 1) {
+async function batchOf(
+  folder: string,
+  lines: string[],
+  defaults: AskedSettings = DEFAULTS,
+  count = 1,
+) {
   await Deno.writeTextFile(`${folder}/prompts.jsonl`, lines.join("\n"));
   return await readBatch(`${folder}/prompts.jsonl`, defaults, count);
 }
@@ -67,6 +73,84 @@ Deno.test("prompt_file is read from the batch's folder", async () => {
     assert.deepEqual(items.map(({ request }) => request.prompt), ["<a>1</a>"]);
     assert.equal(faults[0]!.place, `${folder}/deep/p.jsonl:2`);
     assert.match(faults[0]!.error.message, /none\.xml/);
+  });
+});
+
+Deno.test("a batch may be a JSON array, a single request over several lines, or a prompt a line", async () => {
+  await inTempFolder(async (folder) => {
+    const read = async (name: string, text: string) => {
+      await Deno.writeTextFile(`${folder}/${name}`, text);
+      return await readBatch(`${folder}/${name}`, DEFAULTS);
+    };
+    const promptsOf = ({ items }: Awaited<ReturnType<typeof readBatch>>) =>
+      items.map(({ request }) => request.prompt);
+    const array = await read("a.json", '[\n  {"prompt": "a"},\n  "b",\n  {"prompt": 3}\n]\n');
+    assert.deepEqual(promptsOf(array), ["a", "b"]);
+    assert.deepEqual(array.items.map(({ place, name }) => [place, name]), [
+      [`${folder}/a.json #1`, "0001.png"],
+      [`${folder}/a.json #2`, "0002.png"],
+    ]);
+    assert.deepEqual(array.faults.map(({ place }) => place), [`${folder}/a.json #3`]);
+    assert.deepEqual(promptsOf(await read("b.json", '{\n  "prompt": "a"\n}')), ["a"]);
+    assert.deepEqual(promptsOf(await read("c.txt", '1girl, solo\n\n(smile:1.2)\r\n"c"')), [
+      "1girl, solo",
+      "(smile:1.2)",
+      "c",
+    ]);
+    await assert.rejects(
+      read("d.json", '[\n{"prompt": "a"},\n]'),
+      (error: RequestError) =>
+        error instanceof RequestError && /array.*JSON Lines/s.test(error.message) &&
+        /数组/.test(error.explain("zh")),
+    );
+    await assert.rejects(read("e.json", "[]"), /asks for no picture/);
+  });
+});
+
+Deno.test("hidden companions of files are no prompts", async () => {
+  await inTempFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/a.xml`, "<a>1</a>");
+    // What macOS writes beside a file on disks that are not its own.
+    await Deno.writeFile(`${folder}/._a.xml`, Uint8Array.of(0, 5, 0x16, 7, 0, 2, 0, 0));
+    await Deno.writeTextFile(`${folder}/.a.xml.swp.xml`, "<a>1</a>");
+    const { items, faults } = await readBatch(folder, DEFAULTS);
+    assert.deepEqual(items.map(({ name }) => name), ["a.png"]);
+    assert.deepEqual(faults, []);
+  });
+});
+
+Deno.test("a batch reads no file outside of its folder, by whatever way", async () => {
+  await inTempFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/batch/deep`, { recursive: true });
+    await Deno.writeTextFile(`${folder}/secret`, "secret");
+    await Deno.writeTextFile(`${folder}/batch/deep/a.xml`, "<a>1</a>");
+    await Deno.symlink(`${folder}/secret`, `${folder}/batch/link.xml`);
+    await Deno.symlink(`${folder}/batch/deep`, `${folder}/batch/inside`);
+    const ways = ["../secret", `${folder}/secret`, "link.xml", "deep/../../secret", "a\0b"];
+    const lines = [...ways, "deep/a.xml", "inside/a.xml"]
+      .map((path) => JSON.stringify({ prompt_file: path }));
+    await Deno.writeTextFile(`${folder}/batch/p.jsonl`, lines.join("\n"));
+    const { items, faults } = await readBatch(`${folder}/batch/p.jsonl`, DEFAULTS);
+    assert.deepEqual(items.map(({ request }) => request.prompt), ["<a>1</a>", "<a>1</a>"]);
+    assert.equal(faults.length, ways.length);
+    for (const { error } of faults) assert(!error.message.includes(": secret"), error.message);
+    for (const { error } of faults.slice(0, 4)) assert.match(error.message, /outside/);
+
+    const { faults: linked } = await readBatch(`${folder}/batch`, DEFAULTS);
+    assert.match(linked[0]!.error.message, /outside/);
+  });
+});
+
+Deno.test("a line may say how many pictures it wants, and -1 for its seed", async () => {
+  await inTempFolder(async (folder) => {
+    const lines = ['{"prompt": "a", "count": 2, "seed": 5}', '{"prompt": "b", "seed": -1}', '"c"'];
+    const { items } = await batchOf(folder, lines, { ...DEFAULTS, generator: { seed: 9 } }, 1);
+    assert.deepEqual(items.map(({ request }) => request.prompt), ["a", "a", "b", "c"]);
+    const [five, six, random, nine] = items.map(({ request }) => request.generator.seed);
+    assert.deepEqual([five, six, nine], [5, 6, 9]);
+    assert(random! >= 0 && random !== 9);
+    const again = await batchOf(folder, lines, { ...DEFAULTS, generator: { seed: 9 } }, 1);
+    assert.deepEqual(again.items, items);
   });
 });
 

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { RequestError } from "../../src/errors.ts";
 import {
   DiskError,
-  folderOfTime,
+  folderName,
+  folderOfDay,
+  nameAfter,
   pictureName,
   prepareFolder,
   savePicture,
@@ -12,7 +14,7 @@ import { filesBelow, inTempFolder } from "../_folders.ts";
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 Deno.test("a folder is named by the local time", () => {
-  assert.equal(folderOfTime(new Date(2026, 10, 3, 4, 5, 59)), "outputs/20261103_0405");
+  assert.equal(folderOfDay(new Date(2026, 10, 3, 4, 5, 59)), "outputs/20261103");
 });
 
 Deno.test("a picture's name gets its ending, and may lie in a folder", () => {
@@ -49,6 +51,63 @@ Deno.test("a name that leads out of the folder, or that no file can have, is ref
   ];
   for (const name of [...names, "a\nb", "x".repeat(300)]) {
     assert.throws(() => pictureName(name), RequestError, JSON.stringify(name));
+  }
+});
+
+Deno.test("a name that Windows cannot hold is refused on every system, with the reason", () => {
+  // Naming Files, Paths, and Namespaces (learn.microsoft.com/windows/win32/fileio/naming-a-file).
+  const names = ["CON", "con.png", "a/NUL.tar.png", "COM1", "lpt9.x", "x.", "a./b", "a /b", "<a>"];
+  for (const name of [...names, "ab:c", "a|b", "a?", "a*", 'a"b', "</character_1>"]) {
+    for (const check of [pictureName, folderName]) {
+      assert.throws(() => check(name), (error: Error) => {
+        return error instanceof RequestError && /Windows|names no file/.test(error.message) &&
+          /Windows|没有指明文件/.test(error.explain("zh"));
+      }, name);
+    }
+  }
+  for (const name of ["CONE", "com10", "console.png", "nul_"]) pictureName(name);
+});
+
+Deno.test("a picture of another kind is refused, and no picture gets two endings", () => {
+  for (const name of ["x.jpg", "x.JPEG", "x.webp", "a/x.avif", "x.gif"]) {
+    assert.throws(() => pictureName(name), /written as PNG/, name);
+  }
+});
+
+Deno.test("names as people write them are names", () => {
+  const names = [
+    "می\u200cخواهم",
+    "👩\u200d🎤",
+    "初音ミク、桜の木の下で微笑む、白いワンピース、猫耳、青い髪のツインテール、緑の目、ちびキャラ、アニメ風、高品質、最高傑作",
+  ];
+  for (const name of names) {
+    assert.equal(pictureName(name), `${name}.png`);
+    assert.equal(nameAfter(name), name);
+  }
+});
+
+Deno.test("a picture can be called after a file of any name", () => {
+  const expected: Record<string, string> = {
+    "a:b?": "a_b_",
+    "NUL": "_NUL",
+    "x. ": "x_",
+    "a/b\\c": "a_b_c",
+    "": "_",
+    "..": "_",
+  };
+  for (const [stem, name] of Object.entries(expected)) assert.equal(nameAfter(stem), name, stem);
+  for (
+    const stem of [
+      "a\u202eb",
+      "\n",
+      "長".repeat(200),
+      "👩\u200d🎤".repeat(60),
+      ...Object.keys(expected),
+    ]
+  ) {
+    const path = pictureName(nameAfter(stem));
+    // With the number that the thousandth picture of a name gets.
+    assert(new TextEncoder().encode(path.replace(".png", "-1000.png")).length <= 255, path);
   }
 });
 

@@ -68,7 +68,7 @@ Deno.test("a line of a batch speaks the options' words", () => {
 });
 
 Deno.test("a line of a batch that cannot be met says all that is wrong", () => {
-  assert.throws(() => parseBatchLine("{"), /no JSON/);
+  assert.throws(() => parseBatchLine("{"), /not valid JSON/);
   assert.throws(() => parseBatchLine("{}"), /prompt/);
   assert.throws(() => parseBatchLine('{"prompt": "a", "prompt_file": "b"}'), /either/);
   const wrong =

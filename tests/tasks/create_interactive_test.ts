@@ -7,7 +7,7 @@ import { CTRL_C, Terminal, UP } from "./_terminal.ts";
 
 const PROMPT = /Enter your XML prompt \(or 'q' to quit\): /;
 const OUTPUT = /Enter output filename \(default: output\.png\): /;
-const SAVED = /Done! Saved to (outputs\/\d{8}_\d{4}\/\S+) \(seed (\d+)/;
+const SAVED = /Done! Saved to (outputs\/\d{8}\/\S+) \(seed (\d+)/;
 
 /** Answers with which a picture takes a second. */
 async function answerQuickly(terminal: Terminal, name = ""): Promise<void> {

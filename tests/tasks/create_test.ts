@@ -46,7 +46,7 @@ Deno.test("a picture is made from options alone, and its recipe makes it again b
     "heun",
     ...SMALL,
   );
-  assert.match(first!.path, /^outputs\/\d{8}_\d{4}\/output(-\d+)?\.png$/);
+  assert.match(first!.path, /^outputs\/\d{8}\/output(-\d+)?\.png$/);
   assert.deepEqual([first!.seed, first!.width, first!.height], ["18446744073709551615", 64, 48]);
   const png = await read(first!.path);
   const recipe = readRecipe(png);
