@@ -1,6 +1,6 @@
 /** The interactive studio: asks, makes pictures, and asks again. */
 import { RequestError } from "../../src/mod.ts";
-import { MAX_PROMPT_LENGTH } from "../../src/prompt/mod.ts";
+import { MAX_PROMPT_LENGTH, promptKind } from "../../src/prompt/mod.ts";
 import {
   type AskedSettings,
   COUNT,
@@ -16,13 +16,14 @@ import {
   wrongValue,
 } from "../../src/settings/mod.ts";
 import { folderOfDay, pictureName } from "../../src/studio/outputs.ts";
+import { PromptHistory } from "../../src/studio/prompt_history.ts";
 import { readText } from "../../src/studio/read_text.ts";
 import { parseSize } from "../../src/studio/request.ts";
 import type { Studio } from "../../src/studio/studio.ts";
 import { Console, Interrupted } from "../cli/console.ts";
 import { makePictures, savedLine, type ShowOptions } from "./picture.ts";
 import { both, text } from "./texts.ts";
-import { namedFile } from "../cli/prompt_input.ts";
+import { namedFile, STANDARD_INPUT } from "../cli/prompt_input.ts";
 import { examinePrompt, isUnfinished } from "../cli/prompt_check.ts";
 import { language, linesOfBoth } from "../cli/task.ts";
 
@@ -45,7 +46,9 @@ export async function runInteractive(
   const folder = folderOfDay(new Date());
   using console = new Console();
   using interruption = new Interruption(console.isTerminal);
-  const sitting = new Sitting(console, studio, defaults);
+  // Through a pipe nobody looks for former prompts.
+  const history = console.isTerminal ? await PromptHistory.open() : PromptHistory.empty();
+  const sitting = new Sitting(console, studio, defaults, history);
   console.say(text.promptHint);
   try {
     for (;;) {
@@ -61,7 +64,7 @@ export async function runInteractive(
   console.say(text.goodbye);
 }
 
-type Asked = Awaited<ReturnType<Sitting["ask"]>> & object;
+type Asked = NonNullable<Awaited<ReturnType<Sitting["ask"]>>>;
 
 async function make(
   console: Console,
@@ -119,47 +122,57 @@ class Interruption {
   }
 }
 
+/** A person who wants to leave, and one who wants to change an earlier answer. */
+const LEAVES = /^(q|quit|exit)$/i;
+const GOES_BACK = "<";
+
+/** What an answer does with the conversation. */
+type Turn = "on" | "back" | "leave";
+/** Ctrl-C was pressed, and the prompt is kept. */
+const KEPT = Symbol("kept");
+
+/** A question, and what its answer changes. */
+interface Step {
+  /** The question with what an empty answer means. */
+  readonly question: () => string;
+  /** @throws {RequestError} When the answer cannot be understood. */
+  readonly take: (answer: string) => void;
+}
+
 /** Remembers what was answered before. */
 class Sitting {
   readonly #console: Console;
   readonly #studio: Studio;
+  readonly #history: PromptHistory;
   #defaults: Defaults;
-  /** Former prompts, each in one line, the latest first. */
-  readonly #prompts: string[] = [];
 
-  constructor(console: Console, studio: Studio, defaults: Defaults) {
+  constructor(console: Console, studio: Studio, defaults: Defaults, history: PromptHistory) {
     this.#console = console;
     this.#studio = studio;
     this.#defaults = defaults;
+    this.#history = history;
   }
 
-  /** One round of questions; undefined when the person leaves. */
+  /**
+   * One round of questions; undefined when the person leaves.
+   *
+   * @throws {Interrupted} When Ctrl-C was pressed at the first of them.
+   */
   async ask() {
-    const prompt = await this.#prompt();
-    if (prompt === undefined) return undefined;
-    let { request, name, count } = this.#defaults;
-    name = await this.#answer(text.askOutput(name), pictureName(name), pictureName);
-    for (const { label, leaves } of questionsOf()) {
-      const values = leaves.map(({ path, setting }) => {
-        const value = valueAt(request, path);
-        return value === undefined ? undefined : toText(setting.kind, value);
-      });
-      const byDefault = values.includes(undefined) ? text.random : values.join("x");
-      const answer = await this.#answer(
-        text.ask(label, byDefault),
-        {},
-        (answer) => leaves.length > 1 ? this.#size(answer) : answerTo(leaves[0]!, answer),
-      );
-      request = mergeSettings([request, answer]);
+    let kept = "";
+    for (;;) {
+      const prompt = await this.#prompt(kept);
+      if (prompt === undefined) return undefined;
+      const answers = { ...this.#defaults };
+      const turn = await this.#keeping(prompt, () => this.#askAll(this.#steps(answers)));
+      // Ctrl-D leaves; a pipe may end where everything that follows is to be the default.
+      const hasEnded = this.#console.isTerminal && this.#console.hasEnded;
+      if (turn === "leave" || hasEnded) return undefined;
+      if (turn === "on") {
+        return { ...answers, request: { ...answers.request, prompt } };
+      }
+      kept = prompt;
     }
-    count = await this.#answer(
-      text.ask(COUNT.question[language], String(count)),
-      count,
-      (answer) => read(COUNT.kind, answer),
-    );
-    // Ctrl-D leaves; a pipe may end where everything that follows is to be the default.
-    if (this.#console.isTerminal && this.#console.hasEnded) return undefined;
-    return { request: { ...request, prompt }, name, count };
   }
 
   /** What was accepted is the default of the next picture, but for the seed and the name. */
@@ -168,17 +181,65 @@ class Sitting {
     this.#defaults = { ...this.#defaults, request: { ...settings, generator }, count };
   }
 
-  /** Asks until the answer is understood; an empty one, or the end of the input, is the default. */
-  async #answer<T>(question: string, byDefault: T, read: (answer: string) => T): Promise<T> {
+  /** The questions after the prompt; they change the answers. */
+  #steps(answers: { -readonly [Key in keyof Defaults]: Defaults[Key] }): readonly Step[] {
+    const name: Step = {
+      question: () => text.askOutput(answers.name),
+      take: (answer) => {
+        if (/^<.*>$/.test(answer)) throw new RequestError(both((text) => text.noName(answer)));
+        answers.name = pictureName(answer);
+      },
+    };
+    const settings = questionsOf().map(({ label, leaves }): Step => ({
+      question: () => text.ask(label, defaultShown(answers.request, leaves)),
+      take: (answer) => {
+        const own = leaves.length > 1 ? this.#size(answer) : answerTo(leaves[0]!, answer);
+        answers.request = mergeSettings([answers.request, own]);
+      },
+    }));
+    const count: Step = {
+      question: () => text.ask(COUNT.question[language], String(answers.count)),
+      take: (answer) => answers.count = read(COUNT.kind, answer),
+    };
+    return [name, ...settings, count];
+  }
+
+  /** Asks one after the other, forth and back. */
+  async #askAll(steps: readonly Step[]): Promise<Turn> {
+    for (let index = 0; index < steps.length;) {
+      const turn = await this.#answer(steps[index]!);
+      if (turn === "leave" || turn === "back" && index === 0) return turn;
+      index += turn === "back" ? -1 : 1;
+    }
+    return "on";
+  }
+
+  /** Asks until the answer is understood; an empty one, or the end of the input, changes nothing. */
+  async #answer({ question, take }: Step): Promise<Turn> {
     for (;;) {
-      const answer = (await this.#console.ask(question))?.trim();
-      if (answer === undefined || answer === "") return byDefault;
+      const answer = (await this.#console.ask(question()))?.trim() ?? "";
+      if (answer === "") return "on";
+      if (LEAVES.test(answer)) return "leave";
+      if (answer.normalize("NFKC") === GOES_BACK) return "back";
       try {
-        return read(answer);
+        take(answer);
+        return "on";
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
         this.#console.refuse(both((text, language) => text.again(error.explain(language))));
       }
+    }
+  }
+
+  /** Lets Ctrl-C lead back to the prompt, which is kept. */
+  async #keeping<T>(prompt: string, work: () => Promise<T>): Promise<T | typeof KEPT> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof Interrupted)) throw error;
+      await this.#history.add(prompt);
+      this.#console.say(`\n${text.promptKept}`);
+      return KEPT;
     }
   }
 
@@ -189,10 +250,14 @@ class Sitting {
     return size;
   }
 
-  /** A prompt without errors; undefined when the person leaves. */
-  async #prompt(): Promise<string | undefined> {
+  /**
+   * A prompt without errors; undefined when the person leaves.
+   *
+   * @param kept What stands in the line already.
+   */
+  async #prompt(kept: string): Promise<string | undefined> {
     for (;;) {
-      let prompt = await this.#typedPrompt();
+      let prompt = await this.#typedPrompt(kept);
       if (prompt === undefined) return undefined;
       for (;;) {
         const examined = examinePrompt(prompt, this.#studio.pipe.promptEncoders);
@@ -202,8 +267,13 @@ class Sitting {
           return prompt;
         }
         this.#console.refuse(examined.message, report);
-        const mended = await this.#mend(prompt, faultyLine);
-        if (mended === undefined) break;
+        const faulty: string = prompt;
+        const mended: string | undefined | typeof KEPT = await this.#keeping(
+          faulty,
+          () => this.#mend(faulty, faultyLine),
+        );
+        kept = mended === KEPT ? faulty : "";
+        if (mended === undefined || mended === KEPT) break;
         prompt = mended;
       }
     }
@@ -217,23 +287,36 @@ class Sitting {
     });
     if (changed === undefined || changed.trim() === "") return undefined;
     const mended = lines.with(line - 1, changed).join("\n");
-    this.#remember(mended);
+    await this.#history.add(mended);
     return mended;
   }
 
   /** What was typed, pasted or named by its file; undefined when the person leaves. */
-  async #typedPrompt(): Promise<string | undefined> {
+  async #typedPrompt(kept: string): Promise<string | undefined> {
     for (;;) {
-      const first = await this.#console.ask(text.askPrompt, { history: this.#prompts });
-      if (first === undefined || /^(q|quit|exit)$/i.test(first.trim())) return undefined;
+      const first = await this.#console.ask(text.askPrompt, {
+        history: this.#history.latestFirst,
+        prefill: kept.trim().replace(/\s*[\r\n]\s*/g, " "),
+      });
+      kept = "";
+      if (first === undefined || LEAVES.test(first.trim())) return undefined;
       if (first.trim() === "") continue;
       const path = namedFile(first);
       if (path === undefined) {
-        const prompt = await this.#continued(first);
-        this.#remember(prompt);
-        return prompt;
+        const lines = [first];
+        const isLiteral = first.trim() === STANDARD_INPUT;
+        if (isLiteral) lines.pop();
+        const turn = await this.#keeping(
+          first,
+          () => isLiteral ? this.#literal(lines) : this.#continued(lines),
+        );
+        const prompt = lines.join("\n");
+        await this.#history.add(prompt);
+        if (turn !== KEPT) return prompt;
+        kept = prompt;
+        continue;
       }
-      this.#remember(first);
+      await this.#history.add(first);
       try {
         return await readText(path);
       } catch (error) {
@@ -243,27 +326,43 @@ class Sitting {
     }
   }
 
-  /** The rest of a prompt of several lines: what was pasted with it, and what its tags ask for. */
-  async #continued(first: string): Promise<string> {
-    let prompt = first;
+  /** Lines as they are: on a terminal until an empty one, through a pipe until its end. */
+  async #literal(lines: string[]): Promise<void> {
+    for (;;) {
+      const line = this.#console.isTerminal
+        ? await this.#console.ask(text.lastLine)
+        : await this.#console.next();
+      if (line === undefined || this.#console.isTerminal && line.trim() === "") return;
+      lines.push(line);
+    }
+  }
+
+  /**
+   * The rest of a prompt of several lines: what was pasted with it, and what XML goes on with. On a
+   * terminal XML may always go on, with another character perhaps: an empty line ends it.
+   */
+  async #continued(lines: string[]): Promise<void> {
     for (;;) {
       const ahead = await this.#console.peek(PASTE_MILLISECONDS);
       if (this.#console.isTerminal && (ahead !== undefined || this.#console.hasBegunLine)) {
         // Nobody types as fast: it was pasted. Its last line may still lack its end.
-        prompt += `\n${await this.#console.next()}`;
+        lines.push(await this.#console.next() ?? "");
         continue;
       }
+      const prompt = lines.join("\n");
       // A longer prompt is refused as a whole: it does not matter what is still open in it.
       const unfinished = prompt.length <= MAX_PROMPT_LENGTH && isUnfinished(prompt);
       if (ahead === undefined) {
-        if (!unfinished) return prompt;
-        const line = await this.#console.ask(text.morePrompt);
-        if (line === undefined || line.trim() === "") return prompt;
-        prompt += `\n${line}`;
+        const mayGoOn = this.#console.isTerminal && promptKind(prompt) === "xml" &&
+          prompt.length <= MAX_PROMPT_LENGTH;
+        if (!unfinished && !mayGoOn) return;
+        const line = await this.#console.ask(unfinished ? text.morePrompt : text.lastLine);
+        if (line === undefined || line.trim() === "") return;
+        lines.push(line);
       } else if (unfinished || this.#belongsToPrompt(prompt)) {
-        prompt += `\n${await this.#console.next()}`;
+        lines.push(await this.#console.next() ?? "");
       } else {
-        return prompt;
+        return;
       }
     }
   }
@@ -276,11 +375,6 @@ class Sitting {
     const next = this.#console.waiting().find((line) => line.trim() !== "");
     return prompt.trimStart().startsWith("<") && next !== undefined &&
       next.trimStart().startsWith("<");
-  }
-
-  #remember(prompt: string): void {
-    const line = prompt.trim().replace(/\s*[\r\n]\s*/g, " ");
-    if (line !== this.#prompts[0]) this.#prompts.unshift(line);
   }
 }
 
@@ -298,6 +392,15 @@ function questionsOf(): readonly Question[] {
     label,
     leaves: asked.filter(({ setting }) => setting.question![language] === label),
   }));
+}
+
+/** What an empty answer means, as the question shows it. */
+function defaultShown(request: AskedSettings, leaves: readonly Leaf[]): string {
+  const values = leaves.map(({ path, setting }) => {
+    const value = valueAt(request, path);
+    return value === undefined ? undefined : toText(setting.kind, value);
+  });
+  return values.includes(undefined) ? text.random : values.join("x");
 }
 
 function answerTo({ path, setting }: Leaf, answer: string): AskedSettings {

@@ -32,8 +32,14 @@ Examples:
   deno task create --from last --seed 8`,
     askPrompt: "Enter your XML prompt (or 'q' to quit): ",
     promptHint:
-      "XML may take several lines and is read when its tags are closed; @file.xml reads a file; the arrow keys bring back former prompts.",
+      "XML may take several lines, and an empty line ends it. @file.xml reads a file, - takes lines as " +
+      "they are. The arrow keys bring back former prompts. At every question < goes back to the one " +
+      "before and q leaves; Ctrl-C goes back to the prompt.",
     morePrompt: "... ",
+    lastLine: "... (an empty line ends it) ",
+    promptKept: "The prompt is kept. Ctrl-C again leaves.",
+    noName: (answer: string) =>
+      `${answer} is a line of a prompt, not the name of a file; < goes back to the prompt.`,
     mendLine: (line: number) => `Mend line ${line} (empty to start over): `,
     askOutput: (name: string) => `Enter output filename (default: ${name}): `,
     ask: (what: string, byDefault: string) => `Enter ${what} (default ${byDefault}): `,
@@ -98,8 +104,12 @@ Examples:
   deno task create --from last --seed 8`,
     askPrompt: "请输入 XML 提示词（输入 q 退出）：",
     promptHint:
-      "XML 可以分多行输入，标签全部闭合后即读取；@file.xml 读取文件；方向键找回以前的提示词。",
+      "XML 可以分多行输入，以空行结束。@file.xml 读取文件，- 逐行原样读取。方向键找回以前的提示词。" +
+      "在任何问题处，< 返回上一个问题，q 退出；Ctrl-C 回到提示词。",
     morePrompt: "... ",
+    lastLine: "...（空行结束）",
+    promptKept: "提示词已保留。再按一次 Ctrl-C 退出。",
+    noName: (answer: string) => `${answer} 是提示词的一行，不是文件名；输入 < 可返回提示词。`,
     mendLine: (line: number) => `修改第 ${line} 行（留空则重新输入）：`,
     askOutput: (name: string) => `请输入输出文件名（默认：${name}）：`,
     ask: (what: string, byDefault: string) => `请输入${what}（默认 ${byDefault}）：`,

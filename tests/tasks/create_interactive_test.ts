@@ -7,7 +7,17 @@ import { CTRL_C, Terminal, UP } from "./_terminal.ts";
 
 const PROMPT = /Enter your XML prompt \(or 'q' to quit\): /;
 const OUTPUT = /Enter output filename \(default: output\.png\): /;
+const GOES_ON = /\.\.\. \(an empty line ends it\) /;
 const SAVED = /Done! Saved to (outputs\/\d{8}\/\S+) \(seed (\d+)/;
+
+/** Types a prompt of XML, each line when the one before was read, and ends it. */
+async function typeXml(terminal: Terminal, ...lines: readonly string[]): Promise<void> {
+  let question: RegExp = PROMPT;
+  for (const line of [...lines, ""]) {
+    await terminal.answer(question, line);
+    question = GOES_ON;
+  }
+}
 
 /** Answers with which a picture takes a second. */
 async function answerQuickly(terminal: Terminal, name = ""): Promise<void> {
@@ -40,7 +50,7 @@ async function withTerminal(
 
 Deno.test("a person makes two pictures of one name, and leaves with q", () =>
   withTerminal(async (terminal, made) => {
-    await terminal.answer(PROMPT, "<character_1><n>miku</n></character_1>");
+    await typeXml(terminal, "<character_1><n>miku</n></character_1>");
     await answerQuickly(terminal, "same");
     const first = await saved(terminal, made);
     assert.match(first, /\/same\.png$/);
@@ -49,7 +59,7 @@ Deno.test("a person makes two pictures of one name, and leaves with q", () =>
     assert.match(text["parameters"]!, /Steps: 2,.*Seed: 7\b/);
 
     // What was answered before is the default now.
-    await terminal.answer(PROMPT, "<character_1><n>rin</n></character_1>");
+    await typeXml(terminal, "<character_1><n>rin</n></character_1>");
     await terminal.answer(OUTPUT, "same.png");
     await terminal.answer(/Enter steps \(default 2\): /, "");
     await terminal.answer(/Enter guidance scale/, "");
@@ -64,7 +74,7 @@ Deno.test("a person makes two pictures of one name, and leaves with q", () =>
 
 Deno.test("a broken prompt is shown with its place, and mended in place", () =>
   withTerminal(async (terminal, made) => {
-    await terminal.answer(PROMPT, "<character_1><n>miku</m></character_1>");
+    await typeXml(terminal, "<character_1><n>miku</m></character_1>");
     await terminal.until(/\^/);
     await terminal.until(/Mend line 1 \(empty to start over\): <character_1><n>miku<\/m>/);
     // Back over "m></character_1>", and the right letter instead.
@@ -85,6 +95,7 @@ Deno.test("a prompt of several lines is pasted, with blank lines in it, and come
       "<character_1>\r  <n>miku</n>\r</character_1>\r\r<general_tags>\r  <count>1girl</count>\r" +
         "</general_tags>\r",
     );
+    await terminal.answer(GOES_ON, "");
     await answerQuickly(terminal);
     const path = await saved(terminal, made);
     const { text } = decodePng(await Deno.readFile(new URL(path, ROOT)));
@@ -106,6 +117,7 @@ Deno.test("a paste without a line end keeps its last line, once Enter ends it", 
     await new Promise((resolve) => setTimeout(resolve, 300));
     assert(!OUTPUT.test(terminal.shown), terminal.shown);
     terminal.type("\r");
+    await terminal.answer(GOES_ON, "");
     await answerQuickly(terminal);
     const path = await saved(terminal, made);
     const { text } = decodePng(await Deno.readFile(new URL(path, ROOT)));
@@ -129,6 +141,89 @@ Deno.test("Ctrl-D leaves, at whichever question", async () => {
     });
   }
 });
+
+Deno.test("two characters are typed line by line, and a tag is no file name", () =>
+  withTerminal(async (terminal, made) => {
+    await typeXml(
+      terminal,
+      "<character_1>",
+      "<n>miku</n>",
+      "</character_1>",
+      "<character_2><n>rin</n></character_2>",
+    );
+    await terminal.answer(OUTPUT, "<character_3>");
+    await terminal.until(/<character_3> is a line of a prompt/);
+    await answerQuickly(terminal, "two");
+    const path = await saved(terminal, made);
+    assert.match(path, /\/two\.png$/);
+    const { text } = decodePng(await Deno.readFile(new URL(path, ROOT)));
+    assert.match(text["parameters"]!, /miku[^]*character_1[^]*character_2[^]*rin/);
+    await terminal.answer(PROMPT, "q");
+    assert.equal(await terminal.exit(), 0);
+  }));
+
+Deno.test("a person goes back to earlier answers, which are kept, and to the prompt", () =>
+  withTerminal(async (terminal, made) => {
+    await terminal.answer(PROMPT, "1girl");
+    await terminal.answer(OUTPUT, "first");
+    await terminal.answer(/Enter steps \(default 30\)/, "900");
+    await terminal.answer(/guidance/, "<");
+    await terminal.answer(/Enter steps \(default 900\)/, "<");
+    await terminal.answer(/filename \(default: first\.png\)/, "<");
+    await terminal.until(/Enter your XML prompt .*: 1girl/);
+    terminal.type(", solo\r");
+    await answerQuickly(terminal, "back");
+    const path = await saved(terminal, made);
+    const { text } = decodePng(await Deno.readFile(new URL(path, ROOT)));
+    assert(text["parameters"]!.startsWith("1girl, solo\nSteps: 2,"));
+    await terminal.answer(PROMPT, "1boy");
+    await terminal.answer(OUTPUT, "q");
+    await terminal.until(/Goodbye/);
+    assert.equal(await terminal.exit(), 0);
+  }));
+
+Deno.test("Ctrl-C at a later question keeps the prompt, and a second one leaves", () =>
+  withTerminal(async (terminal) => {
+    await terminal.answer(PROMPT, "1girl, mended with care");
+    await terminal.answer(OUTPUT, "");
+    await terminal.until(/Enter steps/);
+    terminal.type(CTRL_C);
+    await terminal.until(/The prompt is kept/);
+    await terminal.until(/Enter your XML prompt .*: 1girl, mended with care/);
+    terminal.type(CTRL_C);
+    await terminal.until(/Goodbye/);
+    assert.equal(await terminal.exit(), 0);
+  }));
+
+Deno.test("prompts of the last sitting come back with the arrow key", async () => {
+  const prompt = `1girl, ${crypto.randomUUID()}`;
+  await withTerminal(async (terminal) => {
+    await terminal.answer(PROMPT, prompt);
+    await terminal.answer(OUTPUT, "q");
+    assert.equal(await terminal.exit(), 0);
+  });
+  await withTerminal(async (terminal) => {
+    await terminal.until(PROMPT);
+    terminal.type(UP);
+    await terminal.until(new RegExp(prompt));
+    terminal.type(CTRL_C);
+    assert.equal(await terminal.exit(), 0);
+  });
+});
+
+Deno.test("- takes lines as they are", () =>
+  withTerminal(async (terminal, made) => {
+    await terminal.answer(PROMPT, "-");
+    await terminal.answer(GOES_ON, "1girl, solo");
+    await terminal.answer(GOES_ON, "@_@, :q");
+    await terminal.answer(GOES_ON, "");
+    await answerQuickly(terminal);
+    const path = await saved(terminal, made);
+    const { text } = decodePng(await Deno.readFile(new URL(path, ROOT)));
+    assert(text["parameters"]!.startsWith("1girl, solo\n@_@, :q\n"));
+    await terminal.answer(PROMPT, "quit");
+    assert.equal(await terminal.exit(), 0);
+  }));
 
 Deno.test("Ctrl-C cancels the picture within a few steps, and not the sitting", () =>
   withTerminal(async (terminal) => {
