@@ -7,7 +7,7 @@ import { CTRL_C, Terminal, UP } from "./_terminal.ts";
 
 const PROMPT = /Enter your XML prompt \(or 'q' to quit\): /;
 const OUTPUT = /Enter output filename \(default: output\.png\): /;
-const GOES_ON = /\.\.\. \(an empty line ends it\) /;
+const GOES_ON = /\.\.\. (?:\(an empty line ends it\) )?/;
 const SAVED = /Done! Saved to (outputs\/\d{8}\/\S+) \(seed (\d+)/;
 
 /** Types a prompt of XML, each line when the one before was read, and ends it. */
