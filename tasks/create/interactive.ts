@@ -238,7 +238,7 @@ class Sitting {
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
       await this.#history.add(prompt);
-      this.#console.say(`\n${text.promptKept}`);
+      this.#console.say(["", text.promptKept]);
       return KEPT;
     }
   }
