@@ -161,8 +161,8 @@ function refuseContradictions(options: Options): void {
   }
 }
 
-function open({ model, device, dtype, offload, strict }: Options): Promise<Studio> {
-  const options = { device, dtype, offload, strict: strict ?? false, language };
+function open({ model, device, dtype, offload, threads, strict }: Options): Promise<Studio> {
+  const options = { device, dtype, offload, threads, strict: strict ?? false, language };
   return Studio.open(model, { ...options, log: tell });
 }
 

@@ -59,13 +59,14 @@ const command = task("test", text.description)
 
 addModelOptions(command);
 
-await run<ModelOptions & { json?: true }>(command, async ({ device, dtype, offload }) => {
+await run<ModelOptions & { json?: true }>(command, async ({ device, dtype, offload, threads }) => {
   const start = performance.now();
   const line = new ProgressLine();
   const result = await runHealthCheck({
     device,
     dtype,
     offload,
+    threads,
     language,
     onStep: (done, total) => line.draw(() => `  ${text.step} ${done}/${total}`),
   }).finally(() => line.clear());

@@ -18,6 +18,8 @@ import { loadParts } from "./load_parts.ts";
 export async function checkCheckpoint(folder: string): Promise<CheckpointFiles> {
   const files = await findCheckpoint(folder);
   await loadParts(files, {
+    // Nothing is computed.
+    computeThreads: 1,
     policy: DTYPE_POLICIES.cpu,
     chooseOffload: () => "none",
     onVaeFallback: () => {},

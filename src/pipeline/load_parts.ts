@@ -11,6 +11,7 @@ import type { DtypePolicy } from "../onnx/mod.ts";
 import type { PromptEncoder } from "../prompt/mod.ts";
 import type { SessionHost } from "../runtime/session.ts";
 import type { SessionThread } from "../runtime/session_thread.ts";
+import { withThreads } from "../runtime/with_threads.ts";
 import { createScheduler, type Scheduler, schedulerFromConfig } from "../schedulers/mod.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
 import { compileParts } from "./_compile_parts.ts";
@@ -58,6 +59,8 @@ export type SizedPart = PartShape & { readonly name: PartName };
 /** How the parts are to run. */
 export interface LoadPartsOptions {
   readonly policy: DtypePolicy;
+  /** How many threads compute an operator. */
+  readonly computeThreads: number;
   /** Decides which parts stay loaded. */
   readonly chooseOffload: (parts: readonly SizedPart[]) => OffloadMode;
   /** Is called when the VAE overflows in 16 bits and goes over to float32. */
@@ -78,7 +81,8 @@ export interface LoadPartsOptions {
  */
 export async function loadParts(
   files: CheckpointFiles,
-  { policy: wanted, chooseOffload, onVaeFallback, onOperatorFallback }: LoadPartsOptions,
+  { policy: wanted, computeThreads, chooseOffload, onVaeFallback, onOperatorFallback }:
+    LoadPartsOptions,
 ): Promise<PipelineParts> {
   const policy = await permittedPolicy(wanted);
   const { family } = files;
@@ -121,11 +125,11 @@ export async function loadParts(
   // stays here: it is asked again and again, and what goes to a thread is copied.
   const threaded = async <T extends AsyncDisposable>(
     { check }: OpenedPart,
-    load: (host: SessionHost | undefined) => Promise<T>,
+    load: (host: SessionHost) => Promise<T>,
   ) => {
     const thread = device === "cpu" ? undefined : await openThread();
     if (thread !== undefined) threads.push(thread);
-    return new HeldPart(() => load(thread), check, keep, thread);
+    return new HeldPart(() => load(withThreads(computeThreads, thread)), check, keep, thread);
   };
   const hold = { device, resident: offload !== "sequential" };
   const exactPolicy: DtypePolicy = { ...policy, convolution: "float32" };
@@ -161,7 +165,8 @@ export async function loadParts(
           return compiledTransformer.graphs;
         };
         const { resident } = hold;
-        const options = { policy: compiledTransformer.policy, resident, onOperatorFallback };
+        const host = withThreads(computeThreads);
+        const options = { policy: compiledTransformer.policy, resident, host, onOperatorFallback };
         return await loadTransformer(transformer.config, compiled, options);
       },
       transformer.check,
@@ -176,7 +181,7 @@ export async function loadParts(
       return await VaeDecoder.create(vae.config, graphs.vae, device, {
         fallback,
         host,
-        warmUpSize: keep && host !== undefined ? transformer.config.sample_size : undefined,
+        warmUpSize: keep && threads.length > 0 ? transformer.config.sample_size : undefined,
       });
     }),
     ...(clipModel && clipTokenizer && {

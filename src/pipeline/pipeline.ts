@@ -10,6 +10,8 @@ import { checkPlaces } from "../models/next_dit_rope.ts";
 import { type Device, type Dtype, dtypePolicy } from "../onnx/mod.ts";
 import { parseXmlPrompt, type PromptEncoder, type XmlPromptObject } from "../prompt/mod.ts";
 import { chooseDevice, type DeviceChoice } from "../machine/device.ts";
+import { localHost } from "../machine/host.ts";
+import { usableThreads } from "../machine/threads.ts";
 import { OutOfMemoryError } from "../runtime/session.ts";
 import {
   createScheduler,
@@ -132,9 +134,11 @@ export class NewBieImagePipeline implements AsyncDisposable {
   ): Promise<NewBieImagePipeline> {
     const { device: asked = "auto", dtype = "auto", offload = "auto" } = options;
     const { language = "en", log = console.error } = options;
+    const { threads = await usableThreads(localHost()) } = options;
     checkChoice("device", asked, ["auto", "cpu", "cuda"]);
     checkChoice("dtype", dtype, ["auto", "float32", "bfloat16", "float16"]);
     checkChoice("offload", offload, ["auto", ...OFFLOAD_MODES]);
+    checkThreads(threads);
     const files = await findCheckpoint(folder);
     log(describeCheckpoint(files, folder, language));
     const place = await chooseDevice(asked);
@@ -148,6 +152,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const budget = place.device === "cpu" ? await memoryBudget() : undefined;
     const parts = await loadParts(files, {
       policy,
+      computeThreads: threads,
       onVaeFallback: () => log(TEXTS[language].vaeFallback),
       onOperatorFallback: (reason) => log(TEXTS[language].operatorFallback(reason)),
       chooseOffload: (parts) => {
@@ -577,6 +582,9 @@ interface PartOf {
   readonly vae: VaeDecoder;
 }
 
+/** The most threads; no machine has more cores. */
+const MOST_THREADS = 1024;
+
 /** What the log says. */
 const TEXTS: Texts<{
   readonly place: (place: DeviceChoice) => string;
@@ -609,4 +617,12 @@ function checkChoice(name: string, value: string, choices: readonly string[]): v
   throw new RequestError(`${name} is "${value}"; expected one of ${choices.join(", ")}.`, {
     zh: `${name} 是 "${value}"；应为 ${choices.join("、")} 之一。`,
   });
+}
+
+function checkThreads(threads: number): void {
+  if (Number.isSafeInteger(threads) && threads >= 1 && threads <= MOST_THREADS) return;
+  throw new RequestError(
+    `threads is ${threads}; expected a whole number from 1 to ${MOST_THREADS}.`,
+    { zh: `threads 是 ${threads}；应为 1 到 ${MOST_THREADS} 的整数。` },
+  );
 }

@@ -39,6 +39,12 @@ export interface PretrainedOptions {
    */
   readonly offload?: "auto" | OffloadMode;
   /**
+   * How many threads compute on the CPU. By default one for each core that this program may use, after
+   * affinity and the control group's quota. They are not bound to cores, and their number does not
+   * change the picture.
+   */
+  readonly threads?: number | undefined;
+  /**
    * In which the log speaks.
    *
    * @default {"en"}

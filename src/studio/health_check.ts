@@ -63,7 +63,7 @@ export async function runHealthCheck(
     readonly scheduler?: SchedulerName;
     readonly log?: (line: string) => void;
     readonly onStep?: (done: number, total: number) => void;
-  } & Pick<PretrainedOptions, "device" | "dtype" | "offload" | "language"> = {},
+  } & Pick<PretrainedOptions, "device" | "dtype" | "offload" | "threads" | "language"> = {},
 ): Promise<HealthCheckRun> {
   const { model = DEMO_MODEL, log = console.error, scheduler, onStep, ...loading } = options;
   const start = performance.now();

@@ -9,31 +9,36 @@ const text = inLanguage({
     dtype: "type of arithmetic; auto is float32 on the CPU and bfloat16 on CUDA",
     offload:
       "none keeps every part of the model loaded, model one at a time, sequential a share of " +
-      "one's layers; auto is the first that fits into the GPU's memory",
+      "one's layers; auto is the first that fits into the device's memory",
+    threads: "threads that compute on the CPU (default: one for each core that may be used)",
   },
   zh: {
     device: "在哪里计算",
     dtype: "运算的数据类型；auto 在 CPU 上为 float32，在 CUDA 上为 bfloat16",
     offload:
       "none 让模型各部分常驻，model 每次只加载一个部分，sequential 每次只加载其中一部分层；" +
-      "auto 选用第一个能放进显存的方式",
+      "auto 选用第一个能放进显存或内存的方式",
+    threads: "在 CPU 上计算的线程数（默认：每个可用的核心一个）",
   },
 });
 
 /** What was chosen. */
-export type ModelOptions = Required<Pick<PretrainedOptions, "device" | "dtype" | "offload">>;
+export type ModelOptions =
+  & Required<Pick<PretrainedOptions, "device" | "dtype" | "offload">>
+  & Pick<PretrainedOptions, "threads">;
 
-const CHOICES: Readonly<{ [K in keyof ModelOptions]: readonly ModelOptions[K][] }> = {
+type Choice = "device" | "dtype" | "offload";
+const CHOICES: Readonly<{ [K in Choice]: readonly ModelOptions[K][] }> = {
   device: ["auto", "cpu", "cuda"],
   dtype: ["auto", "float32", "bfloat16", "float16"],
   offload: ["auto", "none", "model", "sequential"],
 };
 
-/** Adds `--device`, `--dtype` and `--offload` to a task. */
+/** Adds `--device`, `--dtype`, `--offload` and `--threads` to a task. */
 export function addModelOptions(command: Command): Command {
   for (const name of ["device", "dtype", "offload"] as const) {
     const option = new Option(`--${name} <name>`, text[name]).choices(CHOICES[name]);
     command.addOption(option.default("auto"));
   }
-  return command;
+  return command.addOption(new Option("--threads <n>", text.threads).argParser(Number));
 }

@@ -1,7 +1,7 @@
 import type { NextDiTGraphs } from "../../models/next_dit.ts";
 import type { NextDiTConfig } from "../../models/next_dit_config.ts";
 import type { DtypePolicy } from "../../onnx/mod.ts";
-import { OutOfMemoryError, SessionError } from "../../runtime/session.ts";
+import { OutOfMemoryError, SessionError, type SessionHost } from "../../runtime/session.ts";
 import { Transformer } from "./transformer.ts";
 
 /** How a transformer is to be loaded. */
@@ -10,6 +10,8 @@ export interface LoadTransformerOptions {
   readonly policy: DtypePolicy;
   /** Whether its graphs stay loaded between steps. */
   readonly resident: boolean;
+  /** Where graphs without operators of our own run. */
+  readonly host?: SessionHost;
   /** Is told when our own operators cannot be used here, and why. */
   readonly onOperatorFallback?: (reason: string) => void;
 }
@@ -24,7 +26,7 @@ export interface LoadTransformerOptions {
 export async function loadTransformer(
   config: NextDiTConfig,
   compile: (policy: DtypePolicy) => NextDiTGraphs,
-  { policy, resident, onOperatorFallback = () => {} }: LoadTransformerOptions,
+  { policy, resident, host, onOperatorFallback = () => {} }: LoadTransformerOptions,
 ): Promise<Transformer> {
   const { device, compute } = policy;
   if (policy.ownOperators && compute !== "float32") {
@@ -38,5 +40,5 @@ export async function loadTransformer(
       policy = { ...policy, ownOperators: false };
     }
   }
-  return await Transformer.create(config, compile(policy), { device, resident });
+  return await Transformer.create(config, compile(policy), { device, resident, host });
 }

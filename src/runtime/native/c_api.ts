@@ -28,6 +28,7 @@ const FUNCTIONS = {
   CreateSessionFromArray: at(8, [HANDLE, "buffer", "usize", HANDLE, HANDLES], STATUS),
   CreateSessionOptions: at(10, [HANDLES], STATUS),
   SetSessionLogSeverityLevel: at(22, [HANDLE, "i32"], STATUS),
+  SetIntraOpNumThreads: at(24, [HANDLE, "i32"], STATUS),
   CreateCustomOpDomain: at(26, ["buffer", HANDLES], STATUS),
   CustomOpDomain_Add: at(27, [HANDLE, "buffer"], STATUS),
   AddCustomOpDomain: at(28, [HANDLE, HANDLE], STATUS),

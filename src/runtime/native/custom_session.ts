@@ -62,7 +62,7 @@ class OperatorSession {
     c: CApi,
     graph: CompiledGraph,
     { folder, operators }: { readonly folder: string; readonly operators: OperatorSet },
-    { device, mayUseCpu = false }: SessionOptions,
+    { device, mayUseCpu = false, threads = navigator.hardwareConcurrency }: SessionOptions,
   ) {
     using stack = new DisposableStack();
     const { api, check, made } = c;
@@ -70,6 +70,7 @@ class OperatorSession {
     const options = made((place) => api.CreateSessionOptions(place));
     try {
       check(api.SetSessionLogSeverityLevel(options, ORT_LOG_LEVEL));
+      check(api.SetIntraOpNumThreads(options, threads));
       for (const [key, value] of Object.entries(sessionEntries(graph, device, mayUseCpu))) {
         check(api.AddSessionConfigEntry(options, cString(`session.${key}`), cString(value)));
       }
