@@ -244,7 +244,7 @@ Deno.test("a project beside the checkout runs the programs of docs/programming.m
 Deno.test("the map of CONTRIBUTING has every room", async () => {
   const map = blocks(CONTRIBUTING, "").find((block) => block.includes("src/\n"))!;
   const src = map.slice(map.indexOf("src/\n"), map.indexOf("tests/"));
-  const rooms = [...src.matchAll(/^  (?! )([a-z_/ ]+?)(?=  )/gm)].flatMap(([, names]) =>
+  const rooms = [...src.matchAll(/^ {2}(?! )([a-z_/ ]+?)(?= {2})/gm)].flatMap(([, names]) =>
     names!.split(" ").filter((name) => name.endsWith("/")).map((name) => name.slice(0, -1))
   );
   for await (const { name, isDirectory } of Deno.readDir(join(ROOT, "src"))) {
