@@ -19,7 +19,11 @@ function* chineseLines(): Generator<{ place: string; line: string }> {
   const sources = ["src", "tasks", "bench"].flatMap((folder) =>
     filesBelow(folder).filter((path) => path.endsWith(".ts"))
   );
-  for (const path of sources) {
+  const documents = ["README.zh-CN.md", ...filesBelow("docs")].filter((path) =>
+    path.endsWith(".zh-CN.md")
+  );
+  assert(documents.length > 5);
+  for (const path of [...sources, ...documents]) {
     const lines = Deno.readTextFileSync(path).split("\n");
     for (const [index, line] of lines.entries()) {
       if (/\p{Script=Han}/u.test(line)) yield { place: `${path}:${index + 1}`, line };
