@@ -5,6 +5,7 @@
  * @module
  */
 import type { ModelFamily } from "../../families/mod.ts";
+import { readJson } from "../../files.ts";
 import type { PromptEncoder } from "../../prompt/mod.ts";
 import type { Tokenizer } from "../../tokenizer/mod.ts";
 import type { CheckpointFiles } from "./types.ts";
@@ -71,10 +72,7 @@ export async function openPromptEncoders(files: CheckpointFiles): Promise<Prompt
  */
 async function textPlacesOf(config: string | undefined): Promise<number | undefined> {
   if (config === undefined) return undefined;
-  try {
-    const places: unknown = JSON.parse(await Deno.readTextFile(config)).axes_lens?.[0];
-    return typeof places === "number" ? places : undefined;
-  } catch {
-    return undefined;
-  }
+  const { value } = await readJson(config);
+  const places = (value as { axes_lens?: readonly unknown[] } | null | undefined)?.axes_lens?.[0];
+  return typeof places === "number" ? places : undefined;
 }
