@@ -30,6 +30,10 @@ export interface Docker {
   buildImage(context: Readable, options: Options): Promise<Readable>;
   pull(name: string, options: Options): Promise<Readable>;
   createContainer(options: Options): Promise<DockerContainer>;
+  listContainers(options: Options): Promise<
+    readonly { readonly Id: string; /** Seconds since 1970. */ readonly Created: number }[]
+  >;
+  getContainer(id: string): DockerContainer;
 }
 
 export interface DockerImage {
@@ -55,8 +59,14 @@ export interface DockerContainer {
   start(): Promise<unknown>;
   wait(options: Options): Promise<{ readonly StatusCode: number }>;
   kill(options: Options): Promise<unknown>;
+  exec(options: Options): Promise<DockerExec>;
   resize(options: { readonly h: number; readonly w: number }): Promise<unknown>;
   remove(options: Options): Promise<unknown>;
+}
+
+/** Another program in a container that runs. */
+export interface DockerExec {
+  start(options: Options): Promise<Duplex>;
 }
 
 /** What dockerode throws: what the engine answered, or what the socket said. */

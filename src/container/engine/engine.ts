@@ -15,6 +15,7 @@ import type {
 } from "./types.ts";
 
 const NOT_FOUND = 404;
+const MILLISECONDS = 1000;
 /** How a step begins, in Docker's words and in Podman's, which counts stages too. */
 const STEP = /^(?:\[\d+\/\d+\] )?(?:Step|STEP) (\d+)\/(\d+) ?: (.*)$/;
 /** How they tell the image that a step made. */
@@ -195,6 +196,16 @@ export class Engine {
       }
       return said.trim();
     });
+  }
+
+  /** Removes containers with a label that were made so many seconds ago and never started. */
+  async removeUnstarted(label: string, seconds: number): Promise<void> {
+    const filters = { label: [label], status: ["created"] };
+    const found = await this.#ask(() => this.#docker.listContainers({ all: true, filters }));
+    const now = Date.now() / MILLISECONDS;
+    for (const { Id } of found.filter(({ Created }) => now - Created > seconds)) {
+      await this.#docker.getContainer(Id).remove({ v: true }).catch(() => {});
+    }
   }
 
   /** Makes a container; whoever does removes it. */

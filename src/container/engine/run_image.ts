@@ -8,12 +8,15 @@ import type { RunRequest } from "./types.ts";
 
 /**
  * Runs an image with no network and a root that cannot be written, and passes on what it reads and
- * prints. The container is gone in the end, whatever happens.
+ * prints. The container is gone in the end, whatever happens: when this process is killed, what runs
+ * in the container ends too, and the engine removes it.
  *
  * @returns The exit code of what ran.
  * @throws {EngineError} When the engine cannot be reached or refuses.
  */
 export async function runImage(engine: Engine, request: RunRequest): Promise<number> {
+  // Left by processes that were killed at that moment; another may be about to start a younger one.
+  await engine.removeUnstarted(LABEL, UNSTARTED_SECONDS).catch(() => {});
   const container = await engine.createContainer(optionsOf(request));
   try {
     return await converse(engine, container, request);
@@ -25,12 +28,17 @@ export async function runImage(engine: Engine, request: RunRequest): Promise<num
   }
 }
 
+/** Marks containers that were made here. */
+const LABEL = "newbie.task";
+const UNSTARTED_SECONDS = 60;
+
 function optionsOf(request: RunRequest): Readonly<Record<string, unknown>> {
   const { image, command, mounts, environment, user, hasGpus, terminal } = request;
   return {
     Image: image,
     Cmd: command,
     User: user,
+    Labels: { [LABEL]: "" },
     Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
     Tty: terminal !== undefined,
     OpenStdin: true,
@@ -41,6 +49,8 @@ function optionsOf(request: RunRequest): Readonly<Record<string, unknown>> {
     // What runs for one request needs nobody to look after it.
     Healthcheck: { Test: ["NONE"] },
     HostConfig: {
+      // By the engine, as this process may be killed.
+      AutoRemove: true,
       NetworkMode: "none",
       ReadonlyRootfs: true,
       CapDrop: ["ALL"],
@@ -55,6 +65,26 @@ function optionsOf(request: RunRequest): Readonly<Record<string, unknown>> {
       ...(hasGpus ? { DeviceRequests: [{ Driver: "", Count: -1, Capabilities: [["gpu"]] }] } : {}),
     },
   };
+}
+
+/**
+ * Reads until there is nobody to write any more, and ends all that runs in the container: first as a
+ * person would, and then whatever is left.
+ */
+const GUARD = "while read -r _; do :; done; kill -TERM 1; sleep 2; kill -KILL -1";
+
+/**
+ * Starts a second program in the container that ends the first when this process is gone, however it
+ * goes: the engine closes what the program reads.
+ *
+ * @returns What has to stay open while the container runs.
+ */
+async function startGuard(container: DockerContainer): Promise<Duplex> {
+  const exec = await container.exec({ Cmd: ["sh", "-c", GUARD], AttachStdin: true });
+  const stream = await exec.start({ hijack: true, stdin: true });
+  stream.on("error", () => {});
+  stream.resume();
+  return stream;
 }
 
 async function converse(
@@ -77,6 +107,7 @@ async function converse(
   const ended = container.wait({ condition: "next-exit" });
   ended.catch(() => {});
   await container.start();
+  const guard = await startGuard(container).catch(() => undefined);
   stdin.pipe(stream);
   onSignal((signal) => void container.kill({ signal }).catch(() => {}));
   if (terminal !== undefined) {
@@ -94,6 +125,7 @@ async function converse(
   } finally {
     stdin.unpipe(stream);
     stream.destroy();
+    guard?.destroy();
   }
 }
 
