@@ -14,7 +14,7 @@ export { DeviceMemoryError } from "./pipeline/device_memory_error.ts";
 export { InsufficientMemoryError } from "./pipeline/insufficient_memory_error.ts";
 export { NonFiniteError } from "./pipeline/parts/non_finite_error.ts";
 export { CheckpointError, type Device, type Dtype, type WeightProblem } from "./onnx/mod.ts";
-export { ChangedWeightsError } from "./integrity/check_weights.ts";
+export { ChangedWeightsError } from "./integrity/check_model_files.ts";
 export { SessionError } from "./runtime/session.ts";
 export { SafetensorsError } from "./safetensors/mod.ts";
 export { TokenizerError } from "./tokenizer/mod.ts";

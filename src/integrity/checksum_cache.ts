@@ -1,5 +1,5 @@
 /** Checksums remembered between processes, in a JSON file. */
-import { mkdir, readFile } from "node:fs/promises";
+import { lstat, mkdir, readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { writeFileAtomically } from "../files.ts";
@@ -19,6 +19,10 @@ export interface CachedFile extends FileIdentity {
 /**
  * Remembers checksums by path and by all that changes when a file does. Without a path it forgets
  * everything.
+ *
+ * What it says is believed in place of reading gigabytes, so nobody else may write it: the file has
+ * to be a plain one, it and its folder must have the same owner and not be writable for anyone else,
+ * or it is neither read nor written. Whoever may write as that owner is not kept out.
  */
 export class ChecksumCache {
   readonly #path: string | undefined;
@@ -34,6 +38,7 @@ export class ChecksumCache {
   static async open(path: string | undefined): Promise<ChecksumCache> {
     if (path === undefined) return new ChecksumCache(path, {});
     try {
+      if (!await isOwnersAlone(path)) return new ChecksumCache(path, {});
       return new ChecksumCache(path, schema.parse(JSON.parse(await readFile(path, "utf8"))));
     } catch {
       return new ChecksumCache(path, {});
@@ -58,11 +63,40 @@ export class ChecksumCache {
   async save(): Promise<void> {
     if (this.#path === undefined || !this.#isNew) return;
     try {
-      await mkdir(dirname(this.#path), { recursive: true });
+      const folder = dirname(this.#path);
+      await makeFolder(folder);
+      if ((await stat(folder)).mode & OTHERS_MAY_WRITE && !IS_WINDOWS) return;
       const text = JSON.stringify(this.#entries, null, 2);
-      await writeFileAtomically(this.#path, new TextEncoder().encode(text));
+      const bytes = new TextEncoder().encode(text);
+      await writeFileAtomically(this.#path, bytes, { mode: FILE_MODE });
     } catch {
       // Nothing to do.
     }
   }
+}
+
+const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
+const OTHERS_MAY_WRITE = 0o022;
+/** Who may write is no matter of a file's mode there. */
+const IS_WINDOWS = Deno.build.os === "windows";
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: FOLDER_MODE });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT") throw error;
+    await mkdir(dirname(folder), { recursive: true });
+    await mkdir(folder, { mode: FOLDER_MODE });
+  }
+}
+
+/** @throws {Error} When the file is not there. */
+async function isOwnersAlone(path: string): Promise<boolean> {
+  const [file, folder] = await Promise.all([lstat(path), stat(dirname(path))]);
+  if (!file.isFile()) return false;
+  return IS_WINDOWS ||
+    file.uid === folder.uid && ((file.mode | folder.mode) & OTHERS_MAY_WRITE) === 0;
 }

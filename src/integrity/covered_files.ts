@@ -21,12 +21,17 @@ export const CUDA_LIBRARIES: readonly string[] = CUDA_PROVIDER.libraries.map(({ 
  */
 export async function coveredFiles(root: string): Promise<string[]> {
   const found = await Promise.all([
-    filesBelow(root, "models", (name) => !name.endsWith(".md")),
+    filesBelow(root, "models", isCoveredModelFile),
     filesBelow(root, "patches", (name) => name.endsWith(".patch")),
     filesBelow(root, LIBRARIES, (name) => LIBRARY.test(name)),
     stat(join(root, "deno.lock")).then(() => ["deno.lock"], () => []),
   ]);
   return found.flat().sort();
+}
+
+/** Whether a file below `models/` needs a checksum: all do but texts for people and hidden files. */
+export function isCoveredModelFile(name: string): boolean {
+  return !name.startsWith(".") && !name.endsWith(".md");
 }
 
 /** Links are followed, as weights often lie on another disk; what begins with a dot is passed over. */

@@ -20,7 +20,7 @@ export type HashOutcome =
 /** What tells a file from what it was before, without reading it. */
 export interface FileIdentity {
   readonly bytes: number;
-  /** Size, inode, and the times of the last write and of the last change of any kind. */
+  /** Size, disk, inode, and the times of the last write and of the last change of any kind. */
   readonly identity: string;
   /** Whether it has been left alone for long enough for the times to tell. */
   readonly isSettled: boolean;
@@ -37,11 +37,12 @@ const CHUNK_BYTES = 1 << 22;
 
 /** Tells what a file is now. */
 export async function identify(path: string): Promise<FileIdentity> {
-  const { size, ino, mtimeMs, ctimeMs } = await stat(path);
+  const { size, dev, ino, mtimeMs, ctimeMs, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+  const changed = Number(mtimeMs > ctimeMs ? mtimeMs : ctimeMs);
   return {
-    bytes: size,
-    identity: [size, ino, mtimeMs, ctimeMs].join(" "),
-    isSettled: Date.now() - Math.max(mtimeMs, ctimeMs) > SETTLED_AFTER_MS,
+    bytes: Number(size),
+    identity: [size, dev, ino, mtimeNs, ctimeNs].join(" "),
+    isSettled: Date.now() - changed > SETTLED_AFTER_MS,
   };
 }
 

@@ -9,10 +9,10 @@ export { checkDockerfile, type DockerfileProblem } from "./check_dockerfile.ts";
 export { checkPins, type PinProblem } from "./check_pins.ts";
 export {
   ChangedWeightsError,
-  checkWeights,
-  type CheckWeightsOptions,
-  type WeightsCheck,
-} from "./check_weights.ts";
+  checkModelFiles,
+  type CheckModelFilesOptions,
+  type ModelFilesCheck,
+} from "./check_model_files.ts";
 export {
   CHECKSUM_LIST,
   ChecksumListError,

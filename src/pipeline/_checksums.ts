@@ -1,7 +1,7 @@
-/** The weights of a checkpoint against the lists of checksums that name them. */
+/** The files of a checkpoint against the list of checksums that names them. */
 import { fileURLToPath } from "node:url";
 import { CHECKSUM_LIST } from "../integrity/checksum_list.ts";
-import { checkWeights } from "../integrity/check_weights.ts";
+import { checkModelFiles } from "../integrity/check_model_files.ts";
 import type { CheckpointFiles } from "./checkpoint/types.ts";
 import type { PretrainedOptions } from "./types.ts";
 
@@ -10,25 +10,31 @@ const LIST = new URL(`../../${CHECKSUM_LIST}`, import.meta.url);
 const GIGABYTE = 1e9;
 
 /**
- * Compares a checkpoint's weights with the toolkit's list, where that is a file.
+ * Compares a checkpoint's files with the toolkit's list, where that is a file: weights,
+ * configurations, tokenizers and the scheduler's settings.
  *
  * @throws {ChangedWeightsError} Naming all that are not as listed.
  */
-export async function checkListedWeights(
-  { transformer, textEncoder, clipModel, vae }: CheckpointFiles,
+export async function checkListedFiles(
+  { transformer, textEncoder, clipModel, vae, ...others }: CheckpointFiles,
   { strict, checksumCache }: PretrainedOptions,
   log: (line: string) => void,
 ): Promise<void> {
   if (LIST.protocol !== "file:") return;
   const parts = [transformer, textEncoder, ...(clipModel === undefined ? [] : [clipModel]), vae];
-  const places = parts.map(({ weights }) => weights);
-  const { unlisted } = await checkWeights(places, fileURLToPath(LIST), {
+  const places = [
+    ...parts.flatMap(({ weights, config }) => [weights, config]),
+    others.tokenizer,
+    others.clipTokenizer,
+    others.scheduler,
+  ].filter((place) => typeof place === "string");
+  const { unlisted } = await checkModelFiles(places, fileURLToPath(LIST), {
     strict,
     cacheFile: checksumCache,
     onRead(bytes) {
       if (bytes < GIGABYTE) return;
       const size = `${(bytes / GIGABYTE).toFixed(1)} GB`;
-      log(`Comparing ${size} of weights with ${CHECKSUM_LIST}.`);
+      log(`Comparing ${size} of files with ${CHECKSUM_LIST}.`);
     },
   });
   if (unlisted.length === 0) return;

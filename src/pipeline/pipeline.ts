@@ -23,7 +23,7 @@ import { type Tensor, tensor } from "../tensor.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
 import { sampleOf, stack, stackPadded, unpadded } from "./_batches.ts";
 import { calledWith, callSettings } from "./_call_settings.ts";
-import { checkListedWeights } from "./_checksums.ts";
+import { checkListedFiles } from "./_checksums.ts";
 import { denoise } from "./_denoise.ts";
 import { memoryBudget, offloadFor, requireMemory, requireModelMemory } from "./_memory_budget.ts";
 import { drawNoise, imageGenerators } from "./_noise.ts";
@@ -120,7 +120,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * @throws {CheckpointError} Naming every tensor that does not fit.
    * @throws {ConfigError} When a config.json is wrong, or two parts do not fit each other.
    * @throws {SafetensorsError} When a weights file is damaged.
-   * @throws {ChangedWeightsError} When a weights file is not the one that checksums.txt lists.
+   * @throws {ChangedWeightsError} When a file of the model is not the one that checksums.txt lists.
    * @throws {TokenizerError} When a tokenizer cannot be read.
    * @throws {DeviceError} When CUDA was asked for by name and does not work here.
    * @throws {InsufficientMemoryError} When not even its smallest picture can fit into the computer's
@@ -168,7 +168,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
         return offloadThatFits(estimate, memoryFree) ?? "sequential";
       },
     });
-    await checkListedWeights(files, options, log);
+    await checkListedFiles(files, options, log);
     const pipeline = new NewBieImagePipeline(
       files,
       place.device,

@@ -59,7 +59,8 @@ export interface PretrainedOptions {
   readonly strict?: boolean;
   /**
    * A JSON file that remembers the checksums of weights by path, size, inode and times, so that they
-   * are read once and not at every start. It is made when it is missing.
+   * are read once and not at every start. It is made when it is missing, and not believed where
+   * others than its owner may write to it or its folder.
    */
   readonly checksumCache?: string;
   /**

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { join } from "node:path";
 import { encodePng, type RgbImage } from "../image/mod.ts";
 import { NewBieImagePipeline } from "../pipeline/pipeline.ts";
 import type { GenerateResult, PretrainedOptions, StepInfo } from "../pipeline/types.ts";
@@ -16,11 +15,13 @@ import {
   recipeText,
 } from "../recipe/mod.ts";
 import { defaultOf } from "../settings/mod.ts";
-import { OUTPUTS } from "./outputs.ts";
 import { type PictureRequest, requestedGenerator } from "./request.ts";
 
-/** Remembers the checksums of weights, which take long to compute, between sittings. */
-const CHECKSUMS = join(OUTPUTS, ".weights.json");
+/**
+ * Remembers the checksums of weights, which take long to compute, between sittings. Not among the
+ * pictures: others may write there.
+ */
+const CHECKSUMS = ".cache/checksums.json";
 
 /** What may make a picture come out differently. */
 export type RecipeDifference =
@@ -119,7 +120,6 @@ export class Studio implements AsyncDisposable {
   }
 
   async #identify(): Promise<RecipeModels> {
-    await Deno.mkdir(OUTPUTS, { recursive: true });
     const { signal } = this.#closed;
     return await identifyModels(this.pipe.checkpoint, { cacheFile: CHECKSUMS, signal });
   }

@@ -289,3 +289,16 @@ for (const [name, script] of Object.entries(SCARCE)) {
     assert.match(out, expected);
   });
 }
+
+Deno.test("a folder of the parts' name that somebody else made is refused, and stays as it is", async () => {
+  for (const names of [["thesis.txt"], ["image"], ["lock"], ["volumes", "mine"]]) {
+    await using here = await project();
+    await Deno.mkdir(join(here.path, "bundle.part"));
+    for (const name of names) {
+      await Deno.writeTextFile(join(here.path, "bundle.part", name), "mine");
+    }
+    await assert.rejects(here.bundle({ volumeBytes: MEBIBYTE }), RequestError);
+    assert.deepEqual(namesIn(join(here.path, "bundle.part")), names.sort());
+    assert.equal(here.saved, 0);
+  }
+});

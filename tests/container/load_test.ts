@@ -10,9 +10,10 @@ import fc from "fast-check";
 import { ArchiveError } from "../../src/container/archive/archive_error.ts";
 import { BundleError } from "../../src/container/bundle/bundle_error.ts";
 import { loadBundle, type LoadOptions } from "../../src/container/bundle/load_bundle.ts";
+import { bundleSchema } from "../../src/container/bundle/bundle.ts";
 import { openBundle } from "../../src/container/bundle/open_bundle.ts";
 import { RequestError } from "../../src/errors.ts";
-import { parseChecksums } from "../../src/integrity/checksum_list.ts";
+import { ChecksumListError, parseChecksums } from "../../src/integrity/checksum_list.ts";
 import { NAME, project, sh } from "./_bundles.ts";
 import { namesIn, sha256, temporaryFolder } from "./_images.ts";
 
@@ -238,4 +239,75 @@ Deno.test("another file in a weight's place stays, and is named", async () => {
   });
   assert.equal(await Deno.readTextFile(file), "mine");
   assert.deepEqual(engine.taken, []);
+});
+
+Deno.test("a listed checksum is never replaced by the bundle's, and nothing is installed", async () => {
+  await using there = await bundled();
+  const listed = `${sha256("another")}  models/vae/taesd/model.safetensors\n`;
+  await Deno.writeTextFile(join(there.root, "checksums.txt"), listed);
+  const engine = engineWith(there.configDigest);
+  await leavesNothing(there, engine, {}, (error) => {
+    assert(error instanceof BundleError);
+    assert.deepEqual(error.files, ["models/vae/taesd/model.safetensors"]);
+    assert(error.message.includes(sha256("another")));
+    return error.code === "listed-otherwise";
+  });
+  assert.equal(await Deno.readTextFile(join(there.root, "checksums.txt")), listed);
+  assert.deepEqual(engine.taken, []);
+});
+
+Deno.test("weights that were in place already are listed", async () => {
+  await using there = await bundled();
+  const path = "models/vae/taesd/model.safetensors";
+  await Deno.mkdir(join(there.root, path, ".."), { recursive: true });
+  await Deno.copyFile(join(there.path, "project", path), join(there.root, path));
+  const bundle = await openBundle([there.folder]);
+  const { weights } = await loadBundle(bundle, engineWith(there.configDigest), {
+    root: there.root,
+  });
+  assert(!weights.includes(path));
+  const list = await Deno.readTextFile(join(there.root, "checksums.txt"));
+  assert(parseChecksums(list, "checksums.txt").has(path));
+});
+
+Deno.test("a list that cannot be read stays, and nothing is installed", async () => {
+  await using there = await bundled();
+  await Deno.writeTextFile(join(there.root, "checksums.txt"), "no list\n");
+  await leavesNothing(there, engineWith(there.configDigest), {}, (error) => {
+    return error instanceof ChecksumListError;
+  });
+  assert.equal(await Deno.readTextFile(join(there.root, "checksums.txt")), "no list\n");
+});
+
+Deno.test("a bundle cannot name files so that they are hidden, lie elsewhere or end a line", () => {
+  const file = (path: string) => ({ path, bytes: 1, sha256: sha256("a") });
+  const digest = `sha256:${sha256("b")}`;
+  const image = { reference: "newbie:cpu", digest, configDigest: digest, platform: "linux/amd64" };
+  const about = (...paths: string[]) =>
+    bundleSchema.safeParse({
+      format: "newbie-bundle",
+      version: 1,
+      name: NAME,
+      image,
+      files: paths.map(file),
+    }).success;
+  assert(about("image.tar", "models/中文/a b.safetensors"));
+  const wrong = [
+    "models/y\nab",
+    "models/y\r",
+    "models/.hidden",
+    "models/.git/config",
+    "../a",
+    "/a",
+  ];
+  wrong.push(
+    "models/a\\b",
+    "models/\u202eb",
+    "models/\u2028",
+    "models/\x1b[31m",
+    "models/",
+    "a//b",
+  );
+  for (const path of wrong) assert(!about(path), JSON.stringify(path));
+  assert(!about("models/a", "models/a"), "the same file twice");
 });

@@ -67,6 +67,19 @@ Deno.test("the script verifies, loads the image and unpacks the rest", async () 
   }
 });
 
+Deno.test("only what a killed run left is removed, and nothing that looks alike", async () => {
+  await using it = await there();
+  const at = (name: string) => join(it.cwd, `${NAME}-installed.part${name}`);
+  // No process has this number: Linux gives none above 4,194,304.
+  for (const name of ["", "9999999", "9999998"]) await Deno.mkdir(at(name));
+  await Deno.writeTextFile(join(at("9999999"), ".newbie-load"), "");
+  await Deno.writeTextFile(join(at("9999998"), "thesis.txt"), "mine");
+  assert.equal((await it.run()).code, 0);
+  const kept = [`${NAME}-installed`, `${NAME}-installed.part`, `${NAME}-installed.part9999998`];
+  assert.deepEqual(namesIn(it.cwd).filter((name) => !name.includes("/")), kept);
+  assert.equal(await Deno.readTextFile(join(at("9999998"), "thesis.txt")), "mine");
+});
+
 Deno.test("what was unpacked runs with nothing but its models and outputs", async () => {
   await using it = await there();
   await it.run();

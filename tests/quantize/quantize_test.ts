@@ -378,3 +378,35 @@ Deno.test("what cannot be quantised is refused, and nothing is left behind", asy
     assert.deepEqual([...Deno.readDirSync(`${folder}/good`)].length, 1);
   });
 });
+
+Deno.test("two at once with one target: one of them makes it, and the other says why not", async () => {
+  await inTempFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/model`);
+    const values = createGenerator({ seed: 1 }).randn(1 << 16);
+    await writeSafetensors(`${folder}/model/model.safetensors`, [{
+      name: MATRIX,
+      dtype: "F32",
+      shape: [256, 256],
+      bytes: () => [new Uint8Array(values.buffer)],
+    }]);
+    const make = () =>
+      quantizeModel(`${folder}/model`, `${folder}/small`, { bits: 8, blockSize: 32 });
+    const results = await Promise.allSettled([make(), make(), make()]);
+    const refused = results.filter((result) => result.status === "rejected");
+    assert.equal(refused.length, 2);
+    for (const { reason } of refused) assert(reason instanceof RequestError, String(reason));
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [
+      "model",
+      "small",
+    ]);
+  });
+});
+
+Deno.test("a folder beside the target is never touched, whatever its name", async () => {
+  await inTempFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/small.part`);
+    await Deno.writeTextFile(`${folder}/small.part/thesis.txt`, "mine");
+    await quantizeModel("models/demo", `${folder}/small`, { bits: 8, blockSize: 32 });
+    assert.equal(await Deno.readTextFile(`${folder}/small.part/thesis.txt`), "mine");
+  });
+});

@@ -218,7 +218,7 @@ Deno.test("create believes its cache, and with --strict its eyes", async () => {
   // The cache remembers no file that was written a moment ago.
   await new Promise((resolve) => setTimeout(resolve, 2100));
   assert.equal(await create(), 0);
-  const cache = it.at("outputs/.weights.json");
+  const cache = it.at(".cache/checksums.json");
   const remembered = await Deno.readTextFile(cache);
   const list = await Deno.readTextFile(it.at("checksums.txt"));
   const [, sum] = new RegExp(`^(\\w+)  ${RegExp.escape(VAE)}$`, "m").exec(list)!;

@@ -1,4 +1,4 @@
-import { NewBieError } from "../../errors.ts";
+import { type Message, NewBieError } from "../../errors.ts";
 import { isNoRoom } from "../../files.ts";
 import type { Texts } from "../../language.ts";
 
@@ -33,7 +33,7 @@ export class BundleError extends NewBieError {
 
   constructor(
     code: BundleErrorCode,
-    { en, zh }: Texts<string>,
+    { en, zh }: Texts<Message>,
     { files = [], ...options }: ErrorOptions & { readonly files?: readonly string[] } = {},
   ) {
     super(en, { ...options, zh });

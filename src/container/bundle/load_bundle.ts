@@ -182,13 +182,13 @@ function refuseOtherChecksums(weights: Weights, listed: Checksums): void {
       ...lines,
       "Nothing was installed. If the bundle's weights are the right ones, take the lines of these " +
       `files out of ${CHECKSUM_LIST}; or load the image alone: --no-models`,
-    ].join("\n"),
+    ],
     zh: [
       `${CHECKSUM_LIST} 中的校验值与离线包不同（列表 ≠ 离线包）：`,
       ...lines,
       `未安装任何内容。若离线包中的权重才是正确的，请从 ${CHECKSUM_LIST} 中删去这些文件的行；` +
       "或只加载镜像：--no-models",
-    ].join("\n"),
+    ],
   }, { files });
 }
 

@@ -153,6 +153,28 @@ export async function healthCheck(): Promise<void> {
   }
 }
 
+/** Kills the task, which then can tidy up nothing: the container ends by itself, and is removed. */
+export async function killed({ folder }: Clone): Promise<void> {
+  const before = await everything();
+  const config = JSON.parse(await Deno.readTextFile(join(folder, "deno.json")));
+  const [, ...args] = (config.tasks.container.command as string).split(" ");
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...args, "--", "create", "--prompt", "1girl", "--steps", "900"],
+    cwd: folder,
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const isRunning = async () =>
+    (await output("docker", "ps", "--quiet", "--filter", "label=newbie.task")) !== "";
+  while (!await isRunning()) await new Promise((resolve) => setTimeout(resolve, 100));
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  child.kill("SIGKILL");
+  await child.status;
+  await new Promise((resolve) => setTimeout(resolve, 5000));
+  assert.deepEqual(await newSince(before), []);
+}
+
 /** The health check, and a picture as a person asks for it: the pinned one, by a script. */
 export async function pictures(clone: Clone): Promise<void> {
   const before = await everything();

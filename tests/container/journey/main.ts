@@ -13,7 +13,15 @@ import { bundleOf, loadByScript, loadByTask, sameAgain } from "./_bundles.ts";
 import { build, clone, succeed } from "./_clones.ts";
 import { keepImages, removeAll } from "./_contents.ts";
 import { provideBase, Skipped, startEngine } from "./_engine.ts";
-import { healthCheck, narrow, pictures, restrictions, samePackages, terminal } from "./_inside.ts";
+import {
+  healthCheck,
+  killed,
+  narrow,
+  pictures,
+  restrictions,
+  samePackages,
+  terminal,
+} from "./_inside.ts";
 import { cancelled, otherArchitecture, twoAtOnce } from "./_refusals.ts";
 import { say, step } from "./_say.ts";
 
@@ -53,6 +61,7 @@ async function journey(folder: string): Promise<void> {
   await step("a terminal shows what a pipe does", terminal);
   await step("the engine's own health check", healthCheck);
   await step("a task's container is as narrow as promised", () => narrow(first));
+  await step("a killed task leaves no container", () => killed(first));
   await step("health check and pictures inside", () => pictures(first));
 
   const bundle = await step("bundle, in volumes", () => bundleOf(first));
