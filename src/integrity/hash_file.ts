@@ -20,6 +20,8 @@ export type HashOutcome =
 /** What tells a file from what it was before, without reading it. */
 export interface FileIdentity {
   readonly bytes: number;
+  /** Size, disk, inode, and the time of the last write. */
+  readonly content: string;
   /** Size, disk, inode, and the times of the last write and of the last change of any kind. */
   readonly identity: string;
   /** Whether it has been left alone for long enough for the times to tell. */
@@ -32,6 +34,9 @@ export interface FileIdentity {
  */
 const SETTLED_AFTER_MS = 2000;
 
+/** How often to begin again when a file's status changes meanwhile. */
+const MOST_ATTEMPTS = 3;
+
 /** At once in memory; large enough that reading keeps up with hashing. */
 const CHUNK_BYTES = 1 << 22;
 
@@ -41,6 +46,7 @@ export async function identify(path: string): Promise<FileIdentity> {
   const changed = Number(mtimeMs > ctimeMs ? mtimeMs : ctimeMs);
   return {
     bytes: Number(size),
+    content: [size, dev, ino, mtimeNs].join(" "),
     identity: [size, dev, ino, mtimeNs, ctimeNs].join(" "),
     isSettled: Date.now() - changed > SETTLED_AFTER_MS,
   };
@@ -54,17 +60,25 @@ export async function identify(path: string): Promise<FileIdentity> {
  * @throws {Error} What the file system reports.
  */
 export async function hashFile(path: string, options: HashFileOptions = {}): Promise<string> {
-  const before = await identify(path);
-  const file = await open(path);
-  let sha256: string;
-  try {
-    sha256 = await hashAll(file, options);
-  } finally {
-    await file.close();
+  for (let attempt = 1;; attempt++) {
+    const before = await identify(path);
+    const file = await open(path);
+    let sha256: string;
+    try {
+      sha256 = await hashAll(file, options);
+    } finally {
+      await file.close();
+    }
+    const after = await identify(path);
+    if (after.identity === before.identity) return sha256;
+    // A new name for the same file, as package managers give it, changes its status alone.
+    const isWritten = after.content !== before.content;
+    if (isWritten || attempt === MOST_ATTEMPTS) throw changedMeanwhile(path);
   }
-  const after = await identify(path);
-  if (after.identity === before.identity) return sha256;
-  throw new NewBieError(
+}
+
+function changedMeanwhile(path: string): NewBieError {
+  return new NewBieError(
     `${path} was changed while its checksum was taken. Wait until it is complete, and try again.`,
     { zh: `${path} 在计算校验值期间发生了变化。请等它写完后再试。` },
   );
