@@ -15,6 +15,7 @@ import {
 import { type Input, readArgument } from "./cli/prompt_input.ts";
 import { readInput } from "./parse/input.ts";
 import { texts } from "./parse/texts.ts";
+import { toXml } from "./parse/to_xml.ts";
 import { visible } from "../src/shown.ts";
 import { type Paint, treeLines } from "./parse/tree.ts";
 import { language, messageOf, run, task, TaskFailure } from "./cli/task.ts";
@@ -26,6 +27,8 @@ interface Options {
   readonly promptFile?: string;
   readonly negativePrompt: string;
   readonly model: string;
+  readonly toXml?: true;
+  readonly assign?: string;
 }
 
 /** What each encoder reads of one prompt. */
@@ -42,10 +45,15 @@ const command = task("parse", texts.description)
   .option("--file, --prompt-file <path>", texts.file)
   .option("--negative-prompt <text>", texts.negative, "")
   .option("--model <folder>", texts.model, ".")
+  .option("--to-xml", texts.toXml)
+  .option("--assign <tags>", texts.assign)
   .addHelpText("after", texts.examples);
 
 await run<Options>(command, async (options, args) => {
   const input = await readInput(args, options);
+  if (options.toXml) {
+    return await toXml(input.text, { assigned: options.assign, json: options.json === true });
+  }
   const negativeInput = await readArgument(options.negativePrompt, texts.negativePrompt);
   const counters = await openEncoders(options.model);
   const check = ({ text }: Input) => checkPrompt(text, { language, encoders: counters.encoders });

@@ -12,8 +12,11 @@ export const { text: texts, both } = catalogue({
     file: "read the prompt from a file",
     negative: "the negative prompt, @file to read one, - for standard input (default: empty)",
     model: "the folder of the model whose tokenizers count",
+    toXml: "sort a flat list of tags into an XML prompt",
+    assign: "with --to-xml: whose a tag is, such as blue_hair=1,black_hair=2; 0 is the picture's",
     examples: `
 Examples:
+  deno task parse --to-xml "1girl, blue_hair, left, 1boy, black_hair, right, beach"
   deno task parse prompt.xml            a file's name is no prompt: it is read as text
   deno task parse @prompt.xml
   deno task parse '<character_1><n>miku</n></character_1>'
@@ -22,6 +25,16 @@ Examples:
 Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for one with errors.`,
     twoPrompts: "There is more than one prompt: give one argument, or --file. Put a prompt with " +
       "spaces in quotation marks.",
+    alreadyXml: "This prompt is XML already; --to-xml takes a flat list of tags.",
+    wrongAssigned: (pair: string) =>
+      `${pair} says of no tag whose it is: expected TAG=NUMBER, such as blue_hair=1.`,
+    alias: (alias: string, name: string) => `${alias} is an alias of ${name}, which was taken.`,
+    misspelt: (tag: string, names: readonly string[]) =>
+      `No list in tags/ has ${tag}. Did you mean ${names.join(" or ")}?`,
+    unsure: (tag: string, place: string, reason: string) =>
+      `Not sure of ${tag}, which was put into ${place}: ${reason}.`,
+    whose: (question: string, tags: readonly string[]) =>
+      `${question} Or say it with --assign "${tags[0]}=1". In question: ${tags.join(", ")}`,
     argument: "prompt",
     negativePrompt: "negative prompt",
     noModel: "Tokens are not counted, because no model's tokenizers can be read:",
@@ -56,8 +69,11 @@ Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for 
     file: "从文件读取提示词",
     negative: "反向提示词；@文件 表示从文件读取，- 表示标准输入（默认：空）",
     model: "模型所在的文件夹，用其中的分词器计数",
+    toXml: "把平铺的标签列表整理成 XML 提示词",
+    assign: "配合 --to-xml：标签属于谁，例如 blue_hair=1,black_hair=2；0 表示整张图片",
     examples: `
 示例：
+  deno task parse --to-xml "1girl, blue_hair, left, 1boy, black_hair, right, beach"
   deno task parse prompt.xml            单写文件名不会读取文件，而会当作文本
   deno task parse @prompt.xml
   deno task parse '<character_1><n>miku</n></character_1>'
@@ -65,6 +81,16 @@ Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for 
 
 能够出图的提示词（无论有无警告）退出码为 0，有错误的为 2。`,
     twoPrompts: "给出了不止一个提示词：请只给一个参数，或用 --file。含空格的提示词请加引号。",
+    alreadyXml: "这个提示词已经是 XML；--to-xml 接受平铺的标签列表。",
+    wrongAssigned: (pair: string) =>
+      `${pair} 没有说明标签属于谁：应为 标签=数字，例如 blue_hair=1。`,
+    alias: (alias: string, name: string) => `${alias} 是 ${name} 的别名，已替换。`,
+    misspelt: (tag: string, names: readonly string[]) =>
+      `tags/ 中的列表没有 ${tag}。是否想写 ${names.join(" 或 ")}？`,
+    unsure: (tag: string, place: string, reason: string) =>
+      `不确定 ${tag}，暂放入 ${place}：${reason}。`,
+    whose: (question: string, tags: readonly string[]) =>
+      `${question}也可以用 --assign "${tags[0]}=1" 说明。尚不明确的有：${tags.join("、")}`,
     argument: "提示词",
     negativePrompt: "反向提示词",
     noModel: "没有统计 token 数，因为读不到模型的分词器：",

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import configuration from "../../deno.json" with { type: "json" };
 import { loadTokenizer } from "../../src/tokenizer/mod.ts";
-import { runTask } from "./_task_command.ts";
+import { ROOT, runTask } from "./_task_command.ts";
 
 const PROMPT = "<character_1><n>miku</n><appearance>blue_hair,>_<</appearance></character_1>";
 const CANONICAL = `<character_1>
@@ -181,4 +181,50 @@ Deno.test("the task speaks Chinese, and helps in both languages", async () => {
   assert.equal(help.code, 0);
   assert.match(help.out, /示例：/);
   assert.match((await parse(["--help"])).out, /Examples:/);
+});
+
+Deno.test("--to-xml prints a prompt that parse itself understands, and asks what is open beside it", async () => {
+  const { code, out, err } = await parse(["--to-xml", "2girls, red_hair, blue_hair, x_y"]);
+  assert.equal(code, 0, err);
+  assert.match(err, /Not sure of x_y/);
+  assert.match(err, /which of the 2 characters .*--assign "red_hair=1".*red_hair, blue_hair/);
+  const again = await parse(["-", "--json"], { stdin: out });
+  assert.deepEqual(JSON.parse(again.out).diagnostics, []);
+  assert.equal(JSON.parse(again.out).kind, "xml");
+
+  const answered = await parse([
+    "--to-xml",
+    "2girls, red_hair, blue_hair",
+    "--assign",
+    "red_hair=2,blue_hair=1",
+    "--json",
+  ]);
+  const { xml, questions } = JSON.parse(answered.out);
+  assert.match(xml, /<appearance>blue_hair<[^]*<appearance>red_hair</);
+  assert.deepEqual(questions, []);
+});
+
+Deno.test("--to-xml refuses what is XML already, and answers that name no one", async () => {
+  const xml = await parse(["--to-xml", PROMPT]);
+  assert.equal(xml.code, 2);
+  assert.match(xml.err, /is XML already/);
+  const wrong = await parse(["--to-xml", "1girl", "--assign", "1girl", "--lang", "zh"]);
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.err, /应为 标签=数字/);
+});
+
+Deno.test("lists in tags/ tell aliases and misspellings", async () => {
+  const folder = new URL("tags/", ROOT);
+  const list = new URL("of_this_test.csv", folder);
+  await Deno.mkdir(folder, { recursive: true });
+  try {
+    await Deno.writeTextFile(list, '1girl,0,9,\nblue_hair,0,8,"blå_hår"\n');
+    const { out, err } = await parse(["--to-xml", "1girl, blå hår, bleu_hair"]);
+    assert.match(out, /<appearance>blue_hair, bleu_hair</);
+    assert.match(err, /blå hår is an alias of blue_hair/);
+    assert.match(err, /bleu_hair\. Did you mean blue_hair\?/);
+  } finally {
+    await Deno.remove(list);
+    await Deno.remove(folder).catch(() => {});
+  }
 });
