@@ -3,11 +3,16 @@
  * on the inputs and outputs that bench/reference/components.py stored.
  */
 import { join } from "node:path";
-import { compileVae, parseVaeConfig } from "../src/models/autoencoder.ts";
-import { compileGemma3, parseGemma3Config } from "../src/models/gemma3.ts";
-import { compileJinaClip, parseJinaClipConfig } from "../src/models/jina_clip.ts";
-import { compileNextDiT } from "../src/models/next_dit.ts";
-import { parseNextDiTConfig } from "../src/models/next_dit_config.ts";
+import {
+  compileGemma3,
+  compileJinaClip,
+  compileNextDiT,
+  compileVae,
+  parseGemma3Config,
+  parseJinaClipConfig,
+  parseNextDiTConfig,
+  parseVaeConfig,
+} from "../src/models/mod.ts";
 import { type Device, type Dtype, dtypePolicy } from "../src/onnx/mod.ts";
 import { ClipModel } from "../src/pipeline/parts/clip_model.ts";
 import { TextEncoder } from "../src/pipeline/parts/text_encoder.ts";

@@ -1,6 +1,5 @@
 /** How long the graph compiler takes, and how large the graphs are, by layers. */
-import { compileNextDiT } from "../src/models/next_dit.ts";
-import { parseNextDiTConfig } from "../src/models/next_dit_config.ts";
+import { compileNextDiT, parseNextDiTConfig } from "../src/models/mod.ts";
 import { DTYPE_POLICIES } from "../src/onnx/mod.ts";
 import type { Weights } from "../src/safetensors/mod.ts";
 import { NO_WEIGHTS, weightsWithoutFile } from "./shapes.ts";

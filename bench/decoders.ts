@@ -1,5 +1,5 @@
 /** AutoencoderTiny against AutoencoderKL, from latents to the pixels of a picture. */
-import { compileVae, parseVaeConfig } from "../src/models/autoencoder.ts";
+import { compileVae, parseVaeConfig } from "../src/models/mod.ts";
 import { type Device, DTYPE_POLICIES } from "../src/onnx/mod.ts";
 import { VaeDecoder } from "../src/pipeline/parts/vae.ts";
 import { createGenerator } from "../src/random/mod.ts";

@@ -1,7 +1,6 @@
 /** One forward of the full-size transformer, again and again. */
 import { join } from "node:path";
-import { compileNextDiT } from "../src/models/next_dit.ts";
-import { parseNextDiTConfig } from "../src/models/next_dit_config.ts";
+import { compileNextDiT, parseNextDiTConfig } from "../src/models/mod.ts";
 import { type Device, type Dtype, dtypePolicy } from "../src/onnx/mod.ts";
 import { loadTransformer } from "../src/pipeline/parts/load_transformer.ts";
 import { permittedPolicy } from "../src/pipeline/parts/permitted_policy.ts";

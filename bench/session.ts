@@ -1,8 +1,7 @@
 /** How long ONNX Runtime takes to make a session over weights in place. */
-import { compileNextDiT } from "../src/models/next_dit.ts";
-import { parseNextDiTConfig } from "../src/models/next_dit_config.ts";
+import { compileNextDiT, parseNextDiTConfig } from "../src/models/mod.ts";
 import { DTYPE_POLICIES } from "../src/onnx/mod.ts";
-import { Session } from "../src/runtime/session.ts";
+import { Session } from "../src/runtime/mod.ts";
 import { openWeights } from "../src/safetensors/mod.ts";
 import { median } from "./statistics.ts";
 

@@ -9,13 +9,13 @@ export { decodePng, encodePng, imageFromTensor, psnr, type RgbImage } from "./im
 export { NewBieImagePipeline } from "./pipeline/pipeline.ts";
 export type * from "./pipeline/types.ts";
 export { CheckpointNotFoundError } from "./pipeline/checkpoint/checkpoint_not_found_error.ts";
-export { DeviceError } from "./machine/device_error.ts";
+export { DeviceError } from "./machine/mod.ts";
 export { DeviceMemoryError } from "./pipeline/device_memory_error.ts";
 export { InsufficientMemoryError } from "./pipeline/insufficient_memory_error.ts";
 export { NonFiniteError } from "./pipeline/parts/non_finite_error.ts";
 export { CheckpointError, type Device, type Dtype, type WeightProblem } from "./onnx/mod.ts";
-export { ChangedWeightsError } from "./integrity/check_model_files.ts";
-export { SessionError } from "./runtime/session.ts";
+export { ChangedWeightsError } from "./integrity/mod.ts";
+export { SessionError } from "./runtime/mod.ts";
 export { SafetensorsError } from "./safetensors/mod.ts";
 export { TokenizerError } from "./tokenizer/mod.ts";
 export {

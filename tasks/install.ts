@@ -1,8 +1,7 @@
 /** `deno task install`: patches of dependencies, and on request ONNX Runtime's CUDA provider. */
 import { fileURLToPath } from "node:url";
 import { RequestError } from "../src/errors.ts";
-import { applyPatch, readPatches } from "../src/integrity/patches.ts";
-import type { AppliedPatch, Patch } from "../src/integrity/types.ts";
+import { type AppliedPatch, applyPatch, type Patch, readPatches } from "../src/integrity/mod.ts";
 import { both, texts } from "./install/texts.ts";
 import { misfitLines } from "./cli/patch_misfits.ts";
 import { run, task, TaskFailure } from "./cli/task.ts";

@@ -1,6 +1,6 @@
 /** `deno task verify`: is everything what it was pinned to be? Changes nothing. */
 import { fileURLToPath } from "node:url";
-import { verifyProject } from "../src/integrity/verify_project.ts";
+import { verifyProject } from "../src/integrity/mod.ts";
 import { findCheckpoint } from "../src/pipeline/checkpoint/find_checkpoint.ts";
 import { checkCheckpoint } from "../src/pipeline/check_checkpoint.ts";
 import { ProgressLine } from "./cli/progress.ts";

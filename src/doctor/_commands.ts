@@ -1,7 +1,6 @@
 /** The one command for each problem, in the words of the machine's own distribution. */
 import { join } from "node:path";
-import { CUDA_13_DRIVER } from "../machine/provider.ts";
-import type { Machine } from "../machine/machine.ts";
+import { CUDA_13_DRIVER, type Machine } from "../machine/mod.ts";
 
 type Distribution = Pick<Machine, "distributions" | "distributionVersion">;
 /** Whose package manager, and whose names of packages. */

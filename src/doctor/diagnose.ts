@@ -2,8 +2,7 @@ import { formatBytes } from "../format_bytes.ts";
 import { dirname } from "node:path";
 import type { Language } from "../language.ts";
 import type { Device } from "../onnx/mod.ts";
-import { obstacleTexts } from "../machine/obstacle_texts.ts";
-import { chooseProvider, NOTHING_TO_MEND, type Obstacle } from "../machine/provider.ts";
+import { chooseProvider, NOTHING_TO_MEND, type Obstacle, obstacleTexts } from "../machine/mod.ts";
 import {
   copyPart,
   extendLibraryPath,

@@ -1,9 +1,15 @@
 import { join } from "node:path";
 import type { Language } from "../language.ts";
-import { type BindingFacts, readBinding } from "../machine/binding.ts";
-import { type GpuFacts, readGpus } from "../machine/gpus.ts";
-import { type Host, localHost } from "../machine/host.ts";
-import { type Machine, readMachine } from "../machine/machine.ts";
+import {
+  type BindingFacts,
+  type GpuFacts,
+  type Host,
+  localHost,
+  type Machine,
+  readBinding,
+  readGpus,
+  readMachine,
+} from "../machine/mod.ts";
 import { type ModelFacts, readModel } from "./models.ts";
 
 /** Everything that a diagnosis rests on. */

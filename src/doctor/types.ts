@@ -4,7 +4,7 @@
  * @module
  */
 import type { Device } from "../onnx/mod.ts";
-import type { Obstacle } from "../machine/provider.ts";
+import type { Obstacle } from "../machine/mod.ts";
 import type { MemoryEstimate, OffloadMode } from "../pipeline/checkpoint/memory.ts";
 
 /** What a finding is about; the report has a section for each. */

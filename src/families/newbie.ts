@@ -3,21 +3,22 @@
  *
  * @module
  */
-import { compileVae, parseVaeConfig, vaeNames } from "../models/autoencoder.ts";
 import {
   compileGemma3,
+  compileJinaClip,
+  compileNextDiT,
+  compileVae,
   GEMMA3_MAX_TOKENS,
   gemma3Names,
-  parseGemma3Config,
-} from "../models/gemma3.ts";
-import {
-  compileJinaClip,
   JINA_CLIP_MAX_TOKENS,
   jinaClipNames,
+  nextDiTNames,
+  parseGemma3Config,
   parseJinaClipConfig,
-} from "../models/jina_clip.ts";
-import { compileNextDiT } from "../models/next_dit.ts";
-import { nextDiTNames, parseNextDiTConfig } from "../models/next_dit_config.ts";
+  parseNextDiTConfig,
+  parseVaeConfig,
+  vaeNames,
+} from "../models/mod.ts";
 import type { ModelFamily, PublishedPart } from "./types.ts";
 
 /** bfloat16. */

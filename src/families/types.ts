@@ -3,13 +3,17 @@
  *
  * @module
  */
-import type { VaeConfig } from "../models/autoencoder.ts";
-import type { DecoderGraphs } from "../models/decoder_graphs.ts";
-import type { Gemma3Config, Gemma3Graphs } from "../models/gemma3.ts";
-import type { JinaClipConfig, JinaClipGraph } from "../models/jina_clip.ts";
-import type { NextDiTGraphs } from "../models/next_dit.ts";
-import type { Naming } from "../models/names.ts";
-import type { NextDiTConfig } from "../models/next_dit_config.ts";
+import type {
+  DecoderGraphs,
+  Gemma3Config,
+  Gemma3Graphs,
+  JinaClipConfig,
+  JinaClipGraph,
+  Naming,
+  NextDiTConfig,
+  NextDiTGraphs,
+  VaeConfig,
+} from "../models/mod.ts";
 import type { DtypePolicy } from "../onnx/mod.ts";
 import type { PromptKind } from "../prompt/mod.ts";
 import type { Weights } from "../safetensors/mod.ts";

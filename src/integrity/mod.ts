@@ -21,7 +21,8 @@ export {
   parseChecksums,
 } from "./checksum_list.ts";
 export { coveredFiles, CUDA_LIBRARIES, LIBRARIES } from "./covered_files.ts";
-export { hashFile, type HashFileOptions } from "./hash_file.ts";
+export { ChecksumCache } from "./checksum_cache.ts";
+export { hashFile, type HashFileOptions, hashOutcome } from "./hash_file.ts";
 export { hashFiles, type HashFilesOptions, type HashOutcome } from "./hash_files.ts";
 export { type ChecksumUpdate, updateChecksums } from "./update_checksums.ts";
 export { type ProjectReport, verifyProject } from "./verify_project.ts";

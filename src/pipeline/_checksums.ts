@@ -1,7 +1,6 @@
 /** The files of a checkpoint against the list of checksums that names them. */
 import { fileURLToPath } from "node:url";
-import { CHECKSUM_LIST } from "../integrity/checksum_list.ts";
-import { checkModelFiles } from "../integrity/check_model_files.ts";
+import { checkModelFiles, CHECKSUM_LIST } from "../integrity/mod.ts";
 import type { CheckpointFiles } from "./checkpoint/types.ts";
 import type { PretrainedOptions } from "./types.ts";
 

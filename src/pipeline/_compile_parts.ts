@@ -1,9 +1,6 @@
 /** The graphs of all parts, or one error for everything in all of them that does not fit. */
 import { type ModelFamily, type PartName, PARTS } from "../families/mod.ts";
-import type { DecoderGraphs } from "../models/decoder_graphs.ts";
-import type { Gemma3Graphs } from "../models/gemma3.ts";
-import type { JinaClipGraph } from "../models/jina_clip.ts";
-import type { NextDiTGraphs } from "../models/next_dit.ts";
+import type { DecoderGraphs, Gemma3Graphs, JinaClipGraph, NextDiTGraphs } from "../models/mod.ts";
 import { CheckpointError, type DtypePolicy, type WeightProblem } from "../onnx/mod.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import type { ConfigOf } from "./checkpoint/fit.ts";

@@ -1,6 +1,5 @@
 /** Whether a picture fits into the computer's memory, asked before anything is computed. */
-import { localHost } from "../machine/host.ts";
-import { type MachineMemory, readMemory } from "../machine/memory.ts";
+import { localHost, type MachineMemory, readMemory } from "../machine/mod.ts";
 import {
   estimateMemory,
   OFFLOAD_MODES,

@@ -6,13 +6,11 @@
 import { NewBieError, RequestError } from "../errors.ts";
 import type { RgbImage } from "../image/mod.ts";
 import type { Language, Texts } from "../language.ts";
-import { checkPlaces } from "../models/next_dit_rope.ts";
+import { checkPlaces } from "../models/mod.ts";
 import { type Device, type Dtype, dtypePolicy } from "../onnx/mod.ts";
 import { parseXmlPrompt, type PromptEncoder, type XmlPromptObject } from "../prompt/mod.ts";
-import { chooseDevice, type DeviceChoice } from "../machine/device.ts";
-import { localHost } from "../machine/host.ts";
-import { usableThreads } from "../machine/threads.ts";
-import { OutOfMemoryError } from "../runtime/session.ts";
+import { chooseDevice, type DeviceChoice, localHost, usableThreads } from "../machine/mod.ts";
+import { OutOfMemoryError } from "../runtime/mod.ts";
 import {
   createScheduler,
   needsUnconditional,

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import { ChecksumCache } from "../integrity/checksum_cache.ts";
-import { hashFile } from "../integrity/hash_file.ts";
+import { ChecksumCache, hashFile } from "../integrity/mod.ts";
 
 /** How to hash weights. */
 export interface HashWeightsOptions {

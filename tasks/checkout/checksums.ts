@@ -7,8 +7,8 @@ import {
   type Checksums,
   formatChecksums,
   parseChecksums,
-} from "../../src/integrity/checksum_list.ts";
-import { updateChecksums } from "../../src/integrity/update_checksums.ts";
+  updateChecksums,
+} from "../../src/integrity/mod.ts";
 import { ProgressLine } from "../cli/progress.ts";
 import { run, task, TaskFailure } from "../cli/task.ts";
 import { reading, text as texts } from "../verify/texts.ts";

@@ -11,11 +11,16 @@
  */
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { compileVae, parseVaeConfig } from "../../src/models/autoencoder.ts";
-import { compileGemma3, parseGemma3Config } from "../../src/models/gemma3.ts";
-import { compileJinaClip, parseJinaClipConfig } from "../../src/models/jina_clip.ts";
-import { compileNextDiT } from "../../src/models/next_dit.ts";
-import { parseNextDiTConfig } from "../../src/models/next_dit_config.ts";
+import {
+  compileGemma3,
+  compileJinaClip,
+  compileNextDiT,
+  compileVae,
+  parseGemma3Config,
+  parseJinaClipConfig,
+  parseNextDiTConfig,
+  parseVaeConfig,
+} from "../../src/models/mod.ts";
 import { DTYPE_POLICIES } from "../../src/onnx/mod.ts";
 import { refuseExisting, requireRoom } from "../../src/files.ts";
 import { NEWBIE } from "../../src/families/mod.ts";

@@ -1,5 +1,5 @@
 /** What is told of a patch that does not fit: which hunk of which file, and what to do. */
-import type { PatchReport } from "../../src/integrity/types.ts";
+import type { PatchReport } from "../../src/integrity/mod.ts";
 import { texts } from "../install/texts.ts";
 
 /** The files and hunks that do not fit, a line each; none of a patch that fits. */

@@ -12,8 +12,7 @@ import {
   readTarball,
   standingOf,
 } from "../../src/integrity/mod.ts";
-import { readBinding } from "../../src/machine/binding.ts";
-import { localHost } from "../../src/machine/host.ts";
+import { localHost, readBinding } from "../../src/machine/mod.ts";
 import { download, DownloadError } from "./download.ts";
 import { formatBytes } from "../../src/format_bytes.ts";
 import { ProgressLine } from "../cli/progress.ts";

@@ -1,7 +1,7 @@
 /** What `deno task install` says. */
 import type { Message } from "../../src/errors.ts";
 import { formatBytes } from "../../src/format_bytes.ts";
-import { CUDA_PROVIDER } from "../../src/integrity/pins.ts";
+import { CUDA_PROVIDER } from "../../src/integrity/mod.ts";
 import { catalogue } from "../cli/language.ts";
 
 /** Why a download did not come to its end. */

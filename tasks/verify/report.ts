@@ -1,8 +1,10 @@
 /** What `deno task verify` found, as people read it. */
-import type { FilesReport } from "../../src/integrity/check_files.ts";
-import { CUDA_LIBRARIES } from "../../src/integrity/covered_files.ts";
-import type { PatchReport } from "../../src/integrity/types.ts";
-import type { ProjectReport } from "../../src/integrity/verify_project.ts";
+import {
+  CUDA_LIBRARIES,
+  type FilesReport,
+  type PatchReport,
+  type ProjectReport,
+} from "../../src/integrity/mod.ts";
 import { visible } from "../../src/shown.ts";
 import type { CheckpointLayout } from "../../src/pipeline/checkpoint/types.ts";
 import { language } from "../cli/language.ts";

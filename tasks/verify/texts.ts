@@ -1,7 +1,5 @@
 /** What `deno task verify` and `deno task checksums` say. */
-import type { DockerfileProblem } from "../../src/integrity/check_dockerfile.ts";
-import type { PinProblem } from "../../src/integrity/check_pins.ts";
-import type { PatchState } from "../../src/integrity/types.ts";
+import type { DockerfileProblem, PatchState, PinProblem } from "../../src/integrity/mod.ts";
 import { formatBytes } from "../../src/format_bytes.ts";
 import { inLanguage } from "../cli/language.ts";
 import type { Progress } from "../cli/progress.ts";

@@ -1,8 +1,7 @@
 /** The real model's files, and the checksums that they must have. */
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { CHECKSUM_LIST, parseChecksums } from "../../integrity/checksum_list.ts";
-import { hashFile } from "../../integrity/hash_file.ts";
+import { CHECKSUM_LIST, hashFile, parseChecksums } from "../../integrity/mod.ts";
 import { BundleError } from "./bundle_error.ts";
 
 /** A file that comes with the image. */

@@ -5,9 +5,9 @@ import {
   CHECKSUM_LIST,
   type Checksums,
   formatChecksums,
+  hashFile,
   parseChecksums,
-} from "../../integrity/checksum_list.ts";
-import { hashFile } from "../../integrity/hash_file.ts";
+} from "../../integrity/mod.ts";
 import { UnfinishedFile } from "../../unfinished.ts";
 import { HashedFile } from "../archive/hashed_file.ts";
 import { BUNDLE_FILES, type BundleDescription } from "./bundle.ts";

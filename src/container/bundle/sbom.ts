@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
-import { CUDA_PROVIDER, DENO, ONNX_RUNTIME, type PinnedFile, TINI } from "../../integrity/pins.ts";
+import { CUDA_PROVIDER, DENO, ONNX_RUNTIME, type PinnedFile, TINI } from "../../integrity/mod.ts";
 import { readFully } from "../archive/tar_reader.ts";
 import type { Inode, LayerTree } from "../image/layer_tree.ts";
 import type { ImageLayout } from "../image/oci_layout.ts";

@@ -6,10 +6,7 @@
 import { ConfigError } from "../../errors.ts";
 import type { PartName } from "../../families/mod.ts";
 import type { Texts } from "../../language.ts";
-import type { VaeConfig } from "../../models/autoencoder.ts";
-import type { Gemma3Config } from "../../models/gemma3.ts";
-import type { JinaClipConfig } from "../../models/jina_clip.ts";
-import type { NextDiTConfig } from "../../models/next_dit_config.ts";
+import type { Gemma3Config, JinaClipConfig, NextDiTConfig, VaeConfig } from "../../models/mod.ts";
 
 /** A configuration, and the file that messages name for it. */
 export interface Stated<Config> {

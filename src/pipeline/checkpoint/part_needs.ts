@@ -4,7 +4,7 @@
  * @module
  */
 import type { ModelFamily, PartName, PartShape } from "../../families/mod.ts";
-import { pixelsPerLatent, type VaeConfig } from "../../models/autoencoder.ts";
+import { pixelsPerLatent, type VaeConfig } from "../../models/mod.ts";
 import type { Weights } from "../../safetensors/mod.ts";
 import { elementCount } from "../../tensor.ts";
 

@@ -1,5 +1,4 @@
-import type { DecoderStep } from "../../models/decoder_graphs.ts";
-import { CORE_END, CORE_START } from "../../models/decoder_graphs.ts";
+import { CORE_END, CORE_START, type DecoderStep } from "../../models/mod.ts";
 import type { Device } from "../../onnx/mod.ts";
 import {
   type Feeds,
@@ -7,7 +6,7 @@ import {
   type IntegerTensor,
   type RunningGraph,
   type SessionHost,
-} from "../../runtime/session.ts";
+} from "../../runtime/mod.ts";
 import { elementCount, type Tensor, tensor } from "../../tensor.ts";
 
 /** Rows and columns of a map; the ends are exclusive. */

@@ -3,13 +3,9 @@
  *
  * @module
  */
-import {
-  type JinaClipConfig,
-  type JinaClipGraph,
-  jinaClipRopeTables,
-} from "../../models/jina_clip.ts";
+import { type JinaClipConfig, type JinaClipGraph, jinaClipRopeTables } from "../../models/mod.ts";
 import type { Device } from "../../onnx/mod.ts";
-import { type RunningGraph, Session, type SessionHost } from "../../runtime/session.ts";
+import { type RunningGraph, Session, type SessionHost } from "../../runtime/mod.ts";
 import { RowReader } from "../../safetensors/mod.ts";
 import { type Tensor, tensor } from "../../tensor.ts";
 import { expectFinite } from "./non_finite_error.ts";

@@ -1,7 +1,6 @@
-import type { NextDiTGraphs } from "../../models/next_dit.ts";
-import type { NextDiTConfig } from "../../models/next_dit_config.ts";
+import type { NextDiTConfig, NextDiTGraphs } from "../../models/mod.ts";
 import type { DtypePolicy } from "../../onnx/mod.ts";
-import { OutOfMemoryError, SessionError, type SessionHost } from "../../runtime/session.ts";
+import { OutOfMemoryError, SessionError, type SessionHost } from "../../runtime/mod.ts";
 import { Transformer } from "./transformer.ts";
 
 /** How a transformer is to be loaded. */

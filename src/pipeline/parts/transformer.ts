@@ -5,11 +5,14 @@
  * @module
  */
 import { RequestError } from "../../errors.ts";
-import type { NextDiTGraphs } from "../../models/next_dit.ts";
-import type { NextDiTConfig } from "../../models/next_dit_config.ts";
-import { nextDiTRopeTables } from "../../models/next_dit_rope.ts";
-import { type Feed, type Feeds, integers } from "../../runtime/session.ts";
-import { SessionChain, type SessionChainOptions } from "../../runtime/session_chain.ts";
+import { type NextDiTConfig, type NextDiTGraphs, nextDiTRopeTables } from "../../models/mod.ts";
+import {
+  type Feed,
+  type Feeds,
+  integers,
+  SessionChain,
+  type SessionChainOptions,
+} from "../../runtime/mod.ts";
 import { type Tensor, tensor } from "../../tensor.ts";
 import { expectDims } from "./expect_tensor.ts";
 import { expectFinite } from "./non_finite_error.ts";

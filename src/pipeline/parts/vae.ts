@@ -4,11 +4,15 @@
  * @module
  */
 import { RequestError } from "../../errors.ts";
-import { pixelsPerLatent, type VaeConfig } from "../../models/autoencoder.ts";
+import {
+  type DecoderGraphs,
+  NON_FINITE,
+  pixelsPerLatent,
+  type VaeConfig,
+} from "../../models/mod.ts";
 import { imageFromTensor, type RgbImage } from "../../image/mod.ts";
-import { type DecoderGraphs, NON_FINITE } from "../../models/decoder_graphs.ts";
 import type { Device } from "../../onnx/mod.ts";
-import { type RunningGraph, Session, type SessionHost } from "../../runtime/session.ts";
+import { type RunningGraph, Session, type SessionHost } from "../../runtime/mod.ts";
 import { elementCount, type Tensor, tensor } from "../../tensor.ts";
 import { MAX_UNTILED_PIXELS } from "../checkpoint/memory.ts";
 import { isFiniteTensor, NonFiniteError } from "./non_finite_error.ts";

@@ -1,0 +1,15 @@
+/**
+ * What the machine is that all runs on: processor, memory, GPUs, libraries, and what they allow.
+ *
+ * @module
+ */
+export { type BindingFacts, readBinding } from "./binding.ts";
+export { chooseDevice, type DeviceChoice } from "./device.ts";
+export { DeviceError } from "./device_error.ts";
+export { type GpuFacts, readGpus } from "./gpus.ts";
+export { type Host, localHost } from "./host.ts";
+export { type Machine, readMachine } from "./machine.ts";
+export { type MachineMemory, readMemory } from "./memory.ts";
+export { obstacleTexts } from "./obstacle_texts.ts";
+export { chooseProvider, CUDA_13_DRIVER, NOTHING_TO_MEND, type Obstacle } from "./provider.ts";
+export { usableThreads } from "./threads.ts";

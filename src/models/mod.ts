@@ -1,0 +1,41 @@
+/**
+ * The networks: their configurations, and the graphs that are compiled of them.
+ *
+ * @module
+ */
+export {
+  compileVae,
+  parseVaeConfig,
+  pixelsPerLatent,
+  type VaeConfig,
+  vaeNames,
+} from "./autoencoder.ts";
+export {
+  CORE_END,
+  CORE_START,
+  type DecoderGraphs,
+  type DecoderStep,
+  NON_FINITE,
+} from "./decoder_graphs.ts";
+export {
+  compileGemma3,
+  GEMMA3_MAX_TOKENS,
+  type Gemma3Config,
+  type Gemma3Graphs,
+  gemma3Names,
+  gemma3RopeTables,
+  parseGemma3Config,
+} from "./gemma3.ts";
+export {
+  compileJinaClip,
+  JINA_CLIP_MAX_TOKENS,
+  type JinaClipConfig,
+  type JinaClipGraph,
+  jinaClipNames,
+  jinaClipRopeTables,
+  parseJinaClipConfig,
+} from "./jina_clip.ts";
+export type { Naming } from "./names.ts";
+export { compileNextDiT, type NextDiTGraphs } from "./next_dit.ts";
+export { type NextDiTConfig, nextDiTNames, parseNextDiTConfig } from "./next_dit_config.ts";
+export { checkPlaces, nextDiTRopeTables } from "./next_dit_rope.ts";
