@@ -5,7 +5,17 @@
  */
 export { ConfigError, NewBieError, RequestError } from "./errors.ts";
 export { type Tensor, tensor } from "./tensor.ts";
-export { decodePng, encodePng, imageFromTensor, psnr, type RgbImage } from "./image/mod.ts";
+export {
+  type DecodedPicture,
+  decodePicture,
+  decodePng,
+  encodePictureAs,
+  encodePng,
+  imageFromTensor,
+  type PictureFormat,
+  psnr,
+  type RgbImage,
+} from "./image/mod.ts";
 export { NewBieImagePipeline } from "./pipeline/pipeline.ts";
 export type * from "./pipeline/types.ts";
 export { CheckpointNotFoundError } from "./pipeline/checkpoint/checkpoint_not_found_error.ts";

@@ -1,14 +1,22 @@
 /** `deno task create`: pictures from prompts, one by one in a conversation, or many at once. */
 import { ImageError } from "../src/image/mod.ts";
 import { type Message, RequestError } from "../src/errors.ts";
-import { generateOptions, readRecipe, type Recipe, RecipeError } from "../src/recipe/mod.ts";
+import {
+  type ForeignRecipe,
+  generateOptions,
+  readRecipe,
+  type Recipe,
+  RecipeError,
+} from "../src/recipe/mod.ts";
 import { type AskedSettings, COUNT, mergeSettings, SETTINGS } from "../src/settings/mod.ts";
 import { parseShard, readBatch } from "../src/studio/batch.ts";
+import { foreignRequest } from "../src/studio/foreign_request.ts";
 import { readBytes } from "../src/studio/read_text.ts";
 import { latestPicture } from "../src/studio/latest_picture.ts";
 import { folderName, folderOfDay, pictureName, prepareFolder } from "../src/studio/outputs.ts";
 import { Studio } from "../src/studio/studio.ts";
 import { runBatch } from "./create/batch.ts";
+import { foreignReport } from "./create/foreign_report.ts";
 import { runInteractive } from "./create/interactive.ts";
 import { makePictures, savedLine } from "./create/picture.ts";
 import { both, text } from "./create/texts.ts";
@@ -69,16 +77,23 @@ await run<Options>(command, async (options) => {
 
 /** One request, given whole. */
 async function once(options: Options) {
-  const recipe = options.from === undefined ? undefined : await recipeOf(options.from);
-  const asked = mergeSettings([
-    recipe === undefined ? {} : generateOptions(recipe),
-    settingsOf(options),
-    await textsOf(options),
-  ]);
+  const source = options.from === undefined ? undefined : await recipeOf(options.from);
+  const recipe = source !== undefined && "models" in source ? source : undefined;
+  const foreign = source !== undefined && "left" in source ? source : undefined;
+  if (foreign !== undefined) tell(foreignReport(options.from!, foreign, language));
+  const typed = [settingsOf(options), await textsOf(options)];
   const name = pictureName(options.output ?? NAME);
   const folder = folderOfDay(new Date());
   await prepareFolder(folder);
   await using studio = await open(options);
+  const taken = foreign === undefined
+    ? undefined
+    : foreignRequest(foreign, studio.pipe.sizeMultiple);
+  if (taken?.isResized) {
+    tell(text.resized(`${taken.request.width}×${taken.request.height}`));
+  }
+  const own = recipe === undefined ? taken?.request ?? {} : generateOptions(recipe);
+  const asked = mergeSettings([own, ...typed]);
   const request = { ...asked, prompt: asked.prompt! };
   if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
   if (!request.raw) {
@@ -184,11 +199,16 @@ async function textsOf(
   };
 }
 
-async function recipeOf(asked: string): Promise<Recipe> {
+/** A picture's recipe, or what another program wrote into it. */
+async function recipeOf(asked: string): Promise<Recipe | ForeignRecipe> {
   const path = asked === LAST ? await latestPicture() : asked;
   try {
     return readRecipe(await readBytes(path));
   } catch (error) {
+    const problem = error instanceof RecipeError ? error.problem : undefined;
+    if (problem?.kind === "foreign" && problem.recipe.settings.prompt !== undefined) {
+      return problem.recipe;
+    }
     if (!(error instanceof RecipeError || error instanceof ImageError)) throw error;
     throw new RequestError({
       en: `${path}: ${error.explain("en")}`,

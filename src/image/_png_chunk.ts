@@ -6,6 +6,8 @@
  * @module
  */
 import { crc32 } from "node:zlib";
+import { fromLatin1, latin1Bytes, viewOf } from "./_bytes.ts";
+import { Fault } from "./_fault.ts";
 
 /** The first bytes of every PNG. */
 export const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
@@ -14,25 +16,6 @@ export const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a,
 const HEAD_BYTES = 8;
 const LENGTH_BYTES = 4;
 const CRC_BYTES = 4;
-
-/** The bytes of a text whose characters are all below U+0100. */
-export const latin1Bytes = (text: string): Uint8Array =>
-  Uint8Array.from(text, (character) => character.charCodeAt(0));
-
-/** Not TextDecoder's "latin1", which is windows-1252. */
-export const fromLatin1 = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-
-/** One array with all the bytes. */
-export function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((total, { length }) => total + length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
-}
 
 /** A chunk's bytes. */
 export function chunk(type: string, data: Uint8Array): Uint8Array {
@@ -50,32 +33,68 @@ export function chunk(type: string, data: Uint8Array): Uint8Array {
 export interface Chunk {
   readonly type: string;
   readonly data: Uint8Array;
+  /** Whether its checksum is right. */
+  readonly isSound: boolean;
+}
+
+/** What could be read of a PNG's chunks. */
+export interface Chunks {
+  readonly chunks: readonly Chunk[];
+  /** Why the reading ended before the end chunk. */
+  readonly fault?: Fault;
 }
 
 /**
- * The chunks of a PNG, up to its end chunk; what may follow that is no part of it.
- *
- * @throws {RangeError} When the signature, a chunk or the end chunk is missing, or a checksum is
- * wrong.
+ * The chunks of a PNG, up to its end chunk; what may follow that is no part of it. A file that is cut
+ * short has those before the cut.
  */
-export function readChunks(png: Uint8Array): Chunk[] {
+export function readChunks(png: Uint8Array): Chunks {
   if (SIGNATURE.some((byte, index) => png[index] !== byte)) {
-    throw new RangeError("a PNG's signature is missing");
+    return { chunks: [], fault: new Fault("a PNG's signature is missing", "缺少 PNG 的签名") };
   }
-  const view = new DataView(png.buffer, png.byteOffset, png.byteLength);
+  const view = viewOf(png);
   const chunks: Chunk[] = [];
   let offset = SIGNATURE.length;
   while (chunks.at(-1)?.type !== "IEND") {
     const start = offset + HEAD_BYTES;
-    if (start > png.length) throw new RangeError("the end chunk is missing");
+    if (start > png.length) {
+      return { chunks, fault: new Fault("the end chunk is missing", "缺少结束块") };
+    }
     const type = fromLatin1(png.subarray(offset + LENGTH_BYTES, start));
     const end = start + view.getUint32(offset);
-    if (end + CRC_BYTES > png.length) throw new RangeError(`the chunk ${type} is cut short`);
-    if (view.getUint32(end) !== crc32(png.subarray(offset + LENGTH_BYTES, end))) {
-      throw new RangeError(`the checksum of the chunk ${type} is wrong`);
+    if (end + CRC_BYTES > png.length || !CHUNK_TYPE.test(type)) {
+      const shown = CHUNK_TYPE.test(type) ? ` ${type}` : "";
+      return {
+        chunks,
+        fault: new Fault(`the chunk${shown} is cut short`, `数据块${shown}不完整`),
+      };
     }
-    chunks.push({ type, data: png.subarray(start, end) });
+    const isSound = view.getUint32(end) === crc32(png.subarray(offset + LENGTH_BYTES, end));
+    chunks.push({ type, data: png.subarray(start, end), isSound });
     offset = end + CRC_BYTES;
   }
-  return chunks;
+  return { chunks };
+}
+
+const CHUNK_TYPE = /^[A-Za-z]{4}$/;
+
+/** Whether no picture can be made without chunks of a type: their first letter is a capital. */
+const isCritical = (type: string): boolean => /^[A-Z]/.test(type);
+
+/**
+ * The same of a PNG whose picture is to be decoded. Chunks that are no part of the picture may have
+ * wrong checksums, as those of careless programs have.
+ *
+ * @throws {Fault} When the signature, a chunk or the end chunk is missing, or the checksum of a
+ * critical chunk is wrong.
+ */
+export function soundChunks(png: Uint8Array): readonly Chunk[] {
+  const { chunks, fault } = readChunks(png);
+  if (fault !== undefined) throw fault;
+  const damaged = chunks.find(({ type, isSound }) => isCritical(type) && !isSound);
+  if (damaged === undefined) return chunks;
+  throw new Fault(
+    `the checksum of the chunk ${damaged.type} is wrong`,
+    `数据块 ${damaged.type} 的校验和不对`,
+  );
 }

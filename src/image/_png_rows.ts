@@ -7,6 +7,8 @@
  * @module
  */
 
+import { Fault } from "./_fault.ts";
+
 /** In PNG's order: None, Sub, Up, Average, Paeth. */
 const FILTERS = 5;
 
@@ -87,7 +89,7 @@ const EXPECTED: readonly ((left: number, upper: number, corner: number) => numbe
 /**
  * The rows that were filtered, without the filters' numbers.
  *
- * @throws {RangeError} When there is no filter of a number.
+ * @throws {Fault} When there is no filter of a number.
  */
 export function unfilterRows(rows: Uint8Array, rowBytes: number, pixelBytes: number): Uint8Array {
   const height = rows.length / (1 + rowBytes);
@@ -97,7 +99,10 @@ export function unfilterRows(rows: Uint8Array, rowBytes: number, pixelBytes: num
     const from = y * (1 + rowBytes);
     const expected = EXPECTED[rows[from]!];
     if (expected === undefined) {
-      throw new RangeError(`row ${y} has the unknown filter ${rows[from]}`);
+      throw new Fault(
+        `row ${y} has the unknown filter ${rows[from]}`,
+        `第 ${y} 行的过滤器 ${rows[from]} 不存在`,
+      );
     }
     const row = data.subarray(y * rowBytes, (y + 1) * rowBytes);
     for (let i = 0; i < rowBytes; i++) {

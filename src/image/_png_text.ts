@@ -7,10 +7,9 @@
  */
 
 import { inflateSync } from "node:zlib";
-import { type Chunk, chunk, concat, fromLatin1, latin1Bytes } from "./_png_chunk.ts";
-
-/** What a compressed text may grow to. */
-const MAX_TEXT_BYTES = 1 << 24;
+import { concat, fromLatin1, latin1Bytes } from "./_bytes.ts";
+import { type Chunk, chunk } from "./_png_chunk.ts";
+import { MAX_TEXT_BYTES } from "./types.ts";
 
 /** One to 79 printable Latin-1 characters, without spaces at the ends or two in a row. */
 const KEYWORD = /^(?=.{1,79}$)[!-~\xa1-\xff]+(?: [!-~\xa1-\xff]+)*$/;
@@ -49,13 +48,74 @@ export function textChunks(text: Readonly<Record<string, string>>): Uint8Array[]
   return Object.entries(text).map(([keyword, value]) => textChunk(keyword, value));
 }
 
-/** All text in a PNG's chunks; of equal keywords the last counts. */
-export function textOf(chunks: readonly Chunk[]): Record<string, string> {
-  const entries = chunks.flatMap(({ type, data }) => {
-    const read = READERS[type];
-    return read === undefined ? [] : [read(new FieldReader(data))];
+/** The texts of a file, as far as they can be read. */
+export interface Texts {
+  readonly text: Readonly<Record<string, string>>;
+  /** Keywords of those that cannot be read. */
+  readonly unread: readonly string[];
+}
+
+/**
+ * All text in a PNG's chunks; of equal keywords the last that can be read counts. One that is damaged
+ * leaves the others as they are. Texts that are not compressed are read first, so that none of them
+ * falls to the bound on what the others unpack to.
+ */
+export function textOf(chunks: readonly Chunk[]): Texts {
+  const budget = new Budget();
+  const found = chunks.flatMap((chunk, place) => {
+    const read = READERS[chunk.type];
+    return read === undefined ? [] : [{ place, ...readText(chunk, read) }];
   });
-  return Object.fromEntries(entries);
+  const entries = found
+    .sort((a, b) => Number(a.isPacked) - Number(b.isPacked))
+    .map(({ place, keyword, value }) => ({ place, keyword, value: value(budget) }))
+    .sort((a, b) => a.place - b.place);
+  const text = new Map<string, string>();
+  for (const { keyword, value } of entries) {
+    if (value !== undefined) text.set(keyword, value);
+  }
+  const unread = entries.filter(({ keyword }) => !text.has(keyword)).map(({ keyword }) => keyword);
+  return { text: Object.fromEntries(text), unread: [...new Set(unread)] };
+}
+
+interface Found {
+  readonly keyword: string;
+  readonly isPacked: boolean;
+  /** The text, or nothing when it is damaged or beyond the bound. */
+  readonly value: (budget: Budget) => string | undefined;
+}
+
+function readText({ data, isSound }: Chunk, read: (fields: FieldReader) => Found): Found {
+  try {
+    const found = read(new FieldReader(data));
+    return isSound ? found : { ...found, value: () => undefined };
+  } catch {
+    // Without a keyword nobody can ask for it.
+    return { keyword: "", isPacked: false, value: () => undefined };
+  }
+}
+
+/** The bound on the bytes of all texts together. */
+class Budget {
+  #left = MAX_TEXT_BYTES;
+
+  /** Takes what a text needs, if it is there. */
+  take(bytes: Uint8Array): Uint8Array | undefined {
+    if (bytes.length > this.#left) return undefined;
+    this.#left -= bytes.length;
+    return bytes;
+  }
+
+  inflate(packed: Uint8Array): Uint8Array | undefined {
+    if (this.#left === 0) return undefined;
+    try {
+      return this.take(inflateSync(packed, { maxOutputLength: this.#left }));
+    } catch (error) {
+      // What was unpacked before the bound was met has cost its time.
+      if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") this.#left = 0;
+      return undefined;
+    }
+  }
 }
 
 /** Takes a text chunk apart from front to back. */
@@ -81,28 +141,42 @@ class FieldReader {
     return field;
   }
 
-  rest(): Uint8Array {
-    return this.#rest;
+  /** Its keyword: what is longer than PNG allows is none. */
+  keyword(): string {
+    const field = this.field();
+    if (field.length > LONGEST_KEYWORD) throw new RangeError("no keyword");
+    return fromLatin1(field);
   }
 
-  inflatedRest(): Uint8Array {
-    return inflateSync(this.#rest, { maxOutputLength: MAX_TEXT_BYTES });
+  /** All that is left, as a text. */
+  rest(isPacked: boolean, decode: (bytes: Uint8Array) => string): Found["value"] {
+    const rest = this.#rest;
+    return (budget) => {
+      const bytes = isPacked ? budget.inflate(rest) : budget.take(rest);
+      return bytes === undefined ? undefined : decode(bytes);
+    };
   }
 }
 
-const READERS: Readonly<Record<string, (fields: FieldReader) => [string, string]>> = {
-  tEXt: (fields) => [fromLatin1(fields.field()), fromLatin1(fields.rest())],
+const LONGEST_KEYWORD = 79;
+
+const READERS: Readonly<Record<string, (fields: FieldReader) => Found>> = {
+  tEXt: (fields) => ({
+    keyword: fields.keyword(),
+    isPacked: false,
+    value: fields.rest(false, fromLatin1),
+  }),
   zTXt: (fields) => {
-    const keyword = fromLatin1(fields.field());
+    const keyword = fields.keyword();
     fields.byte(); // The compression method; PNG knows one.
-    return [keyword, fromLatin1(fields.inflatedRest())];
+    return { keyword, isPacked: true, value: fields.rest(true, fromLatin1) };
   },
   iTXt: (fields) => {
-    const keyword = fromLatin1(fields.field());
-    const compressed = fields.byte() !== 0;
+    const keyword = fields.keyword();
+    const isPacked = fields.byte() !== 0;
     fields.byte(); // The compression method; PNG knows one.
     fields.field(); // The language.
     fields.field(); // The translated keyword.
-    return [keyword, fromUtf8.decode(compressed ? fields.inflatedRest() : fields.rest())];
+    return { keyword, isPacked, value: fields.rest(isPacked, (bytes) => fromUtf8.decode(bytes)) };
   },
 };

@@ -1,5 +1,6 @@
 import { constants, deflateSync } from "node:zlib";
-import { chunk, concat, SIGNATURE } from "./_png_chunk.ts";
+import { concat } from "./_bytes.ts";
+import { chunk, SIGNATURE } from "./_png_chunk.ts";
 import { filterRows } from "./_png_rows.ts";
 import { textChunks } from "./_png_text.ts";
 import type { RgbImage } from "./types.ts";

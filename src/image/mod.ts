@@ -1,11 +1,14 @@
 /**
- * Pictures: from tensors, to and from PNG, and how alike two are.
+ * Pictures: from tensors, to and from PNG, JPEG, WebP and AVIF, and how alike two are.
  *
  * @module
  */
+export * from "./decode_picture.ts";
 export * from "./decode_png.ts";
+export * from "./encode_picture_as.ts";
 export * from "./encode_png.ts";
 export * from "./image_from_tensor.ts";
+export * from "./picture_format.ts";
 export * from "./psnr.ts";
-export * from "./read_png_text.ts";
+export { readPictureText } from "./read_picture_text.ts";
 export * from "./types.ts";

@@ -3,7 +3,7 @@
  * prompt, a line `Negative prompt: …`, and a last line of `name: value` with commas between.
  *
  * Form: `create_infotext` in modules/processing.py of AUTOMATIC1111/stable-diffusion-webui writes
- * it, `parse_generation_parameters` in modules/infotext_utils.py there reads it.
+ * it. What others write in that form is read by `_read_parameters.ts`.
  *
  * @module
  */
@@ -57,34 +57,4 @@ function plain(text: string): string {
 /** As a JSON string where it would be taken for something else. */
 function quoted(value: string): string {
   return /[,:\r\n"]|^\s|\s$|^$/.test(value) ? JSON.stringify(value) : value;
-}
-
-const PARAMETER = /\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)/g;
-/** With fewer, the last line is part of the prompt. */
-const FEWEST_PARAMETERS = 3;
-
-/** What another program's text says, by its names; `Prompt` and `Negative prompt` too. */
-export function readParameters(text: string): Record<string, string> {
-  const lines = text.trim().split("\n").map((line) => line.trim());
-  const found = [...lines.at(-1)!.matchAll(PARAMETER)];
-  const hasParameters = found.length >= FEWEST_PARAMETERS;
-  const prompts = hasParameters ? lines.slice(0, -1) : lines;
-  const place = prompts.findIndex((line) => line.startsWith(NEGATIVE_PROMPT));
-  const end = place < 0 ? prompts.length : place;
-  return {
-    Prompt: prompts.slice(0, end).join("\n"),
-    "Negative prompt": prompts.slice(end).join("\n").slice(NEGATIVE_PROMPT.length).trim(),
-    ...Object.fromEntries(
-      hasParameters ? found.map(([, name, value]) => [name!, unquoted(value!)]) : [],
-    ),
-  };
-}
-
-function unquoted(value: string): string {
-  if (!value.startsWith('"')) return value;
-  try {
-    return String(JSON.parse(value));
-  } catch {
-    return value;
-  }
 }

@@ -1,44 +1,37 @@
-import { decodePng } from "../image/mod.ts";
+import { readPictureText } from "../image/mod.ts";
 import { jsonProblem } from "../json_problem.ts";
 import type { Texts } from "../language.ts";
-import { PARAMETERS_KEYWORD, readParameters } from "./_parameters.ts";
 import { RECIPE_KEYWORD, RECIPE_VERSION, recipeFromJson } from "./_schema.ts";
 import { SETTINGS, type SettingsTable } from "../settings/mod.ts";
+import { readForeignRecipe } from "./read_foreign_recipe.ts";
 import { RecipeError, type RecipeProblem } from "./recipe_error.ts";
 import type { Recipe } from "./types.ts";
 
-/** Texts in which ComfyUI writes its graph. */
-const COMFYUI_KEYWORDS = ["prompt", "workflow"];
-
-/** Without these in another program's `parameters` nobody could make the picture again. */
-const NEEDED_PARAMETERS = [
-  "Steps",
-  "Sampler",
-  "CFG scale",
-  "Seed",
-  "Size",
-  "Shift",
-  "Model hash",
-  "VAE hash",
-  "Text encoder hash",
-];
-
 /**
- * The recipe of a picture.
+ * The recipe of a picture, whatever the rest of the file is like: a picture that cannot be decoded, or
+ * that is cut short, or another program's broken text, does not matter.
  *
- * @param source A PNG's bytes, or its texts by keyword.
+ * @param source The bytes of a PNG, JPEG, WebP or AVIF, or a picture's texts by keyword.
  * @param table The settings that a recipe may hold.
  * @throws {RecipeError} When there is none, a later version of the toolkit or another program wrote
- * it, or it is damaged; `problem` says which.
- * @throws {ImageError} When the bytes are no sound PNG.
+ * it, or it is damaged; `problem` says which, and has what the other program wrote.
+ * @throws {ImageError} When the bytes are no picture of these formats.
  */
 export function readRecipe(
   source: Uint8Array | Readonly<Record<string, string>>,
   table: SettingsTable = SETTINGS,
 ): Recipe {
-  const text = source instanceof Uint8Array ? decodePng(source).text : source;
+  const { text, unread = [] } = source instanceof Uint8Array
+    ? readPictureText(source)
+    : { text: source };
   const written = text[RECIPE_KEYWORD];
-  if (written === undefined) throw new RecipeError(withoutRecipe(text));
+  if (written === undefined) {
+    if (unread.includes(RECIPE_KEYWORD)) {
+      throw new RecipeError(damaged([{ en: "its checksum is wrong", zh: "校验和不对" }]));
+    }
+    const recipe = readForeignRecipe(text, table);
+    throw new RecipeError(recipe === undefined ? { kind: "none" } : { kind: "foreign", recipe });
+  }
   const json = parse(written);
   const version = typeof json === "object" && json !== null && "version" in json
     ? json.version
@@ -51,19 +44,6 @@ export function readRecipe(
     throw new RecipeError(damaged(recipe.problems));
   }
   return recipe;
-}
-
-function withoutRecipe(text: Readonly<Record<string, string>>): RecipeProblem {
-  const written = text[PARAMETERS_KEYWORD];
-  if (written !== undefined) {
-    const parameters = readParameters(written);
-    const missing = NEEDED_PARAMETERS.filter((name) => !Object.hasOwn(parameters, name));
-    return { kind: "foreign", program: "AUTOMATIC1111", parameters, missing };
-  }
-  if (COMFYUI_KEYWORDS.some((keyword) => text[keyword]?.startsWith("{"))) {
-    return { kind: "foreign", program: "ComfyUI", parameters: {}, missing: NEEDED_PARAMETERS };
-  }
-  return { kind: "none" };
 }
 
 function parse(text: string): unknown {

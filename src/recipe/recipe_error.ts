@@ -1,6 +1,7 @@
 import { RequestError } from "../errors.ts";
 import type { Language, Texts } from "../language.ts";
 import { shown } from "../shown.ts";
+import type { ForeignRecipe } from "./foreign_recipe.ts";
 
 /** Why a picture's recipe cannot be used. */
 export type RecipeProblem =
@@ -18,11 +19,8 @@ export type RecipeProblem =
   /** There is only what programs of that kind write. */
   | {
     readonly kind: "foreign";
-    readonly program: "AUTOMATIC1111" | "ComfyUI";
-    /** What it says, by that program's names; `Prompt` and `Negative prompt` too. */
-    readonly parameters: Readonly<Record<string, string>>;
-    /** Which names would be needed besides. */
-    readonly missing: readonly string[];
+    /** What can be used of it. */
+    readonly recipe: ForeignRecipe;
   };
 
 type Explanations = {
@@ -41,11 +39,12 @@ const explanations: Texts<Explanations> = {
       `${known}. Use the toolkit that made it, or a later one.`,
     damaged: ({ details }) =>
       `This picture's recipe is damaged: ${details.join("; ")}. Give the original file.`,
-    foreign: ({ program, parameters, missing }) =>
-      `This picture carries no recipe of this toolkit, only what ${program} and its kin write` +
-      `${told(parameters, " (", ", ", ")")}. ` +
-      (missing.length > 0 ? `To make it again is missing: ${missing.join(", ")}. ` : "") +
-      "Make a new picture from its prompt instead, with --prompt.",
+    foreign: ({ recipe: { program, settings: { prompt } } }) =>
+      `This picture carries no recipe of this toolkit, only what ${program} and its kin write: ` +
+      (prompt === undefined
+        ? "no prompt could be found in it. Give one with --prompt."
+        : `"${shown(prompt)}". It cannot be made again bit for bit; \`deno task create --from\` ` +
+          "draws a new picture from it."),
   },
   zh: {
     none: () =>
@@ -55,29 +54,14 @@ const explanations: Texts<Explanations> = {
       `这张图片的配方是第 ${version} 版，而本工具箱最高只认识第 ${known} 版。` +
       "请使用生成它的工具箱，或更新的版本。",
     damaged: ({ chinese }) => `这张图片的配方已损坏：${chinese.join("；")}。请使用原始文件。`,
-    foreign: ({ program, parameters, missing }) =>
-      `这张图片没有本工具箱的配方，只有 ${program} 一类程序写入的信息` +
-      `${told(parameters, "（", "，", "）")}。` +
-      (missing.length > 0 ? `要重新生成它，还缺少：${missing.join("、")}。` : "") +
-      "请改用 --prompt，用它的提示词生成新图片。",
+    foreign: ({ recipe: { program, settings: { prompt } } }) =>
+      `这张图片没有本工具箱的配方，只有 ${program} 一类程序写入的信息：` +
+      (prompt === undefined
+        ? "其中找不到提示词。请用 --prompt 给出。"
+        : `“${shown(prompt)}”。它无法逐位重现；` +
+          "`deno task create --from` 会据此生成一张新图片。"),
   },
 };
-
-/** Parameters that tell most people enough. */
-const TELLING = ["Steps", "Sampler", "CFG scale", "Seed", "Size", "Model"];
-
-function told(
-  parameters: Readonly<Record<string, string>>,
-  before: string,
-  between: string,
-  after: string,
-): string {
-  const parts = TELLING.flatMap((name) => {
-    const value = parameters[name];
-    return value === undefined ? [] : [`${name}: ${shown(value)}`];
-  });
-  return parts.length === 0 ? "" : before + parts.join(between) + after;
-}
 
 /** A picture's recipe cannot be used. */
 export class RecipeError extends RequestError {

@@ -21,7 +21,7 @@ import { createHash } from "node:crypto";
 import { RequestError } from "../errors.ts";
 import { exists, isFolder } from "../files.ts";
 import { jsonProblem } from "../json_problem.ts";
-import { ImageError, readPngText } from "../image/mod.ts";
+import { formatOfName, ImageError, readPictureText } from "../image/mod.ts";
 import { removeUnfinished } from "../unfinished.ts";
 import { visible } from "../shown.ts";
 import { nameAfter, pictureName } from "./outputs.ts";
@@ -104,7 +104,7 @@ export async function readBatch(
   for (const { place, stem, read } of lines) {
     try {
       const { output, request: own, count: ownCount = count } = await read();
-      const name = pictureName(output ?? nameAfter(stem));
+      const name = pictureName(output ?? `${nameAfter(stem)}.png`);
       const request = { ...mergeSettings([defaults, own]), prompt: own.prompt };
       for (let index = 0; index < ownCount; index++) {
         items.push(identify(place, name, request, index));
@@ -155,7 +155,7 @@ const ID_DIGITS_OF_SHARD = 12;
 export async function finishedItems(folder: string): Promise<ReadonlySet<string>> {
   const ids = new Set<string>();
   for await (const path of filesBelow(folder)) {
-    if (!path.toLowerCase().endsWith(".png")) continue;
+    if (formatOfName(path) === undefined) continue;
     const id = await batchIdOf(path);
     if (id !== undefined) ids.add(id);
   }
@@ -165,7 +165,8 @@ export async function finishedItems(folder: string): Promise<ReadonlySet<string>
 /** The id of the request that a picture answers, if it is a whole picture of a batch. */
 export async function batchIdOf(path: string): Promise<string | undefined> {
   try {
-    return readPngText(await Deno.readFile(path))[BATCH_KEYWORD];
+    const { text, isWhole } = readPictureText(await Deno.readFile(path));
+    return isWhole ? text[BATCH_KEYWORD] : undefined;
   } catch (error) {
     if (error instanceof ImageError || error instanceof Deno.errors.NotFound) return undefined;
     throw error;

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { RequestError } from "../errors.ts";
+import { formatOfName } from "../image/mod.ts";
 import { OUTPUTS } from "./outputs.ts";
 
 /**
@@ -28,7 +29,7 @@ async function* picturesBelow(folder: string): AsyncGenerator<string> {
       const path = join(folder, name);
       if (name.startsWith(".")) continue;
       if (isDirectory) yield* picturesBelow(path);
-      else if (isFile && /\.png$/i.test(name)) yield path;
+      else if (isFile && formatOfName(name) !== undefined) yield path;
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

@@ -4,9 +4,10 @@
  * @module
  */
 import { realpath } from "node:fs/promises";
-import { dirname, join, normalize, relative, sep } from "node:path";
+import { basename, dirname, extname, join, normalize, relative, sep } from "node:path";
 import { NewBieError, RequestError } from "../errors.ts";
 import { writeNewFile } from "../files.ts";
+import { formatOfName, PICTURE_ENDINGS } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
 import { visible } from "../shown.ts";
 import { UnfinishedFile } from "../unfinished.ts";
@@ -33,24 +34,21 @@ export function folderOfDay(time: Date): string {
 const NOT_ON_WINDOWS = /[<>:"|?*]/;
 /** Names of devices on Windows, with whatever ending. */
 const DEVICE = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:$|[ .])/i;
-/** Endings of pictures that are not PNG. */
-const OTHER_PICTURES =
-  /\.(jpe?g|jpe|jfif|webp|avif|gif|bmp|tiff?|jxl|jp2|heic|heif|svg|psd|exr|tga|ico|pdf)$/i;
+/** The ending of any format. Numbers alone are none: `v1.5`. */
+const ENDING = /.\.((?=[0-9]*[a-z])[a-z0-9]{1,5})$/i;
+/** The endings of what is written, with their dot. */
+const WRITTEN = new RegExp(`\\.(?:${PICTURE_ENDINGS.join("|")})$`, "i");
 
 /**
- * The path of a picture's file inside a folder of outputs; `.png` is added where it is missing.
+ * The path of a picture's file inside a folder of outputs. Its ending says the format: `.png`, `.jpg`,
+ * `.jpeg`, `.webp` or `.avif`; where there is none, `.png` is added.
  *
  * @throws {RequestError} When the name is empty, absolute, leads out of the folder, holds what no
  *   file name can hold on some system, or has the ending of another kind of picture.
  */
 export function pictureName(name: string): string {
   const normal = normalized(name);
-  const problem = nameProblem(normal) ?? (OTHER_PICTURES.test(normal)
-    ? {
-      en: `pictures are written as PNG, which holds their recipe, not as ${ending(normal)}`,
-      zh: `图片以 PNG 保存（其中含有配方），不能保存为 ${ending(normal)}`,
-    }
-    : undefined);
+  const problem = nameProblem(normal) ?? endingProblem(basename(normal));
   if (problem !== undefined) {
     const { en, zh } = problem;
     throw new RequestError(
@@ -62,7 +60,18 @@ export function pictureName(name: string): string {
       },
     );
   }
-  return /\.png$/i.test(normal) ? normal : `${normal}.png`;
+  return WRITTEN.test(normal) ? normal : `${normal}.png`;
+}
+
+function endingProblem(name: string): Texts<string> | undefined {
+  const ending = ENDING.exec(name)?.[1];
+  if (ending === undefined || formatOfName(name) !== undefined) return undefined;
+  return {
+    en: `pictures are written as ${PICTURE_ENDINGS.join(", ")}, not as ${ending}; ` +
+      `for a PNG with a dot in its name, write ${name}.png`,
+    zh: `图片可写为 ${PICTURE_ENDINGS.join("、")}，不能写为 ${ending}；` +
+      `若要在 PNG 的名字里保留点号，请写 ${name}.png`,
+  };
 }
 
 /**
@@ -115,7 +124,7 @@ function normalized(name: string): string {
 function nameProblem(normal: string): Texts<string> | undefined {
   const parts = normal.split("/");
   const unfit = parts.find((part) => NOT_ON_WINDOWS.test(part));
-  if (/^(\.png)?$/i.test(parts.at(-1)!) || normal === ".") {
+  if (parts.at(-1)!.replace(WRITTEN, "") === "" || normal === ".") {
     return { en: "it names no file", zh: "没有指明文件" };
   }
   if (normal.startsWith("/") || /^[a-z]:/i.test(normal)) {
@@ -141,17 +150,16 @@ function nameProblem(normal: string): Texts<string> | undefined {
       zh: "Windows 的文件名不能以点或空格结尾",
     };
   }
-  if (parts.some((part) => byteLength(part.replace(/\.png$/i, "")) > LONGEST_STEM)) {
+  if (parts.some((part) => byteLength(part.replace(WRITTEN, "")) > LONGEST_STEM)) {
     return { en: `it is longer than ${LONGEST_STEM} bytes`, zh: `超过 ${LONGEST_STEM} 字节` };
   }
   return undefined;
 }
 
-/** Leaves room for `-12345.png` in the 255 bytes that a name may have. */
+/** Leaves room for `-1234.avif` in the 255 bytes that a name may have. */
 const LONGEST_STEM = 245;
 
 const byteLength = (text: string) => new TextEncoder().encode(text).length;
-const ending = (name: string) => name.slice(name.lastIndexOf("."));
 
 /** How to save a picture. */
 export interface SaveOptions {
@@ -263,8 +271,8 @@ function diskError(error: unknown, path: string): unknown {
 /** `a.png`, `a-2.png`, `a-3.png`… */
 function* numbered(path: string): Generator<string> {
   yield path;
-  const stem = path.slice(0, -".png".length);
-  const ending = path.slice(stem.length);
+  const ending = extname(path);
+  const stem = path.slice(0, -ending.length);
   for (let number = 2;; number++) yield `${stem}-${number}${ending}`;
 }
 

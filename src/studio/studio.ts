@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { encodePng, type RgbImage } from "../image/mod.ts";
+import { encodePictureAs, type PictureFormat, type RgbImage } from "../image/mod.ts";
 import { NewBieImagePipeline } from "../pipeline/pipeline.ts";
 import type { GenerateResult, PretrainedOptions, StepInfo } from "../pipeline/types.ts";
 import {
@@ -129,6 +129,7 @@ export class Studio implements AsyncDisposable {
 export function pictureFile(
   { image, recipe }: MadePicture,
   texts: Readonly<Record<string, string>> = {},
-): Uint8Array {
-  return encodePng(image, { text: { ...recipeText(recipe), ...texts } });
+  format: PictureFormat = "png",
+): Promise<Uint8Array> {
+  return encodePictureAs(image, format, { text: { ...recipeText(recipe), ...texts } });
 }

@@ -1,4 +1,5 @@
 /** Makes and saves the pictures of one request, and shows how far they are. */
+import { formatOfName } from "../../src/image/mod.ts";
 import { BATCH_KEYWORD, batchIdOf } from "../../src/studio/batch.ts";
 import { previews } from "../../src/studio/preview.ts";
 import { savePicture } from "../../src/studio/outputs.ts";
@@ -80,7 +81,7 @@ export async function makePictures(
       screen?.show(made.image);
       const { recipe, evaluations, milliseconds } = made;
       const picture: SavedPicture = {
-        path: await savePicture(folder, name, pictureFile(made, texts), {
+        path: await savePicture(folder, name, await pictureFile(made, texts, formatOfName(name)), {
           id: batchId,
           idOf: batchIdOf,
         }),

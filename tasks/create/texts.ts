@@ -10,14 +10,17 @@ export const { text, both } = catalogue({
       "ever overwritten.",
     options: {
       promptFile: "a file with the prompt; - is the standard input",
-      output: "file name inside the folder of outputs (with --batch: the folder inside outputs/)",
+      output:
+        "file name inside the folder of outputs: .png, .jpg, .webp or .avif (with --batch: the " +
+        "folder inside outputs/)",
       model: "folder with the model",
       batch:
         "many pictures: a JSON Lines file, one request a line, a JSON array, a .txt file with a " +
         "prompt a line, or a folder of .xml files",
       shard: "only part i of n of a batch, for machines that share one",
-      from: "make the picture of this PNG again, or of the last one that was saved: last; other " +
-        "options change its recipe",
+      from:
+        "make the picture of this file again (PNG, JPEG, WebP, AVIF), or of the last one that was " +
+        "saved: last; or draw from what another program wrote into it; other options change its recipe",
       show: "show the picture in the terminal",
       showSteps: "show the steps, too",
       strict: "read all weights again and compare them with checksums.txt",
@@ -59,6 +62,7 @@ Examples:
     together: (one: string, other: string) => `${one} cannot be combined with ${other}.`,
     jsonNeedsPrompt: "--json asks no questions: give --prompt, --prompt-file, --batch or --from.",
     shardNeedsBatch: "--shard divides a batch: give --batch, too.",
+    resized: (size: string) => `The model cannot draw that size: ${size} is used instead.`,
     recipeDiffers: (parts: readonly string[]) =>
       `The picture was made with another ${parts.join(", ")}: it may not come out the same.`,
     parts: {
@@ -84,12 +88,14 @@ Examples:
       "图片保存在 outputs/YYYYMMDD/，绝不覆盖任何文件。",
     options: {
       promptFile: "存放提示词的文件；- 表示标准输入",
-      output: "输出文件夹内的文件名（配合 --batch 时：outputs/ 内的文件夹）",
+      output:
+        "输出文件夹内的文件名：.png、.jpg、.webp 或 .avif（配合 --batch 时：outputs/ 内的文件夹）",
       model: "模型所在的文件夹",
       batch: "批量生成：每行一个请求的 JSON Lines 文件、JSON 数组、每行一个提示词的 .txt 文件，" +
         "或存放 .xml 文件的文件夹",
       shard: "只做批次的第 i 份（共 n 份），供多台机器分工",
-      from: "重新生成这张 PNG，或用 last 表示最近保存的一张；其他选项可修改其配方",
+      from: "重新生成这张图片（PNG、JPEG、WebP、AVIF），或用 last 表示最近保存的一张；" +
+        "也可据其他程序写入的信息生成；其他选项可修改其配方",
       show: "在终端里显示图片",
       showSteps: "同时显示每一步",
       strict: "重新读取全部权重，并与 checksums.txt 比较",
@@ -129,6 +135,7 @@ Examples:
     together: (one: string, other: string) => `${one} 不能与 ${other} 同时使用。`,
     jsonNeedsPrompt: "--json 不会提问：请给出 --prompt、--prompt-file、--batch 或 --from。",
     shardNeedsBatch: "--shard 用来划分批次：请同时给出 --batch。",
+    resized: (size: string) => `模型不能生成该尺寸的图片，改用 ${size}。`,
     recipeDiffers: (parts: readonly string[]) =>
       `这张图片生成时用的${parts.join("、")}与现在不同：结果可能不会完全相同。`,
     parts: {

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
-import { decodePng, encodePng, type RgbImage } from "../../src/image/mod.ts";
+import {
+  decodePng,
+  encodePictureAs,
+  encodePng,
+  readPictureText,
+  type RgbImage,
+} from "../../src/image/mod.ts";
 import { NewBieImagePipeline } from "../../src/mod.ts";
 import {
   currentVersions,
@@ -117,45 +124,69 @@ Deno.test("a picture without a recipe is told from one of another program", () =
   assert.deepEqual(problemOf(encodePng(PIXEL)), { kind: "none" });
   assert.deepEqual(problemOf({ Software: "an editor", prompt: "no graph" }), { kind: "none" });
 
-  // The example in the documentation of AUTOMATIC1111's parse_generation_parameters, shortened.
-  const parameters = "girl with an artist's beret, determined,\n((eyeshadow))\n" +
-    "Negative prompt: ugly, [blurry]\nlow quality\n" +
-    "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 965400086, Size: 512x512, " +
-    'Model hash: 45dee52b, Note: "a, b: \\"c\\""';
-  const problem = problemOf({ parameters });
+  const problem = problemOf({ parameters: "1girl\nSteps: 20, Sampler: Euler, Seed: 9" });
   assert.deepEqual(problem, {
     kind: "foreign",
-    program: "AUTOMATIC1111",
-    parameters: {
-      Prompt: "girl with an artist's beret, determined,\n((eyeshadow))",
-      "Negative prompt": "ugly, [blurry]\nlow quality",
-      Steps: "20",
-      Sampler: "Euler a",
-      "CFG scale": "7",
-      Seed: "965400086",
-      Size: "512x512",
-      "Model hash": "45dee52b",
-      Note: 'a, b: "c"',
+    recipe: {
+      program: "AUTOMATIC1111",
+      settings: {
+        prompt: "1girl",
+        numInferenceSteps: 20,
+        scheduler: { name: "euler" },
+        generator: { seed: 9 },
+      },
+      left: [],
     },
-    missing: ["Shift", "VAE hash", "Text encoder hash"],
   });
   for (const language of ["en", "zh"] as const) {
     const text = new RecipeError(problem).explain(language);
-    assert.match(text, /AUTOMATIC1111.*Seed: 965400086.*Shift.*VAE hash.*--prompt/s);
+    assert.match(text, /AUTOMATIC1111.*["“]1girl["”].*--from/s);
   }
-
-  const comfy = problemOf({ prompt: '{"3": {"class_type": "KSampler"}}', workflow: "{}" });
-  assert(comfy.kind === "foreign" && comfy.program === "ComfyUI");
+  const graph = problemOf({ prompt: '{"3": {"class_type": "KSampler", "inputs": {}}}' });
+  assert(graph.kind === "foreign" && graph.recipe.program === "ComfyUI");
+  assert.match(new RecipeError(graph).explain("en"), /no prompt.*--prompt/);
 });
 
-Deno.test("a prompt alone is no list of parameters", () => {
-  const problem = problemOf({ parameters: "1girl, solo\nlooking at viewer: yes" });
-  assert(problem.kind === "foreign");
-  assert.deepEqual(problem.parameters, {
-    Prompt: "1girl, solo\nlooking at viewer: yes",
-    "Negative prompt": "",
+Deno.test("a recipe is read whatever the rest of the picture is", () => {
+  const png = encodePng(PIXEL, { text: recipeText(RECIPE) });
+  const chunk = (type: string, data: string) => {
+    const bytes = new TextEncoder().encode(`${type}${data}`);
+    const whole = new Uint8Array(bytes.length + 8);
+    new DataView(whole.buffer).setUint32(0, bytes.length - 4);
+    whole.set(bytes, 4);
+    new DataView(whole.buffer).setUint32(bytes.length + 4, crc32(bytes));
+    return whole;
+  };
+  const header = 8 + 25;
+  const other = [
+    chunk("zTXt", "Raw profile type exif\0\0not deflated"),
+    chunk("iTXt", "parameters"),
+    chunk("tEXt", "x".repeat(100)),
+  ];
+  const broken = Uint8Array.from([
+    ...png.slice(0, header),
+    ...other.flatMap((bytes) => [...bytes]),
+    ...png.slice(header),
+  ]);
+  assert.deepEqual(readRecipe(broken), RECIPE);
+  // Sixteen bits, interlaced: nothing here decodes the pixels.
+  assert.deepEqual(readRecipe(png.with(24, 16).with(28, 1)), RECIPE);
+  assert.deepEqual(readRecipe(png.subarray(0, png.length - 20)), RECIPE);
+  // The recipe itself is another matter.
+  const damaged = png.with(String.fromCharCode(...png).indexOf('"version"'), 65);
+  const problem = problemOf(damaged);
+  assert.equal(problem.kind, "damaged");
+});
+
+for (const format of ["jpeg", "webp", "avif"] as const) {
+  Deno.test(`a recipe comes back from ${format}, and the web UI finds its parameters`, async () => {
+    const recipe = { ...RECIPE, prompt: "1girl, 初音ミク <&>\nsecond line" };
+    const bytes = await encodePictureAs(PIXEL, format, { text: recipeText(recipe) });
+    assert.deepEqual(readRecipe(bytes), recipe);
+    const { parameters } = readPictureText(bytes).text;
+    assert.equal(parameters, recipeText(recipe).parameters);
   });
-});
+}
 
 const { newbie: JSON_TEXT } = recipeText(RECIPE) as { newbie: string };
 

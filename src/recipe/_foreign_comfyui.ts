@@ -1,0 +1,277 @@
+/**
+ * ComfyUI's graph: of the nodes that were run, those that decide what a picture shows.
+ *
+ * A picture's text `prompt` is the graph as it was run: by id, `{ class_type, inputs }`, in which an
+ * input is a value or `[id, output]` of the node that it comes from. `workflow` is the same as the
+ * editor has it, with values in the order of the node's fields; it is read where `prompt` is absent.
+ *
+ * Nodes are found by what they are connected to, not by their names alone: most of those in use come
+ * from extensions. Each node is looked at once, so that graphs which run in circles end.
+ *
+ * @module
+ */
+import { ForeignDraft, isObject, type JsonObject } from "./_foreign_draft.ts";
+import type { ForeignRecipe } from "./foreign_recipe.ts";
+
+interface GraphNode {
+  readonly id: string;
+  readonly type: string;
+  readonly inputs: JsonObject;
+}
+
+/** How many nodes of a graph are looked at, and how many behind one value. */
+const MOST_NODES = 10_000;
+const MOST_BEHIND = 200;
+const MOST_SAMPLERS = 50;
+/** A prompt is no longer; texts that are put together again and again would be. */
+const LONGEST_TEXT = 1 << 17;
+
+/** Where a value comes from. */
+type Link = readonly [id: string | number, output: number];
+
+const isLink = (value: unknown): value is Link =>
+  Array.isArray(value) && value.length === 2 && typeof value[1] === "number" &&
+  (typeof value[0] === "string" || typeof value[0] === "number");
+
+class Graph {
+  readonly nodes: ReadonlyMap<string, GraphNode>;
+  readonly #texts = new Map<string, string | undefined>();
+
+  constructor(nodes: readonly GraphNode[]) {
+    this.nodes = new Map(nodes.slice(0, MOST_NODES).map((node) => [node.id, node]));
+  }
+
+  /** The node at the other end of an input. */
+  from(value: unknown): GraphNode | undefined {
+    return isLink(value) ? this.nodes.get(String(value[0])) : undefined;
+  }
+
+  /** The nodes behind an input, nearest first; `passes` says through which inputs to go on. */
+  *behind(value: unknown, passes: (input: string) => boolean): Generator<GraphNode> {
+    const seen = new Set<string>();
+    let next = [this.from(value)];
+    while (next.length > 0) {
+      const following: (GraphNode | undefined)[] = [];
+      for (const node of next) {
+        if (node === undefined || seen.has(node.id)) continue;
+        seen.add(node.id);
+        yield node;
+        for (const [input, link] of Object.entries(node.inputs)) {
+          if (passes(input)) following.push(this.from(link));
+        }
+      }
+      next = following;
+    }
+  }
+
+  /** A number or a text, wherever it was typed: nodes that only hand it on are passed. */
+  value(input: unknown, kind: "number" | "string"): unknown {
+    if (!isLink(input)) return kindOf(input) === kind ? input : undefined;
+    let count = 0;
+    for (const node of this.behind(input, (name) => !NO_VALUE.has(name))) {
+      if (++count > MOST_BEHIND) return undefined;
+      if (kind === "string") {
+        const text = this.#text(node);
+        if (text !== undefined) return text;
+        continue;
+      }
+      const values = Object.values(node.inputs).filter((value) => kindOf(value) === kind);
+      if (values.length > 0) return values[0];
+    }
+    return undefined;
+  }
+
+  /** The text that a node of texts gives: typed there, or of several put together. */
+  #text(node: GraphNode, depth = 0): string | undefined {
+    if (this.#texts.has(node.id) || depth > MOST_JOINED) return this.#texts.get(node.id);
+    // A node that is made of itself has no text.
+    this.#texts.set(node.id, undefined);
+    const parts = Object.entries(node.inputs).flatMap(([name, input]) => {
+      if (!TEXT_INPUT.test(name)) return [];
+      if (typeof input === "string") return input.trim() === "" ? [] : [input];
+      const from = this.from(input);
+      const text = from === undefined ? undefined : this.#text(from, depth + 1);
+      return text === undefined ? [] : [text];
+    });
+    const delimiter = node.inputs["delimiter"];
+    const between = typeof delimiter === "string" ? delimiter : ", ";
+    // Encoders with two text models are mostly given the same text twice.
+    const joined = [...new Set(parts)].join(between).slice(0, LONGEST_TEXT);
+    const text = parts.length === 0 ? undefined : joined;
+    this.#texts.set(node.id, text);
+    return text;
+  }
+
+  /** The texts that a conditioning is made of. */
+  prompt(conditioning: unknown): string | undefined {
+    const texts: string[] = [];
+    for (const node of this.behind(conditioning, (name) => CONDITIONING_INPUT.test(name))) {
+      const text = this.#text(node);
+      if (text !== undefined) texts.push(text);
+    }
+    const all = [...new Set(texts)].join("\n").slice(0, LONGEST_TEXT);
+    return texts.length === 0 ? undefined : all;
+  }
+}
+
+/** How deep nodes that join texts are followed. */
+const MOST_JOINED = 32;
+
+/** Inputs whose text is part of a prompt. */
+const TEXT_INPUT =
+  /^(?:text(?:_?[a-z0-9]{1,10})?|prompt|positive(?:_prompt)?|user_prompt|system_prompt|string(?:_?[a-z0-9]{1,10})?|value|caption|wildcard_text|populated_text|clip_l|t5xxl|xml(?:_prompt)?)$/i;
+/** Inputs through which a conditioning is handed on. */
+const CONDITIONING_INPUT = /^(?:conditioning(?:_?[a-z0-9]{1,10})?|cond(?:_?\d{1,2})?|guider)$/i;
+/** Inputs that carry something other than values. */
+const NO_VALUE: ReadonlySet<string> = new Set(["model", "clip", "vae", "image", "latent_image"]);
+
+function kindOf(value: unknown): "number" | "string" | undefined {
+  if (typeof value === "number" || typeof value === "bigint") return "number";
+  return typeof value === "string" ? "string" : undefined;
+}
+
+/** Whether a node draws: it has a prompt, and steps or a picture to begin with. */
+const isSampler = ({ inputs }: GraphNode): boolean =>
+  ["steps", "sigmas", "latent_image"].some((name) => name in inputs) &&
+  ["positive", "guider", "conditioning"].some((name) => isLink(inputs[name]));
+
+/** The graph that was run, or that the editor shows. */
+export function fromComfyUi(prompt: unknown, workflow: unknown): ForeignRecipe {
+  const nodes = nodesOfPrompt(prompt);
+  const graph = new Graph(nodes.length > 0 ? nodes : nodesOfWorkflow(workflow));
+  const draft = new ForeignDraft("ComfyUI");
+  const samplers = [...graph.nodes.values()].filter(isSampler).slice(0, MOST_SAMPLERS);
+  // The one that begins with noise; later ones draw its picture again, larger.
+  const first =
+    samplers.find((node) =>
+      ![...graph.behind(node.inputs["latent_image"], passLatent)].some(isSampler)
+    ) ?? samplers[0];
+  if (first !== undefined) readSampler(graph, first, draft);
+  for (const other of samplers) {
+    if (other !== first) draft.leave("second sampler", `${other.type} ${other.id}`);
+  }
+  for (const { type, inputs } of graph.nodes.values()) {
+    for (const [input, value] of Object.entries(inputs)) {
+      const isFile = FILES.test(input) && typeof value === "string" && value !== "None";
+      if (isFile) draft.leave(type, value);
+    }
+  }
+  return draft.recipe();
+}
+
+const passLatent = (input: string) => /latent|samples|pixels|image/.test(input);
+
+/** Inputs that name a file of weights, or a picture. */
+const FILES = /^(?:ckpt|unet|vae|lora|clip|control_net|diffusion|style_model|image)(?:_name)?\d?$/;
+
+function readSampler(graph: Graph, { inputs }: GraphNode, draft: ForeignDraft): void {
+  const noise = graph.from(inputs["noise"])?.inputs ?? {};
+  const guider = graph.from(inputs["guider"])?.inputs ?? {};
+  const kind = graph.from(inputs["sampler"])?.inputs ?? {};
+  const sigmas = inputs["sigmas"];
+  const schedules = isLink(sigmas) ? [...graph.behind(sigmas, (name) => name === "sigmas")] : [];
+  const schedule = schedules.find(({ inputs }) => "steps" in inputs)?.inputs ?? {};
+  const all: JsonObject = { ...schedule, ...kind, ...noise, ...guider, ...inputs };
+  const number = (...names: readonly string[]) =>
+    names.map((name) => graph.value(all[name], "number")).find((value) => value !== undefined);
+  const text = (name: string) => graph.value(all[name], "string");
+
+  const positive = all["positive"] ?? all["conditioning"];
+  draft.prompt(promptBehind(graph, positive, "positive"));
+  draft.negativePrompt(promptBehind(graph, all["negative"], "negative"));
+  draft.seed("seed", number("seed", "noise_seed"));
+  draft.steps("steps", number("steps"));
+  draft.guidance("cfg", number("cfg", "guidance"));
+  draft.sampler("sampler_name", text("sampler_name"));
+  draft.schedule("scheduler", text("scheduler") ?? "");
+  const denoise = number("denoise");
+  if (denoise !== undefined && denoise !== 1) draft.leave("denoise", denoise);
+  let count = 0;
+  for (const node of graph.behind(all["latent_image"], passLatent)) {
+    if (++count > MOST_BEHIND) break;
+    const [width, height] = ["width", "height"].map((name) =>
+      graph.value(node.inputs[name], "number")
+    );
+    if (width === undefined || height === undefined) continue;
+    draft.size("size", width, height);
+    break;
+  }
+}
+
+/**
+ * The text of one side. A node between sampler and encoders, such as a ControlNet's, has both sides
+ * as inputs: the way goes on through the one of the same name.
+ */
+function promptBehind(graph: Graph, link: unknown, side: "positive" | "negative") {
+  const seen = new Set<string>();
+  let at = link;
+  for (let node = graph.from(at); node !== undefined && !seen.has(node.id); node = graph.from(at)) {
+    seen.add(node.id);
+    const own = node.inputs[side];
+    if (isLink(own)) at = own;
+    else if (/Zero/.test(node.type)) return undefined;
+    else break;
+  }
+  return graph.prompt(at);
+}
+
+function nodesOfPrompt(prompt: unknown): GraphNode[] {
+  if (!isObject(prompt)) return [];
+  return Object.entries(prompt).flatMap(([id, node]) => {
+    if (!isObject(node) || !isObject(node["inputs"])) return [];
+    return [{ id, type: String(node["class_type"] ?? ""), inputs: node["inputs"] }];
+  });
+}
+
+/**
+ * The fields of ComfyUI's own nodes, in the order in which the editor keeps their values; an empty
+ * name is a field of the editor alone.
+ */
+const FIELDS: Readonly<Record<string, readonly string[]>> = {
+  KSampler: ["seed", "", "steps", "cfg", "sampler_name", "scheduler", "denoise"],
+  KSamplerAdvanced: ["", "noise_seed", "", "steps", "cfg", "sampler_name", "scheduler"],
+  SamplerCustom: ["", "noise_seed", "", "cfg"],
+  RandomNoise: ["noise_seed"],
+  KSamplerSelect: ["sampler_name"],
+  BasicScheduler: ["scheduler", "steps", "denoise"],
+  CFGGuider: ["cfg"],
+  FluxGuidance: ["guidance"],
+  CLIPTextEncode: ["text"],
+  EmptyLatentImage: ["width", "height"],
+  EmptySD3LatentImage: ["width", "height"],
+  CheckpointLoaderSimple: ["ckpt_name"],
+  UNETLoader: ["unet_name"],
+  LoraLoader: ["lora_name"],
+  LoraLoaderModelOnly: ["lora_name"],
+  PrimitiveNode: ["value"],
+  PrimitiveInt: ["value"],
+  PrimitiveString: ["value"],
+  PrimitiveStringMultiline: ["value"],
+};
+
+function nodesOfWorkflow(workflow: unknown): GraphNode[] {
+  if (!isObject(workflow) || !Array.isArray(workflow["nodes"])) return [];
+  const links = Array.isArray(workflow["links"]) ? workflow["links"] : [];
+  // A link is [id, from node, from output, to node, to input, type].
+  const sources = new Map<unknown, Link>(
+    links.flatMap((link) => Array.isArray(link) ? [[link[0], [link[1], Number(link[2])]]] : []),
+  );
+  return workflow["nodes"].filter(isObject).map((node): GraphNode => {
+    const type = String(node["type"] ?? "");
+    const values = node["widgets_values"];
+    const fields = Object.hasOwn(FIELDS, type) ? FIELDS[type]! : [];
+    const typed = Array.isArray(values)
+      ? fields.flatMap((name, index) => name === "" ? [] : [[name, values[index]] as const])
+      : Object.entries(isObject(values) ? values : {});
+    const connected = (Array.isArray(node["inputs"]) ? node["inputs"] : []).filter(isObject)
+      .flatMap(({ name, link }) => {
+        const source = sources.get(link);
+        return source === undefined ? [] : [[String(name), source] as const];
+      });
+    return {
+      id: String(node["id"]),
+      type,
+      inputs: Object.fromEntries([...typed, ...connected]),
+    };
+  });
+}

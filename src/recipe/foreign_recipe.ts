@@ -1,0 +1,26 @@
+import type { AskedSettings } from "../settings/mod.ts";
+
+/** The programs whose notes in pictures are understood, and those that write the same. */
+export type ForeignProgram =
+  | "AUTOMATIC1111"
+  | "ComfyUI"
+  | "Fooocus"
+  | "InvokeAI"
+  | "NovelAI"
+  | "SwarmUI";
+
+/** Something that a picture says and that this toolkit cannot take over. */
+export interface LeftOver {
+  /** In the words of the program that wrote it. */
+  readonly name: string;
+  readonly value: string;
+}
+
+/** What another program wrote into its picture, as far as this toolkit can use it. */
+export interface ForeignRecipe {
+  readonly program: ForeignProgram;
+  /** What is absent was not said, or is in `left`. */
+  readonly settings: AskedSettings;
+  /** What could not be taken over, such as the model, adapters, and samplers that are not known. */
+  readonly left: readonly LeftOver[];
+}

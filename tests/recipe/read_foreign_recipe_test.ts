@@ -1,0 +1,432 @@
+/**
+ * What other programs write, in the forms that their own sources and pictures show: the fields of
+ * AUTOMATIC1111's `create_infotext`, ComfyUI's saved graphs, NovelAI's `Comment`, InvokeAI's
+ * `invokeai_metadata` and `sd-metadata`, SwarmUI's `sui_image_params`, Fooocus's scheme.
+ */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { readPictureText } from "../../src/image/mod.ts";
+import { type ForeignRecipe, readForeignRecipe } from "../../src/recipe/mod.ts";
+import { fixture } from "../_fixtures.ts";
+
+/** What was read, with the settings beside the rest; `seed` and `scheduler` stand for their own. */
+function read(text: Readonly<Record<string, string>>) {
+  const recipe = readForeignRecipe(text);
+  assert(recipe !== undefined);
+  const { program, settings: { generator, scheduler, ...settings }, left } = recipe;
+  return {
+    program,
+    ...settings,
+    ...(generator?.seed === undefined ? {} : { seed: generator.seed }),
+    ...(scheduler?.name === undefined ? {} : { scheduler: scheduler.name }),
+    left,
+  };
+}
+
+const namesLeft = ({ left }: Pick<ForeignRecipe, "left">) => left.map(({ name }) => name);
+
+Deno.test("AUTOMATIC1111's parameters are taken over, and what is left is named", () => {
+  // The example in the documentation of AUTOMATIC1111's parse_generation_parameters, shortened.
+  const parameters = "girl with an artist's beret, determined,\n((eyeshadow))\n" +
+    "Negative prompt: ugly, [blurry]\nlow quality\n" +
+    "Steps: 20, Sampler: Euler a, CFG scale: 7.5, Seed: 965400086, Size: 512x768, " +
+    'Model hash: 45dee52b, Note: "a, b: \\"c\\"", Hashes: {"vae": "1", "model": "2"}, ' +
+    "Denoising strength: 0.55, Schedule type: Karras, Version: v1.10";
+  assert.deepEqual(read({ parameters }), {
+    program: "AUTOMATIC1111",
+    prompt: "girl with an artist's beret, determined,\n((eyeshadow))",
+    negativePrompt: "ugly, [blurry]\nlow quality",
+    numInferenceSteps: 20,
+    guidanceScale: 7.5,
+    seed: 965400086,
+    width: 512,
+    height: 768,
+    left: [
+      { name: "Sampler", value: "Euler a" },
+      { name: "Note", value: 'a, b: "c"' },
+      { name: "Denoising strength", value: "0.55" },
+      { name: "Schedule type", value: "Karras" },
+    ],
+  });
+});
+
+Deno.test("samplers are known by the names of each program, without their schedules", () => {
+  const samplers: readonly (readonly [string, string | undefined, string[]])[] = [
+    ["Euler", "euler", []],
+    ["DPM++ 2M", "dpm-solver++", []],
+    ["DPM++ 2M Karras", "dpm-solver++", ["Schedule type"]],
+    ["Heun", "heun", []],
+    ["DPM++ 2M SDE", undefined, ["Sampler"]],
+  ];
+  for (const [name, scheduler, left] of samplers) {
+    const recipe = read({ parameters: `a\nSteps: 2, Sampler: ${name}, Seed: 1` });
+    assert.deepEqual([recipe.scheduler, namesLeft(recipe)], [scheduler, left], name);
+  }
+});
+
+Deno.test("values that no model here takes are left, not taken", () => {
+  const recipe = read({
+    parameters: "a\nSteps: 0, CFG scale: -3, Seed: -7, Size: 0x64, Sampler: Euler",
+  });
+  assert.deepEqual(namesLeft(recipe), ["Steps", "CFG scale", "Seed", "Size"]);
+  assert.equal(recipe.scheduler, "euler");
+});
+
+Deno.test("a prompt alone is no list of parameters", () => {
+  const parameters = "1girl, solo\nlooking at viewer: yes";
+  assert.deepEqual(read({ parameters }), {
+    program: "AUTOMATIC1111",
+    prompt: parameters,
+    left: [],
+  });
+});
+
+/** ComfyUI's default workflow, with a seed that no double holds. */
+const GRAPH = {
+  "3": {
+    class_type: "KSampler",
+    inputs: {
+      seed: "SEED",
+      steps: 24,
+      cfg: 6.5,
+      sampler_name: "dpmpp_2m",
+      scheduler: "karras",
+      denoise: 1,
+      model: ["10", 0],
+      positive: ["6", 0],
+      negative: ["7", 0],
+      latent_image: ["5", 0],
+    },
+  },
+  "4": { class_type: "CheckpointLoaderSimple", inputs: { ckpt_name: "anime.safetensors" } },
+  "5": { class_type: "EmptyLatentImage", inputs: { width: 832, height: 1216, batch_size: 1 } },
+  "6": { class_type: "CLIPTextEncode", inputs: { text: "1girl, lantern", clip: ["10", 1] } },
+  "7": { class_type: "CLIPTextEncode", inputs: { text: "lowres", clip: ["10", 1] } },
+  "8": { class_type: "VAEDecode", inputs: { samples: ["3", 0], vae: ["4", 2] } },
+  "9": { class_type: "SaveImage", inputs: { images: ["8", 0] } },
+  "10": {
+    class_type: "LoraLoader",
+    inputs: { lora_name: "style.safetensors", strength_model: 1, model: ["4", 0], clip: ["4", 1] },
+  },
+};
+const written = (graph: object, seed = "18446744073709551615") =>
+  JSON.stringify(graph).replace('"SEED"', seed);
+
+Deno.test("ComfyUI's graph is followed from its sampler, and its seed keeps all digits", () => {
+  assert.deepEqual(read({ prompt: written(GRAPH) }), {
+    program: "ComfyUI",
+    prompt: "1girl, lantern",
+    negativePrompt: "lowres",
+    seed: 2n ** 64n - 1n,
+    numInferenceSteps: 24,
+    guidanceScale: 6.5,
+    scheduler: "dpm-solver++",
+    width: 832,
+    height: 1216,
+    left: [
+      { name: "scheduler", value: "karras" },
+      { name: "CheckpointLoaderSimple", value: "anime.safetensors" },
+      { name: "LoraLoader", value: "style.safetensors" },
+    ],
+  });
+});
+
+Deno.test("values that other nodes give are found where they were typed", () => {
+  const graph = {
+    ...GRAPH,
+    "3": {
+      ...GRAPH[3],
+      inputs: { ...GRAPH[3].inputs, seed: ["20", 0], steps: ["21", 0], positive: ["22", 0] },
+    },
+    "6": { class_type: "CLIPTextEncode", inputs: { text: ["23", 0], clip: ["10", 1] } },
+    "20": { class_type: "Seed (rgthree)", inputs: { seed: 77 } },
+    "21": { class_type: "PrimitiveInt", inputs: { value: 30 } },
+    "22": {
+      class_type: "ControlNetApplyAdvanced",
+      inputs: { strength: 1, positive: ["6", 0], negative: ["7", 0], control_net: ["24", 0] },
+    },
+    "23": {
+      class_type: "StringConcatenate",
+      inputs: { string_a: ["25", 0], string_b: "smile", delimiter: " | " },
+    },
+    "24": { class_type: "ControlNetLoader", inputs: { control_net_name: "pose.safetensors" } },
+    "25": { class_type: "PrimitiveString", inputs: { value: "1boy" } },
+  };
+  const recipe = read({ prompt: written(graph) });
+  assert.equal(recipe.prompt, "1boy | smile");
+  assert.deepEqual([recipe.seed, recipe.numInferenceSteps], [77, 30]);
+  assert(recipe.left.some(({ value }) => value === "pose.safetensors"));
+});
+
+Deno.test("a sampler in parts, and a second one that enlarges, are understood", () => {
+  const graph = {
+    "1": {
+      class_type: "SamplerCustomAdvanced",
+      inputs: {
+        noise: ["2", 0],
+        guider: ["3", 0],
+        sampler: ["4", 0],
+        sigmas: ["5", 0],
+        latent_image: ["6", 0],
+      },
+    },
+    "2": { class_type: "RandomNoise", inputs: { noise_seed: 5 } },
+    "3": {
+      class_type: "CFGGuider",
+      inputs: { cfg: 4, model: ["9", 0], positive: ["7", 0], negative: ["8", 0] },
+    },
+    "4": { class_type: "KSamplerSelect", inputs: { sampler_name: "euler" } },
+    "5": {
+      class_type: "BasicScheduler",
+      inputs: { scheduler: "simple", steps: 18, denoise: 1, model: ["9", 0] },
+    },
+    "6": { class_type: "EmptySD3LatentImage", inputs: { width: 1024, height: 1536 } },
+    "7": { class_type: "CLIPTextEncode", inputs: { text: "fox" } },
+    "8": { class_type: "ConditioningZeroOut", inputs: { conditioning: ["7", 0] } },
+    "9": { class_type: "UNETLoader", inputs: { unet_name: "newbie.safetensors" } },
+    "10": { class_type: "LatentUpscaleBy", inputs: { samples: ["1", 0], scale_by: 1.5 } },
+    "11": {
+      class_type: "KSampler",
+      inputs: { ...GRAPH[3].inputs, seed: 6, denoise: 0.5, latent_image: ["10", 0] },
+    },
+  };
+  const recipe = read({ prompt: JSON.stringify(graph) });
+  assert.deepEqual(recipe, {
+    program: "ComfyUI",
+    prompt: "fox",
+    seed: 5,
+    numInferenceSteps: 18,
+    guidanceScale: 4,
+    scheduler: "euler",
+    width: 1024,
+    height: 1536,
+    left: [
+      { name: "second sampler", value: "KSampler 11" },
+      { name: "UNETLoader", value: "newbie.safetensors" },
+    ],
+  });
+});
+
+Deno.test("where only the editor's graph is there, its fields are read in their order", () => {
+  const workflow = {
+    nodes: [
+      {
+        id: 1,
+        type: "KSampler",
+        inputs: [
+          { name: "model", link: 1 },
+          { name: "positive", link: 2 },
+          { name: "negative", link: 3 },
+          { name: "latent_image", link: 4 },
+        ],
+        widgets_values: [42, "randomize", 20, 7, "euler", "normal", 1],
+      },
+      { id: 2, type: "CLIPTextEncode", inputs: [], widgets_values: ["cat"] },
+      { id: 3, type: "CLIPTextEncode", inputs: [], widgets_values: ["dog"] },
+      { id: 4, type: "EmptyLatentImage", inputs: [], widgets_values: [640, 512, 1] },
+    ],
+    links: [
+      [2, 2, 0, 1, 1, "CONDITIONING"],
+      [3, 3, 0, 1, 2, "CONDITIONING"],
+      [4, 4, 0, 1, 3, "LATENT"],
+    ],
+  };
+  assert.deepEqual(read({ workflow: JSON.stringify(workflow) }), {
+    program: "ComfyUI",
+    prompt: "cat",
+    negativePrompt: "dog",
+    seed: 42,
+    numInferenceSteps: 20,
+    guidanceScale: 7,
+    scheduler: "euler",
+    width: 640,
+    height: 512,
+    left: [],
+  });
+});
+
+Deno.test("NovelAI's comment is taken over, with the captions of its characters", () => {
+  const comment = {
+    prompt: "two girls",
+    steps: 28,
+    height: 1216,
+    width: 832,
+    scale: 5.0,
+    seed: 3141592653,
+    noise_schedule: "karras",
+    sampler: "k_euler_ancestral",
+    cfg_rescale: 0,
+    sm: false,
+    uc: "lowres",
+    v4_prompt: {
+      caption: {
+        base_caption: "two girls",
+        char_captions: [
+          { char_caption: "girl, red hair", centers: [{ x: 0.3, y: 0.5 }] },
+          { char_caption: "girl, blue hair", centers: [{ x: 0.7, y: 0.5 }] },
+        ],
+      },
+      use_coords: true,
+    },
+  };
+  const text = {
+    Software: "NovelAI",
+    Description: "two girls",
+    Comment: JSON.stringify(comment),
+  };
+  const expected = {
+    program: "NovelAI",
+    prompt: "two girls\ngirl, red hair\ngirl, blue hair",
+    negativePrompt: "lowres",
+    seed: 3141592653,
+    numInferenceSteps: 28,
+    guidanceScale: 5,
+    width: 832,
+    height: 1216,
+  };
+  const { left, ...rest } = read(text);
+  assert.deepEqual(rest, expected);
+  assert.deepEqual(left.map(({ name }) => name), [
+    "characters' places",
+    "sampler",
+    "noise_schedule",
+  ]);
+  // As its WebP pictures have it: all of PNG's texts in one object.
+  assert.deepEqual(read({ "exif:UserComment": JSON.stringify(text) }).prompt, expected.prompt);
+});
+
+Deno.test("InvokeAI's metadata of both versions are taken over", () => {
+  const now = {
+    positive_prompt: "1girl",
+    negative_prompt: "bad",
+    width: 768,
+    height: 1024,
+    seed: 12,
+    cfg_scale: 6,
+    steps: 33,
+    scheduler: "dpmpp_2m_k",
+    model: { name: "Animagine", base: "sdxl" },
+    loras: [],
+    app_version: "5.0.0",
+  };
+  assert.deepEqual(read({ invokeai_metadata: JSON.stringify(now) }), {
+    program: "InvokeAI",
+    prompt: "1girl",
+    negativePrompt: "bad",
+    seed: 12,
+    numInferenceSteps: 33,
+    guidanceScale: 6,
+    scheduler: "dpm-solver++",
+    width: 768,
+    height: 1024,
+    left: [{ name: "schedule", value: "Karras" }, { name: "model", value: "Animagine" }],
+  });
+  const old = {
+    model: "stable diffusion",
+    model_weights: "sd-1.5",
+    image: {
+      prompt: [{ prompt: "a fox [blurry] in snow", weight: 1 }],
+      steps: 50,
+      cfg_scale: 7.5,
+      height: 512,
+      width: 512,
+      seed: 99,
+      sampler: "k_heun",
+    },
+  };
+  assert.deepEqual(read({ "sd-metadata": JSON.stringify(old) }), {
+    program: "InvokeAI",
+    prompt: "a fox  in snow",
+    negativePrompt: "blurry",
+    seed: 99,
+    numInferenceSteps: 50,
+    guidanceScale: 7.5,
+    scheduler: "heun",
+    width: 512,
+    height: 512,
+    left: [{ name: "model", value: "sd-1.5" }],
+  });
+});
+
+Deno.test("SwarmUI's and Fooocus's parameters are JSON, and taken over", () => {
+  const swarm = {
+    sui_image_params: {
+      prompt: "1girl",
+      model: "other",
+      seed: 8,
+      steps: 25,
+      cfgscale: 4,
+      width: 512,
+      height: 768,
+      sampler: "euler",
+      scheduler: "simple",
+      swarm_version: "0.9",
+    },
+  };
+  const recipe = read({ parameters: JSON.stringify(swarm) });
+  assert.deepEqual([recipe.program, recipe.seed, recipe.width], ["SwarmUI", 8, 512]);
+  assert.deepEqual(recipe.left, [{ name: "model", value: "other" }]);
+  const fooocus = {
+    prompt: "1girl",
+    negative_prompt: "",
+    resolution: "(832, 1216)",
+    seed: "123",
+    steps: 30,
+    guidance_scale: 4,
+    sampler: "euler",
+    scheduler: "karras",
+    base_model: "juggernaut",
+  };
+  const other = read({ parameters: JSON.stringify(fooocus) });
+  assert.deepEqual([other.program, other.seed, other.height], ["Fooocus", 123, 1216]);
+});
+
+Deno.test("what piexif and Pillow wrote into EXIF is found in JPEG, WebP and AVIF", async () => {
+  for (const name of ["a1111.jpg", "a1111.webp", "a1111.avif", "little.jpg"]) {
+    const { text } = readPictureText(await Deno.readFile(fixture(`image/formats/${name}`)));
+    const recipe = read(text);
+    assert.equal(recipe.prompt, "1girl, 初音ミク, café", name);
+    assert.deepEqual([recipe.seed, recipe.width, recipe.height], [1234567890, 832, 1216]);
+  }
+  const { text } = readPictureText(await Deno.readFile(fixture("image/formats/comfyui.webp")));
+  assert.equal(read(text).program, "ComfyUI");
+});
+
+Deno.test("a picture of no such program says nothing", () => {
+  assert.equal(readForeignRecipe({}), undefined);
+  assert.equal(readForeignRecipe({ Software: "GIMP", Comment: "Created with GIMP" }), undefined);
+  assert.equal(readForeignRecipe({ "exif:ImageDescription": "my cat" }), undefined);
+  assert.equal(readForeignRecipe({ prompt: "no graph" }), undefined);
+});
+
+Deno.test("nothing that stands in a picture makes the readers throw", () => {
+  const keyword = fc.constantFrom(
+    "parameters",
+    "prompt",
+    "workflow",
+    "Comment",
+    "invokeai_metadata",
+    "sd-metadata",
+    "exif:UserComment",
+  );
+  const key = fc.constantFrom(
+    ..."inputs class_type nodes links seed steps positive latent_image text 3 4 image caption uc"
+      .split(" "),
+  );
+  const json = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 5 },
+      fc.string(),
+      fc.integer(),
+      fc.constant(null),
+      fc.tuple(fc.constantFrom("3", "4", 3), fc.nat(3)),
+      fc.dictionary(key, tie("value"), { maxKeys: 5 }),
+      fc.array(tie("value"), { maxLength: 4 }),
+    ),
+  })).value;
+  const text = fc.oneof(fc.string(), json.map((value) => JSON.stringify(value)));
+  fc.assert(
+    fc.property(fc.dictionary(keyword, text), (texts) => void readForeignRecipe(texts)),
+    { numRuns: 2000 },
+  );
+});
