@@ -1,6 +1,6 @@
 /**
- * Whether a module may be started as a thread: a thread is a program that is read from its file,
- * which a program may not be allowed to.
+ * Whether a module may be started as a thread: a thread is read from its own file, and the program
+ * may lack the permission to read it.
  */
 export async function mayStartThread(module: URL): Promise<boolean> {
   if (module.protocol !== "file:") return false;

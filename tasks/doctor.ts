@@ -10,7 +10,7 @@ const { text, both } = catalogue({
     description:
       "Tells what this machine can run: processor, memory, GPUs, CUDA's libraries, the " +
       "execution provider that is used and why not the better one, which models are here and " +
-      "whether they fit. For each problem, the one command that mends it.",
+      "whether they fit. For each problem, the one command that fixes it.",
     model: "the folder of the model",
     examples: "Examples:\n" +
       "  deno task doctor\n" +
@@ -24,7 +24,7 @@ const { text, both } = catalogue({
       "Pictures can be made on this machine with the demo model:",
       "  deno task create --model models/demo",
     ],
-    no: "Pictures cannot be made on this machine yet: mend what is marked ✗.",
+    no: "Pictures cannot be made on this machine yet: fix what is marked ✗.",
   },
   zh: {
     description:

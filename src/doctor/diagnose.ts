@@ -30,8 +30,8 @@ const DEMO_PICTURE_SIZE = 256;
 
 /**
  * Says what the facts about a machine mean: which execution provider is used and why not the better
- * one, which models fit, and the one command that mends each problem. Pure: the same facts give the
- * same diagnosis.
+ * one, which models fit, and for each problem the one command that fixes it. Pure: the same facts
+ * give the same diagnosis.
  *
  * @param language In which findings speak.
  */
@@ -165,7 +165,7 @@ function gpuFindings({ gpu }: Facts, fits: readonly Fit[], language: Language): 
   if (!first) return [];
   const larger = gpu.gpus.filter(({ memoryFree }) => (memoryFree ?? 0) > (first.memoryFree ?? 0))
     .toSorted((a, b) => b.memoryFree! - a.memoryFree!)[0];
-  // Who chose a GPU by the variable needs no advice to choose one.
+  // A person who set the variable chose a GPU already and needs no advice.
   if (larger !== undefined && gpu.visibleDevices === undefined) {
     const message = text.largerGpuIdle(larger.index, formatBytes(larger.memoryFree!));
     const fix = `export CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=${larger.index}`;

@@ -1,6 +1,6 @@
 /**
  * What a machine can run and what stands in the way: facts are gathered in one place and judged in
- * another, so that the judgement can be tested on machines that nobody has at hand.
+ * another, so that tests can judge the facts of any machine.
  *
  * @module
  */

@@ -25,7 +25,7 @@ export interface Finding {
   readonly severity: Severity;
   /** For people, in their language. */
   readonly message: string;
-  /** The one command that mends it. */
+  /** The one command that fixes it. */
   readonly fix?: string;
 }
 

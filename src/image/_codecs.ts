@@ -2,9 +2,9 @@
  * The codecs of JPEG, WebP and AVIF: MozJPEG, libwebp, and libavif with libaom and dav1d, compiled to
  * WebAssembly in Squoosh's builds, which the packages @jsquash/… publish.
  *
- * They run inside this process without leave for network, child processes or native code. Each use
- * has an instance of its own: WebAssembly's memory never shrinks, and what one file did to it does
- * not reach the next.
+ * They run inside this process without permission for network, child processes or native code. Each
+ * use has an instance of its own: WebAssembly's memory never shrinks, and what one file did to it
+ * does not reach the next.
  *
  * @module
  */

@@ -34,7 +34,7 @@ export class ChecksumCache {
     this.#entries = entries;
   }
 
-  /** Whatever is wrong with the file: a cache can be made again. */
+  /** A cache that cannot be read is made again, whatever is wrong with it. */
   static async open(path: string | undefined): Promise<ChecksumCache> {
     if (path === undefined) return new ChecksumCache(path, {});
     try {
@@ -59,7 +59,7 @@ export class ChecksumCache {
     this.#isNew = true;
   }
 
-  /** Whatever goes wrong: next time it takes longer, that is all. */
+  /** If this fails, the next start only takes longer. */
   async save(): Promise<void> {
     if (this.#path === undefined || !this.#isNew) return;
     try {
@@ -78,7 +78,7 @@ export class ChecksumCache {
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 const OTHERS_MAY_WRITE = 0o022;
-/** Who may write is no matter of a file's mode there. */
+/** On Windows a file's mode does not say who may write to it. */
 const IS_WINDOWS = Deno.build.os === "windows";
 
 async function makeFolder(folder: string): Promise<void> {

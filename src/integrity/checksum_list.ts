@@ -78,8 +78,8 @@ export function parseChecksums(text: string, file: string): Checksums {
 }
 
 /**
- * Writes a list as `sha256sum -c` reads it, in the order of the paths. What it returns, can be read
- * by {@linkcode parseChecksums}.
+ * Writes a list as `sha256sum -c` reads it, in the order of the paths. {@linkcode parseChecksums}
+ * can read what it returns.
  *
  * @throws {NewBieError} When a path is none that a list can name.
  */

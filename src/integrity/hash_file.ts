@@ -111,7 +111,7 @@ async function hashAll(file: FileHandle, { signal, onBytes }: HashFileOptions): 
     signal?.throwIfAborted();
     if (bytesRead === 0) return hash.digest("hex");
     reading = read(next);
-    // What goes wrong with it is met in the next round; here it must not end the process.
+    // An error is reported in the next round; here it must not end the process.
     reading.catch(() => {});
     hash.update(chunk.subarray(0, bytesRead));
     onBytes?.(bytesRead);

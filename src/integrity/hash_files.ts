@@ -19,9 +19,9 @@ export interface HashFilesOptions {
   readonly threads?: number | undefined;
 }
 
-/** One core hashes 1.6 GB/s: so many keep up with any disk. */
+/** One core hashes 1.6 GB/s, so this many keep up with any disk. */
 const MOST_THREADS = 8;
-/** To start a thread takes as long as to hash so much. */
+/** Starting a thread takes as long as hashing this many bytes. */
 const BYTES_WORTH_THREADS = 1 << 28;
 
 const WORKER = new URL("./_hash_worker.ts", import.meta.url);
@@ -55,7 +55,7 @@ export async function hashFiles(
   let done = 0;
   const onBytes = (count: number) => onProgress?.(done += count, total);
   const outcomes = new Array<HashOutcome>(paths.length);
-  // The largest first: nobody waits in the end for one that was begun late.
+  // The largest first, so that no thread still works on a large file when all others are done.
   const queue = [...paths.keys()].sort((a, b) => sizes[b]! - sizes[a]!);
   const work = async (hash: (path: string) => Promise<HashOutcome>) => {
     for (let index = queue.shift(); index !== undefined; index = queue.shift()) {

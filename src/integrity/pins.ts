@@ -85,7 +85,10 @@ export const DENO = {
   },
 } as const;
 
-/** tini, the container's first process: it passes signals on and buries the dead. From Debian 12. */
+/**
+ * tini, the container's first process: it passes signals on and removes ended child processes. From
+ * Debian 12.
+ */
 export const TINI = {
   version: "0.19.0-1+b3",
   package: {
@@ -95,7 +98,7 @@ export const TINI = {
   },
   /** Where the binary lies in the package. */
   folder: "usr/bin",
-  /** The static one: it asks nothing of the base image. */
+  /** The static build: it needs no library of the base image. */
   binary: {
     name: "tini-static",
     bytes: 708_080,

@@ -77,7 +77,7 @@ function expectPins(checksums: Checksums): void {
     if (checksums.get(path) === CUDA_PROVIDER.libraries[index]!.sha256) continue;
     throw new NewBieError(
       `${CHECKSUM_LIST} does not list ${path} with its pinned checksum. ` +
-        "deno task checksums --write makes it anew.",
+        "deno task checksums --write makes a new one.",
       {
         zh:
           `${CHECKSUM_LIST} 中没有 ${path} 的固定校验值。请用 deno task checksums --write 重新生成。`,

@@ -129,7 +129,10 @@ function joined(clause: Texts<string>, remedy: Texts<string>): Texts<string> {
 
 const MISSING_LIBRARY = /(lib[\w.+-]+\.so[\d.]*): cannot open shared object file/;
 
-/** What nothing on the machine foretold: ONNX Runtime's own words, the first line of them. */
+/**
+ * The trial failed although nothing known of the machine spoke against it: the first line of what
+ * ONNX Runtime says.
+ */
 function unforeseen(cause: unknown): CudaProblem {
   const message = cause instanceof Error ? cause.message : String(cause);
   const library = MISSING_LIBRARY.exec(message)?.[1];

@@ -45,7 +45,8 @@ export interface GpuFacts {
 
 /**
  * Where the driver's installers put nvidia-smi: the system's packages, WSL, NixOS, Kubernetes'
- * device plugin, Flatcar, Windows. By its name it is found only where leave is given for the name.
+ * device plugin, Flatcar, Windows. It is found by its name only where Deno's permissions allow to
+ * run that name.
  */
 export const NVIDIA_SMI = [
   "/usr/bin/nvidia-smi",

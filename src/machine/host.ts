@@ -1,6 +1,6 @@
 /**
  * What a machine can be asked: files, commands, variables. Facts about machines are read through
- * this, so that they can also be read of machines that are not here.
+ * this interface, so that tests can describe machines that they do not run on.
  *
  * @module
  */
@@ -74,7 +74,7 @@ export const COMMAND_SECONDS = 10;
 
 /**
  * Deno's file functions open files of the kernel with all permissions at once or not at all. An
- * import as text needs leave to read that one file.
+ * import as text needs permission to read that one file only.
  */
 const OF_THE_KERNEL = /^\/(proc|sys)\//;
 
@@ -142,8 +142,8 @@ async function readKernelFile(path: string): Promise<string> {
 }
 
 /**
- * Runs a command for as long as it may take. What hangs in a driver can be neither killed nor waited
- * for, so it is left behind, and must not keep this program from ending.
+ * Runs a command for as long as it may take. A process that hangs in a driver can neither be killed
+ * nor waited for. It is left running, and must not keep this program from ending.
  */
 async function runToEnd(
   command: string,

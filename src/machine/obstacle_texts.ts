@@ -81,7 +81,7 @@ export function obstacleTexts(
   circumstances: ObstacleCircumstances,
 ): Texts<string> {
   const say = ({ [obstacle.code]: clause }: Clauses) =>
-    // The union's members each have their own function, which TypeScript cannot see from outside.
+    // Each member of the union has its own function; TypeScript cannot see that here.
     (clause as (obstacle: Obstacle, circumstances: ObstacleCircumstances) => string)(
       obstacle,
       circumstances,

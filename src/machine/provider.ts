@@ -36,7 +36,7 @@ export type Obstacle =
   | { readonly code: "libraries-missing"; readonly names: readonly string[] }
   | { readonly code: "libraries-elsewhere"; readonly paths: readonly string[] };
 
-/** Nothing is broken where these are met, and no command mends them. */
+/** These are no faults, and no command can change them. */
 export const NOTHING_TO_MEND: readonly Obstacle["code"][] = ["platform", "no-gpu", "gpu-old"];
 
 /** Which execution provider `device: "auto"` takes. */
@@ -52,7 +52,7 @@ export const CUDA_13_DRIVER = 580;
 const BFLOAT16_CAPABILITY = 8;
 
 /**
- * Foretells which execution provider `device: "auto"` takes: CUDA where nothing stands in the way of
+ * Predicts which execution provider `device: "auto"` takes: CUDA where nothing stands in the way of
  * it, else the CPU, with everything that stands in the way.
  *
  * @example
@@ -74,7 +74,7 @@ function cudaObstacles({ machine, gpu, cuda }: ProviderFacts): Obstacle[] {
   const { os, arch } = machine;
   if (os !== "linux" || arch !== "x86_64") return [{ code: "platform", os, arch }];
   const absence = gpuAbsence(machine, gpu);
-  // What a machine without a GPU lacks besides is of no interest to anybody.
+  // Where there is no GPU, what else is missing does not matter.
   if (absence?.code === "no-gpu") return [absence];
   const obstacles: Obstacle[] = absence === undefined ? [] : [absence];
   const driverWorks = absence === undefined;
@@ -93,7 +93,7 @@ function cudaObstacles({ machine, gpu, cuda }: ProviderFacts): Obstacle[] {
     obstacles.push({ code: "gpu-old", gpu: first!.name, capability, minimum });
   }
   if (!cuda.provider) obstacles.push({ code: "provider-missing" });
-  // The driver brings libcuda.so.1: where it is not at work, that is the one thing to say.
+  // libcuda.so.1 comes with the driver, so where the driver does not work nothing else is reported.
   const libraries = cuda.libraries.found.filter(({ name }) =>
     driverWorks || !name.startsWith("libcuda.so")
   );

@@ -15,7 +15,7 @@ const SLACK = 8;
 type Numbers = Readonly<Record<string, number>>;
 
 /**
- * Refuses counts that the tensors cannot bear out, before anything of that size is made.
+ * Refuses counts that do not agree with the tensors, before anything of that size is made.
  *
  * @param widths Extents of tensors.
  * @param counts How many layers, blocks or the like there are; each has a tensor or more.
@@ -27,7 +27,7 @@ export function expectWithinWeights(
   { widths = {}, counts = {} }: { readonly widths?: Numbers; readonly counts?: Numbers },
 ): void {
   const { size } = weights.tensors;
-  // A graph over no weights is asked for to learn which ones it needs.
+  // A graph is also compiled without any weights, to learn which ones it needs.
   if (size === 0) return;
   let widest = 1;
   for (const { shape } of weights.tensors.values()) widest = Math.max(widest, ...shape);

@@ -1,5 +1,5 @@
 /**
- * Both kinds of autoencoder behind one door: config.json decides which it is.
+ * Both kinds of autoencoder behind one interface: config.json decides which one it is.
  *
  * @module
  */

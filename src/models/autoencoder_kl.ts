@@ -68,7 +68,7 @@ export interface AutoencoderKLConfig {
 
 const count = z.int().positive();
 const UP_BLOCK = "UpDecoderBlock2D";
-/** Each stage doubles the picture's side: more than these make no picture that anything holds. */
+/** Each stage doubles the picture's side: with more stages no memory could hold the picture. */
 const MOST_STAGES = 16;
 const noStatistics = z.null({ error: "normalised latents are not supported" }).optional();
 
@@ -269,7 +269,7 @@ export function compileAutoencoderKL(
   };
 }
 
-/** A halo of one pixel costs nothing at this size, and a map of 512 channels is 128 MiB. */
+/** A halo of one pixel costs almost nothing at this size, and a map of 512 channels is 128 MiB. */
 const TILE_SIZE = 256;
 /** diffusers' decoder has this in every norm, whatever the configuration. */
 const NORM_EPSILON = 1e-6;

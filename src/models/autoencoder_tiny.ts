@@ -1,5 +1,5 @@
 /**
- * The decoder of AutoencoderTiny: TAESD, TAEF1 and their kin.
+ * The decoder of AutoencoderTiny: TAESD, TAEF1 and others of the same form.
  *
  * The maths is that of diffusers (autoencoder_tiny.py, `DecoderTiny`) after madebyollin/taesd. All
  * of it is convolutions, so a tile that sees far enough beyond its edge is exact.
@@ -46,7 +46,7 @@ export interface AutoencoderTinyConfig {
 }
 
 const count = z.int().positive();
-/** Each stage doubles the picture's side: more than these make no picture that anything holds. */
+/** Each stage doubles the picture's side: with more stages no memory could hold the picture. */
 const MOST_STAGES = 16;
 
 /** diffusers' defaults (`AutoencoderTiny.__init__`). */
@@ -193,7 +193,10 @@ export function compileAutoencoderTiny(
   return { whole: graph("autoencoder_tiny", false), steps: [step], tileSize: TILE_SIZE };
 }
 
-/** Small enough for a gigabyte, large enough that the halo (152 pixels for TAESD) does not rule. */
+/**
+ * A tile of this size takes less than a gigabyte, and is large enough that the halo (152 pixels for
+ * TAESD) is a small share of the work.
+ */
 const TILE_SIZE = 768;
 
 /** What latents are clamped to, softly, before anything else. */

@@ -228,7 +228,7 @@ function stretched(query_pre_attn_scalar: number): object {
 function publishedFacts(weights: Weights, width: number | undefined, file: string): object {
   const published = width === undefined ? undefined : PUBLISHED[width];
   if (published !== undefined) return { ...published.facts, num_hidden_layers: published.layers };
-  // A graph over no weights is asked for to learn which ones it needs.
+  // A graph is also compiled without any weights, to learn which ones it needs.
   if (weights.tensors.size === 0) return {};
   throw new ConfigError(file, [{
     en:

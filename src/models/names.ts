@@ -12,7 +12,10 @@ import type { Weights } from "../safetensors/mod.ts";
 export interface NameStyle {
   /** Tensors that every checkpoint named so has, behind one and the same prefix. */
   readonly required: readonly string[];
-  /** Tensors of which no checkpoint has any: they belong to a relative with another arithmetic. */
+  /**
+   * Tensors that no checkpoint of this architecture has: they belong to a related one with other
+   * arithmetic.
+   */
   readonly foreign?: readonly string[];
 }
 
@@ -29,7 +32,7 @@ export interface Naming<Style extends NameStyle = NameStyle> {
   readonly owns: (nameInFile: string) => boolean;
 }
 
-/** What wrappers of modules write into names: torch.compile, FSDP, checkpointing, PEFT. */
+/** What wrapper modules add to the names of tensors: torch.compile, FSDP, checkpointing, PEFT. */
 const WRAPPERS =
   /(^|\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|base_layer)(?=\.)/g;
 /** What torch's parametrisations do to a weight's name. */

@@ -78,8 +78,9 @@ export interface NextDiTGraphs {
 /**
  * Compiles NextDiT over its weights.
  *
- * The graphs take one sample at a time, so that what a sample's condition asks of every token can
- * be folded into the weights of the norms, which then modulate at no cost.
+ * The graphs take one sample at a time, so that the scales and gates which the sample's condition
+ * gives to every token can be multiplied into the weights of the norms: the modulation then costs
+ * nothing.
  *
  * @param segments How many graphs to cut a step into, so that no more than one has to be loaded at
  *   a time.
@@ -233,7 +234,7 @@ function buildFinalLayer(
   const compute = floatTypeOf(x);
   const captionLength = graph.input("caption_length", "int64", [1]);
   const patchGrid = graph.input("patch_grid", "int64", [4]);
-  // It works token by token, so the caption's tokens can go before it.
+  // It works on each token alone, so the caption's tokens can be put in front first.
   const image = slice(x, captionLength, END, 1);
   const final = parameters.scope("final_layer");
   const finalScale = affine(
@@ -255,7 +256,7 @@ function buildFinalLayer(
   graph.output("velocity", velocity, [1, in_channels, "H", "W"]);
 }
 
-/** What timestep and pooled text ask of every block: [1, min(dim, 1024)]. */
+/** The embedding of timestep and pooled text that modulates every block: [1, min(dim, 1024)]. */
 function buildCondition(
   graph: Graph,
   config: NextDiTConfig,
@@ -328,10 +329,10 @@ function plainNorms(parameters: Parameters, { dim }: NextDiTConfig, compute: Flo
 }
 
 /**
- * Blocks with the modulation that the condition asks of them: norm(x) · w · (1 + scale) before, and
- * norm(x) · w · tanh(gate) after attention and feed-forward, where w are the norms' own weights. For
- * one sample these factors are vectors, so they are multiplied into w: of all blocks at once, and in
- * float32, because 1 + scale would lose most of a small scale's digits in 16 bits.
+ * Blocks with the modulation computed from the condition: norm(x) · w · (1 + scale) before, and
+ * norm(x) · w · tanh(gate) after attention and feed-forward, where w are the norms' own weights.
+ * For one sample these factors are vectors, so they are multiplied into w: of all blocks at once,
+ * and in float32, because 1 + scale would lose most of a small scale's digits in 16 bits.
  */
 function modulatedBlocks(
   blockNames: readonly string[],
@@ -423,8 +424,8 @@ function selfAttention(
   const wholeDim = queryDim + 2 * keyDim;
   const product = (from: number, to: number) =>
     linear(x, scope.matrix("qkv.weight", [wholeDim, dim], compute, [from, to]));
-  // Diffusers' conversions have three matrices where upstream has one. Three products with parts of
-  // the one are the same: a split of one product would be a copy.
+  // Diffusers' conversions have three matrices where upstream has one. Upstream's matrix is used as
+  // three parts too: splitting one product would copy it.
   const isApart = scope.has("to_q.weight");
   const queries = () =>
     isApart

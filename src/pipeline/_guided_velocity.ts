@@ -5,7 +5,7 @@ import { sampleOf, unpadded } from "./_batches.ts";
 import type { Conditioning, Transformer } from "./parts/transformer.ts";
 import type { PromptEmbeds } from "./types.ts";
 
-/** How strongly, for how long and how far guidance pulls. */
+/** The settings of guidance: its scale, until which time it works, and its largest norm. */
 export type Guidance = Parameters<typeof combineGuidance>[2];
 
 /** What one prompt and its negative prompt ask for. */
@@ -42,7 +42,7 @@ export async function conditioningsOf(
   return { conditional, unconditional };
 }
 
-/** A velocity that follows the prompt and shuns the negative prompt. */
+/** The guided velocity: towards the prompt, away from the negative prompt. */
 export function guidedVelocity(
   transformer: Transformer,
   { conditional, unconditional }: Conditionings,

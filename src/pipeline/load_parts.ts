@@ -118,8 +118,8 @@ export async function loadParts(
   const { device } = policy;
   const threads: SessionThread[] = [];
   const keep = offload === "none";
-  // On a GPU a thread has little to do but to wait, so that each part can have one. The transformer
-  // stays here: it is asked again and again, and what goes to a thread is copied.
+  // On a GPU a thread mostly waits, so each part can have its own. The transformer stays on this
+  // thread: it runs in every step, and its inputs would be copied each time.
   const threaded = async <T extends AsyncDisposable>(
     { check }: OpenedPart,
     load: (host: SessionHost) => Promise<T>,
@@ -152,7 +152,7 @@ export async function loadParts(
     transformer: new HeldPart(
       async () => {
         const { loadTransformer } = await import("./parts/load_transformer.ts");
-        // What another policy had to take the place of stays replaced when the part is loaded again.
+        // A part that had to go over to another policy keeps it when it is loaded again.
         const compiled = (policy: DtypePolicy) => {
           if (policy !== compiledTransformer.policy) {
             const { config, weights } = transformer;

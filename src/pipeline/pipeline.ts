@@ -429,7 +429,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const others = this.#parts.sizes.map(({ name }) => name).filter((it) => it !== "transformer");
     try {
       const loading = Promise.all(others.map(load));
-      // The transformer's weights keep this thread busy: before that, the others set to work.
+      // Loading the transformer blocks this thread, so the others are started first.
       const setToWork = Promise.all(this.#parts.threads.map(({ asked }) => asked));
       await Promise.race([setToWork, loading]);
       await Promise.all([loading, load("transformer")]);

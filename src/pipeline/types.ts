@@ -214,7 +214,7 @@ export interface GenerateResult<Image = RgbImage> {
   readonly seeds: readonly (number | bigint)[];
   /**
    * How often the samplers asked for a velocity, which with guidance takes two passes of the
-   * transformer, and how many of the answers the step cache foretold.
+   * transformer, and how many of the answers the step cache predicted.
    */
   readonly evaluations: { readonly total: number; readonly foretold: number };
   readonly timings: Timings;

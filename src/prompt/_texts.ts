@@ -8,7 +8,7 @@ import type { Language } from "../language.ts";
 /** A message, and what to do. */
 export type Saying = readonly [message: string, suggestion?: string];
 
-/** How to get a text through that cannot be mended. */
+/** How to write a text that would otherwise be read as markup. */
 const AS_TEXT = "If it is text, write &lt; instead of <.";
 const AS_TEXT_ZH = "如果它是文字，请把 < 写成 &lt;。";
 

@@ -1,5 +1,5 @@
 /**
- * Notations of other tools that this model knows nothing of. Danbooru's own brackets, as in
+ * Notations of other tools that this model was not trained on. Danbooru's own brackets, as in
  * `saber_(fate)`, `:)` and `(o)_(o)`, are none of them.
  *
  * @module

@@ -9,7 +9,7 @@ import type { Prompt, PromptDiagnostic, PromptEncoder } from "./types.ts";
 export interface CheckPromptOptions {
   /** Of the messages; English when absent. */
   readonly language?: Language;
-  /** For whom tokens are counted; none when absent. */
+  /** The encoders for which tokens are counted; none when absent. */
   readonly encoders?: readonly PromptEncoder[];
 }
 

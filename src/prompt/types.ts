@@ -30,7 +30,7 @@ export type Prompt =
 /** The longest prompt, in UTF-16 units: many times what the encoders read. */
 export const MAX_PROMPT_LENGTH = 1 << 16;
 
-/** The two ways in which the model was trained to be spoken to. */
+/** The two kinds of prompts that the model was trained on. */
 export type PromptKind = Prompt["kind"];
 
 /** Something in a prompt that is wrong, or probably not meant. */
@@ -54,7 +54,7 @@ export interface PromptEncoder {
   readonly name: string;
   /** How many tokens it reads, special ones included; what comes after them falls off. */
   readonly maxTokens: number;
-  /** What stands before a prompt of each kind; absent where nothing does. */
+  /** The text before a prompt of each kind; absent where there is none. */
   readonly systemPrompts?: Readonly<Record<PromptKind, string>>;
   /** How many tokens a text has, special ones included. */
   countTokens(text: string): number;

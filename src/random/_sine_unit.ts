@@ -41,7 +41,7 @@ export function unitArgument(angle: number): number {
 /** The sine of an argument in units of 2⁻²⁵ turn. */
 export function unitSine(argument: number): number {
   const quarter = argument >>> QUARTER_BITS;
-  // Odd quarters run backwards, by ones' complement.
+  // Odd quarters run backwards: their argument is inverted bit by bit.
   const x = (quarter & 1) === 0 ? argument & QUARTER_MASK : ~argument & QUARTER_MASK;
   const sine = firstQuarter(x);
   return (quarter & 2) === 0 ? sine : -sine;

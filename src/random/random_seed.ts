@@ -1,5 +1,5 @@
 /**
- * A seed nobody chose, from the system's source of randomness.
+ * A random seed, from the system's source of randomness.
  *
  * @returns An integer from 0 to 2³² − 1: short enough to be read out, and as much of a seed as a
  * CPU generator uses.

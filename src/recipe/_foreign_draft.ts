@@ -37,7 +37,7 @@ const SAMPLERS: Readonly<Record<string, string>> = {
   "res multistep": "res_multistep",
 };
 
-/** Schedules of noise that name no particular one. */
+/** Words for a schedule of noise that mean the usual one. */
 const PLAIN_SCHEDULES: ReadonlySet<string> = new Set(["", "automatic", "normal", "simple"]);
 
 /** The name of a sampler here, if it is known. */
@@ -67,7 +67,7 @@ function exactly(_key: string, value: unknown, context?: { readonly source?: str
   return source.length <= 40 && /^-?\d+$/.test(source) ? BigInt(source) : value;
 }
 
-/** A foreign recipe while it is read. Of what is said twice, the first counts. */
+/** A foreign recipe while it is read. Where something is said twice, the first one counts. */
 export class ForeignDraft {
   readonly #program: ForeignProgram;
   readonly #left: LeftOver[] = [];
@@ -120,7 +120,7 @@ export class ForeignDraft {
     this.take({ scheduler: { name: scheduler } });
   }
 
-  /** How noise falls with the steps: only the plain way says nothing that would be lost. */
+  /** The schedule of noise. Only the plain one can be left out without losing anything. */
   schedule(name: string, value: unknown): void {
     if (typeof value === "string" && PLAIN_SCHEDULES.has(value.trim().toLowerCase())) return;
     this.leave(name, value);

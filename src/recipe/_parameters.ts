@@ -49,7 +49,7 @@ function named(part: string, { name, sha256 }: RecipeModel): (readonly [string, 
   return [[`${part} hash`, sha256.slice(0, SHORT_HASH_DIGITS)], [part, name]];
 }
 
-/** PNG's texts know one end of line, and no U+0000. */
+/** PNG's texts have LF as their only end of line, and no U+0000. */
 function plain(text: string): string {
   return text.replaceAll(/\r\n?/g, "\n").replaceAll("\0", "\ufffd");
 }

@@ -103,7 +103,7 @@ function parameters(text: PictureTexts, table: SettingsTable): ForeignRecipe | u
     return undefined;
   }
   if (written !== undefined) return fromParameters(written, table);
-  // A description may be anybody's: it must look like parameters.
+  // Any program may write a description, so it is read only if it looks like parameters.
   const described = DESCRIPTIONS.map((keyword) => text[keyword])
     .find((value) => /(?:^|\n)Steps: \d/.test(value ?? ""));
   return described === undefined ? undefined : fromParameters(described, table);

@@ -5,5 +5,6 @@
 try {
   Deno.env.set("ORT_DISABLE_TELEMETRY", "1");
 } catch {
-  // Without leave to set it, whoever started the program decides.
+  // Where the program may not set the variable, it stays as the person who started the program set
+  // it.
 }

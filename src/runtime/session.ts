@@ -27,7 +27,7 @@ export function integers(values: readonly number[]): IntegerTensor {
 
 /** What a graph is given for one of its inputs. */
 export type Feed = (Tensor | IntegerTensor) & {
-  /** Set where the values never change, so that they may stay on the device between runs. */
+  /** Set where the values never change; they may then stay on the device between runs. */
   readonly constant?: true;
 };
 
@@ -65,7 +65,7 @@ const OUT_OF_MEMORY =
 /** What was asked of ONNX Runtime when it failed. */
 type Doing = "load" | "run";
 
-/** The error for what went wrong: whether memory was short, only the words tell. */
+/** The error for what went wrong: only the message says whether memory was short. */
 export function sessionError(graph: string, doing: Doing, cause: unknown): SessionError {
   return OUT_OF_MEMORY.test(reasonOf(cause))
     ? new OutOfMemoryError(graph, doing, cause)
@@ -216,8 +216,8 @@ export function sessionEntries(
   mayUseCpu: boolean,
 ): Record<string, string> {
   return {
-    // Threads that spin while they wait for work take it from others: two processes on two cores took
-    // 28 s in all without, 40 s with it, and one process a third less of the processors' time.
+    // Threads that spin while they wait take processor time from others: two processes on two cores
+    // took 28 s in all without, 40 s with it, and one process a third less of the processors' time.
     "intra_op.allow_spinning": "0",
     ...(device === "cuda" ? CUDA_ENTRIES : {}),
     ...(device === "cuda" && !mayUseCpu ? { disable_cpu_ep_fallback: "1" } : {}),
@@ -228,7 +228,7 @@ export function sessionEntries(
 }
 
 const CUDA_ENTRIES = {
-  // The arena would take memory for weights in steps that double.
+  // The arena would double its memory each time the weights need more.
   use_device_allocator_for_initializers: "1",
 };
 

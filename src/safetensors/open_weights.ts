@@ -120,7 +120,7 @@ async function readIndex(index: string): Promise<Uint8Array> {
   }
 }
 
-/** Names all missing shards at once: who fetches them wants one list, not one a try. */
+/** Names all missing shards in one error, so that they can be downloaded together. */
 async function requireAll(index: string, folder: string, shards: readonly string[]): Promise<void> {
   const missing: string[] = [];
   for (const shard of shards) {

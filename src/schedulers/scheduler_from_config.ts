@@ -84,7 +84,7 @@ export function schedulerFromConfig(config: unknown, file: string): Scheduler {
     }]);
   }
   const settings = config as Readonly<Record<string, unknown>>;
-  // Python's None is as good as a key that is not there.
+  // Python's None means the same as an absent key.
   const stated = (key: string) => Object.hasOwn(settings, key) && settings[key] !== null;
   const problems: Texts<string>[] = [];
   /** Tells what a key says, and what is wrong with that. */

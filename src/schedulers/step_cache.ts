@@ -2,15 +2,14 @@ import { RequestError } from "../errors.ts";
 import type { Scheduler, Velocity } from "./types.ts";
 
 /**
- * A sampler that leaves out evaluations of the model where the velocity can be foretold: a step
- * cache.
+ * A step cache: a sampler that does not evaluate the model where the velocity can be predicted.
  *
- * The velocity at time t is foretold from the last two that were evaluated, at t₀ > t₁, by the line
- * through them: v(t₀) + v[t₀, t₁]·(t − t₀), with Newton's divided differences. The term that the line
- * leaves out, v[t₀, t₁, t₂]·(t − t₀)·(t − t₁), says how wrong that is about; where its mean size is
- * below `threshold` times that of v(t₀), the line is taken. So three evaluations are needed before
- * the first one is left out; after one that was, the next is evaluated; and those of the last step
- * always are. What the line says of three evaluated velocities costs nothing.
+ * The velocity at time t is predicted from the last two that were evaluated, at t₀ > t₁, by the
+ * line through them: v(t₀) + v[t₀, t₁]·(t − t₀), with Newton's divided differences. The term that
+ * the line leaves out, v[t₀, t₁, t₂]·(t − t₀)·(t − t₁), says how wrong that is about; where its
+ * mean size is below `threshold` times that of v(t₀), the line is taken. So three evaluations are
+ * needed before the first one is left out; after one that was, the next is evaluated; and those of
+ * the last step always are. What the line says of three evaluated velocities costs nothing.
  *
  * Forecasts in place of evaluations are from TaylorSeer (Liu et al. 2025, arXiv 2503.06923), which
  * makes them at fixed intervals inside the network; deciding by an estimate at run time is from
@@ -116,8 +115,8 @@ function forecastOf([last, previous, first]: readonly Point[]): Forecast | undef
 }
 
 /**
- * The relative error that the line will have, about. At the very time that was evaluated other
- * latents ask, of which the line says nothing.
+ * The relative error that the line will have, about. At the time of the last evaluation itself the
+ * request is for other latents, and the line says nothing about those.
  */
 function errorAt({ from, bend, previousTime }: Forecast, time: number): number {
   return time > from.time ? bend * (time - from.time) * (time - previousTime) : Infinity;

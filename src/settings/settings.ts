@@ -150,7 +150,8 @@ export const SETTINGS = {
     word: "step_cache",
     infotext: { name: "Step cache" },
     about: {
-      en: "leave out steps of the model that can be foretold within this relative error: faster, " +
+      en:
+        "leave out steps of the model that can be predicted within this relative error: faster, " +
         "slightly different; 0.2 leaves out two fifths",
       zh: "省去能在此相对误差内预测的模型求值：更快，结果略有不同；0.2 约省五分之二",
     },

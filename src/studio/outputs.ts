@@ -254,7 +254,7 @@ const DISK_FAULTS: Readonly<Record<string, Texts<string>>> = {
   },
 };
 
-/** The disk takes no picture at all: it is no use to make more. */
+/** The disk cannot take any picture, so there is no point in making more. */
 export class DiskError extends NewBieError {
   override name = "DiskError";
 }

@@ -58,7 +58,7 @@ export class Studio implements AsyncDisposable {
   private constructor(pipe: NewBieImagePipeline) {
     this.pipe = pipe;
     this.#models = this.#identify();
-    // Reported where it is awaited; until then it must not end the process.
+    // An error is reported where it is awaited; until then it must not end the process.
     this.#models.catch(() => {});
   }
 

@@ -48,7 +48,7 @@ export function iterm2(image: RgbImage, columns: number, rows: number): string {
 
 /** The registers of all terminals that are in use; a VT340 had 16. */
 const SIXEL_COLORS = 256;
-/** Pixels without colour stay as they are: there are none. */
+/** No pixel is transparent, so none is left as it was. */
 const KEEP_BACKGROUND = 1;
 
 /** DEC's: a palette with dithering, in bands of six rows. */

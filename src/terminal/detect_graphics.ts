@@ -36,8 +36,8 @@ const BY_PROGRAM: Readonly<Record<string, GraphicsProtocol>> = {
 };
 
 /**
- * How a terminal shows pictures, by what it says of itself in the environment. To ask the terminal
- * would be surer, but needs its answer, which would stand between a person's key presses.
+ * How a terminal shows pictures, by what it says of itself in the environment. Asking the terminal
+ * itself would be more reliable, but its answer arrives among the keys that a person presses.
  *
  * - Inside tmux and screen: half-blocks.
  * - `TERM` knows kitty, Ghostty, WezTerm, foot, mlterm, Contour, yaft, and names with `sixel`.

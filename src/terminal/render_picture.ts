@@ -64,8 +64,8 @@ function fit(
 }
 
 /**
- * Where a terminal leaves the cursor after a picture, each has its own opinion. So the lines are
- * made first, which scrolls the screen where it must, and the cursor's place is restored.
+ * Terminals leave the cursor in different places after a picture. So the lines are printed first,
+ * which scrolls the screen if needed, and the cursor's place is restored afterwards.
  */
 function inPlace(picture: string, rows: number): string {
   const lines = "\r\n".repeat(rows);

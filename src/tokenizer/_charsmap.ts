@@ -57,7 +57,8 @@ export class Charsmap {
     let result = "";
     for (const { segment } of this.#clusters.segment(text)) {
       const bytes = this.#utf8.encode(segment);
-      // A prefix of the cluster that the map knows replaces all of it: so does the original.
+      // Where the map knows a prefix of the cluster, the replacement stands for the whole cluster,
+      // as in the original.
       const whole = bytes.length < WHOLE_CLUSTER_BYTES ? this.#find(bytes) : NOT_FOUND;
       if (whole !== NOT_FOUND) {
         result += this.#replacement(whole);

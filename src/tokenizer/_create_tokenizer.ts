@@ -10,7 +10,7 @@ import { type EncodeOptions, type Tokenizer, TokenizerError } from "./types.ts";
 export const TOKENIZER_FILE = "tokenizer.json";
 const KNOWN_MODELS: readonly string[] = ["BPE", "Unigram", "WordPiece"];
 
-/** Stands for the text when the post-processor is asked what it puts around one. */
+/** A stand-in for the text, to find out what the post-processor puts around it. */
 const PROBE = "\0text\0";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -62,7 +62,7 @@ function buildPipeline(file: string, definition: JsonObject): Pipeline {
     );
   }
   try {
-    // Files may leave out stages that they do not use; the library wants to be told so.
+    // Files may leave out stages that they do not use; the library needs them to be null.
     const complete = {
       normalizer: null,
       pre_tokenizer: null,

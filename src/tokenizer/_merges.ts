@@ -20,7 +20,8 @@ export function deriveMerges(pieces: readonly SentencePiece[]): Merge[] {
     let end = start + 1;
     while (ordered[end]?.score === score) end++;
     const equal = ordered.slice(start, end).flatMap(({ piece }) => splitsOf(piece, known));
-    // Nearly every score is one piece's alone, and its ways are in order already.
+    // Nearly every score belongs to one piece only, and the ways to make that piece are in order
+    // already.
     if (end - start > 1) equal.sort(byLength);
     for (const merge of equal) merges.push(merge);
     start = end;

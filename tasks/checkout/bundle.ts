@@ -73,7 +73,7 @@ await run<Options>(command, async ({ image: reference, out, split, models }) => 
     tell(texts.digests(bundle.image, bundle.sha256));
     return { ...bundle, reference: `newbie:${image.variant}` };
   }, () => isThere(part) ? texts.cancelledAndKept(part) : texts.cancelled).catch((error) => {
-    // Of what another process is making there is nothing to say.
+    // Nothing is said about files that another process is making.
     const isOwn = !(error instanceof TaskFailure || error instanceof RequestError) &&
       !(error instanceof BundleError && error.code === "busy");
     if (isOwn && isThere(part)) tell(texts.kept(part));
@@ -122,7 +122,7 @@ function isThere(path: string): boolean {
   }
 }
 
-/** As sticks and discs are sold: 4G is 4,000,000,000 bytes, which FAT32 can hold. */
+/** Units as for USB sticks and discs: 4G is 4,000,000,000 bytes, which FAT32 can hold. */
 function volumeSize(value: string): number {
   const [, digits, unit, binary] = /^(\d{1,9}(?:\.\d{1,3})?)([KMGT])(iB|i|B)?$/i.exec(value) ?? [];
   if (digits === undefined || unit === undefined) throw new InvalidArgumentError(texts.size);

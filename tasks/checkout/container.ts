@@ -30,9 +30,9 @@ const IMAGE_USER = "10001:10001";
 /** Everyone may write there, and nobody remove another's picture. */
 const SHARED_MODE = 0o1777;
 const OTHERS_MAY_WRITE = 0o002;
-/** Where a machine with an NVIDIA GPU has it, and Windows' Linux. */
+/** Devices that show that there is an NVIDIA GPU: on Linux, and on Windows' Linux. */
 const GPU_DEVICES = ["/dev/nvidiactl", "/dev/dxg"];
-/** What a task asks of the environment, and a container cannot know. */
+/** The environment variables that tasks read, to be passed on into the container. */
 const PASSED_ON = [
   "TERM",
   "COLORTERM",
@@ -153,7 +153,9 @@ function onResize(resized: () => void): void {
   Deno.addSignalListener("SIGWINCH", resized);
 }
 
-/** The language travels in the environment; where an option said it, it does so again. */
+/**
+ * The language is passed on in the environment; where an option named it, the option is passed on.
+ */
 function languageOption(inner: readonly string[]): string[] {
   const isSaid = Deno.args.some((arg) => arg.startsWith("--lang"));
   return isSaid && !inner.some((arg) => arg.startsWith("--lang")) ? ["--lang", language] : [];
@@ -165,8 +167,8 @@ function environment(): Record<string, string> {
 }
 
 /**
- * Whoever runs this owns the pictures. Root does not run in a container: there it is the image's
- * user. In a rootless engine root is this user and nobody else.
+ * The pictures belong to the user who runs this. Root does not run in the container: the image's
+ * user takes its place. In a rootless engine, root in the container is this very user.
  */
 function ownUser(engine: Engine): string {
   if (engine.facts.isRootless) return "0:0";

@@ -7,7 +7,10 @@ import { tell } from "../cli/print.ts";
 
 const DEFAULT_COUNT = 100_000;
 const DEFAULT_SEED = 1;
-/** Time grows with this power of the length; what a parser does twice over grows with the second. */
+/**
+ * Time must not grow faster than with this power of the length; a quadratic parser grows with the
+ * second power.
+ */
 const STEEPEST_GROWTH = 1.5;
 
 const text = inLanguage({

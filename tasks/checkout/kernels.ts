@@ -1,4 +1,7 @@
-/** `deno task kernels`: src/kernels/kernels.cu becomes kernels.ptx; only who changes it needs this. */
+/**
+ * `deno task kernels`: src/kernels/kernels.cu becomes kernels.ptx; only needed by people who change
+ * the kernels.
+ */
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { writeFileAtomically } from "../../src/files.ts";

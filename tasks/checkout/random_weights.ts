@@ -123,7 +123,7 @@ const ARCHITECTURES: Readonly<Record<PartName, Architecture>> = {
     layers: ["num_hidden_layers"],
     tokenizer: "transformer",
     normCentre: 0,
-    // The last layer is in the file and not in the graph: one layer more brings it in.
+    // The last layer is in the file but not in the graph; a graph of one layer more includes it.
     compile: (config, weights) => {
       const parsed = parseGemma3Config(config, FILE, weights);
       const layer_types = [...parsed.layer_types, parsed.layer_types[0]!];
@@ -382,7 +382,7 @@ class RandomValues {
     if (block === undefined) {
       const scaled = this.#normal.map((value) => mean + deviation * value);
       const bits = new Uint32Array(scaled.buffer);
-      // Cutting off is rounding enough for what is random.
+      // Random values need no rounding: the lower bits are cut off.
       block = new Uint8Array(Uint16Array.from(bits, (word) => word >>> BFLOAT16_SHIFT).buffer);
       this.#blocks.set(key, block);
     }

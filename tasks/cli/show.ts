@@ -10,7 +10,7 @@ const MOST_ID = 2 ** 32 - 1;
 export class TerminalPicture {
   readonly #protocol = detectGraphics((name) => Deno.env.get(name), Deno.stderr.isTerminal());
   readonly #colors = detectColors((name) => Deno.env.get(name));
-  /** By which kitty knows that a picture takes the place of another. */
+  /** The number by which kitty recognises a picture that replaces another one. */
   readonly #id = 1 + crypto.getRandomValues(new Uint32Array(1))[0]! % MOST_ID;
   #rows = 0;
 

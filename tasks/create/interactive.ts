@@ -46,7 +46,7 @@ export async function runInteractive(
   const folder = folderOfDay(new Date());
   using console = new Console();
   using interruption = new Interruption(console.isTerminal);
-  // Through a pipe nobody looks for former prompts.
+  // Prompts of earlier sittings are of no use through a pipe.
   const history = console.isTerminal ? await PromptHistory.open() : PromptHistory.empty();
   const sitting = new Sitting(console, studio, defaults, history);
   console.say(text.promptHint);
@@ -345,7 +345,8 @@ class Sitting {
     for (;;) {
       const ahead = await this.#console.peek(PASTE_MILLISECONDS);
       if (this.#console.isTerminal && (ahead !== undefined || this.#console.hasBegunLine)) {
-        // Nobody types as fast: it was pasted. Its last line may still lack its end.
+        // Nobody types this fast, so the text was pasted. The end of its last line may still be
+        // missing.
         lines.push(await this.#console.next() ?? "");
         continue;
       }

@@ -54,7 +54,7 @@ Examples:
     done: (path: string) => `Done! Saved to ${path}`,
     made: (seed: unknown, time: string, foretold: number, evaluations: number) =>
       ` (seed ${seed}, ${time}` +
-      (foretold === 0 ? ")" : `, ${foretold} of ${evaluations} evaluations foretold)`),
+      (foretold === 0 ? ")" : `, ${foretold} of ${evaluations} evaluations predicted)`),
     cancelled: "Cancelled.",
     goodbye: "Goodbye.",
     promptFaulty: "The prompt has errors.",

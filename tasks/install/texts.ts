@@ -65,7 +65,7 @@ export const { text: texts, both } = catalogue({
     elsewhere: (folders: string) =>
       `It needs libraries that lie where the loader does not look: ${folders}.`,
     separator: ", ",
-    doctor: "deno task doctor names the command that mends it.",
+    doctor: "deno task doctor names the command that fixes it.",
     noSuchSource: (from: string) => `--from ${from}: there is no such tarball or folder.`,
     badRegistry: (value: string) => `The npm registry is set to "${value}", which is no http URL.`,
     noNetPermission: (host: string) => [

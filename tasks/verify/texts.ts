@@ -79,7 +79,7 @@ export const text = inLanguage({
     checksums: {
       description:
         "Compares checksums.txt with the files that it must list: models/, patches/, deno.lock and ONNX " +
-        "Runtime's libraries. With --write it is made anew, for weights that you put in place.",
+        "Runtime's libraries. With --write it is made again, for weights that you put in place.",
       write: "write checksums.txt",
       examples: "Examples:\n" +
         "  deno task checksums           what would change\n" +

@@ -60,7 +60,7 @@ export class HashedFile implements AsyncDisposable {
 
   async #put(bytes: Uint8Array): Promise<void> {
     const writing = this.#writeAll(bytes);
-    // What goes wrong with it is met below, and must not end the process before.
+    // An error is reported below; until then it must not end the process.
     writing.catch(() => {});
     this.#hash.update(bytes);
     await writing;

@@ -95,7 +95,7 @@ export async function* readAhead(
 ): AsyncGenerator<Uint8Array, undefined> {
   const fetch = () => {
     const next = pieces.next();
-    // What goes wrong is met in its turn, and must not end the process before.
+    // An error is reported when its piece is read; until then it must not end the process.
     next.catch(() => {});
     return next;
   };

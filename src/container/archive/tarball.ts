@@ -33,7 +33,7 @@ export async function unpackTarball(
       {
         en:
           `The tarball of ${name} is not the locked one: its checksum is ${found}, and should be ` +
-          `${integrity}. Delete it, and it is fetched anew.`,
+          `${integrity}. Delete it, and it is fetched again.`,
         zh:
           `${name} 的压缩包与锁文件不符：校验值为 ${found}，应为 ${integrity}。删除后会重新下载。`,
       },

@@ -23,7 +23,7 @@ export interface VolumePlan {
   readonly volumes: readonly { readonly name: string; readonly bytes: number }[];
 }
 
-/** More volumes than that have no room in a name, and nobody changes so many discs. */
+/** The name has room for three digits, and nobody changes more discs than that. */
 export const MOST_VOLUMES = 999;
 const VOLUME_DIGITS = 3;
 
@@ -86,7 +86,7 @@ export async function writeVolumes(
           left -= piece.length;
           onProgress?.(done += piece.length);
         }
-        // The end of a file is its last chance to prove wrong, before the volume counts as whole.
+        // A file's checksum is compared at its end, before the volume counts as whole.
         if (rest.length === 0) rest = (await pieces.next()).value ?? rest;
         written = await volume.finish();
       } catch (error) {

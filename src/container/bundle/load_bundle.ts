@@ -79,7 +79,7 @@ export async function loadBundle(
       await copyWeights(bundle, weights, { root, placed, signal, onProgress });
     }
     const id = await loadImage(bundle, engine, { signal, onProgress });
-    // The engine has it: from here on it is done rather than undone.
+    // The engine has the image now: from here on the work is finished rather than taken back.
     await placed.keep();
     if (root !== undefined && list !== undefined) await listWeights(root, list, bundled);
     return { reference: image.reference, id, weights: weights.map(({ path }) => path) };

@@ -188,7 +188,7 @@ export async function buildImage(
 async function removeNameless(engine: Engine, id: string): Promise<void> {
   const image = await engine.image(id);
   if (image === undefined || image.tags.length + image.digests.length > 0) return;
-  // Where a container stands on it the engine refuses, and is right to.
+  // The engine refuses where a container still uses it, and that is as it should be.
   await engine.removeImage(id).catch(() => {});
 }
 

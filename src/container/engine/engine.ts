@@ -22,7 +22,10 @@ const STEP = /^(?:\[\d+\/\d+\] )?(?:Step|STEP) (\d+)\/(\d+) ?: (.*)$/;
 const MADE = /^ ?-{2,3}> ([0-9a-f]{11,64})$/;
 /** What the builder says of its own, and not a step. */
 const ASIDE = /^(?: ---> Running in |Removing intermediate container |Successfully )/;
-/** How often, and how many times in vain, to look for what a cancelled build leaves. */
+/**
+ * How often to look for what a cancelled build leaves, and after how many looks without a find to
+ * stop.
+ */
 const LOOK_MILLISECONDS = 300;
 const QUIET_LOOKS = 3;
 
@@ -126,7 +129,7 @@ export class Engine {
     const made: string[] = [];
     const kept = [base];
     const connection = new AbortController();
-    /** What runs may be cut off; anything else ends by itself, and its image is told then. */
+    /** A step that runs may be stopped; anything else ends by itself and then reports its image. */
     let mayCut = true;
     const cancel = () => {
       if (mayCut) connection.abort();

@@ -80,8 +80,8 @@ export function asEngineError(error: unknown, address: string): unknown {
   }
   if (error instanceof Deno.errors.NotCapable || error.name === "NotCapable") {
     return new EngineError("not-granted", {
-      en: `This task has no leave to use the container engine at ${address} (${reason}). ` +
-        "Give it with Deno's own options, for example: deno run -A tasks/checkout/build.ts",
+      en: `This task may not use the container engine at ${address} (${reason}). ` +
+        "Allow it with Deno's own options, for example: deno run -A tasks/checkout/build.ts",
       zh: `本任务无权访问位于 ${address} 的容器引擎（${reason}）。` +
         "可以用 Deno 的选项授权，例如：deno run -A tasks/checkout/build.ts",
     }, { cause: error });

@@ -54,7 +54,7 @@ export function lockedPackages(
     const dependencies: LockedPackage[] = [];
     const name = key.slice(0, place);
     const item = { name, version: key.slice(place + 1), integrity: entry.integrity, dependencies };
-    // Known before its dependencies are, which may lead back to it.
+    // It is noted before its dependencies, which may lead back to it.
     found.set(key, item);
     for (const dependency of entry.dependencies ?? []) dependencies.push(read(keyOf(dependency)));
     return item;

@@ -46,7 +46,7 @@ function optionsOf(request: RunRequest): Readonly<Record<string, unknown>> {
     AttachStdin: true,
     AttachStdout: true,
     AttachStderr: true,
-    // What runs for one request needs nobody to look after it.
+    // What runs for one request ends by itself.
     Healthcheck: { Test: ["NONE"] },
     HostConfig: {
       // By the engine, as this process may be killed.
@@ -129,7 +129,7 @@ async function converse(
   }
 }
 
-/** What engines say of GPUs helps nobody who meets it for the first time. */
+/** What engines say about GPUs does not help a person who sees it for the first time. */
 function explained(error: unknown): unknown {
   if (!(error instanceof EngineError) || !/device driver|nvidia|CDI/i.test(error.message)) {
     return error;

@@ -143,7 +143,9 @@ interface Companions {
   readonly problems: readonly Say[];
 }
 
-/** Takes the files that make one model; more than one choice is for a person to make. */
+/**
+ * Takes the files that make one model. Where there is more than one choice, a person has to decide.
+ */
 function choose(place: string, family: ModelFamily, { of, refused }: Candidates): Chosen {
   const fail = (problems: readonly Say[]) =>
     notFound((text) => text.notOneModel(place, problems.map((say) => say(text)), refused));
@@ -153,7 +155,7 @@ function choose(place: string, family: ModelFamily, { of, refused }: Candidates)
   const all = of.transformer.map((transformer) => companionsOf(transformer, of));
   const complete = all.filter(({ problems }) => problems.length === 0);
   if (complete.length === 0) {
-    // The one that lacks least is the one that is meant, most likely.
+    // The candidate that lacks the fewest parts is most likely the one that is meant.
     const [closest] = all.sort((a, b) => a.problems.length - b.problems.length);
     throw fail(closest!.problems);
   }

@@ -34,7 +34,7 @@ export async function openPart(
   family: ModelFamily,
 ): Promise<OpenedPart> {
   const weights = await openWeights(path, { opaque: [COMFYUI_TOKENIZER_TENSOR] });
-  // Before config.json is believed: what it leaves out would be filled with what nobody stated.
+  // This is checked before config.json is used: what it leaves out would be filled with defaults.
   if (family.networks[part].names(weights) === undefined) throw unknown(weights, part, family);
   const check = await rememberFiles(weights.files);
   if (config === undefined) return { json: undefined, file: path, weights, check };

@@ -43,7 +43,7 @@ export class HeldPart<T extends AsyncDisposable> implements AsyncDisposable {
     try {
       await this.#check();
       this.#value ??= this.#load();
-      // A part that failed to load must not stay failed for ever.
+      // A part that failed to load is loaded again by the next use.
       this.#value.catch(() => this.#value = undefined);
       return await work(await this.#value);
     } finally {
@@ -67,7 +67,8 @@ export class HeldPart<T extends AsyncDisposable> implements AsyncDisposable {
     if (this.#users > 0) return;
     const value = this.#value;
     this.#value = undefined;
-    // One that failed to load holds nothing, and whoever asked for it knows.
+    // A part that failed to load holds nothing, and the failure was reported where it was asked
+    // for.
     const loaded = await value?.catch(() => undefined);
     await loaded?.[Symbol.asyncDispose]();
     if (this.#disposed) this.#thread?.[Symbol.dispose]();

@@ -1,8 +1,9 @@
 import type { DtypePolicy } from "../../onnx/mod.ts";
 
 /**
- * A policy without our own operators where the program may not call all native code: `--allow-ffi`
- * without a list, for Deno shows memory and calls pointers for no less.
+ * Our own operators need `--allow-ffi` without a list of files: only then does Deno let a program
+ * read native memory and call function pointers. Where the program has less, they are left out of
+ * the policy.
  */
 export async function permittedPolicy(policy: DtypePolicy): Promise<DtypePolicy> {
   if (!policy.ownOperators) return policy;

@@ -8,7 +8,7 @@ import { ORT_LOG_LEVEL } from "../log_level.ts";
 import "../no_telemetry.ts";
 import { posix } from "node:path";
 
-/** The version of the interface that is asked for; each one only adds to those before. */
+/** The version of the interface that is used; later versions only add functions. */
 const ORT_API_VERSION = 16;
 const POINTER_BYTES = 8;
 /** `OrtArenaAllocator` and `OrtMemTypeDefault`. */

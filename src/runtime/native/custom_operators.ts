@@ -187,7 +187,7 @@ function attributesOf({ api, check }: CApi, info: bigint): KernelAttributes {
   };
 }
 
-/** One for all runs: a transformer's forward asks about a thousand times. */
+/** One context for all runs: a transformer's forward pass needs it about a thousand times. */
 class Context implements KernelContext {
   readonly #c: CApi;
   readonly #place = new BigUint64Array(1);
