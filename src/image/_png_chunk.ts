@@ -95,6 +95,6 @@ export function soundChunks(png: Uint8Array): readonly Chunk[] {
   if (damaged === undefined) return chunks;
   throw new Fault(
     `the checksum of the chunk ${damaged.type} is wrong`,
-    `数据块 ${damaged.type} 的校验和不对`,
+    `数据块 ${damaged.type} 的校验值不对`,
   );
 }

@@ -27,7 +27,7 @@ export function readRecipe(
   const written = text[RECIPE_KEYWORD];
   if (written === undefined) {
     if (unread.includes(RECIPE_KEYWORD)) {
-      throw new RecipeError(damaged([{ en: "its checksum is wrong", zh: "校验和不对" }]));
+      throw new RecipeError(damaged([{ en: "its checksum is wrong", zh: "校验值不对" }]));
     }
     const recipe = readForeignRecipe(text, table);
     throw new RecipeError(recipe === undefined ? { kind: "none" } : { kind: "foreign", recipe });
