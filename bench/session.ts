@@ -1,7 +1,7 @@
 /** How long ONNX Runtime takes to make a session over weights in place. */
 import { compileNextDiT, parseNextDiTConfig } from "../src/models/mod.ts";
 import { DTYPE_POLICIES } from "../src/onnx/mod.ts";
-import { Session } from "../src/runtime/mod.ts";
+import { Session } from "../src/runtime/session.ts";
 import { openWeights } from "../src/safetensors/mod.ts";
 import { median } from "./statistics.ts";
 

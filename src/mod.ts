@@ -25,7 +25,7 @@ export { InsufficientMemoryError } from "./pipeline/insufficient_memory_error.ts
 export { NonFiniteError } from "./pipeline/parts/non_finite_error.ts";
 export { CheckpointError, type Device, type Dtype, type WeightProblem } from "./onnx/mod.ts";
 export { ChangedWeightsError } from "./integrity/mod.ts";
-export { SessionError } from "./runtime/mod.ts";
+export { SessionError } from "./runtime/session.ts";
 export { SafetensorsError } from "./safetensors/mod.ts";
 export { TokenizerError } from "./tokenizer/mod.ts";
 export {

@@ -7,7 +7,7 @@ import { cast, Graph, INTERFACE_TYPE, swiglu } from "../onnx/mod.ts";
 import { bindingFolder } from "../runtime/binding_folder.ts";
 import { openCudaDriver } from "../runtime/native/cuda_driver.ts";
 import { operatorSessions } from "../runtime/native/custom_session.ts";
-import { sessionError, type SessionHost } from "../runtime/mod.ts";
+import { sessionError, type SessionHost } from "../runtime/session.ts";
 import { tensor } from "../tensor.ts";
 import type { KernelType } from "./cuda_kernels.ts";
 import { cudaOperators } from "./cuda_operators.ts";

@@ -6,7 +6,7 @@
 import { inBoth, type Texts } from "../language.ts";
 import { cast, type Device, Graph, INTERFACE_TYPE, linear } from "../onnx/mod.ts";
 import { bindingFolder } from "../runtime/binding_folder.ts";
-import { Session } from "../runtime/mod.ts";
+import { Session } from "../runtime/session.ts";
 import { tensor } from "../tensor.ts";
 import { readCudaFiles } from "./binding.ts";
 import { DeviceError } from "./device_error.ts";

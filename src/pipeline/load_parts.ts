@@ -8,7 +8,9 @@ import { type Network, PART_NAMES, type PartName, type PartShape } from "../fami
 import { type NextDiTConfig, pixelsPerLatent } from "../models/mod.ts";
 import type { DtypePolicy } from "../onnx/mod.ts";
 import type { PromptEncoder } from "../prompt/mod.ts";
-import { type SessionHost, type SessionThread, withThreads } from "../runtime/mod.ts";
+import type { SessionHost } from "../runtime/session.ts";
+import type { SessionThread } from "../runtime/session_thread.ts";
+import { withThreads } from "../runtime/with_threads.ts";
 import { createScheduler, type Scheduler, schedulerFromConfig } from "../schedulers/mod.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
 import { compileParts } from "./_compile_parts.ts";

@@ -10,7 +10,7 @@ import { checkPlaces } from "../models/mod.ts";
 import { type Device, type Dtype, dtypePolicy } from "../onnx/mod.ts";
 import { parseXmlPrompt, type PromptEncoder, type XmlPromptObject } from "../prompt/mod.ts";
 import { chooseDevice, type DeviceChoice, localHost, usableThreads } from "../machine/mod.ts";
-import { OutOfMemoryError } from "../runtime/mod.ts";
+import { OutOfMemoryError } from "../runtime/session.ts";
 import {
   createScheduler,
   needsUnconditional,

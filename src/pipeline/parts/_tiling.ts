@@ -6,7 +6,7 @@ import {
   type IntegerTensor,
   type RunningGraph,
   type SessionHost,
-} from "../../runtime/mod.ts";
+} from "../../runtime/session.ts";
 import { elementCount, type Tensor, tensor } from "../../tensor.ts";
 
 /** Rows and columns of a map; the ends are exclusive. */

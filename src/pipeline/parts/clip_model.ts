@@ -5,7 +5,7 @@
  */
 import { type JinaClipConfig, type JinaClipGraph, jinaClipRopeTables } from "../../models/mod.ts";
 import type { Device } from "../../onnx/mod.ts";
-import { type RunningGraph, Session, type SessionHost } from "../../runtime/mod.ts";
+import { type RunningGraph, Session, type SessionHost } from "../../runtime/session.ts";
 import { RowReader } from "../../safetensors/mod.ts";
 import { type Tensor, tensor } from "../../tensor.ts";
 import { expectFinite } from "./non_finite_error.ts";

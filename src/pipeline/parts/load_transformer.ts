@@ -1,6 +1,6 @@
 import type { NextDiTConfig, NextDiTGraphs } from "../../models/mod.ts";
 import type { DtypePolicy } from "../../onnx/mod.ts";
-import { OutOfMemoryError, SessionError, type SessionHost } from "../../runtime/mod.ts";
+import { OutOfMemoryError, SessionError, type SessionHost } from "../../runtime/session.ts";
 import { Transformer } from "./transformer.ts";
 
 /** How a transformer is to be loaded. */

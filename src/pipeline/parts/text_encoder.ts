@@ -4,7 +4,7 @@
  * @module
  */
 import { type Gemma3Config, type Gemma3Graphs, gemma3RopeTables } from "../../models/mod.ts";
-import { SessionChain, type SessionChainOptions } from "../../runtime/mod.ts";
+import { SessionChain, type SessionChainOptions } from "../../runtime/session_chain.ts";
 import { RowReader } from "../../safetensors/mod.ts";
 import { type Tensor, tensor } from "../../tensor.ts";
 import { expectFinite } from "./non_finite_error.ts";

@@ -6,13 +6,8 @@
  */
 import { RequestError } from "../../errors.ts";
 import { type NextDiTConfig, type NextDiTGraphs, nextDiTRopeTables } from "../../models/mod.ts";
-import {
-  type Feed,
-  type Feeds,
-  integers,
-  SessionChain,
-  type SessionChainOptions,
-} from "../../runtime/mod.ts";
+import { type Feed, type Feeds, integers } from "../../runtime/session.ts";
+import { SessionChain, type SessionChainOptions } from "../../runtime/session_chain.ts";
 import { type Tensor, tensor } from "../../tensor.ts";
 import { expectDims } from "./expect_tensor.ts";
 import { expectFinite } from "./non_finite_error.ts";

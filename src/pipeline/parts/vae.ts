@@ -12,7 +12,7 @@ import {
 } from "../../models/mod.ts";
 import { imageFromTensor, type RgbImage } from "../../image/mod.ts";
 import type { Device } from "../../onnx/mod.ts";
-import { type RunningGraph, Session, type SessionHost } from "../../runtime/mod.ts";
+import { type RunningGraph, Session, type SessionHost } from "../../runtime/session.ts";
 import { elementCount, type Tensor, tensor } from "../../tensor.ts";
 import { MAX_UNTILED_PIXELS } from "../checkpoint/memory.ts";
 import { isFiniteTensor, NonFiniteError } from "./non_finite_error.ts";
