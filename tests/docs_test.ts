@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import configuration from "../deno.json" with { type: "json" };
+import { NEWBIE } from "../src/families/mod.ts";
 import { DENO } from "../src/integrity/mod.ts";
+import { estimateMemory } from "../src/pipeline/checkpoint/memory.ts";
 import { readRecipe } from "../src/recipe/mod.ts";
 import { temporaryFolder } from "./_folders.ts";
 import {
@@ -305,6 +307,16 @@ Deno.test("the words that README names are the demo model's", async () => {
   const named = [...table.matchAll(/`(\w+)`/g)].map(([, tag]) => tag!);
   assert(named.length > 40, `${named.length} words`);
   for (const tag of named) assert(tags.has(tag), tag);
+});
+
+Deno.test("the memory that the documents name is what doctor computes", () => {
+  const { parts, pictureSize } = NEWBIE.published;
+  const { peak } = estimateMemory(parts, "cpu", pictureSize);
+  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  for (const path of ["README.md", "docs/speed.md", "docs/commands.md"]) {
+    assert(named(path).text.includes(gib(peak.model)), `${path}: ${gib(peak.model)}`);
+  }
+  assert(named("docs/speed.md").text.includes(gib(peak.none)), gib(peak.none));
 });
 
 Deno.test("the packages of docs/pins.md are those of deno.json", () => {
