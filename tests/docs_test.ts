@@ -324,7 +324,7 @@ Deno.test("the packages of docs/pins.md are those of deno.json", () => {
   const imports: Readonly<Record<string, string>> = configuration.imports;
   for (const [name, specifier] of Object.entries(imports)) {
     assert(text.includes(`\`${name}\``), `${name} is missing`);
-    const [, version] = new RegExp(`\`${name}\` (\\d\\S+)`).exec(text) ?? [];
+    const [, version] = new RegExp(`\`${name}\` (\\d[\\d.]*\\d)`).exec(text) ?? [];
     if (version !== undefined) assert.equal(specifier, `npm:${name}@${version}`);
   }
 });
