@@ -84,3 +84,8 @@ export function shown(text: string, most = MOST_SHOWN): string {
   const head = characters.slice(0, most - 1 - tail).join("");
   return `${head}…${tail === 0 ? "" : end.slice(-tail).join("")}`;
 }
+
+/** Writes a line to the standard error, with every character visible: where nobody gave a log. */
+export function logLine(line: string): void {
+  console.error(visible(line));
+}

@@ -46,6 +46,28 @@ Deno.test("one thing has one Chinese word", () => {
   assert.deepEqual(faults, []);
 });
 
+/** A text that is stated as the Chinese one, over one line or several. */
+const CHINESE_TEXT = /\bzh:\s*((?:(["`])(?:\\.|(?!\2).)*\2\s*\+?\s*)+)/gs;
+
+Deno.test("what is stated as Chinese is Chinese, but for names", () => {
+  const faults: string[] = [];
+  let texts = 0;
+  for (const path of ["src", "tasks", "bench"].flatMap(filesBelow)) {
+    if (!path.endsWith(".ts")) continue;
+    for (const [, text = ""] of Deno.readTextFileSync(path).matchAll(CHINESE_TEXT)) {
+      texts++;
+      // Where all of it is put in, those parts are looked at where they are stated.
+      const own = text.replaceAll(/\$\{[^}]*\}|["`+\s]/g, "");
+      const isName = /^[A-Z][A-Za-z]*$/.test(own);
+      if (/[a-z]/i.test(own) && !isName && !/\p{Script=Han}/u.test(own)) {
+        faults.push(`${path}: ${text.trim()}`);
+      }
+    }
+  }
+  assert(texts > 200);
+  assert.deepEqual(faults, []);
+});
+
 Deno.test("the table of words has no word twice, and none both wanted and not", () => {
   const rows = Deno.readTextFileSync("docs/words.md").split("\n")
     .filter((line) => line.startsWith("| ") && !line.startsWith("| --")).slice(1);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { logLine } from "../shown.ts";
 import { NewBieError, RequestError } from "../errors.ts";
 import type { RgbImage } from "../image/mod.ts";
 import type { Language, Texts } from "../language.ts";
@@ -131,7 +132,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     options: PretrainedOptions = {},
   ): Promise<NewBieImagePipeline> {
     const { device: asked = "auto", dtype = "auto", offload = "auto" } = options;
-    const { language = "en", log = console.error } = options;
+    const { language = "en", log = logLine } = options;
     const { threads = await usableThreads(localHost()) } = options;
     checkChoice("device", asked, ["auto", "cpu", "cuda"]);
     checkChoice("dtype", dtype, ["auto", "float32", "bfloat16", "float16"]);

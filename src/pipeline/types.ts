@@ -66,7 +66,7 @@ export interface PretrainedOptions {
   /**
    * Receives what a person should know about the loading, a line each.
    *
-   * @default {console.error}
+   * @default A line on the standard error
    */
   readonly log?: (line: string) => void;
 }

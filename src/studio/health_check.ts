@@ -1,4 +1,5 @@
 /** The health check: a pinned request to the demo model, and what is known of its result. */
+import { logLine } from "../shown.ts";
 import type { Texts } from "../language.ts";
 import { decodePng, psnr, type RgbImage } from "../image/mod.ts";
 import type { Dtype } from "../onnx/mod.ts";
@@ -65,7 +66,7 @@ export async function runHealthCheck(
     readonly onStep?: (done: number, total: number) => void;
   } & Pick<PretrainedOptions, "device" | "dtype" | "offload" | "threads" | "language"> = {},
 ): Promise<HealthCheckRun> {
-  const { model = DEMO_MODEL, log = console.error, scheduler, onStep, ...loading } = options;
+  const { model = DEMO_MODEL, log = logLine, scheduler, onStep, ...loading } = options;
   const start = performance.now();
   const prompt = await Deno.readTextFile(`${DEMO_MODEL}/health_check.xml`);
   await using pipe = await NewBieImagePipeline.fromPretrained(model, { log, ...loading });

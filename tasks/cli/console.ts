@@ -3,12 +3,21 @@ import readline from "node:readline";
 import process from "node:process";
 import { type Message, RequestError } from "../../src/errors.ts";
 import type { Texts } from "../../src/language.ts";
+import { visible } from "../../src/shown.ts";
 import { language } from "./language.ts";
 import { type Painted, print } from "./print.ts";
 
 /** The person pressed Ctrl-C. */
 export class Interrupted extends Error {
   override name = "Interrupted";
+}
+
+/**
+ * A text without controls: in a line that is edited they would count as keys, and on the screen they
+ * would steer the terminal.
+ */
+function typeable(text: string): string {
+  return text.replace(/\p{Cc}/gu, "");
 }
 
 /** How a question is asked. */
@@ -77,16 +86,16 @@ export class Console {
   async ask(question: string, { prefill = "", history = [] }: AskOptions = {}) {
     if (this.#ended) return this.#lines.shift();
     if (this.isTerminal) {
-      this.#interface.history = [...history];
-      this.#interface.setPrompt(question);
+      this.#interface.history = history.map(typeable);
+      this.#interface.setPrompt(visible(question));
       this.#interface.prompt();
       // Lines that were typed ahead answer the question without a change.
-      if (this.#lines.length === 0 && prefill !== "") this.#interface.write(prefill);
+      if (this.#lines.length === 0 && prefill !== "") this.#interface.write(typeable(prefill));
     } else {
-      Deno.stdout.writeSync(new TextEncoder().encode(question));
+      Deno.stdout.writeSync(new TextEncoder().encode(visible(question)));
     }
     const line = await this.next();
-    if (!this.isTerminal) print();
+    if (!this.isTerminal) print("");
     return line;
   }
 
