@@ -101,6 +101,7 @@ async function once(options: Options) {
     tell(report);
     if (faultyLine !== undefined) throw new RequestError(both((text) => text.promptFaulty));
   }
+  if (!request.raw) tell(studio.beyondTraining(request)[language]);
   const differences = recipe === undefined ? [] : await studio.differences(recipe);
   if (differences.length > 0) {
     tell(text.recipeDiffers(differences.map((part) => text.parts[part])));

@@ -12,6 +12,7 @@ import {
   renderDiagnostics,
   withSystemPrompt,
 } from "../src/prompt/mod.ts";
+import { beyondTraining, KnownWords } from "../src/studio/known_words.ts";
 import { type Input, readArgument } from "./cli/prompt_input.ts";
 import { readInput } from "./parse/input.ts";
 import { texts } from "./parse/texts.ts";
@@ -66,6 +67,9 @@ await run<Options>(command, async (options, args) => {
     : { positive: conditioningOf(checked), negative: conditioningOf(negative) };
   const diagnostics = [...checked.diagnostics, ...negative.diagnostics];
   const errors = diagnostics.filter(({ severity }) => severity === "error").length;
+  const beyond = canonical === undefined || counters.words === undefined
+    ? []
+    : beyondTraining(counters.words, { prompt: input.text })[language];
   const isUnderstood = canonical !== undefined && prompt.kind === "xml";
   const result = {
     kind: prompt.kind,
@@ -75,6 +79,7 @@ await run<Options>(command, async (options, args) => {
     tokens: counters.missing === undefined && conditioning !== undefined
       ? { positive: checked.tokens, negative: negative.tokens }
       : null,
+    beyondTraining: beyond,
     diagnostics: checked.diagnostics,
     negativeDiagnostics: negative.diagnostics,
   };
@@ -83,6 +88,7 @@ await run<Options>(command, async (options, args) => {
   if (!options.json) {
     showDiagnostics(input, checked);
     showDiagnostics(negativeInput, negative);
+    tell(beyond);
   }
   const summary = texts.summary(errors, diagnostics.length - errors);
   if (errors > 0) throw new TaskFailure(summary, result, { isRequestWrong: true });
@@ -100,9 +106,14 @@ function showDiagnostics({ text, source }: Input, { diagnostics }: CheckedPrompt
 /** The encoders that count tokens, or why there are none. */
 async function openEncoders(
   folder: string,
-): Promise<{ readonly encoders: readonly PromptEncoder[]; readonly missing?: Message }> {
+): Promise<{
+  readonly encoders: readonly PromptEncoder[];
+  readonly words?: KnownWords | undefined;
+  readonly missing?: Message;
+}> {
   try {
-    return { encoders: await openPromptEncoders(await findCheckpoint(folder)) };
+    const files = await findCheckpoint(folder);
+    return { encoders: await openPromptEncoders(files), words: await KnownWords.of(files) };
   } catch (error) {
     if (!(error instanceof NewBieError)) throw error;
     return { encoders: [], missing: messageOf(error).split("\n") };

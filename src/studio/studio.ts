@@ -4,6 +4,7 @@
  * @module
  */
 import { encodePictureAs, type PictureFormat, type RgbImage } from "../image/mod.ts";
+import type { Texts } from "../language.ts";
 import { NewBieImagePipeline } from "../pipeline/pipeline.ts";
 import type { GenerateResult, PretrainedOptions, StepInfo } from "../pipeline/types.ts";
 import {
@@ -15,6 +16,7 @@ import {
   recipeText,
 } from "../recipe/mod.ts";
 import { defaultOf } from "../settings/mod.ts";
+import { beyondTraining, KnownWords } from "./known_words.ts";
 import { type PictureRequest, requestedGenerator } from "./request.ts";
 
 /**
@@ -55,8 +57,11 @@ export class Studio implements AsyncDisposable {
   readonly #models: Promise<RecipeModels>;
   readonly #closed = new AbortController();
 
-  private constructor(pipe: NewBieImagePipeline) {
+  readonly #words: KnownWords | undefined;
+
+  private constructor(pipe: NewBieImagePipeline, words: KnownWords | undefined) {
     this.pipe = pipe;
+    this.#words = words;
     this.#models = this.#identify();
     // An error is reported where it is awaited; until then it must not end the process.
     this.#models.catch(() => {});
@@ -69,7 +74,8 @@ export class Studio implements AsyncDisposable {
    */
   static async open(folder: string, options: PretrainedOptions): Promise<Studio> {
     const remembering = { checksumCache: CHECKSUMS, ...options };
-    return new Studio(await NewBieImagePipeline.fromPretrained(folder, remembering));
+    const pipe = await NewBieImagePipeline.fromPretrained(folder, remembering);
+    return new Studio(pipe, await KnownWords.of(pipe.checkpoint));
   }
 
   /**
@@ -88,6 +94,19 @@ export class Studio implements AsyncDisposable {
       evaluations: result.evaluations,
       milliseconds: result.timings.total,
     };
+  }
+
+  /**
+   * What a request asks for beyond what a small model was trained on, in sentences; none where it
+   * asks for nothing, or the model does not say what it knows.
+   *
+   * @throws {XmlPromptError} When the prompt is malformed XML.
+   */
+  beyondTraining(
+    request: Pick<PictureRequest, "prompt" | "width" | "height">,
+  ): Texts<readonly string[]> {
+    if (this.#words === undefined) return { en: [], zh: [] };
+    return beyondTraining(this.#words, request, this.pipe.defaultSize);
   }
 
   /** What a setting is where nobody says anything. */

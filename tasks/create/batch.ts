@@ -16,7 +16,7 @@ import { both, text } from "./texts.ts";
 import type { Painted } from "../cli/print.ts";
 import { millisecondsLeft } from "../cli/progress.ts";
 import { examinePrompt } from "../cli/prompt_check.ts";
-import { duration, messageOf, TaskFailure } from "../cli/task.ts";
+import { duration, language, messageOf, TaskFailure } from "../cli/task.ts";
 
 /** How to make a batch. */
 export interface BatchOptions extends ShowOptions {
@@ -103,6 +103,8 @@ async function makeItem(
   if (faultyLine !== undefined) throw new RequestError(message);
   const { report } = examinePrompt(request.prompt, encoders, place);
   if (report.lines.length > 0) say(report);
+  const beyond = studio.beyondTraining(request)[language];
+  if (beyond.length > 0) say(headed(text.batchFailed(place), beyond));
   return await makePictures(studio, request, {
     folder,
     name,

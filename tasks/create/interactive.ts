@@ -247,6 +247,7 @@ class Sitting {
     const size = parseSize(answer);
     // Refuses, with a suggestion, what the model cannot make.
     this.#studio.pipe.prepareLatents(size);
+    this.#console.say(this.#studio.beyondTraining({ prompt: "", ...size })[language]);
     return size;
   }
 
@@ -264,6 +265,7 @@ class Sitting {
         const { report, faultyLine } = examined;
         if (faultyLine === undefined) {
           this.#console.say(report);
+          this.#console.say(this.#studio.beyondTraining({ prompt })[language]);
           return prompt;
         }
         this.#console.refuse(examined.message, report);
