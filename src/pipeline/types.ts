@@ -152,7 +152,7 @@ export interface StepInfo {
 }
 
 /** Settings of which a call has one for all its pictures. */
-type SharedSettings = Omit<AskedSettings, keyof PromptOptions | "generator" | "scheduler">;
+export type SharedSettings = Omit<AskedSettings, keyof PromptOptions | "generator" | "scheduler">;
 
 /** A request for pictures. What is left out of it, {@linkcode SETTINGS} and the model decide. */
 export interface GenerateOptions extends PromptOptions, SharedSettings {

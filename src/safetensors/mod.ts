@@ -18,6 +18,7 @@ export type {
   OpenWeightsOptions,
   Quantization,
   QuantizedBits,
+  StoredTensor,
   TensorEntry,
   WeightDtype,
   Weights,

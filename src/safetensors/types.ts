@@ -4,7 +4,7 @@ import type { SafetensorsError } from "./safetensors_error.ts";
 export type WeightDtype = "F32" | "F16" | "BF16" | "U8";
 
 /** Where the bytes of a tensor lie, and what they are. */
-interface StoredTensor {
+export interface StoredTensor {
   /** The extents, outermost first; `[]` is a scalar. */
   readonly shape: readonly number[];
   /** The real path of the file that holds it. */

@@ -8,7 +8,11 @@ import type { Texts } from "../language.ts";
 
 /** A kind of value: how it is written in JSON and as text, and what is expected of it. */
 export interface Kind<Value> {
-  /** From JSON to the value (`z.decode`) and back (`z.encode`); either checks the value. */
+  /**
+   * From JSON to the value (`z.decode`) and back (`z.encode`); either checks the value.
+   *
+   * @ignore
+   */
   readonly schema: z.ZodType<Value>;
   /** What a text means in JSON: an option, an answer, a word of another program's text. */
   readonly fromText: (text: string) => unknown;
@@ -68,40 +72,48 @@ export interface SettingsTable {
   readonly [name: string]: AnySetting | SettingsTable;
 }
 
-interface Optional {
+/** What may stay without a value. */
+export interface OptionalSetting {
   readonly isOptional: true;
 }
 
-interface LeftOut {
+/** What a recipe leaves out where it changes nothing. */
+export interface LeftOutSetting {
   readonly absent: unknown;
 }
 
-type Leaf = { readonly kind: unknown; readonly word: string };
+/** A setting, and no group of them. */
+export type SettingEntry = { readonly kind: unknown; readonly word: string };
 
-type ValueOf<T> = T extends { readonly kind: Kind<infer Value> } ? Value : never;
+/** The type of a setting's value. */
+export type ValueOf<T> = T extends { readonly kind: Kind<infer Value> } ? Value : never;
 
 /** Whole: every setting has its value, but for those that may stay without one. */
 export type ResolvedOf<Table> =
   & {
-    readonly [K in keyof Table as Table[K] extends Optional ? never : K]: Table[K] extends Leaf
-      ? ValueOf<Table[K]>
+    readonly [K in keyof Table as Table[K] extends OptionalSetting ? never : K]: Table[K] extends
+      SettingEntry ? ValueOf<Table[K]>
       : ResolvedOf<Table[K]>;
   }
-  & { readonly [K in keyof Table as Table[K] extends Optional ? K : never]?: ValueOf<Table[K]> };
+  & {
+    readonly [K in keyof Table as Table[K] extends OptionalSetting ? K : never]?: ValueOf<Table[K]>;
+  };
 
 /** What is asked for: anything may be left out. */
 export type AskedOf<Table> = {
-  readonly [K in keyof Table]?: Table[K] extends Leaf ? ValueOf<Table[K]> : AskedOf<Table[K]>;
+  readonly [K in keyof Table]?: Table[K] extends SettingEntry ? ValueOf<Table[K]>
+    : AskedOf<Table[K]>;
 };
 
 /** As a recipe has it: what `absent` stands for is left out. */
 export type WrittenOf<Table> =
   & {
-    readonly [K in keyof Table as Table[K] extends Optional | LeftOut ? never : K]: Table[K] extends
-      Leaf ? ValueOf<Table[K]> : WrittenOf<Table[K]>;
+    readonly [K in keyof Table as Table[K] extends OptionalSetting | LeftOutSetting ? never : K]:
+      Table[K] extends SettingEntry ? ValueOf<Table[K]> : WrittenOf<Table[K]>;
   }
   & {
-    readonly [K in keyof Table as Table[K] extends Optional | LeftOut ? K : never]?: ValueOf<
-      Table[K]
-    >;
+    readonly [K in keyof Table as Table[K] extends OptionalSetting | LeftOutSetting ? K : never]?:
+      ValueOf<
+        Table[K]
+      >;
   };

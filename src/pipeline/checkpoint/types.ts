@@ -28,7 +28,11 @@ export interface CheckpointFiles {
   readonly layout: CheckpointLayout;
   /** Whether this is the small model that comes with the toolkit. */
   readonly isDemo: boolean;
-  /** Whose networks these are. */
+  /**
+   * Whose networks these are.
+   *
+   * @ignore
+   */
   readonly family: ModelFamily;
   readonly transformer: PartFiles;
   readonly textEncoder: PartFiles;
