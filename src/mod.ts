@@ -81,14 +81,10 @@ export {
   type Velocity,
 } from "./schedulers/mod.ts";
 export {
-  type AskedOf,
   type AskedSettings,
   type RecipeSettings,
-  type ResolvedOf,
   SETTINGS,
   type Settings,
-  type SettingsTable,
-  type WrittenOf,
 } from "./settings/mod.ts";
 export type * from "./settings/types.ts";
 export * from "./recipe/mod.ts";

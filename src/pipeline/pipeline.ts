@@ -7,7 +7,6 @@ import { logLine } from "../shown.ts";
 import { NewBieError, RequestError } from "../errors.ts";
 import type { RgbImage } from "../image/mod.ts";
 import type { Language, Texts } from "../language.ts";
-import { checkPlaces } from "../models/mod.ts";
 import { type Device, type Dtype, dtypePolicy } from "../onnx/mod.ts";
 import { parseXmlPrompt, type PromptEncoder, type XmlPromptObject } from "../prompt/mod.ts";
 import { chooseDevice, type DeviceChoice, localHost, usableThreads } from "../machine/mod.ts";
@@ -548,7 +547,18 @@ export class NewBieImagePipeline implements AsyncDisposable {
         },
       );
     }
-    checkPlaces(this.#parts.transformerConfig, 0, height / multiple, width / multiple);
+    const [, rows = 0, columns = 0] = this.#parts.transformerConfig.axes_lens;
+    if (height > rows * multiple || width > columns * multiple) {
+      const [mostWide, mostHigh] = [columns * multiple, rows * multiple];
+      throw new RequestError(
+        `The picture would be ${width} × ${height} pixels; this model draws at most ${mostWide} × ` +
+          `${mostHigh}. Ask for a smaller picture.`,
+        {
+          zh: `图片将为 ${width} × ${height} 像素；这个模型最多画 ${mostWide} × ${mostHigh}。` +
+            "请减小图片尺寸。",
+        },
+      );
+    }
     return [in_channels, height / factor, width / factor];
   }
 

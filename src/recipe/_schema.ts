@@ -2,8 +2,8 @@
 import * as z from "zod";
 import type { Texts } from "../language.ts";
 import { CHECKPOINT_LAYOUTS } from "../pipeline/checkpoint/types.ts";
-import { inSchema, schemaProblems } from "../schema_problems.ts";
-import { SETTINGS, settingsSchema, type SettingsTable } from "../settings/mod.ts";
+import { inSchema } from "../schema_problems.ts";
+import { SETTINGS, settingsProblems, settingsSchema, type SettingsTable } from "../settings/mod.ts";
 import type { Recipe } from "./types.ts";
 
 /** The keyword of the text. */
@@ -45,7 +45,7 @@ export function recipeFromJson(
 ): Recipe | { readonly problems: readonly Texts<string>[] } {
   const schema = recipeSchema(table) as z.ZodType<unknown, unknown>;
   const read = z.safeDecode(schema, json, { reportInput: true });
-  if (!read.success) return { problems: schemaProblems(read.error) };
+  if (!read.success) return { problems: settingsProblems(json, read.error, table) };
   const { version: _, ...recipe } = read.data as Recipe & { readonly version: number };
   return recipe;
 }

@@ -1,5 +1,8 @@
 import * as z from "zod";
-import { isSetting } from "./leaves.ts";
+import type { Texts } from "../language.ts";
+import { schemaProblems } from "../schema_problems.ts";
+import { isSetting, leavesOf, valueAt } from "./leaves.ts";
+import { inMessage } from "./values.ts";
 import { SETTINGS } from "./settings.ts";
 import type { SettingsTable } from "./types.ts";
 
@@ -15,4 +18,30 @@ export function settingsSchema(table: SettingsTable = SETTINGS): z.ZodObject {
       return [key, isOptional || absent !== undefined ? z.exactOptional(schema) : schema];
     }),
   ));
+}
+
+/** What is wrong with JSON that a schema with settings in it refused, in the settings' own words. */
+export function settingsProblems(
+  json: unknown,
+  { issues }: z.ZodError,
+  table: SettingsTable = SETTINGS,
+): readonly Texts<string>[] {
+  const leaves = new Map(leavesOf(table).map(({ name, setting }) => [name, setting]));
+  const problems = issues.flatMap((issue): readonly Texts<string>[] => {
+    const path = issue.path.map(String);
+    const setting = leaves.get(path.join("."));
+    if (setting === undefined) return schemaProblems(new z.ZodError([issue]));
+    const { expected } = setting.kind;
+    const value = valueAt(json, path);
+    const found = value === undefined
+      ? { en: "found nothing", zh: "但没有" }
+      : { en: `found ${inMessage(value)}`, zh: `而不是 ${inMessage(value)}` };
+    const name = path.join(".");
+    return [{
+      en: `${name}: expected ${expected.en}, ${found.en}`,
+      zh: `${name}：应为${expected.zh}，${found.zh}`,
+    }];
+  });
+  // A value may be wrong in several ways, which the words name at once.
+  return [...new Map(problems.map((problem) => [problem.en, problem])).values()];
 }

@@ -122,7 +122,8 @@ function eachOf(table: SettingsTable, value: (leaf: Leaf) => unknown): Record<st
   return nested(leavesOf(table).map((leaf) => [leaf.path, value(leaf)]));
 }
 
-function inMessage(value: unknown): string {
+/** A value as messages show it. */
+export function inMessage(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(shown(value));
   return typeof value === "object" ? shown(JSON.stringify(value)) : String(value);
 }

@@ -1,4 +1,4 @@
-/** `deno task bench`: speed and memory, recorded in bench/results. */
+/** `deno task bench`: speed and memory. */
 import { benchCompile } from "../../bench/compile.ts";
 import { benchCuda, cudaTable } from "../../bench/cuda.ts";
 import { benchDecoders, DEMO_DECODERS } from "../../bench/decoders.ts";
@@ -31,11 +31,13 @@ interface Options {
   readonly reference?: string;
   readonly quantized?: readonly string[];
   readonly stepCache?: true;
+  readonly record?: true;
 }
 
 const { text, both } = catalogue({
   en: {
-    description: `Measures the toolkit on this machine; records in ${RESULTS}/.`,
+    description: "Measures the toolkit on this machine.",
+    record: `record in ${RESULTS}/, as what is measured from now on`,
     device: "what to measure",
     runs: "CPU: runs of the demo model, of which the median counts",
     stepCache: "CPU: what the step cache saves and changes, and nothing else",
@@ -48,7 +50,8 @@ const { text, both } = catalogue({
     modelNeeded: "--device cuda needs --model: deno task bench:weights writes one.",
   },
   zh: {
-    description: `测量本工具箱在这台机器上的性能；结果记录在 ${RESULTS}/。`,
+    description: "测量本工具箱在这台机器上的性能。",
+    record: `把结果记录到 ${RESULTS}/，取代原有的记录`,
     device: "要测量的设备",
     runs: "CPU：演示模型运行的次数，取中位数",
     stepCache: "CPU：只测步骤缓存节省了多少、改变了什么",
@@ -70,15 +73,16 @@ const command = task("bench", text.description)
   .option("--model-with-kl <folder>", text.modelWithKl)
   .option("--reference <file>", text.reference)
   .option("--quantized <folders...>", text.quantized)
+  .option("--record", text.record)
   .addHelpText(
     "after",
-    `\n${text.examples}\n  deno task bench --runs 5\n` +
+    `\n${text.examples}\n  deno task bench --runs 5 --record\n` +
       "  deno task bench --device cuda --model /data/random",
   );
 
 await run<Options>(command, async (options) => {
   if (options.device === "cuda") return await benchOnCuda(options);
-  if (options.stepCache) return await benchTheStepCache();
+  if (options.stepCache) return await benchTheStepCache(options);
   const { runs } = options;
   if (runs < 1) throw new RequestError(both((text) => text.atLeastOne(runs)));
   const machine = await describeMachine();
@@ -128,12 +132,12 @@ await run<Options>(command, async (options) => {
     ),
     "",
   ].join("\n");
-  await record("cpu", results, table);
+  await show(options, "cpu", results, table);
   return results;
 });
 
 /** The demo model's pictures with and without the step cache. */
-async function benchTheStepCache() {
+async function benchTheStepCache(options: Options) {
   const machine = await describeMachine();
   const date = new Date().toISOString().slice(0, 10);
   const pictures = await benchStepCache(tell);
@@ -147,12 +151,13 @@ async function benchTheStepCache() {
     "",
   ].join("\n");
   const results = { date, machine, pictures };
-  await record("step_cache", results, table);
+  await show(options, "step_cache", results, table);
   return results;
 }
 
 /** The full-size model on a GPU. */
-async function benchOnCuda({ model, modelWithKl, reference, quantized = [] }: Options) {
+async function benchOnCuda(options: Options) {
+  const { model, modelWithKl, reference, quantized = [] } = options;
   if (model === undefined) {
     throw new RequestError(both((text) => text.modelNeeded));
   }
@@ -179,16 +184,23 @@ async function benchOnCuda({ model, modelWithKl, reference, quantized = [] }: Op
     ...cudaTable(measured),
     "",
   ].join("\n");
-  await record("cuda", results, table);
+  await show(options, "cuda", results, table);
   return results;
 }
 
-async function record(name: string, results: unknown, table: string): Promise<void> {
+/** Tells what was measured, and records it where that was asked for. */
+async function show(
+  { record }: Options,
+  name: string,
+  results: unknown,
+  table: string,
+): Promise<void> {
+  tell(table.split("\n"));
+  if (!record) return;
   const encode = (text: string) => new TextEncoder().encode(text);
   const json = JSON.stringify(results, null, 2) + "\n";
   await writeFileAtomically(`${RESULTS}/${name}.json`, encode(json));
   await writeFileAtomically(`${RESULTS}/${name}.md`, encode(table));
-  tell(table.split("\n"));
 }
 
 /** Medians over runs in processes of their own. */

@@ -1,11 +1,5 @@
 /** The language of this process: `--lang`, or the environment's. */
-import {
-  inBoth,
-  type Language,
-  languageOf,
-  languageOfEnvironment,
-  type Texts,
-} from "../../src/language.ts";
+import { inBoth, type Language, languageOfEnvironment, type Texts } from "../../src/language.ts";
 
 /** Known before the command line is read, because its help is written in it. */
 export const language: Language = fromArguments(Deno.args) ??
@@ -33,5 +27,6 @@ function fromArguments(args: readonly string[]): Language | undefined {
   if (place < 0) return undefined;
   const arg = args[place]!;
   const value = arg.includes("=") ? arg.slice(arg.indexOf("=") + 1) : args[place + 1];
-  return value === undefined ? undefined : languageOf(value);
+  // Another word is refused, in the language of the environment.
+  return value === "en" || value === "zh" ? value : undefined;
 }

@@ -35,6 +35,7 @@ const text = inLanguage({
     json: "print one JSON object on stdout, everything else on stderr",
     lang: "language of messages: en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)",
     help: "show this help",
+    languages: "Expected en or zh.",
     wholeNumber: "Expected a whole number.",
     number: "Expected a number from 0 on.",
     titles: {} as Readonly<Record<string, string>>,
@@ -50,6 +51,7 @@ const text = inLanguage({
     json: "在标准输出打印一个 JSON 对象，其余内容打印到标准错误",
     lang: "消息的语言：en 或 zh（默认取自 LC_ALL、LC_MESSAGES 或 LANG）",
     help: "显示本帮助",
+    languages: "应为 en 或 zh。",
     wholeNumber: "应为非负整数。",
     number: "应为非负数。",
     titles: { "Usage:": "用法：", "Options:": "选项：", "Arguments:": "参数：" },
@@ -172,7 +174,7 @@ export function linesOfBoth(error: unknown): Texts<readonly string[]> {
 }
 
 function knownLanguage(value: string): string {
-  if (value !== "en" && value !== "zh") throw new InvalidArgumentError("en, zh");
+  if (value !== "en" && value !== "zh") throw new InvalidArgumentError(text.languages);
   return value;
 }
 

@@ -218,7 +218,7 @@ Deno.test("wrong requests are refused before anything runs, saying what is allow
     [{ prompt: [] }, /no prompt/i],
     [{ negativePrompt: ["a", "b"] }, /2 negative prompts for 1 prompts/],
     [{ prompt: 3 as unknown as string }, /prompt must be a text/],
-    [{ height: 1024 }, /picture is 64 × 2 patches; this transformer places at most/],
+    [{ height: 1024 }, /would be 32 × 1024 pixels; this model draws at most/],
     [{ generator: createGenerator({ seed: 1 }) }, /generator must be \{ seed/],
     [{ stepCache: -1 }, /stepCache is -1; expected/],
     [{ scheduler: "ddim" as "euler" }, /no scheduler "ddim"/],

@@ -224,6 +224,17 @@ Deno.test("a damaged recipe is refused with each place that is wrong", () => {
     assert.match(many, place);
   }
   assert.match(many, /extra/);
+  const settings = details({
+    newbie: JSON_TEXT.replace('"shift":6', '"shift":1e999').replace(
+      '"42"',
+      '"18446744073709551616"',
+    ),
+  });
+  assert.match(
+    settings,
+    /^scheduler\.shift: expected a number from 0\.001 to 1000, found Infinity$/m,
+  );
+  assert.match(settings, /^generator\.seed: .*, found "18446744073709551616"$/m);
   const { models } = JSON.parse(JSON_TEXT);
   models.vae.sha256 = "A".repeat(64);
   assert.match(details(changed((json) => json.models = models)), /^models\.vae\.sha256: /);

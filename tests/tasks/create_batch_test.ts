@@ -120,6 +120,12 @@ Deno.test("failures are collected, the rest is made, and the exit code says so",
     assert.deepEqual(pictures.map(({ seed }: { seed: string }) => seed), ["1", "2"]);
     assert.equal(idsIn(folder).length, 2);
     assert.match(err, /3 of 5/);
+    // Each is told once, with its place once.
+    for (const { place, message } of failures) {
+      assert.equal(err.split(message.split("\n")[0]).length, 2, message);
+      assert(!message.includes(place), message);
+      assert.equal(err.split(`${place}: `).length, 2, place);
+    }
   });
 });
 

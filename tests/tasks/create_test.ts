@@ -99,6 +99,58 @@ Deno.test("without a seed every picture has another, and says which", async () =
   assert.equal(String(readRecipe(await read(one!.path)).generator.seed), one!.seed);
 });
 
+Deno.test("a prompt comes from @file and from the standard input, as in parse", async () => {
+  const file = "models/demo/health_check.xml";
+  const prompt = (await Deno.readTextFile(new URL(file, ROOT))).trimEnd();
+  const [picture] = await create("--prompt", `@${file}`, "--negative-prompt", "@_@", ...SMALL);
+  const recipe = readRecipe(await read(picture!.path));
+  assert.deepEqual([recipe.prompt, recipe.negativePrompt], [prompt, "@_@"]);
+
+  const args = ["--prompt", "-", ...SMALL, "--json"];
+  const { code, out, err } = await runTask("create", args, { stdin: `${prompt}\n` });
+  assert.equal(code, 0, err);
+  const [{ path }] = JSON.parse(out).pictures;
+  made.push(path);
+  assert.equal(readRecipe(await read(path)).prompt, prompt);
+
+  const parsed = await runTask("parse", ["--prompt", `@${file}`, "--json"]);
+  assert.deepEqual(JSON.parse(parsed.out).beyondTraining, []);
+  assert.equal(JSON.parse(parsed.out).kind, "xml");
+});
+
+Deno.test("a draft takes few steps, and what else is asked for counts", async () => {
+  const size = ["--width", "64", "--height", "48"];
+  const [draft] = await create("--prompt", "1girl", "--draft", "--seed", "4", ...size);
+  assert.equal(readRecipe(await read(draft!.path)).numInferenceSteps, 8);
+  const [other] = await create("--prompt", "1girl", "--draft", "--scheduler", "heun", ...SMALL);
+  const recipe = readRecipe(await read(other!.path));
+  assert.deepEqual([recipe.numInferenceSteps, recipe.scheduler.name], [2, "heun"]);
+
+  // The picture that was saved last, with all its steps.
+  const [full] = await create("--from", "last", "--steps", "3", "--scheduler", "euler");
+  assert.deepEqual([full!.seed, full!.width], [other!.seed, 64]);
+});
+
+Deno.test("what the demo model does not know is said, with what it knows", async () => {
+  const args = [
+    "--prompt",
+    "1girl, silver_hair",
+    "--width",
+    "272",
+    "--height",
+    "16",
+    "--steps",
+    "1",
+  ];
+  const { code, out, err } = await runTask("create", [...args, "--json"]);
+  assert.equal(code, 0, err);
+  made.push(JSON.parse(out).pictures[0].path);
+  assert.match(err, /does not know silver_hair; it knows white_hair/);
+  assert.match(err, /at 272 × 16/);
+  const chinese = await runTask("parse", ["1girl, silver_hair", "--lang", "zh"]);
+  assert.match(chinese.err, /不认识 silver_hair/);
+});
+
 Deno.test("a prompt comes from a file", async () => {
   const [picture] = await create("--prompt-file", "models/demo/health_check.xml", ...SMALL);
   const prompt = await Deno.readTextFile(new URL("models/demo/health_check.xml", ROOT));
@@ -108,6 +160,12 @@ Deno.test("a prompt comes from a file", async () => {
 const WRONG: Readonly<Record<string, readonly string[]>> = {
   "a name outside of the outputs": ["--prompt", "a", "--output", "../x.png"],
   "an absolute name": ["--prompt", "a", "--output", "/tmp/x.png"],
+  "a name that Windows keeps for a device": ["--prompt", "a", "--output", "con.png"],
+  "a picture of another kind": ["--prompt", "a", "--output", "x.jpg"],
+  "a language that is none": ["--prompt", "a", "--lang", "fr"],
+  "a size beyond the model": ["--prompt", "a", "--height", "100000"],
+  "a shift beyond all numbers": ["--prompt", "a", "--shift", "1e999"],
+  "the standard input twice": ["--prompt", "-", "--negative-prompt", "-"],
   "a broken prompt": ["--prompt", "<a><n>x</m></a>"],
   "a size that the model cannot make": ["--prompt", "a", "--width", "65"],
   "a wrong seed": ["--prompt", "a", "--seed", "-2"],
