@@ -1,4 +1,4 @@
-import { encodePng, type RgbImage } from "../image/mod.ts";
+import { encodePictureAs, type PictureFormat, type RgbImage } from "../image/mod.ts";
 import type { NewBieImagePipeline } from "../pipeline/pipeline.ts";
 import type { GenerateResult } from "../pipeline/types.ts";
 import { identifyModels } from "./identify_models.ts";
@@ -19,17 +19,23 @@ export interface EncodePictureOptions {
    * checksums, the real ones for a minute: for many pictures ask once.
    */
   readonly models?: RecipeModels;
-  /** Further texts of the PNG by keyword. */
+  /**
+   * What to write.
+   *
+   * @default {"png"}
+   */
+  readonly format?: PictureFormat;
+  /** Further texts by keyword. */
   readonly text?: Readonly<Record<string, string>>;
 }
 
 /**
- * A picture of `generate` as a PNG with its recipe, as `deno task create` writes it: `create --from`
+ * A picture of `generate` as a file with its recipe, as `deno task create` writes it: `create --from`
  * and `readRecipe` read it again, and viewers show it.
  *
  * @param pipe What made the picture.
  * @param result What `generate` returned.
- * @returns The PNG's bytes.
+ * @returns The file's bytes.
  * @throws {RequestError} When there is no such picture, or its noise was given and so no seed makes
  *   it again.
  * @throws {SafetensorsError} When weights are not what they should be.
@@ -52,8 +58,9 @@ export async function encodePicture(
   result: GenerateResult<RgbImage>,
   options: EncodePictureOptions = {},
 ): Promise<Uint8Array> {
-  const { index = 0, text = {} } = options;
+  const { index = 0, format = "png", text = {} } = options;
   const models = options.models ?? await identifyModels(pipe.checkpoint);
   const recipe = pictureRecipe(pipe, result, models, index);
-  return encodePng(result.images[index]!, { text: { ...recipeText(recipe), ...text } });
+  const texts = { ...recipeText(recipe), ...text };
+  return await encodePictureAs(result.images[index]!, format, { text: texts });
 }

@@ -11,7 +11,8 @@ import { SETTINGS, type SettingsTable } from "../settings/mod.ts";
 import { fromParameters } from "./_read_parameters.ts";
 import type { ForeignRecipe } from "./foreign_recipe.ts";
 
-type PictureTexts = Readonly<Record<string, string>>;
+/** The texts of a picture by their keywords. */
+export type PictureTexts = Readonly<Record<string, string>>;
 
 /**
  * What another program wrote into a picture: AUTOMATIC1111's web UI and its forks, ComfyUI, NovelAI,

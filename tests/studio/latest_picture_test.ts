@@ -7,12 +7,18 @@ Deno.test("the last picture is the one that was saved last, wherever it lies", a
   await inTempFolder(async (folder) => {
     await assert.rejects(latestPicture(`${folder}/none`), RequestError);
     await Deno.mkdir(`${folder}/20260101`);
-    const files = { "b.png": 3, "20260101/a.PNG": 5, "c.png": 4, ".hidden.png": 9, "notes.txt": 9 };
+    const files = {
+      "b.png": 3,
+      "20260101/a.webp": 5,
+      "c.png": 4,
+      ".hidden.png": 9,
+      "notes.txt": 9,
+    };
     for (const [name, seconds] of Object.entries(files)) {
       await Deno.writeTextFile(`${folder}/${name}`, "");
       const time = new Date(Date.UTC(2026, 0, 1, 0, 0, seconds));
       await Deno.utime(`${folder}/${name}`, time, time);
     }
-    assert.equal(await latestPicture(folder), `${folder}/20260101/a.PNG`);
+    assert.equal(await latestPicture(folder), `${folder}/20260101/a.webp`);
   });
 });
