@@ -14,6 +14,7 @@ import { foreignRequest } from "../src/studio/foreign_request.ts";
 import { readBytes } from "../src/studio/read_text.ts";
 import { latestPicture } from "../src/studio/latest_picture.ts";
 import { folderName, folderOfDay, pictureName, prepareFolder } from "../src/studio/outputs.ts";
+import { PromptTemplate } from "../src/studio/prompt_template.ts";
 import { Studio } from "../src/studio/studio.ts";
 import { runBatch } from "./create/batch.ts";
 import { foreignReport } from "./create/foreign_report.ts";
@@ -44,6 +45,7 @@ interface Options extends ModelOptions, Readonly<Record<string, unknown>> {
   readonly shard?: string;
   readonly from?: string;
   readonly strict?: true;
+  readonly combinations?: true;
   readonly show?: true;
   readonly showSteps?: true;
 }
@@ -57,6 +59,7 @@ addSettingOptions(command)
   .option("--batch <path>", help.batch)
   .option("--shard <i/n>", help.shard)
   .option("--from <picture>", help.from)
+  .option("--combinations", help.combinations)
   .option("--strict", help.strict)
   .option("--show", help.show)
   .option("--show-steps", help.showSteps)
@@ -96,7 +99,10 @@ async function once(options: Options) {
   const asked = mergeSettings([own, ...typed]);
   const request = { ...asked, prompt: asked.prompt! };
   if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
-  if (!request.raw) {
+  const isDrawn = typed.every(({ prompt }) => prompt === undefined);
+  const isTemplate = !isDrawn && !request.raw &&
+    await PromptTemplate.of(request.prompt) !== undefined;
+  if (!request.raw && !isTemplate) {
     const { report, faultyLine } = examinePrompt(request.prompt, studio.pipe.promptEncoders);
     tell(report);
     if (faultyLine !== undefined) throw new RequestError(both((text) => text.promptFaulty));
@@ -110,6 +116,8 @@ async function once(options: Options) {
     folder,
     name,
     count: options.count ?? COUNT.default,
+    isDrawn,
+    ...(options.combinations ? { combinations: { limit: options.count } } : {}),
     show: options.show,
     showSteps: options.showSteps,
     onSaved: (picture) => say(options, savedLine(picture)),

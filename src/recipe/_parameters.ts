@@ -37,6 +37,8 @@ export function parametersText(recipe: Recipe, table: SettingsTable = SETTINGS):
     ...named("Text encoder", textEncoder),
     ...(clipModel === undefined ? [] : named("CLIP", clipModel)),
     ...pick(names.filter((name) => !FIRST.includes(name))),
+    // As the web UI's extension for dynamic prompts writes it.
+    ...(recipe.template === undefined ? [] : [["Template", recipe.template] as const]),
     // Not a bare number, which readers take for a version of the web UI.
     ["Version", `NewBie toolkit ${recipe.versions.toolkit}`] as const,
   ];

@@ -20,6 +20,7 @@ const model = z.strictObject({ name, sha256: z.string().regex(/^[0-9a-f]{64}$/, 
 function recipeSchema(table: SettingsTable) {
   return settingsSchema(table).extend({
     version: z.literal(RECIPE_VERSION),
+    template: z.string().exactOptional(),
     models: z.strictObject({
       layout: z.enum(CHECKPOINT_LAYOUTS),
       transformer: model,

@@ -38,6 +38,8 @@ export interface RecipeVersions {
  * after the first recipes is absent where it changes nothing.
  */
 export interface Recipe extends RecipeSettings {
+  /** The template from which the prompt was drawn; absent where it was typed as it is. */
+  readonly template?: string;
   readonly models: RecipeModels;
   /** ONNX Runtime's execution provider, `"cpu"` or `"cuda"`; another one rounds differently. */
   readonly provider: string;

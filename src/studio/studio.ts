@@ -40,6 +40,8 @@ export interface MakeOptions {
   readonly onStep?: (step: StepInfo) => void | Promise<void>;
   /** Stops between two steps; the picture is given up. */
   readonly signal?: AbortSignal;
+  /** What the request's prompt was drawn from, for the recipe. */
+  readonly template?: string;
 }
 
 /** A picture, and how to make it again. */
@@ -84,13 +86,17 @@ export class Studio implements AsyncDisposable {
    * @throws {RequestError} When the request cannot be met; see {@linkcode NewBieImagePipeline.generate}.
    * @throws The signal's reason, when it was aborted.
    */
-  async make(request: PictureRequest, options: MakeOptions = {}): Promise<MadePicture> {
+  async make(
+    request: PictureRequest,
+    { template, ...options }: MakeOptions = {},
+  ): Promise<MadePicture> {
     const { pipe } = this;
     const generator = requestedGenerator(request.generator);
     const result = await pipe.generate({ ...request, generator, ...options });
+    const recipe = pictureRecipe(pipe, result, await this.#models);
     return {
       image: result.images[0]!,
-      recipe: pictureRecipe(pipe, result, await this.#models),
+      recipe: template === undefined ? recipe : { ...recipe, template },
       evaluations: result.evaluations,
       milliseconds: result.timings.total,
     };

@@ -11,6 +11,7 @@ import {
 import { headed, type Message, RequestError } from "../../src/errors.ts";
 import { DiskError, OUTPUTS, prepareFolder } from "../../src/studio/outputs.ts";
 import type { Studio } from "../../src/studio/studio.ts";
+import { isTemplate } from "../../src/templates/mod.ts";
 import { makePictures, type SavedPicture, type ShowOptions } from "./picture.ts";
 import { both, text } from "./texts.ts";
 import type { Painted } from "../cli/print.ts";
@@ -99,12 +100,15 @@ async function makeItem(
   if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
   const encoders = studio.pipe.promptEncoders;
   // Whoever catches the error says the place.
-  const { message, faultyLine } = examinePrompt(request.prompt, encoders);
-  if (faultyLine !== undefined) throw new RequestError(message);
-  const { report } = examinePrompt(request.prompt, encoders, place);
-  if (report.lines.length > 0) say(report);
-  const beyond = studio.beyondTraining(request)[language];
-  if (beyond.length > 0) say(headed(text.batchFailed(place), beyond));
+  // What a template makes is looked at when it is made.
+  if (request.raw || !isTemplate(request.prompt)) {
+    const { message, faultyLine } = examinePrompt(request.prompt, encoders);
+    if (faultyLine !== undefined) throw new RequestError(message);
+    const { report } = examinePrompt(request.prompt, encoders, place);
+    if (report.lines.length > 0) say(report);
+    const beyond = studio.beyondTraining(request)[language];
+    if (beyond.length > 0) say(headed(text.batchFailed(place), beyond));
+  }
   return await makePictures(studio, request, {
     folder,
     name,

@@ -20,6 +20,7 @@ import { PromptHistory } from "../../src/studio/prompt_history.ts";
 import { readText } from "../../src/studio/read_text.ts";
 import { parseSize } from "../../src/studio/request.ts";
 import type { Studio } from "../../src/studio/studio.ts";
+import { isTemplate, parseTemplate, TemplateError } from "../../src/templates/mod.ts";
 import { Console, Interrupted } from "../cli/console.ts";
 import { makePictures, savedLine, type ShowOptions } from "./picture.ts";
 import { both, text } from "./texts.ts";
@@ -260,6 +261,12 @@ class Sitting {
     for (;;) {
       let prompt = await this.#typedPrompt(kept);
       if (prompt === undefined) return undefined;
+      if (isTemplate(prompt)) {
+        // What it makes is looked at when it is made.
+        if (this.#isSoundTemplate(prompt)) return prompt;
+        kept = prompt;
+        continue;
+      }
       for (;;) {
         const examined = examinePrompt(prompt, this.#studio.pipe.promptEncoders);
         const { report, faultyLine } = examined;
@@ -278,6 +285,17 @@ class Sitting {
         if (mended === undefined || mended === KEPT) break;
         prompt = mended;
       }
+    }
+  }
+
+  #isSoundTemplate(prompt: string): boolean {
+    try {
+      parseTemplate(prompt);
+      return true;
+    } catch (error) {
+      if (!(error instanceof TemplateError)) throw error;
+      this.#console.refuse(linesOfBoth(error));
+      return false;
     }
   }
 

@@ -3,11 +3,15 @@ import { formatOfName } from "../../src/image/mod.ts";
 import { BATCH_KEYWORD, batchIdOf } from "../../src/studio/batch.ts";
 import { previews } from "../../src/studio/preview.ts";
 import { savePicture } from "../../src/studio/outputs.ts";
+import { PromptTemplate } from "../../src/studio/prompt_template.ts";
 import { laterSeed, type PictureRequest, requestedGenerator } from "../../src/studio/request.ts";
 import { type MadePicture, pictureFile, type Studio } from "../../src/studio/studio.ts";
-import { text } from "./texts.ts";
+import { RequestError } from "../../src/errors.ts";
+import { both, text } from "./texts.ts";
 import { formatBytes } from "../../src/format_bytes.ts";
+import { tell } from "../cli/print.ts";
 import { ProgressLine } from "../cli/progress.ts";
+import { examinePrompt } from "../cli/prompt_check.ts";
 import { TerminalPicture } from "../cli/show.ts";
 import { duration } from "../cli/task.ts";
 
@@ -20,6 +24,8 @@ export interface ShowOptions {
 /** A picture that was saved. */
 export interface SavedPicture {
   readonly path: string;
+  /** What was drawn from a template; absent where there is none. */
+  readonly prompt?: string;
   /** In decimal, because JSON's numbers do not hold all seeds. */
   readonly seed: string;
   readonly width: number;
@@ -36,6 +42,13 @@ export interface MakeRequestOptions extends ShowOptions {
   readonly name: string;
   /** How many, with seeds in a row. */
   readonly count: number;
+  /**
+   * Whether the prompt was drawn already: then it is taken as it is, even where it looks like a
+   * template.
+   */
+  readonly isDrawn?: boolean;
+  /** Makes all prompts of a template with one seed, at most so many, instead of `count` pictures. */
+  readonly combinations?: { readonly limit: number | undefined };
   readonly signal?: AbortSignal | undefined;
   /** The request of a batch that the picture answers. */
   readonly batchId?: string;
@@ -52,20 +65,22 @@ export async function makePictures(
   request: PictureRequest,
   options: MakeRequestOptions,
 ): Promise<SavedPicture[]> {
-  const { folder, name, count, signal, batchId, onSaved } = options;
+  const { folder, name, signal, batchId, onSaved } = options;
   const texts = batchId === undefined ? {} : { [BATCH_KEYWORD]: batchId };
   const saved: SavedPicture[] = [];
-  const generator = requestedGenerator(request.generator);
-  for (let index = 0; index < count; index++) {
-    const label = count === 1 ? "" : text.picture(index + 1, count);
+  const { pictures, template } = await picturesOf(request, options);
+  for (const [index, { generator, prompt }] of pictures.entries()) {
+    const label = pictures.length === 1 ? "" : text.picture(index + 1, pictures.length);
+    if (template !== undefined) checkDrawn(prompt, studio);
     const progress = new ProgressLine();
     const screen = options.show || options.showSteps ? new TerminalPicture() : undefined;
     const preview = options.showSteps ? previews(studio.pipe) : undefined;
     try {
       const made = await studio.make(
-        { ...request, generator: laterSeed(generator, index) },
+        { ...request, prompt, generator },
         {
           ...(signal === undefined ? {} : { signal }),
+          ...(template === undefined ? {} : { template }),
           onStep: async (step) => {
             if (preview !== undefined) screen!.show(await preview(step));
             progress.show(
@@ -85,6 +100,7 @@ export async function makePictures(
           id: batchId,
           idOf: batchIdOf,
         }),
+        ...(template === undefined ? {} : { prompt }),
         seed: String(recipe.generator.seed),
         width: recipe.width,
         height: recipe.height,
@@ -102,12 +118,44 @@ export async function makePictures(
   return saved;
 }
 
+/** The pictures of a request: a template draws each one's prompt by the picture's own seed. */
+async function picturesOf(
+  request: PictureRequest,
+  { count, isDrawn, combinations }: MakeRequestOptions,
+) {
+  const first = requestedGenerator(request.generator);
+  const template = request.raw || isDrawn ? undefined : await PromptTemplate.of(request.prompt);
+  if (template !== undefined && combinations !== undefined) {
+    const prompts = template.combinations(first.seed, combinations.limit);
+    return {
+      pictures: prompts.map((prompt) => ({ prompt, generator: first })),
+      template: template.text,
+    };
+  }
+  const pictures = Array.from({ length: count }, (_, index) => {
+    const generator = laterSeed(first, index);
+    return { generator, prompt: template?.draw(generator.seed, index) ?? request.prompt };
+  });
+  return { pictures, template: template?.text };
+}
+
+/** @throws {RequestError} When what a template made is no prompt. */
+function checkDrawn(prompt: string, { pipe }: Studio): void {
+  if (prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
+  const { report, message, faultyLine } = examinePrompt(prompt, pipe.promptEncoders);
+  if (faultyLine !== undefined) throw new RequestError(message);
+  tell(report);
+}
+
 function memoryInUse(): string {
   return formatBytes(Deno.memoryUsage().rss);
 }
 
 /** What a person is told of a picture that was saved. */
-export function savedLine({ path, seed, milliseconds, evaluations }: SavedPicture): string {
+export function savedLine(
+  { path, prompt, seed, milliseconds, evaluations }: SavedPicture,
+): string {
   const { foretold, total } = evaluations;
-  return text.done(path) + text.made(seed, duration(milliseconds), foretold, total);
+  return text.done(path) + text.made(seed, duration(milliseconds), foretold, total) +
+    (prompt === undefined ? "" : text.drawn(prompt));
 }

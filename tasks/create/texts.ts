@@ -1,5 +1,6 @@
 /** What `deno task create` says. */
 import { partWords } from "../../src/families/mod.ts";
+import { shown } from "../../src/shown.ts";
 import { catalogue } from "../cli/language.ts";
 
 export const { text, both } = catalogue({
@@ -23,6 +24,8 @@ export const { text, both } = catalogue({
         "saved: last; or draw from what another program wrote into it; other options change its recipe",
       show: "show the picture in the terminal",
       showSteps: "show the steps, too",
+      combinations: "make every prompt that the choices of a template allow, with one seed; " +
+        "--count is the most",
       strict: "read all weights again and compare them with checksums.txt",
     },
     examples: `
@@ -55,6 +58,7 @@ Examples:
     made: (seed: unknown, time: string, foretold: number, evaluations: number) =>
       ` (seed ${seed}, ${time}` +
       (foretold === 0 ? ")" : `, ${foretold} of ${evaluations} evaluations predicted)`),
+    drawn: (prompt: string) => `: ${shown(prompt)}`,
     cancelled: "Cancelled.",
     goodbye: "Goodbye.",
     promptFaulty: "The prompt has errors.",
@@ -98,6 +102,7 @@ Examples:
         "也可据其他程序写入的信息生成；其他选项可修改其配方",
       show: "在终端里显示图片",
       showSteps: "同时显示每一步",
+      combinations: "用同一种子生成模板各选项的全部组合；--count 为上限",
       strict: "重新读取全部权重，并与 checksums.txt 比较",
     },
     examples: `
@@ -128,6 +133,7 @@ Examples:
     made: (seed: unknown, time: string, foretold: number, evaluations: number) =>
       `（种子 ${seed}，用时 ${time}` +
       (foretold === 0 ? "）" : `，${evaluations} 次求值中有 ${foretold} 次由预测代替）`),
+    drawn: (prompt: string) => `：${shown(prompt)}`,
     cancelled: "已取消。",
     goodbye: "再见。",
     promptFaulty: "提示词有错误。",
