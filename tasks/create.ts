@@ -106,8 +106,8 @@ async function once(options: Options) {
     const { report, faultyLine } = examinePrompt(request.prompt, studio.pipe.promptEncoders);
     tell(report);
     if (faultyLine !== undefined) throw new RequestError(both((text) => text.promptFaulty));
+    tell(studio.beyondTraining(request)[language]);
   }
-  if (!request.raw) tell(studio.beyondTraining(request)[language]);
   const differences = recipe === undefined ? [] : await studio.differences(recipe);
   if (differences.length > 0) {
     tell(text.recipeDiffers(differences.map((part) => text.parts[part])));

@@ -11,6 +11,7 @@ import { both, text } from "./texts.ts";
 import { formatBytes } from "../../src/format_bytes.ts";
 import { tell } from "../cli/print.ts";
 import { ProgressLine } from "../cli/progress.ts";
+import { language } from "../cli/language.ts";
 import { examinePrompt } from "../cli/prompt_check.ts";
 import { TerminalPicture } from "../cli/show.ts";
 import { duration } from "../cli/task.ts";
@@ -140,11 +141,11 @@ async function picturesOf(
 }
 
 /** @throws {RequestError} When what a template made is no prompt. */
-function checkDrawn(prompt: string, { pipe }: Studio): void {
+function checkDrawn(prompt: string, studio: Studio): void {
   if (prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
-  const { report, message, faultyLine } = examinePrompt(prompt, pipe.promptEncoders);
+  const { report, message, faultyLine } = examinePrompt(prompt, studio.pipe.promptEncoders);
   if (faultyLine !== undefined) throw new RequestError(message);
-  tell(report);
+  tell(report, studio.beyondTraining({ prompt })[language]);
 }
 
 function memoryInUse(): string {
