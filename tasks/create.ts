@@ -21,7 +21,13 @@ import { foreignReport } from "./create/foreign_report.ts";
 import { runInteractive } from "./create/interactive.ts";
 import { makePictures, savedLine } from "./create/picture.ts";
 import { both, text } from "./create/texts.ts";
-import { addModelOptions, type ModelOptions } from "./cli/model_options.ts";
+import {
+  addModelOptions,
+  addPartOptions,
+  type ModelOptions,
+  type PartOptions,
+  partOptions,
+} from "./cli/model_options.ts";
 import { examinePrompt } from "./cli/prompt_check.ts";
 import { readArgument, readPromptFile } from "./cli/prompt_input.ts";
 import { addSettingOptions, settingsOf } from "./cli/setting_options.ts";
@@ -33,7 +39,7 @@ const NAME = "output.png";
 const LAST = "last";
 
 /** The options besides the settings, which {@linkcode settingsOf} reads. */
-interface Options extends ModelOptions, Readonly<Record<string, unknown>> {
+interface Options extends ModelOptions, PartOptions, Readonly<Record<string, unknown>> {
   readonly json?: true;
   readonly prompt?: string;
   readonly promptFile?: string;
@@ -65,7 +71,7 @@ addSettingOptions(command)
   .option("--show-steps", help.showSteps)
   .addHelpText("after", text.examples);
 
-addModelOptions(command);
+addPartOptions(addModelOptions(command));
 
 await run<Options>(command, async (options) => {
   refuseContradictions(options);
@@ -185,9 +191,10 @@ function refuseContradictions(options: Options): void {
   }
 }
 
-function open({ model, device, dtype, offload, threads, strict }: Options): Promise<Studio> {
-  const options = { device, dtype, offload, threads, strict: strict ?? false, language };
-  return Studio.open(model, { ...options, log: tell });
+function open(asked: Options): Promise<Studio> {
+  const { model, device, dtype, offload, threads, strict = false } = asked;
+  const options = { device, dtype, offload, threads, strict, language, log: tell };
+  return Studio.open(model, { ...options, ...partOptions(asked) });
 }
 
 /** The prompts, from wherever the options say. */

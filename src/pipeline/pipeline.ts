@@ -112,7 +112,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * Configurations and weights are checked, and graphs compiled, before the first session exists.
    * Without offload all sessions are ready when this returns; with it each is made when needed.
    *
-   * @param folder The folder that holds the model, or the toolkit's own.
+   * @param folder The folder that holds the model, or the toolkit's own, or a file with all parts.
    * @throws {RequestError} When an option has a wrong value.
    * @throws {CheckpointNotFoundError} When there is no checkpoint, or parts of it are missing.
    * @throws {CheckpointError} Naming every tensor that does not fit.
@@ -137,7 +137,11 @@ export class NewBieImagePipeline implements AsyncDisposable {
     checkChoice("dtype", dtype, ["auto", "float32", "bfloat16", "float16"]);
     checkChoice("offload", offload, ["auto", ...OFFLOAD_MODES]);
     checkThreads(threads);
-    const files = await findCheckpoint(folder);
+    const { transformer, textEncoder, clipModel, vae, variant } = options;
+    const files = await findCheckpoint(folder, {
+      parts: { transformer, textEncoder, clipModel, vae },
+      variant,
+    });
     log(describeCheckpoint(files, folder, language));
     const place = await chooseDevice(asked);
     if (asked === "auto") log(TEXTS[language].place(place));

@@ -45,6 +45,24 @@ export interface PretrainedOptions {
    */
   readonly threads?: number | undefined;
   /**
+   * The transformer's weights, where they are not to be looked for: a safetensors file, an index of
+   * shards or a folder. Its config.json lies in the folder, or beside the file: `x.json` for
+   * `x.safetensors`, else config.json. {@linkcode textEncoder}, {@linkcode clipModel} and
+   * {@linkcode vae} likewise.
+   */
+  readonly transformer?: string | undefined;
+  /** The text encoder's; with the tokenizer.json of its folder, where that has one. */
+  readonly textEncoder?: string | undefined;
+  /** The CLIP model's; with the tokenizer.json of its folder, where that has one. */
+  readonly clipModel?: string | undefined;
+  /** The VAE's. */
+  readonly vae?: string | undefined;
+  /**
+   * Which of several copies of the weights to take, as diffusers names them: `"fp16"` is
+   * `model.fp16.safetensors`. Parts that have no such copy are taken in full.
+   */
+  readonly variant?: string | undefined;
+  /**
    * In which the log speaks.
    *
    * @default {"en"}

@@ -15,7 +15,13 @@ export const RECIPE_VERSION = 1;
 const HASH_WORDS = inSchema({ en: "expected 64 hexadecimal digits", zh: "应为 64 个十六进制数字" });
 
 const name = z.string().min(1);
-const model = z.strictObject({ name, sha256: z.string().regex(/^[0-9a-f]{64}$/, HASH_WORDS) });
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, HASH_WORDS);
+const model = z.strictObject({
+  name,
+  sha256,
+  config: sha256.exactOptional(),
+  tokenizer: sha256.exactOptional(),
+});
 
 function recipeSchema(table: SettingsTable) {
   return settingsSchema(table).extend({

@@ -12,6 +12,13 @@ export interface RecipeModel {
   readonly name: string;
   /** What `hashWeights` says of the weights: 64 hexadecimal digits. */
   readonly sha256: string;
+  /** The SHA-256 of its config.json; absent where it has none, and in the first recipes. */
+  readonly config?: string;
+  /**
+   * The same of its tokenizer: of tokenizer.json, or of that and tokenizer_config.json together.
+   * Absent where the weights hold it, and in the first recipes.
+   */
+  readonly tokenizer?: string;
 }
 
 /** The networks of a checkpoint. */

@@ -12,6 +12,7 @@ import {
   identifyModels,
   pictureRecipe,
   type Recipe,
+  type RecipeModel,
   type RecipeModels,
   recipeText,
 } from "../recipe/mod.ts";
@@ -127,10 +128,10 @@ export class Studio implements AsyncDisposable {
     const own = await this.#models;
     const { onnxruntime } = currentVersions();
     const same: Readonly<Record<RecipeDifference, boolean>> = {
-      transformer: models.transformer.sha256 === own.transformer.sha256,
-      textEncoder: models.textEncoder.sha256 === own.textEncoder.sha256,
-      clipModel: models.clipModel?.sha256 === own.clipModel?.sha256,
-      vae: models.vae.sha256 === own.vae.sha256,
+      transformer: isSame(models.transformer, own.transformer),
+      textEncoder: isSame(models.textEncoder, own.textEncoder),
+      clipModel: isSame(models.clipModel, own.clipModel),
+      vae: isSame(models.vae, own.vae),
       provider: provider === this.pipe.device,
       dtype: dtype === this.pipe.dtype,
       onnxruntime: versions.onnxruntime === onnxruntime,
@@ -148,6 +149,14 @@ export class Studio implements AsyncDisposable {
     const { signal } = this.#closed;
     return await identifyModels(this.pipe.checkpoint, { cacheFile: CHECKSUMS, signal });
   }
+}
+
+/** Whether two parts draw the same. The first recipes say nothing of what lies beside the weights. */
+function isSame(recorded: RecipeModel | undefined, own: RecipeModel | undefined): boolean {
+  return recorded?.sha256 === own?.sha256 &&
+    (["config", "tokenizer"] as const).every((file) =>
+      recorded?.[file] === undefined || recorded[file] === own?.[file]
+    );
 }
 
 /** A picture's file: the picture, its recipe, and any further texts by keyword. */

@@ -1,6 +1,7 @@
 /** The options that say how a model is loaded, for every task that loads one. */
 import { type Command, Option } from "commander";
 import type { PretrainedOptions } from "../../src/mod.ts";
+import { type EachPart, PART_NAMES, type PartName, partWords } from "../../src/families/mod.ts";
 import { inLanguage } from "./language.ts";
 
 const text = inLanguage({
@@ -11,6 +12,8 @@ const text = inLanguage({
       "none keeps every part of the model loaded, model one at a time, sequential a share of " +
       "one's layers; auto is the first that fits into the device's memory",
     threads: "threads that compute on the CPU (default: one for each core that may be used)",
+    part: (what: string) => `the ${what}, where it is not to be looked for: a file or a folder`,
+    variant: "of several copies of the weights this one, as diffusers names them: fp16",
   },
   zh: {
     device: "在哪里计算",
@@ -19,13 +22,20 @@ const text = inLanguage({
       "none 让模型各部分常驻，model 每次只加载一个部分，sequential 每次只加载其中一部分层；" +
       "auto 选用第一个能放进显存或内存的方式",
     threads: "在 CPU 上计算的线程数（默认：每个可用的核心一个）",
+    part: (what: string) => `指定 ${what} 的文件或文件夹，而不去查找`,
+    variant: "权重有多份时选用哪一份，名称与 diffusers 相同：fp16",
   },
 });
+
+const words = inLanguage({ en: partWords("en"), zh: partWords("zh") });
 
 /** What was chosen. */
 export type ModelOptions =
   & Required<Pick<PretrainedOptions, "device" | "dtype" | "offload">>
   & Pick<PretrainedOptions, "threads">;
+
+/** Parts that were named, and the variant of the others. */
+export type PartOptions = Pick<PretrainedOptions, PartName | "variant">;
 
 type Choice = "device" | "dtype" | "offload";
 const CHOICES: Readonly<{ [K in Choice]: readonly ModelOptions[K][] }> = {
@@ -41,4 +51,27 @@ export function addModelOptions(command: Command): Command {
     command.addOption(option.default("auto"));
   }
   return command.addOption(new Option("--threads <n>", text.threads).argParser(Number));
+}
+
+/** The options that name a part each. */
+const PART_OPTIONS: EachPart<string> = {
+  transformer: "--transformer",
+  textEncoder: "--text-encoder",
+  clipModel: "--clip-model",
+  vae: "--vae",
+};
+
+/** Adds `--transformer`, `--text-encoder`, `--clip-model`, `--vae` and `--variant` to a task. */
+export function addPartOptions(command: Command): Command {
+  for (const name of PART_NAMES) {
+    command.option(`${PART_OPTIONS[name]} <path>`, text.part(words[name]));
+  }
+  return command.option("--variant <name>", text.variant);
+}
+
+/** The parts that were named. */
+export function partOptions(
+  { transformer, textEncoder, clipModel, vae, variant }: PartOptions,
+): PartOptions {
+  return { transformer, textEncoder, clipModel, vae, variant };
 }

@@ -3,13 +3,16 @@
  *
  * @module
  */
+import { join } from "node:path";
 import { type OpaqueEntry, SafetensorsError } from "../../safetensors/mod.ts";
 import {
   loadSentencePieceTokenizer,
   loadTokenizer,
   type SentencePieceKind,
   type Tokenizer,
+  TokenizerError,
 } from "../../tokenizer/mod.ts";
+import { kindOf } from "./_part_files.ts";
 import type { TokenizerPlace } from "./types.ts";
 
 /**
@@ -22,7 +25,15 @@ export async function openTokenizer(
   place: TokenizerPlace,
   kind: SentencePieceKind,
 ): Promise<Tokenizer> {
-  if (typeof place === "string") return await loadTokenizer(place);
+  if (typeof place === "string") {
+    for (const path of [place, join(place, "tokenizer.json")]) {
+      // Of a pipe one could read for ever.
+      if (await kindOf(path) === "other") {
+        throw new TokenizerError(path, `${path} is not a file.`, { zh: `${path} 不是文件。` });
+      }
+    }
+    return await loadTokenizer(place);
+  }
   return loadSentencePieceTokenizer(await readBytes(place), kind, place.file);
 }
 

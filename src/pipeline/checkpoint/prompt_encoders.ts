@@ -10,6 +10,7 @@ import type { PromptEncoder } from "../../prompt/mod.ts";
 import type { Tokenizer } from "../../tokenizer/mod.ts";
 import type { CheckpointFiles } from "./types.ts";
 import { openTokenizer } from "./open_tokenizer.ts";
+import { readConfig } from "./read_config.ts";
 
 /** What decides how much of a prompt is read. */
 export interface PromptReaders {
@@ -72,7 +73,11 @@ export async function openPromptEncoders(files: CheckpointFiles): Promise<Prompt
  */
 async function textPlacesOf(config: string | undefined): Promise<number | undefined> {
   if (config === undefined) return undefined;
-  const { value } = await readJson(config);
-  const places = (value as { axes_lens?: readonly unknown[] } | null | undefined)?.axes_lens?.[0];
-  return typeof places === "number" ? places : undefined;
+  try {
+    const { axes_lens: lengths } = await readConfig(config) as { readonly axes_lens?: unknown };
+    const places: unknown = Array.isArray(lengths) ? lengths[0] : undefined;
+    return typeof places === "number" ? places : undefined;
+  } catch {
+    return undefined;
+  }
 }

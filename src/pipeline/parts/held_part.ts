@@ -45,7 +45,10 @@ export class HeldPart<T extends AsyncDisposable> implements AsyncDisposable {
       this.#value ??= this.#load();
       // A part that failed to load is loaded again by the next use.
       this.#value.catch(() => this.#value = undefined);
-      return await work(await this.#value);
+      const result = await work(await this.#value);
+      // What was made while the files changed is of neither.
+      await this.#check();
+      return result;
     } finally {
       this.#users--;
       if (!this.#keep || this.#disposed) await this.#freeIfUnused();
