@@ -38,6 +38,7 @@ import {
 import { ConfigError } from "../errors.ts";
 import type { Texts } from "../language.ts";
 import type { Weights } from "../safetensors/mod.ts";
+import { inSchema } from "../schema_problems.ts";
 import { activate, type ActivationName, activationName } from "./_activation.ts";
 import { parseConfig } from "./_config.ts";
 import { countOf, findNaming, type Naming, naming } from "./names.ts";
@@ -70,12 +71,19 @@ const count = z.int().positive();
 const UP_BLOCK = "UpDecoderBlock2D";
 /** Each stage doubles the picture's side: with more stages no memory could hold the picture. */
 const MOST_STAGES = 16;
-const noStatistics = z.null({ error: "normalised latents are not supported" }).optional();
+const noStatistics = z.null({
+  error: inSchema({ en: "normalised latents are not supported", zh: "不支持归一化的 latent" }),
+}).optional();
 
 /** diffusers' defaults (`AutoencoderKL.__init__`). */
 const schema = z.object({
   latent_channels: count.default(4),
-  out_channels: z.literal(3, { error: "the decoder must make pictures of 3 channels" }).default(3),
+  out_channels: z.literal(3, {
+    error: inSchema({
+      en: "the decoder must make pictures of 3 channels",
+      zh: "解码器必须生成 3 通道的图片",
+    }),
+  }).default(3),
   block_out_channels: z.array(count).min(1).max(MOST_STAGES).default([64]),
   layers_per_block: count.default(1),
   norm_num_groups: count.default(32),

@@ -34,6 +34,7 @@ import {
 import { ConfigError } from "../errors.ts";
 import type { Texts } from "../language.ts";
 import type { TensorEntry, Weights } from "../safetensors/mod.ts";
+import { inSchema } from "../schema_problems.ts";
 import { parseConfig } from "./_config.ts";
 import { expectWithinWeights } from "./_limits.ts";
 import { countOf, findNaming, type Naming, naming } from "./names.ts";
@@ -79,7 +80,10 @@ const ropeSchema = z.object({
   rope_theta: z.number().positive(),
   factor: z.number().positive(),
   partial_rotary_factor: z.literal(1, {
-    error: "heads that are rotated in part are not supported",
+    error: inSchema({
+      en: "heads that are rotated in part are not supported",
+      zh: "不支持只旋转一部分的注意力头",
+    }),
   }),
 }).partial();
 
@@ -109,10 +113,18 @@ const textSchema = z.object({
     full_attention: ropeSchema.nullish(),
     sliding_attention: ropeSchema.nullish(),
   }).nullish(),
-  attn_logit_softcapping: z.null({ error: "capped attention is not supported" }).optional(),
-  model_type: z.string().regex(/^gemma3/i, "this is another model than Gemma 3").optional(),
+  attn_logit_softcapping: z.null({
+    error: inSchema({ en: "capped attention is not supported", zh: "不支持有上限的注意力" }),
+  }).optional(),
+  model_type: z.string().regex(
+    /^gemma3/i,
+    inSchema({ en: "this is another model than Gemma 3", zh: "这不是 Gemma 3 模型" }),
+  ).optional(),
   use_bidirectional_attention: z.literal(false, {
-    error: "this model does not read from left to right as Gemma 3's text model does",
+    error: inSchema({
+      en: "this model does not read from left to right as Gemma 3's text model does",
+      zh: "该模型不像 Gemma 3 的文本模型那样从左到右阅读",
+    }),
   }).nullish(),
 });
 const schema = z.object({ text_config: z.record(z.string(), z.unknown()).optional() }).loose();

@@ -37,7 +37,7 @@ export class CheckpointError extends NewBieError {
   readonly problems: readonly WeightProblem[];
 
   constructor(problems: readonly WeightProblem[]) {
-    super(message(problems, "en"), { zh: message(problems, "zh") });
+    super({ en: message(problems, "en"), zh: message(problems, "zh") });
     this.problems = problems;
   }
 }
@@ -45,15 +45,13 @@ export class CheckpointError extends NewBieError {
 /** Lines of one message: a wrong config.json can be about thousands of tensors. */
 const MOST_LISTED = 60;
 
-function message(problems: readonly WeightProblem[], language: Language): string {
+function message(problems: readonly WeightProblem[], language: Language): readonly string[] {
   const { heading, remedy, describe, more } = TEXTS[language];
   const lines = problems.slice(0, MOST_LISTED).map(describe);
   const rest = problems.length - lines.length;
   // Where tensors themselves are at fault, their own words say what to do.
   const cure = problems.every(({ unusable }) => unusable !== undefined) ? [] : [remedy];
-  return [heading(problems.length), ...lines, ...(rest > 0 ? [more(rest)] : []), ...cure].join(
-    "\n",
-  );
+  return [heading(problems.length), ...lines, ...(rest > 0 ? [more(rest)] : []), ...cure];
 }
 
 const shown = (dims: readonly number[]) => `[${dims.join(", ")}]`;
@@ -73,12 +71,11 @@ const TEXTS: Texts<{
       "Put the config.json of these very weights beside them, or the weights that it describes.",
     more: (count) => `  … and ${count} more`,
     describe: ({ part, file, tensor, expected, found, quantized, unusable }) => {
-      const state = unusable !== undefined
-        ? unusable.en
-        : found === undefined
+      const of = part === undefined ? "" : `${part.en}: `;
+      if (unusable !== undefined) return `  ${of}${unusable.en}`;
+      const state = found === undefined
         ? "missing"
         : `found ${shown(found)}${quantized ? " quantised, which this tensor must not be" : ""}`;
-      const of = part === undefined ? "" : `${part.en}: `;
       return `  ${of}${tensor} in ${file}: expected ${shown(expected)}, ${state}`;
     },
   },
@@ -87,12 +84,11 @@ const TEXTS: Texts<{
     remedy: "请把这份权重自己的 config.json 放在它旁边，或换成 config.json 所描述的权重。",
     more: (count) => `  … 还有 ${count} 个`,
     describe: ({ part, file, tensor, expected, found, quantized, unusable }) => {
-      const state = unusable !== undefined
-        ? unusable.zh
-        : found === undefined
+      const of = part === undefined ? "" : `${part.zh}：`;
+      if (unusable !== undefined) return `  ${of}${unusable.zh}`;
+      const state = found === undefined
         ? "缺失"
         : `实际为 ${shown(found)}${quantized ? "，且已量化，而该张量不能量化" : ""}`;
-      const of = part === undefined ? "" : `${part.zh}：`;
       return `  ${of}${file} 中的 ${tensor}：应为 ${shown(expected)}，${state}`;
     },
   },

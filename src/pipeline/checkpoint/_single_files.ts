@@ -88,21 +88,28 @@ async function candidatesOf(
     refused: [],
   };
   const add = async (files: PartFiles, wanted: readonly PartName[]) => {
-    try {
-      const opaque = [COMFYUI_TOKENIZER_TENSOR];
-      const weights = await openWeights(files.weights, { opaque, variant });
-      for (const part of wanted) await consider(part, files, weights);
-    } catch (error) {
-      if (!(error instanceof NewBieError)) throw error;
-      found.refused.push(error);
+    const attempt = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof NewBieError)) throw error;
+        found.refused.push(error);
+      }
+    };
+    const opaque = [COMFYUI_TOKENIZER_TENSOR];
+    const weights = await attempt(() => openWeights(files.weights, { opaque, variant }));
+    if (weights === undefined) return;
+    const held = PART_NAMES.filter((part) => family.networks[part].names(weights) !== undefined);
+    for (const part of wanted.filter((part) => held.includes(part))) {
+      // One configuration cannot be that of several networks: each has its own.
+      const own = held.length === 1 ? files : await ownConfig(files.weights, family, part);
+      await attempt(() => consider(part, own, weights));
     }
   };
   const consider = async <P extends PartName>(part: P, files: PartFiles, weights: Weights) => {
-    const network = family.networks[part];
-    if (network.names(weights) === undefined) return;
     const json = files.config === undefined ? undefined : await readConfig(files.config);
     const file = files.config ?? files.weights;
-    const config = network.parse(json, file, weights) as ConfigOf[P];
+    const config = family.networks[part].parse(json, file, weights) as ConfigOf[P];
     found.of[part].push({ part, files, file, weights, config });
   };
   for (const part of PART_NAMES) {
@@ -121,6 +128,12 @@ async function candidatesOf(
     await add({ weights: path, ...(hasConfig ? { config } : {}) }, others);
   }
   return found;
+}
+
+/** The configuration beside a file that holds several parts: `x.transformer.json`. */
+async function ownConfig(weights: string, family: ModelFamily, part: PartName): Promise<PartFiles> {
+  const config = withEnding(weights, `.${family.slots.diffusers[part][0]}.json`);
+  return await kindOf(config) === "file" ? { weights, config } : { weights };
 }
 
 /** One file for each part. */
@@ -268,7 +281,10 @@ async function tokenizerOf<P extends "textEncoder" | "clipModel">(
 ): Promise<TokenizerPlace> {
   const isFolder = await kindOf(files.weights) === "folder";
   const besides = [
-    isFolder ? join(files.weights, "tokenizer.json") : withEnding(files.weights, ".tokenizer.json"),
+    ...(isFolder ? [join(files.weights, "tokenizer.json")] : [
+      withEnding(files.weights, `.${family.slots.diffusers[part][0]}.tokenizer.json`),
+      withEnding(files.weights, ".tokenizer.json"),
+    ]),
     ...family.slots.tokenizers[part].map((name) => join(folder, name)),
   ];
   const beside = await firstThere(besides);
