@@ -1,5 +1,6 @@
 /** checksums.txt and the sums below are by coreutils' sha256sum. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { findCheckpoint } from "../../src/pipeline/checkpoint/find_checkpoint.ts";
 import { hashWeights, identifyModels } from "../../src/recipe/mod.ts";
 import { temporaryFolder } from "../_folders.ts";
@@ -12,15 +13,23 @@ Deno.test("the demo model's networks have the checksums of checksums.txt", async
     (await Deno.readTextFile("checksums.txt")).trim().split("\n")
       .map((line) => line.split("  ").reverse() as [string, string]),
   );
+  const listed = (part: string, file: string) => known.get(`models/demo/${part}/${file}`)!;
   const of = (part: string) => ({
     name: `demo/${part}`,
-    sha256: known.get(`models/demo/${part}/model.safetensors`),
+    sha256: listed(part, "model.safetensors"),
+    config: listed(part, "config.json"),
   });
+  // What sha256sum prints of both files, summed again.
+  const encoder = (part: string) => {
+    const files = ["tokenizer.json", "tokenizer_config.json"];
+    const list = files.map((file) => `${listed(part, file)}  ${file}\n`).join("");
+    return { ...of(part), tokenizer: createHash("sha256").update(list).digest("hex") };
+  };
   assert.deepEqual(await identifyModels(await findCheckpoint("models/demo")), {
     layout: "toolkit",
     transformer: of("next-dit"),
-    textEncoder: of("transformer"),
-    clipModel: of("clip_model"),
+    textEncoder: encoder("transformer"),
+    clipModel: encoder("clip_model"),
     vae: of("vae"),
   });
 });

@@ -51,7 +51,7 @@ async function findDiffusers(
     family,
     ...parts,
     tokenizer: await tokenizer("textEncoder"),
-    clipTokenizer: await tokenizer("clipModel"),
+    ...(parts.clipModel === undefined ? {} : { clipTokenizer: await tokenizer("clipModel") }),
     ...await schedulerIn(folder),
   };
 }
@@ -93,7 +93,7 @@ async function toolkitFiles(
     family,
     ...parts,
     tokenizer: await tokenizer("textEncoder"),
-    clipTokenizer: await tokenizer("clipModel"),
+    ...(parts.clipModel === undefined ? {} : { clipTokenizer: await tokenizer("clipModel") }),
     ...await schedulerIn(root),
   };
 }

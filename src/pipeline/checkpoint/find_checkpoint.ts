@@ -4,6 +4,7 @@
  * @module
  */
 import { FAMILIES, PART_NAMES } from "../../families/mod.ts";
+import { openWeights } from "../../safetensors/mod.ts";
 import { findFolders } from "./_folder_layouts.ts";
 import { notFound } from "./_not_found.ts";
 import { kindOf } from "./_part_files.ts";
@@ -39,11 +40,29 @@ export async function findCheckpoint(
   }
   const kind = await kindOf(place);
   if (kind !== "folder" && kind !== "file") throw notFound((text) => text.noPlace(place));
-  for (const family of families) {
-    const found = kind === "folder" ? await findFolders(place, family, parts) : undefined;
-    if (found !== undefined) return await chooseVariant(found, options.variant, place);
+  const inFolders: CheckpointFiles[] = [];
+  for (const family of kind === "folder" ? families : []) {
+    const found = await findFolders(place, family, parts);
+    if (found !== undefined) inFolders.push(found);
+  }
+  const [first, ...more] = inFolders;
+  if (first !== undefined) {
+    const own = more.length === 0 ? first : await ofItsFamily(inFolders) ?? first;
+    return await chooseVariant(own, options.variant, place);
   }
   const found = await findSingleFiles(place, families, options);
   if (found !== undefined) return found;
   throw notFound((text) => text.notFound(place, families[0]!.slots.toolkit.transformer));
+}
+
+/** Where the folders could be several families', the one whose transformer lies in them. */
+async function ofItsFamily(
+  found: readonly CheckpointFiles[],
+): Promise<CheckpointFiles | undefined> {
+  for (const files of found) {
+    const { family, transformer } = files;
+    const weights = await openWeights(transformer.weights).catch(() => undefined);
+    if (weights && family.networks.transformer.names(weights) !== undefined) return files;
+  }
+  return undefined;
 }

@@ -5,7 +5,6 @@
  * @module
  */
 import type { ModelFamily } from "../../families/mod.ts";
-import { readJson } from "../../files.ts";
 import type { PromptEncoder } from "../../prompt/mod.ts";
 import type { Tokenizer } from "../../tokenizer/mod.ts";
 import type { CheckpointFiles } from "./types.ts";
