@@ -1,5 +1,5 @@
 import { boxMuller } from "./_cephes.ts";
-import { checkCount } from "./_count.ts";
+import { checkCount, newValues } from "./_count.ts";
 import { MersenneTwister } from "./_mersenne_twister.ts";
 import type { Generator } from "./types.ts";
 
@@ -24,10 +24,7 @@ export class CpuGenerator implements Generator {
   }
 
   randn(count: number): Float32Array {
-    checkCount(count, MOST_VALUES);
-    const out = new Float32Array(count);
-    this.fillNormal(out);
-    return out;
+    return newValues(count, MOST_VALUES, (out) => this.fillNormal(out));
   }
 
   fillNormal(out: Float32Array): void {

@@ -1,4 +1,4 @@
-import { checkCount } from "./_count.ts";
+import { checkCount, newValues } from "./_count.ts";
 import { cosineNormal, direction, radius, sineNormal } from "./_cuda_normal.ts";
 import { philox } from "./_philox.ts";
 import type { Generator } from "./types.ts";
@@ -32,10 +32,7 @@ export class CudaGenerator implements Generator {
   }
 
   randn(count: number): Float32Array {
-    checkCount(count, MOST_VALUES);
-    const out = new Float32Array(count);
-    this.fillNormal(out);
-    return out;
+    return newValues(count, MOST_VALUES, (out) => this.fillNormal(out));
   }
 
   fillNormal(out: Float32Array): void {

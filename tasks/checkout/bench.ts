@@ -9,13 +9,12 @@ import { benchSession } from "../../bench/session.ts";
 import { benchStepCache, stepCacheTable } from "../../bench/step_cache.ts";
 import { inProcess } from "../../bench/process.ts";
 import { median } from "../../bench/statistics.ts";
-import { writeFileAtomically } from "../../src/files.ts";
 import { RequestError } from "../../src/mod.ts";
 import { Option } from "commander";
 import { catalogue, run, task, wholeNumber } from "../cli/task.ts";
 import { tell } from "../cli/print.ts";
+import { record, RESULTS, today } from "./record.ts";
 
-const RESULTS = "bench/results";
 const DEFAULT_RUNS = 3;
 /** What the published model makes by default. */
 const PICTURE_SIZE = 1024;
@@ -86,7 +85,7 @@ await run<Options>(command, async (options) => {
   const { runs } = options;
   if (runs < 1) throw new RequestError(both((text) => text.atLeastOne(runs)));
   const machine = await describeMachine();
-  const date = new Date().toISOString().slice(0, 10);
+  const date = today();
   const compile = benchCompile();
   const session = await benchSession();
   const decoders = await benchDecoders(DEMO_DECODERS);
@@ -139,7 +138,7 @@ await run<Options>(command, async (options) => {
 /** The demo model's pictures with and without the step cache. */
 async function benchTheStepCache(options: Options) {
   const machine = await describeMachine();
-  const date = new Date().toISOString().slice(0, 10);
+  const date = today();
   const pictures = await benchStepCache(tell);
   const table = [
     `# Step cache, ${date}`,
@@ -162,7 +161,7 @@ async function benchOnCuda(options: Options) {
     throw new RequestError(both((text) => text.modelNeeded));
   }
   const machine = await describeMachine();
-  const date = new Date().toISOString().slice(0, 10);
+  const date = today();
   const measured = await benchCuda({
     model,
     ...(modelWithKl === undefined ? {} : { modelWithKl }),
@@ -190,17 +189,13 @@ async function benchOnCuda(options: Options) {
 
 /** Tells what was measured, and records it where that was asked for. */
 async function show(
-  { record }: Options,
+  options: Options,
   name: string,
   results: unknown,
   table: string,
 ): Promise<void> {
   tell(table.split("\n"));
-  if (!record) return;
-  const encode = (text: string) => new TextEncoder().encode(text);
-  const json = JSON.stringify(results, null, 2) + "\n";
-  await writeFileAtomically(`${RESULTS}/${name}.json`, encode(json));
-  await writeFileAtomically(`${RESULTS}/${name}.md`, encode(table));
+  if (options.record) await record(name, results, table);
 }
 
 /** Medians over runs in processes of their own. */

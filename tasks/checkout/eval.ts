@@ -12,8 +12,8 @@ import { DEMO_MODEL, STEPS } from "../../src/studio/health_check.ts";
 import { ProgressLine } from "../cli/progress.ts";
 import { catalogue, run, task, wholeNumber } from "../cli/task.ts";
 import { tell } from "../cli/print.ts";
+import { record, RESULTS, today } from "./record.ts";
 
-const RESULTS = "bench/results";
 const SHEET_COLUMNS = 8;
 const SHEET_COLOR_STEP = 4;
 /** How many lines tell of the progress where there is no terminal that shows it in one. */
@@ -162,17 +162,6 @@ function load({ model, pictures }: Options): Promise<ModelPictures> {
 
 function isRecorded({ limit, record }: Options): boolean {
   return limit === undefined || record === true;
-}
-
-async function record(name: string, result: unknown, table: string): Promise<void> {
-  const encode = (text: string) => new TextEncoder().encode(text);
-  const json = JSON.stringify(result, null, 2) + "\n";
-  await writeFileAtomically(`${RESULTS}/${name}.json`, encode(json));
-  await writeFileAtomically(`${RESULTS}/${name}.md`, encode(table));
-}
-
-function today(): string {
-  return new Date().toISOString().slice(0, 10);
 }
 
 /** Reports how far it is, and how long the rest will take: in lines where there is no terminal. */
