@@ -32,7 +32,7 @@ export function parsePatchText(name: string, text: string): Patch {
   const twice = paths.find((path, index) => paths.indexOf(path) < index);
   if (twice !== undefined) {
     throw new PatchError(name, {
-      en: `${twice} stands there twice; join the two parts.`,
+      en: `${twice} is in it twice; join the two parts.`,
       zh: `${twice} 出现了两次，请合并这两部分。`,
     });
   }
@@ -83,7 +83,8 @@ function changeOf(name: string, part: StructuredPatch): FileChange {
     part.newMode !== undefined;
   if (special || path !== before || part.hunks.length === 0) {
     throw new PatchError(name, {
-      en: `${subject} is made, removed, renamed or binary. A patch can change a file's text alone.`,
+      en:
+        `${subject} is made, removed, renamed or binary. A patch can only change the text of a file.`,
       zh: `${subject} 被新建、删除、改名，或是二进制文件。补丁只能修改文件的文本内容。`,
     });
   }

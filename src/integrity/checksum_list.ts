@@ -70,7 +70,7 @@ export function parseChecksums(text: string, file: string): Checksums {
       });
     }
     if (checksums.has(path)) {
-      throw fail({ en: `${path} stands there twice.`, zh: `${path} 出现了两次。` });
+      throw fail({ en: `${path} is in it twice.`, zh: `${path} 出现了两次。` });
     }
     checksums.set(path, sha256);
   }

@@ -73,7 +73,7 @@ const en = {
     `Write ${tag}>.`,
   ],
   "unended": (opening: string, closing: string): Saying => [
-    `${opening} begins what never ends.`,
+    `${opening} is never closed.`,
     `Add ${closing}, or remove it.`,
   ],
   "closing-tag-content": (name: string): Saying => [

@@ -15,7 +15,7 @@ const en = {
   notAFile: "is not a file.",
   becameShorter: "the file became shorter while it was read.",
   zeroByte: (at: number) =>
-    `a zero byte stands in the JSON text, ${at} bytes after its beginning. ${DAMAGED}`,
+    `there is a zero byte in the JSON text, ${at} bytes after its beginning. ${DAMAGED}`,
 
   // The length at the beginning.
   tooSmall: (size: number, prefix: number) =>

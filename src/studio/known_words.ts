@@ -174,7 +174,7 @@ function aboutWords(unknown: readonly UnknownWord[]): readonly Texts<string>[] {
       zh: `另有 ${more} 个词它也不认识。`,
     }]),
     ...(isOtherLanguage
-      ? [{ en: "The demo model reads English tags alone.", zh: "演示模型只读英文标签。" }]
+      ? [{ en: "The demo model reads English tags only.", zh: "演示模型只读英文标签。" }]
       : []),
     {
       en: `models/demo/${FILE} lists all that it knows.`,

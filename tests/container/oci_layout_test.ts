@@ -331,9 +331,9 @@ Deno.test("an archive that is cut off anywhere is told from a whole one", async 
 
 Deno.test("one byte changed in a layer or a configuration is found, and the layer named", async () => {
   const image = { layers: [await layer(BASE), await layer([["app", "the program"]])] };
-  const places = [["the program", /layer 2\/2 has not/], ["base", /layer 1\/2 has not/], [
+  const places = [["the program", /layer 2\/2 does not have/], ["base", /layer 1\/2 has not/], [
     '"os":"linux"',
-    /json has not the SHA-256/,
+    /json does not have the SHA-256/,
   ]] as const;
   for (const make of [legacyArchive, ociArchive]) {
     for (const [text, message] of places) {
@@ -341,7 +341,7 @@ Deno.test("one byte changed in a layer or a configuration is found, and the laye
       const at = new TextDecoder("latin1").decode(archive).indexOf(text);
       archive[at + 1]! ^= 1;
       const expected = make === ociArchive && text.startsWith('"')
-        ? /has not the SHA-256/
+        ? /does not have the SHA-256/
         : message;
       await refused(archive, "damaged", expected);
     }

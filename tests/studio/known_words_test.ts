@@ -48,7 +48,7 @@ Deno.test("names of characters may be any, and sentences are read word by word",
 Deno.test("another language is told, with the tag that says the same", () => {
   assert.deepEqual(nearOf("白发"), ["white_hair"]);
   const { en, zh } = said({ prompt: "1girl, 白发，猫耳" });
-  assert(en.some((line) => /English tags alone/.test(line)));
+  assert(en.some((line) => /English tags only/.test(line)));
   assert(zh.some((line) => /只读英文标签/.test(line)));
 });
 

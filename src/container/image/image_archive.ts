@@ -236,7 +236,7 @@ class OpenArchive {
 
   #damaged(path: string): ArchiveError {
     return new ArchiveError("damaged", {
-      en: `${this.#name} is damaged: ${path} has not the SHA-256 that its name states. ` +
+      en: `${this.#name} is damaged: ${path} does not have the SHA-256 that its name states. ` +
         "Copy or make it again.",
       zh: `${this.#name} 已损坏：${path} 的 SHA-256 与其名称不符。请重新复制或重新生成。`,
     });
@@ -244,7 +244,8 @@ class OpenArchive {
 
   #damagedLayer(place: string, diffId: string, cause?: unknown): ArchiveError {
     return new ArchiveError("damaged", {
-      en: `${this.#name} is damaged: layer ${place} has not the SHA-256 that its image states, ` +
+      en:
+        `${this.#name} is damaged: layer ${place} does not have the SHA-256 that its image states, ` +
         `${diffId.slice("sha256:".length)}. Copy or make it again.`,
       zh: `${this.#name} 已损坏：第 ${place} 层的 SHA-256 与镜像记录的不符，应为 ` +
         `${diffId.slice("sha256:".length)}。请重新复制或重新生成。`,
