@@ -13,3 +13,5 @@ export { type MachineMemory, readMemory } from "./memory.ts";
 export { obstacleTexts } from "./obstacle_texts.ts";
 export { chooseProvider, CUDA_13_DRIVER, NOTHING_TO_MEND, type Obstacle } from "./provider.ts";
 export { usableThreads } from "./threads.ts";
+export { type Arithmetic, KERNELS, sameArithmetic } from "./arithmetic.ts";
+export { cpuArithmetic } from "./cpu_arithmetic.ts";

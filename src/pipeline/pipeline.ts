@@ -9,7 +9,14 @@ import type { RgbImage } from "../image/mod.ts";
 import type { Language, Texts } from "../language.ts";
 import { type Device, type Dtype, dtypePolicy } from "../onnx/mod.ts";
 import { parseXmlPrompt, type PromptEncoder, type XmlPromptObject } from "../prompt/mod.ts";
-import { chooseDevice, type DeviceChoice, localHost, usableThreads } from "../machine/mod.ts";
+import {
+  type Arithmetic,
+  chooseDevice,
+  cpuArithmetic,
+  type DeviceChoice,
+  localHost,
+  usableThreads,
+} from "../machine/mod.ts";
 import { OutOfMemoryError } from "../runtime/session.ts";
 import {
   createScheduler,
@@ -42,6 +49,7 @@ import { DeviceMemoryError } from "./device_memory_error.ts";
 import type { ClipModel } from "./parts/clip_model.ts";
 import type { HeldPart } from "./parts/held_part.ts";
 import { expectDims, expectTensor } from "./parts/expect_tensor.ts";
+import { permittedPolicy } from "./parts/permitted_policy.ts";
 import type { TextEncoder } from "./parts/text_encoder.ts";
 import type { Transformer } from "./parts/transformer.ts";
 import type { VaeDecoder } from "./parts/vae.ts";
@@ -86,6 +94,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
   readonly #language: Language;
   /** What {@linkcode encodePrompt} said of the padding in its features. */
   readonly #masks = new WeakMap<Tensor, Tensor>();
+  readonly #arithmetic: () => Arithmetic;
   /** Rows × columns of the largest latents for which there was memory enough. */
   #largestLatents = 0;
 
@@ -94,6 +103,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     device: Device,
     dtype: Dtype,
     parts: PipelineParts,
+    arithmetic: () => Arithmetic,
     { log, language }: { log: (line: string) => void; language: Language },
   ) {
     this.checkpoint = files;
@@ -102,6 +112,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     this.device = device;
     this.dtype = dtype;
     this.#parts = parts;
+    this.#arithmetic = arithmetic;
     this.#log = log;
     this.#language = language;
   }
@@ -152,11 +163,20 @@ export class NewBieImagePipeline implements AsyncDisposable {
       });
     }
     const budget = place.device === "cpu" ? await memoryBudget() : undefined;
+    const { ownOperators, compute } = await permittedPolicy(policy);
+    let kernels: NonNullable<Arithmetic["kernels"]> = ownOperators && compute !== "float32"
+      ? "toolkit"
+      : "onnxruntime";
+    const { gpu = "CUDA" } = place;
+    const onCpu = place.device === "cpu" ? await cpuArithmetic() : undefined;
     const parts = await loadParts(files, {
       policy,
       computeThreads: threads,
       onVaeFallback: () => log(TEXTS[language].vaeFallback),
-      onOperatorFallback: (reason) => log(TEXTS[language].operatorFallback(reason)),
+      onOperatorFallback: (reason) => {
+        kernels = "onnxruntime";
+        log(TEXTS[language].operatorFallback(reason));
+      },
       chooseOffload: (parts) => {
         if (place.device === "cpu") {
           const mode = offload === "auto" ? offloadFor(parts, budget) : offload;
@@ -176,6 +196,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
       place.device,
       policy.compute,
       parts,
+      () => onCpu ?? { processor: gpu, kernels },
       { log, language },
     );
     if (parts.offload === "none") await pipeline.#loadSessions();
@@ -398,6 +419,11 @@ export class NewBieImagePipeline implements AsyncDisposable {
   /** The sampler that {@linkcode generate} uses where it is not told another. */
   get scheduler(): Scheduler {
     return this.#parts.scheduler;
+  }
+
+  /** What the last bits of its pictures depend on. */
+  get arithmetic(): Arithmetic {
+    return this.#arithmetic();
   }
 
   /** Which parts stay loaded. */

@@ -1,6 +1,7 @@
 /** The recipe as JSON: what is written into the text `newbie` of a PNG. */
 import * as z from "zod";
 import type { Texts } from "../language.ts";
+import { KERNELS } from "../machine/arithmetic.ts";
 import { CHECKPOINT_LAYOUTS } from "../pipeline/checkpoint/types.ts";
 import { inSchema } from "../schema_problems.ts";
 import { SETTINGS, settingsProblems, settingsSchema, type SettingsTable } from "../settings/mod.ts";
@@ -37,6 +38,11 @@ function recipeSchema(table: SettingsTable) {
     provider: name,
     dtype: name,
     versions: z.strictObject({ toolkit: name, deno: name, onnxruntime: name }),
+    arithmetic: z.strictObject({
+      processor: name,
+      fingerprint: name.exactOptional(),
+      kernels: z.enum(KERNELS).exactOptional(),
+    }).exactOptional(),
   });
 }
 

@@ -54,7 +54,7 @@ export interface EncodePictureOptions {
  * ```
  */
 export async function encodePicture(
-  pipe: Pick<NewBieImagePipeline, "checkpoint" | "device" | "dtype">,
+  pipe: Pick<NewBieImagePipeline, "arithmetic" | "checkpoint" | "device" | "dtype">,
   result: GenerateResult<RgbImage>,
   options: EncodePictureOptions = {},
 ): Promise<Uint8Array> {

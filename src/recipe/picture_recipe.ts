@@ -16,7 +16,7 @@ import { currentVersions } from "./versions.ts";
  *   it again.
  */
 export function pictureRecipe(
-  pipe: Pick<NewBieImagePipeline, "device" | "dtype">,
+  pipe: Pick<NewBieImagePipeline, "device" | "dtype" | "arithmetic">,
   { settings, seeds, images }: Pick<GenerateResult<unknown>, "settings" | "seeds" | "images">,
   models: RecipeModels,
   index = 0,
@@ -59,5 +59,6 @@ export function pictureRecipe(
     provider: pipe.device,
     dtype: pipe.dtype,
     versions: currentVersions(),
+    arithmetic: pipe.arithmetic,
   } as Recipe;
 }

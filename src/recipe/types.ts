@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Arithmetic } from "../machine/arithmetic.ts";
 import type { CheckpointLayout } from "../pipeline/checkpoint/types.ts";
 import type { RecipeSettings } from "../settings/mod.ts";
 
@@ -53,4 +54,6 @@ export interface Recipe extends RecipeSettings {
   /** The type of the arithmetic, such as `"float32"`. */
   readonly dtype: string;
   readonly versions: RecipeVersions;
+  /** How it rounded; absent in older recipes. Another processor may give other bits. */
+  readonly arithmetic?: Arithmetic;
 }

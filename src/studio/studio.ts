@@ -5,6 +5,7 @@
  */
 import { encodePictureAs, type PictureFormat, type RgbImage } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
+import { sameArithmetic } from "../machine/arithmetic.ts";
 import { NewBieImagePipeline } from "../pipeline/pipeline.ts";
 import type { GenerateResult, PretrainedOptions, StepInfo } from "../pipeline/types.ts";
 import {
@@ -34,7 +35,8 @@ export type RecipeDifference =
   | "vae"
   | "provider"
   | "dtype"
-  | "onnxruntime";
+  | "onnxruntime"
+  | "arithmetic";
 
 /** How to look on, and how to stop. */
 export interface MakeOptions {
@@ -124,7 +126,9 @@ export class Studio implements AsyncDisposable {
   }
 
   /** In what this studio differs from the one that made a picture, where the picture shows it. */
-  async differences({ models, provider, dtype, versions }: Recipe): Promise<RecipeDifference[]> {
+  async differences(
+    { models, provider, dtype, versions, arithmetic }: Recipe,
+  ): Promise<RecipeDifference[]> {
     const own = await this.#models;
     const { onnxruntime } = currentVersions();
     const same: Readonly<Record<RecipeDifference, boolean>> = {
@@ -135,6 +139,9 @@ export class Studio implements AsyncDisposable {
       provider: provider === this.pipe.device,
       dtype: dtype === this.pipe.dtype,
       onnxruntime: versions.onnxruntime === onnxruntime,
+      // Other differences say the same already.
+      arithmetic: arithmetic === undefined || provider !== this.pipe.device ||
+        versions.onnxruntime !== onnxruntime || sameArithmetic(arithmetic, this.pipe.arithmetic),
     };
     return (Object.keys(same) as RecipeDifference[]).filter((part) => !same[part]);
   }

@@ -74,6 +74,7 @@ Examples:
       provider: "execution provider",
       dtype: "dtype",
       onnxruntime: "version of ONNX Runtime",
+      arithmetic: "kind of processor, which rounds the last bits otherwise",
     },
     batchStart: (todo: number, done: number, others: number) =>
       `${todo} pictures to make, ${done} already there` +
@@ -149,6 +150,7 @@ Examples:
       provider: "执行提供程序",
       dtype: "数据类型",
       onnxruntime: " ONNX Runtime 版本",
+      arithmetic: "处理器（末位的舍入不同）",
     },
     batchStart: (todo: number, done: number, others: number) =>
       `待生成 ${todo} 张，已有 ${done} 张` +

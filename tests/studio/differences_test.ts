@@ -24,6 +24,7 @@ Deno.test("a studio says in which part it differs from the one that made a pictu
     provider: { ...recipe, provider: "cuda" },
     dtype: { ...recipe, dtype: "bfloat16" },
     onnxruntime: { ...recipe, versions: { ...versions, onnxruntime: "1.0.0" } },
+    arithmetic: { ...recipe, arithmetic: { processor: "AVX-512", fingerprint: "0".repeat(16) } },
   };
   for (const [part, differing] of Object.entries(changed)) {
     assert.deepEqual(await studio.differences(differing), [part]);
