@@ -29,6 +29,9 @@ export function setting<Value, const D extends Declaration<Value>>(
   return { kind, ...declaration };
 }
 
+const OF_MODEL = { en: "the model's own", zh: "模型自带的" } as const;
+const OF_TRAINING = { en: "what the model was trained for", zh: "模型训练时的尺寸" } as const;
+
 /** The table. */
 export const SETTINGS = {
   /** XML or plain text. */
@@ -172,16 +175,17 @@ export const SETTINGS = {
           res_multistep: "Res Multistep",
         },
       },
-      about: { en: "sampler (default: the model's own)", zh: "采样器（默认：模型自带的）" },
+      otherwise: OF_MODEL,
+      about: { en: "sampler", zh: "采样器" },
     }),
     /** How much of a run is spent near the noise; 1 shifts nothing. */
     shift: setting(real(SHIFT_RANGE), {
       word: "shift",
+      otherwise: OF_MODEL,
       infotext: { name: "Shift" },
       about: {
-        en:
-          "how much of a run is spent near the noise; 1 shifts nothing (default: the model's own)",
-        zh: "采样在噪声附近花多少时间；1 表示不偏移（默认：模型自带的）",
+        en: "how much of a run is spent near the noise; 1 shifts nothing",
+        zh: "采样在噪声附近花多少时间；1 表示不偏移",
       },
     }),
   },
@@ -190,11 +194,12 @@ export const SETTINGS = {
     /** By default a random one. */
     seed: setting(seed(), {
       word: "seed",
+      otherwise: { en: "random", zh: "随机" },
       infotext: { name: "Seed" },
       question: { en: "seed", zh: "种子" },
       about: {
-        en: "seed of the noise; random when absent or -1, always shown",
-        zh: "噪声的种子；不给或为 -1 时随机，总会显示出来",
+        en: "seed of the noise, always shown; -1 for a random one",
+        zh: "噪声的种子，总会显示出来；-1 表示随机",
       },
     }),
     /**
@@ -235,16 +240,18 @@ export const SETTINGS = {
   /** Pixels; a multiple of 16 for NewBie. By default what the model was trained for. */
   width: setting(pixels(), {
     word: "width",
+    otherwise: OF_TRAINING,
     infotext: { name: "Size" },
     question: { en: "size, width x height", zh: "尺寸，宽x高" },
     about: {
-      en: "pixels, a multiple of 16 (default: what the model was trained for)",
-      zh: "宽度（像素），16 的倍数（默认：模型训练时的尺寸）",
+      en: "pixels, a multiple of 16",
+      zh: "宽度（像素），16 的倍数",
     },
   }),
   /** Pixels; likewise. */
   height: setting(pixels(), {
     word: "height",
+    otherwise: OF_TRAINING,
     infotext: { name: "Size" },
     question: { en: "size, width x height", zh: "尺寸，宽x高" },
     about: {

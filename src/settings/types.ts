@@ -42,6 +42,8 @@ export interface Declaration<Value> {
   readonly default?: Value;
   /** The same for the demo model, where it differs. */
   readonly demo?: Value;
+  /** What counts by default, where that is no value of the table's, for `--help`. */
+  readonly otherwise?: Texts<string>;
   /** Whether the setting may stay without a value. */
   readonly isOptional?: true;
   /**

@@ -26,6 +26,8 @@ const schema = z.object({
     words: z.array(z.object({ tag: text, en: text, zh: text, also: z.array(text) })),
   })),
   sentenceWords: z.array(text),
+  /** The longest side of the pictures of the training, in pixels. */
+  largestSize: z.int().positive().optional(),
 });
 
 type Vocabulary = z.infer<typeof schema>;
@@ -54,7 +56,11 @@ export class KnownWords {
   /** Tags in the order of the list, each once. */
   readonly #order: readonly string[];
 
-  private constructor({ groups, sentenceWords }: Vocabulary) {
+  /** The longest side of the pictures of the training, in pixels, where the list says it. */
+  readonly largestSize: number | undefined;
+
+  private constructor({ groups, sentenceWords, largestSize }: Vocabulary) {
+    this.largestSize = largestSize;
     const entries = groups.flatMap(({ words }) => words);
     this.#order = [...new Set(entries.map(({ tag }) => tag))];
     this.#tags = new Set(entries.flatMap(({ tag, also }) => [tag, ...also]));
@@ -136,7 +142,7 @@ export class KnownWords {
  * What a request asks for beyond the training of the demo model, a sentence each; none where it asks
  * for nothing.
  *
- * @param trainedSize Width and height of its pictures, in pixels; without it, sizes are not looked at.
+ * @param defaultSize The longest side of the pictures of the training, where the list does not say it.
  * @throws {XmlPromptError} When the prompt is malformed XML.
  */
 export function beyondTraining(
@@ -146,14 +152,13 @@ export function beyondTraining(
     readonly width?: number;
     readonly height?: number;
   },
-  trainedSize?: number,
+  defaultSize?: number,
 ): Texts<readonly string[]> {
+  const largest = words.largestSize ?? defaultSize;
   const said = [
     ...aboutWords(words.unknownIn(prompt)),
     ...aboutCharacters(charactersIn(prompt)),
-    ...(trainedSize === undefined
-      ? []
-      : aboutSize(width ?? trainedSize, height ?? trainedSize, trainedSize)),
+    ...(largest === undefined ? [] : aboutSize(width ?? 0, height ?? 0, largest)),
   ];
   return { en: said.map(({ en }) => en), zh: said.map(({ zh }) => zh) };
 }
@@ -191,17 +196,14 @@ function aboutCharacters(count: number): readonly Texts<string>[] {
   }];
 }
 
-function aboutSize(
-  width: number,
-  height: number,
-  trainedSize: number,
-): readonly Texts<string>[] {
-  if (width <= trainedSize && height <= trainedSize) return [];
+/** @param width 0 for the model's own. */
+function aboutSize(width: number, height: number, largest: number): readonly Texts<string>[] {
+  if (width <= largest && height <= largest) return [];
   return [{
-    en: `The demo model was trained at ${trainedSize} × ${trainedSize} pixels; at ${width} × ` +
-      `${height} figures repeat or tear.`,
-    zh:
-      `演示模型按 ${trainedSize} × ${trainedSize} 像素训练；在 ${width} × ${height} 下人物会重复或破碎。`,
+    en:
+      `The demo model was trained on pictures of at most ${largest} × ${largest} pixels; in larger ` +
+      "ones figures repeat or tear.",
+    zh: `演示模型的训练图片最大为 ${largest} × ${largest} 像素；更大的图片里人物会重复或破碎。`,
   }];
 }
 

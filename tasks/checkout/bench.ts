@@ -1,6 +1,7 @@
 /** `deno task bench`: speed and memory. */
 import { benchCompile } from "../../bench/compile.ts";
 import { benchCuda, cudaTable } from "../../bench/cuda.ts";
+import { benchDraft } from "../../bench/draft.ts";
 import { benchDecoders, DEMO_DECODERS } from "../../bench/decoders.ts";
 import type { DemoResult } from "../../bench/demo.ts";
 import { benchHashing } from "../../bench/hashing.ts";
@@ -30,6 +31,7 @@ interface Options {
   readonly reference?: string;
   readonly quantized?: readonly string[];
   readonly stepCache?: true;
+  readonly draft?: true;
   readonly record?: true;
 }
 
@@ -40,6 +42,7 @@ const { text, both } = catalogue({
     device: "what to measure",
     runs: "CPU: runs of the demo model, of which the median counts",
     stepCache: "CPU: what the step cache saves and changes, and nothing else",
+    draft: "CPU: how much a draft differs from the whole picture, and nothing else",
     model: "CUDA: folder of a full-size model with AutoencoderTiny",
     modelWithKl: "CUDA: the same with AutoencoderKL",
     reference: "CUDA: what bench/reference/components.py stored of its weights",
@@ -54,6 +57,7 @@ const { text, both } = catalogue({
     device: "要测量的设备",
     runs: "CPU：演示模型运行的次数，取中位数",
     stepCache: "CPU：只测步骤缓存节省了多少、改变了什么",
+    draft: "CPU：只测快速预览与完整图片相差多少",
     model: "CUDA：带 AutoencoderTiny 的完整尺寸模型的文件夹",
     modelWithKl: "CUDA：同上，带 AutoencoderKL",
     reference: "CUDA：bench/reference/components.py 用其权重保存的结果",
@@ -68,6 +72,7 @@ const command = task("bench", text.description)
   .addOption(new Option("--device <name>", text.device).choices(["cpu", "cuda"]).default("cpu"))
   .option("--runs <count>", text.runs, wholeNumber, DEFAULT_RUNS)
   .option("--step-cache", text.stepCache)
+  .option("--draft", text.draft)
   .option("--model <folder>", text.model)
   .option("--model-with-kl <folder>", text.modelWithKl)
   .option("--reference <file>", text.reference)
@@ -82,6 +87,7 @@ const command = task("bench", text.description)
 await run<Options>(command, async (options) => {
   if (options.device === "cuda") return await benchOnCuda(options);
   if (options.stepCache) return await benchTheStepCache(options);
+  if (options.draft) return await benchTheDraft(options);
   const { runs } = options;
   if (runs < 1) throw new RequestError(both((text) => text.atLeastOne(runs)));
   const machine = await describeMachine();
@@ -151,6 +157,26 @@ async function benchTheStepCache(options: Options) {
   ].join("\n");
   const results = { date, machine, pictures };
   await show(options, "step_cache", results, table);
+  return results;
+}
+
+/** The demo model's drafts against its pictures. */
+async function benchTheDraft(options: Options) {
+  const date = new Date().toISOString().slice(0, 10);
+  const measured = await benchDraft(tell);
+  const { scenes, steps: [draft, usual], psnr: { mean, least } } = measured;
+  const table = [
+    `# Draft, ${date}`,
+    "",
+    `XML prompts of ${scenes} held-out scenes, models/demo, the same noise. \`deno task bench --draft\``,
+    "",
+    `| steps of Euler's method | PSNR to ${usual} steps, mean | least |`,
+    "| --- | --- | --- |",
+    `| ${draft} | ${mean.toFixed(1)} dB | ${least.toFixed(1)} dB |`,
+    "",
+  ].join("\n");
+  const results = { date, ...measured };
+  await show(options, "draft", results, table);
   return results;
 }
 

@@ -18,13 +18,17 @@ import { inLanguage, language } from "./language.ts";
 const text = inLanguage({
   en: {
     expected: (expected: string) => `Expected ${expected}.`,
-    byDefault: (value: unknown) => ` (default: ${value})`,
-    withDemo: (value: unknown, demo: unknown) => ` (default: ${value}; demo model ${demo})`,
+    byDefault: (value: unknown) => `default: ${value}`,
+    withDemo: (value: unknown, demo: unknown) => `default: ${value}, demo model ${demo}`,
+    notes: (notes: readonly string[]) => ` (${notes.join("; ")})`,
+    or: ", ",
   },
   zh: {
     expected: (expected: string) => `应为${expected}。`,
-    byDefault: (value: unknown) => `（默认：${value}）`,
-    withDemo: (value: unknown, demo: unknown) => `（默认：${value}；演示模型为 ${demo}）`,
+    byDefault: (value: unknown) => `默认：${value}`,
+    withDemo: (value: unknown, demo: unknown) => `默认：${value}，演示模型为 ${demo}`,
+    notes: (notes: readonly string[]) => `（${notes.join("；")}）`,
+    or: "、",
   },
 });
 
@@ -35,6 +39,7 @@ interface Described<Value> {
   readonly about: Texts<string>;
   readonly default?: Value;
   readonly demo?: Value;
+  readonly otherwise?: Texts<string>;
 }
 
 /** Adds every setting of a table to a command, with `--count` and `--draft`. */
@@ -58,20 +63,24 @@ export function settingsOf(
 function optionOf<Value>(setting: Described<Value>): Option {
   const { kind, word, about } = setting;
   const flags = `--${word.replaceAll("_", "-")}`;
-  const description = about[language] + defaultNote(setting);
+  const notes = notesOf(setting);
+  const description = about[language] + (notes.length === 0 ? "" : text.notes(notes));
   if (kind.placeholder === undefined) return new Option(flags, description);
-  const option = new Option(`${flags} ${kind.placeholder}`, description);
-  if (kind.choices !== undefined) option.choices(kind.choices);
-  return option.argParser((argument: string) => {
+  return new Option(`${flags} ${kind.placeholder}`, description).argParser((argument: string) => {
     const value = fromText(kind, argument);
     if (value !== undefined) return value;
     throw new InvalidArgumentError(text.expected(kind.expected[language]));
   });
 }
 
-function defaultNote<Value>({ default: usual, demo }: Described<Value>): string {
-  if (usual === undefined || usual === "" || usual === false) return "";
-  return demo === undefined ? text.byDefault(usual) : text.withDemo(usual, demo);
+function notesOf<Value>(setting: Described<Value>): readonly string[] {
+  const { kind: { choices }, default: usual, demo, otherwise } = setting;
+  const isSaid = usual !== undefined && usual !== "" && usual !== false;
+  return [
+    ...(choices === undefined ? [] : [choices.join(text.or)]),
+    ...(isSaid ? [demo === undefined ? text.byDefault(usual) : text.withDemo(usual, demo)] : []),
+    ...(otherwise === undefined ? [] : [text.byDefault(otherwise[language])]),
+  ];
 }
 
 /** Commander's name of an option's value. */

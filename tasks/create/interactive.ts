@@ -421,7 +421,9 @@ function defaultShown(request: AskedSettings, leaves: readonly Leaf[]): string {
     const value = valueAt(request, path);
     return value === undefined ? undefined : toText(setting.kind, value);
   });
-  return values.includes(undefined) ? text.random : values.join("x");
+  return values.includes(undefined)
+    ? leaves[0]!.setting.otherwise?.[language] ?? ""
+    : values.join("x");
 }
 
 function answerTo({ path, setting }: Leaf, answer: string): AskedSettings {

@@ -49,7 +49,6 @@ Examples:
     mendLine: (line: number) => `Mend line ${line} (empty to start over): `,
     askOutput: (name: string) => `Enter output filename (default: ${name}): `,
     ask: (what: string, byDefault: string) => `Enter ${what} (default ${byDefault}): `,
-    random: "random",
     again: (problem: string) => `${problem} Try again.`,
     progress: (bar: string, steps: string, rest: string, memory: string) =>
       `${bar} ${steps}, ${rest} left, ${memory}`,
@@ -125,7 +124,6 @@ Examples:
     mendLine: (line: number) => `修改第 ${line} 行（留空则重新输入）：`,
     askOutput: (name: string) => `请输入输出文件名（默认：${name}）：`,
     ask: (what: string, byDefault: string) => `请输入${what}（默认 ${byDefault}）：`,
-    random: "随机",
     again: (problem: string) => `${problem}请重新输入。`,
     progress: (bar: string, steps: string, rest: string, memory: string) =>
       `${bar} ${steps}，剩余 ${rest}，${memory}`,

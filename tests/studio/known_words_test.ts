@@ -57,7 +57,11 @@ Deno.test("more characters and larger pictures than those of the training are to
   assert.match(said({ prompt: three }).en.join(), /at most 2 characters; the prompt has 3/);
   assert.match(said({ prompt: `<img>${three}</img>` }).en.join(), /the prompt has 3/);
   assert.match(said({ prompt: "2girls, 1boy" }).en.join(), /the prompt has 3/);
-  assert.match(said({ prompt: "1girl", width: 512, height: 512 }).en.join(), /at 512 × 512/);
+  const most = WORDS.largestSize ?? TRAINED;
+  const larger = said({ prompt: "1girl", width: most, height: most + 16 });
+  assert.match(larger.en.join(), new RegExp(`at most ${most} × ${most} pixels`));
+  assert.match(larger.zh.join(), new RegExp(`最大为 ${most} × ${most} 像素`));
+  assert.deepEqual(said({ prompt: "1girl", width: most, height: most }).en, []);
   assert.deepEqual(said({ prompt: "1girl", width: 128 }).en, []);
 });
 
