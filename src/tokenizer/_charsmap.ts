@@ -1,10 +1,8 @@
 /**
  * SentencePiece's precompiled character map, as XLM-RoBERTa's tokenizer carries it.
  *
- * `@huggingface/tokenizers` does not read the map: it approximates it by NFKC and a list of spaces,
- * which turns the joiner inside an emoji family into a space and composes half-width kana. This
- * reads the map and applies it the way Rust's `tokenizers` does, quirks included, because that is
- * what the encoders were trained behind.
+ * Applied the way Rust's `tokenizers` does, quirks included, because that is what the encoders were
+ * trained behind.
  *
  * Layout: a little-endian uint32 with the trie's size in bytes, the trie (darts-clone's double
  * array of uint32 units), then the replacements as UTF-8, each ended by a zero byte.

@@ -3,15 +3,16 @@
  *
  * @module
  */
-import { Tokenizer as Pipeline } from "@huggingface/tokenizers";
-import { makeExact } from "./_exact_pipeline.ts";
+import { AddedTokens } from "./_added_tokens.ts";
+import { createFrame, type Frame } from "./_frame.ts";
+import { type Model, MODELS, typeOf } from "./_models.ts";
+import { createNormalizer } from "./_normalizers.ts";
+import { createPreTokenizer, type PreTokenizer } from "./_pre_tokenizers.ts";
+import { Refusal } from "./_refusal.ts";
 import { type EncodeOptions, type Tokenizer, TokenizerError } from "./types.ts";
 
 export const TOKENIZER_FILE = "tokenizer.json";
-const KNOWN_MODELS: readonly string[] = ["BPE", "Unigram", "WordPiece"];
-
-/** A stand-in for the text, to find out what the post-processor puts around it. */
-const PROBE = "\0text\0";
+const KNOWN_MODELS: readonly string[] = Object.keys(MODELS);
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -31,9 +32,17 @@ export function createTokenizer(
   config: JsonObject,
   source: string,
 ): Tokenizer {
-  return new PipelineTokenizer(source, buildPipeline(source, definition), {
+  return new PipelineTokenizer(buildPipeline(source, definition), {
     truncateLeft: config["truncation_side"] === "left",
   });
+}
+
+/** All that turns a text into ids. */
+interface Pipeline {
+  readonly addedTokens: AddedTokens;
+  readonly preTokenizer: PreTokenizer;
+  readonly model: Model;
+  readonly frame: Frame;
 }
 
 function buildPipeline(file: string, definition: JsonObject): Pipeline {
@@ -49,8 +58,8 @@ function buildPipeline(file: string, definition: JsonObject): Pipeline {
       },
     );
   }
-  const type = model["type"];
-  if (type !== undefined && !(typeof type === "string" && KNOWN_MODELS.includes(type))) {
+  const type = typeOf(model);
+  if (type === undefined || !Object.hasOwn(MODELS, type)) {
     throw new TokenizerError(
       file,
       `${file} holds a tokenizer of type ${JSON.stringify(type)}. Expected one of ` +
@@ -62,30 +71,36 @@ function buildPipeline(file: string, definition: JsonObject): Pipeline {
     );
   }
   try {
-    // Files may leave out stages that they do not use; the library needs them to be null.
-    const complete = {
-      normalizer: null,
-      pre_tokenizer: null,
-      post_processor: null,
-      decoder: null,
-      added_tokens: [],
-      ...definition,
+    // Files may leave out stages that they do not use.
+    const stage = <T>(name: string, create: (config: unknown) => T, absent: T): T => {
+      const config = definition[name];
+      return config === undefined || config === null ? absent : create(config);
     };
-    // No tokenizer_config.json for the library: from keys such as remove_space it would clean text
-    // that Rust's tokenizers leave alone.
-    const pipeline = new Pipeline(complete, {});
-    makeExact(pipeline, complete.pre_tokenizer);
-    return pipeline;
+    const runs = MODELS[type]!(model);
+    const normalizer = stage("normalizer", createNormalizer, (text: string) => text);
+    const list = definition["added_tokens"] ?? [];
+    const addedTokens = new AddedTokens(list, runs.vocabulary, normalizer);
+    const idOf = (token: string) => addedTokens.ids.get(token) ?? runs.vocabulary.get(token);
+    return {
+      addedTokens,
+      preTokenizer: stage("pre_tokenizer", createPreTokenizer, (piece) => [piece]),
+      model: runs,
+      frame: stage("post_processor", (config) => createFrame(config, idOf), {
+        prefix: [],
+        suffix: [],
+      }),
+    };
   } catch (error) {
+    const { en, zh } = error instanceof Refusal
+      ? error.texts
+      : { en: reason(error), zh: reason(error) };
     throw new TokenizerError(
       file,
-      `${file} describes a tokenizer that cannot be run: ${reason(error)}. Use the ` +
+      `${file} describes a tokenizer that cannot be run: ${en}. Use the ` +
         `${TOKENIZER_FILE} that was published with the model.`,
       {
         cause: error,
-        zh: `${file} 描述的分词器无法运行：${
-          reason(error)
-        }。请使用随模型发布的 ${TOKENIZER_FILE}。`,
+        zh: `${file} 描述的分词器无法运行：${zh}。请使用随模型发布的 ${TOKENIZER_FILE}。`,
       },
     );
   }
@@ -94,41 +109,37 @@ function buildPipeline(file: string, definition: JsonObject): Pipeline {
 class PipelineTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly #pipeline: Pipeline;
-  readonly #prefix: readonly number[];
-  readonly #suffix: readonly number[];
   readonly #truncateLeft: boolean;
 
-  constructor(file: string, pipeline: Pipeline, options: { readonly truncateLeft: boolean }) {
-    const frame = pipeline.post_processor?.post_process([PROBE], null, true).tokens ?? [PROBE];
-    const at = frame.indexOf(PROBE);
-    const toIds = (tokens: readonly string[]) =>
-      tokens.map((token) => {
-        const id = pipeline.token_to_id(token);
-        if (id !== undefined) return id;
-        throw new TokenizerError(
-          file,
-          `${file} frames every text with ${JSON.stringify(token)}, which its vocabulary lacks.`,
-          { zh: `${file} 给每段文本加上 ${JSON.stringify(token)}，但它的词表里没有这个词。` },
-        );
-      });
+  constructor(pipeline: Pipeline, options: { readonly truncateLeft: boolean }) {
+    const { model, addedTokens } = pipeline;
+    let highest = -1;
+    for (const ids of [model.vocabulary, addedTokens.ids]) {
+      for (const id of ids.values()) highest = Math.max(highest, id);
+    }
     this.#pipeline = pipeline;
-    this.#prefix = toIds(frame.slice(0, at));
-    this.#suffix = toIds(frame.slice(at + 1));
     this.#truncateLeft = options.truncateLeft;
-    this.vocabSize = pipeline.model?.vocab.length ?? 0;
+    this.vocabSize = highest + 1;
   }
 
   encode(text: string, options: EncodeOptions = {}): Int32Array {
-    const { ids } = this.#pipeline.encode(text.toWellFormed(), { add_special_tokens: false });
-    return Int32Array.from([
-      ...this.#prefix,
-      ...this.#truncate(ids, options.maxLength),
-      ...this.#suffix,
-    ]);
+    const { addedTokens, preTokenizer, model, frame: { prefix, suffix } } = this.#pipeline;
+    const ids: number[] = [];
+    for (const section of addedTokens.sections(text.toWellFormed())) {
+      if ("id" in section) {
+        ids.push(section.id);
+        continue;
+      }
+      for (const piece of preTokenizer(section)) {
+        for (const id of model.encode(piece.text)) ids.push(id);
+      }
+    }
+    return Int32Array.from([...prefix, ...this.#truncate(ids, options.maxLength), ...suffix]);
   }
 
   #truncate(body: number[], maxLength = Infinity): number[] {
-    const specialTokens = this.#prefix.length + this.#suffix.length;
+    const { prefix, suffix } = this.#pipeline.frame;
+    const specialTokens = prefix.length + suffix.length;
     const room = maxLength - specialTokens;
     if (!(room >= 0) || (maxLength !== Infinity && !Number.isInteger(maxLength))) {
       throw new RangeError(

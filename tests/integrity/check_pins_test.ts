@@ -120,15 +120,15 @@ Deno.test("files that are missing, cut or of another kind are named", async () =
 
 Deno.test("an installed package of another version is named", async () => {
   await using folder = await drifted("deno.json", '"version": "0.1.0"', '"version": "0.1.1"');
-  const at = join(folder.path, "node_modules/@huggingface/tokenizers");
+  const at = join(folder.path, "node_modules/oniguruma-to-es");
   await Deno.mkdir(at, { recursive: true });
-  await Deno.writeTextFile(join(at, "package.json"), '{"version":"0.2.0"}');
+  await Deno.writeTextFile(join(at, "package.json"), '{"version":"4.3.6"}');
   assert.deepEqual(await checkPins(folder.path), []);
-  await Deno.writeTextFile(join(at, "package.json"), '{"version":"0.1.9"}');
+  await Deno.writeTextFile(join(at, "package.json"), '{"version":"4.1.9"}');
   assert.deepEqual(await checkPins(folder.path), [{
     code: "other-version",
-    subject: "node_modules/@huggingface/tokenizers",
-    found: "0.1.9",
-    expected: "0.2.0",
+    subject: "node_modules/oniguruma-to-es",
+    found: "4.1.9",
+    expected: "4.3.6",
   }]);
 });
