@@ -1,0 +1,22 @@
+/** All kinds of input that are thrown at their readers, besides prompts and safetensors headers. */
+import { batchLines } from "./batch_lines.ts";
+import { bundles } from "./bundles.ts";
+import { checksumLists } from "./checksum_lists.ts";
+import { configs } from "./configs.ts";
+import { pngText } from "./png_text.ts";
+import { recipes } from "./recipes.ts";
+import { tokenizers } from "./tokenizers.ts";
+import type { FuzzKind } from "./types.ts";
+
+export const FUZZ_KINDS = {
+  "png-text": { open: pngText },
+  recipes: { open: recipes },
+  configs: { open: configs },
+  tokenizers: { open: tokenizers },
+  bundles: { open: bundles },
+  checksums: { open: checksumLists },
+  "batch-lines": { open: batchLines },
+} as const satisfies Readonly<Record<string, FuzzKind>>;
+
+/** The name of a kind. */
+export type FuzzKindName = keyof typeof FUZZ_KINDS;
