@@ -3,12 +3,14 @@ import { batchLines } from "./batch_lines.ts";
 import { bundles } from "./bundles.ts";
 import { checksumLists } from "./checksum_lists.ts";
 import { configs } from "./configs.ts";
+import { pictures } from "./pictures.ts";
 import { pngText } from "./png_text.ts";
 import { recipes } from "./recipes.ts";
 import { tokenizers } from "./tokenizers.ts";
 import type { FuzzKind } from "./types.ts";
 
 export const FUZZ_KINDS = {
+  pictures: { open: pictures },
   "png-text": { open: pngText },
   recipes: { open: recipes },
   configs: { open: configs },

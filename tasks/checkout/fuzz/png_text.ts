@@ -1,6 +1,6 @@
 /** Pictures whose texts somebody else wrote. */
 import { crc32, deflateSync } from "node:zlib";
-import { readPngText } from "../../../src/image/mod.ts";
+import { readPictureText } from "../../../src/image/mod.ts";
 import { readRecipe } from "../../../src/recipe/mod.ts";
 import { mutateBytes, wildText } from "./mutate.ts";
 import type { Dice } from "./dice.ts";
@@ -80,7 +80,7 @@ export function pngText(): FuzzCase {
       : Array.from({ length: dice.roll(6) }, () => textChunk(dice, bomb));
     const whole = joined(SIGNATURE, header, ...texts, data, end);
     const bytes = dice.roll(4) === 0 ? mutateBytes(whole, dice) : whole;
-    if (dice.roll(2) === 0) readPngText(bytes);
+    if (dice.roll(2) === 0) readPictureText(bytes);
     else readRecipe(bytes);
   };
 }

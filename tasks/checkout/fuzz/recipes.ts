@@ -1,5 +1,5 @@
 /** Recipes in the texts of pictures, of this toolkit and of other programs. */
-import { readRecipe, type Recipe, recipeText } from "../../../src/recipe/mod.ts";
+import { readForeignRecipe, readRecipe, type Recipe, recipeText } from "../../../src/recipe/mod.ts";
 import { type Json, jsonText, mutateJson, mutateText, wildText } from "./mutate.ts";
 import type { FuzzCase } from "./types.ts";
 
@@ -45,9 +45,11 @@ export function recipes(): FuzzCase {
       texts["parameters"] = parameters;
     }
     if (dice.roll(3) === 0) {
-      texts[dice.pick(["prompt", "workflow"])] = jsonText(mutateJson(WORKFLOW, dice), dice);
+      texts[dice.pick(["prompt", "workflow", "Comment", "invokeai_metadata", "sd-metadata"])] =
+        jsonText(mutateJson(WORKFLOW, dice), dice);
     }
     if (dice.roll(4) === 0) texts[wildText(dice).slice(0, 80)] = wildText(dice);
-    readRecipe(texts);
+    if (dice.roll(2) === 0) readForeignRecipe(texts);
+    else readRecipe(texts);
   };
 }
