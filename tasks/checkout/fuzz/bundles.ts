@@ -2,7 +2,9 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { loadBundle, openBundle } from "../../../src/container/mod.ts";
+// Not by the room's mod.ts, which loads the engine's client and all the permissions that it asks for.
+import { loadBundle } from "../../../src/container/bundle/load_bundle.ts";
+import { openBundle } from "../../../src/container/bundle/open_bundle.ts";
 import { parseChecksums } from "../../../src/integrity/mod.ts";
 import type { Dice } from "./dice.ts";
 import { type Json, jsonText, mutateBytes, mutateJson, wildText } from "./mutate.ts";
