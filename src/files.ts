@@ -110,14 +110,19 @@ export async function writeNewFile(
 ): Promise<string> {
   await using stack = new AsyncDisposableStack();
   let file: UnfinishedFile | undefined;
+  let last = "";
   for (const path of paths) {
+    last = path;
     if (file === undefined) {
       file = stack.use(await UnfinishedFile.create(path));
       await file.write(bytes);
     }
     if (await file.keepNew(path) || await isSame(path)) return path;
   }
-  throw new Error("every path is taken");
+  throw new NewBieError({
+    en: `${last} is taken, and so is every other name that could be used.`,
+    zh: `${last} 以及其他可用的名称都已被占用。`,
+  });
 }
 
 /**

@@ -11,6 +11,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { link, open, rename } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { NewBieError } from "./errors.ts";
 
 /** The folder that temporary files lie in where they may not lie beside their places. */
 export const SCRATCH = ".tmp";
@@ -77,7 +78,7 @@ export class UnfinishedFile implements AsyncDisposable {
         const mayRepeat = scratch !== undefined && error instanceof Deno.errors.NotFound;
         if (!mayRepeat || attempt === MOST_ATTEMPTS) throw error;
       }
-      if (attempt === MOST_ATTEMPTS) throw new Error(`${path} is taken away again and again`);
+      if (attempt === MOST_ATTEMPTS) throw takenAway(path);
     }
   }
 
@@ -169,7 +170,7 @@ export class UnfinishedFolder implements AsyncDisposable {
       if (await hold(path, lock)) return new UnfinishedFolder(absolute, path, lock);
       lock.close();
     }
-    throw new Error(`${target}: a new folder is taken away again and again`);
+    throw takenAway(target);
   }
 
   /**
@@ -324,4 +325,11 @@ const NO_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"];
 
 function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? "";
+}
+
+function takenAway(path: string): NewBieError {
+  return new NewBieError({
+    en: `${path} cannot be written: another program removes it again and again.`,
+    zh: `无法写入 ${path}：另一个程序反复删除它。`,
+  });
 }

@@ -1,3 +1,4 @@
+import { RequestError } from "../errors.ts";
 import { writeAvifText } from "./_avif.ts";
 import { encodeAvif, encodeJpeg, encodeWebp } from "./_codecs.ts";
 import { COMMENT } from "./_exif.ts";
@@ -28,7 +29,8 @@ const WRITERS = {
  * Where the format is no PNG, the text `parameters` becomes EXIF's UserComment in UTF-16, and all
  * others become XMP; `readPictureText` gives them back by their keywords.
  *
- * @throws {RangeError} When the picture's data do not fill its size, a text holds U+0000, or a side is longer than the format can hold.
+ * @throws {RequestError} When a side is longer than the format can hold.
+ * @throws {RangeError} When the picture's data do not fill its size, or a text holds U+0000.
  *
  * @example
  * ```ts
@@ -55,10 +57,11 @@ export async function encodePictureAs(
     );
   }
   if (Math.max(width, height) > most) {
-    throw new RangeError(
-      `A picture of ${width}×${height} does not fit into ${format}, whose sides have at most ` +
+    throw new RequestError({
+      en: `A picture of ${width}×${height} does not fit into ${format}, whose sides have at most ` +
         `${most} pixels. Write a PNG.`,
-    );
+      zh: `${format} 的边长最多为 ${most} 像素，存不下 ${width}×${height} 的图片。请保存为 PNG。`,
+    });
   }
   const broken = Object.keys(text).find((keyword) => text[keyword]!.includes("\0"));
   if (broken !== undefined) {
