@@ -318,6 +318,28 @@ Deno.test("the memory that the documents name is what doctor computes", () => {
   assert(named("docs/speed.md").text.includes(gib(peak.none)), gib(peak.none));
 });
 
+Deno.test("what the documents say of the evaluation is what was recorded", async () => {
+  const recorded = await Deno.readTextFile(join(ROOT, "bench/results/eval.md")) +
+    await Deno.readTextFile(join(ROOT, "bench/results/eval_steps.md"));
+  const rows = (text: string) =>
+    [...text.matchAll(/^\| *(.+?) *\|(.+)\|$/gm)].map(([, label, rest]) => ({
+      label: label!,
+      figures: rest!.match(/[\d.]+(?= ?(?:%|dB))/g) ?? [],
+    }));
+  const [about] = named("docs/prompts.md").text.split("## Does XML help?").slice(1);
+  const shown = rows(about!).filter(({ figures }) => figures.length > 0);
+  assert.equal(shown.length, 7);
+  for (const { label, figures } of shown) {
+    const row = rows(recorded).find((row) => row.label.replace(/^prompts, /, "") === label);
+    assert(row !== undefined, `bench/results has no row ${label}`);
+    assert.deepEqual(figures, row.figures.slice(0, figures.length), label);
+  }
+  for (const label of ["XML", "flat tags, in no order"]) {
+    const [wrong] = shown.find((row) => row.label === label)!.figures;
+    assert(README.text.includes(`${wrong} %`), `README: ${label}`);
+  }
+});
+
 Deno.test("the packages of docs/pins.md are those of deno.json", () => {
   const { text } = named("docs/pins.md");
   const imports: Readonly<Record<string, string>> = configuration.imports;
