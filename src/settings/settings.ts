@@ -276,8 +276,8 @@ export const COUNT = {
 } as const;
 
 /**
- * A quick look: few steps, which the demo model's pictures hardly show. What else is asked for
- * counts as always.
+ * A quick look with few steps; `deno task bench --draft` measures how near it comes to the whole
+ * picture. What else is asked for counts as always.
  */
 export const DRAFT = {
   word: "draft",
