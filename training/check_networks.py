@@ -22,7 +22,7 @@ import next_dit
 from _shared import draw_weights, generator, relative, shapes_of
 from _upstream import import_upstream
 from configs import sizes
-from networks import Gemma3Text, JinaText, KlDecoder, NextDiT_CLIP, Segments, TinyAutoencoder
+from networks import Gemma3Text, JinaText, KlAutoencoder, NextDiT_CLIP, Segments, TinyAutoencoder
 
 TOLERANCE = 1e-5
 LENGTHS = [5, 1, 12]
@@ -97,14 +97,16 @@ def check_autoencoders():
     latents = torch.randn(2, 16, 4, 6, generator=GEN) * 2
     tiny, theirs = TinyAutoencoder(config["tiny"]), AutoencoderTiny.from_config(config["tiny"])
     theirs.load_state_dict(tiny.state_dict(), strict=True)
-    kl, their_kl = KlDecoder(config["kl"]), AutoencoderKL.from_config(config["kl"])
-    unexpected = their_kl.load_state_dict(kl.state_dict(), strict=False)
-    assert not unexpected.unexpected_keys, unexpected
-    assert all(name.startswith("encoder.") for name in unexpected.missing_keys), unexpected
+    kl, their_kl = KlAutoencoder(config["kl"]), AutoencoderKL.from_config(config["kl"])
+    their_kl.load_state_dict(kl.state_dict(), strict=True)
     with torch.no_grad():
         report("TinyAutoencoder.encode", tiny.encode(pictures), theirs.encode(pictures).latents)
         report("TinyAutoencoder.decode", tiny.decode(latents), theirs.decode(latents).sample)
-        report("KlDecoder", kl.decode(latents), their_kl.decode(latents).sample)
+        theirs = their_kl.encode(pictures).latent_dist
+        report("KlAutoencoder.encode", kl.encode(pictures), theirs.mean)
+        spread = torch.full_like(theirs.std, kl.SPREAD)
+        report("KlAutoencoder's variance", spread, theirs.std)
+        report("KlAutoencoder.decode", kl.decode(latents), their_kl.decode(latents).sample)
 
 
 def main():
@@ -121,7 +123,7 @@ def main():
         "text_encoder": Gemma3Text,
         "clip_model": JinaText,
         "tiny": TinyAutoencoder,
-        "kl": KlDecoder,
+        "kl": KlAutoencoder,
     }.items():
         built = model(sizes()[name] | {"vocab_size": 0})
         count = sum(parameter.numel() for parameter in built.parameters())

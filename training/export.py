@@ -4,9 +4,8 @@ config.json.
 From: the run's folder (averaged weights of train_diffusion.py, the decoders of
       train_autoencoder.py), the tokenizers in models/demo.
 Run:  python training/export.py --run FOLDER --out models/demo
-Writes next-dit/, transformer/, clip_model/ and vae/ (AutoencoderTiny's decoder), and vae-kl/
-(AutoencoderKL's) when it is trained. --encoder FILE keeps AutoencoderTiny's encoder, which no
-checkpoint of the toolkit needs.
+Writes next-dit/, transformer/, clip_model/ and vae/ (AutoencoderTiny), and vae-kl/ (AutoencoderKL)
+when it is trained; both with encoder and decoder.
 """
 
 import argparse
@@ -44,7 +43,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=DEMO)
-    parser.add_argument("--encoder", type=Path)
     parser.add_argument("--toy", action="store_true")
     options = parser.parse_args()
     config = sizes(options.toy)
@@ -71,13 +69,9 @@ def main():
         part(averaged, "clip_model.", MODEL_PREFIX),
     )
     tiny = load("autoencoder.pt")
-    write_model(options.out / "vae", config["tiny"], part(tiny, "decoder.", "decoder."))
-    if (options.run / "kl_decoder.pt").exists():
-        write_model(options.out / "vae-kl", config["kl"], load("kl_decoder.pt"))
-    if options.encoder:
-        encoder = part(tiny, "encoder.", "encoder.")
-        encoder = {k: v.to(torch.bfloat16).contiguous() for k, v in encoder.items()}
-        save_file(encoder, options.encoder)
+    write_model(options.out / "vae", config["tiny"], tiny)
+    if (options.run / "kl_autoencoder.pt").exists():
+        write_model(options.out / "vae-kl", config["kl"], load("kl_autoencoder.pt"))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Makes a run's folder of the published weights, to train on from them.
 
-From: models/demo and the autoencoder's encoder, which is kept beside this file.
+From: models/demo.
 Run:  python training/import_run.py --run FOLDER
 The optimizer's state is not published: learning begins with a warm-up, at step 0.
 """
@@ -12,7 +12,8 @@ import torch
 from captions import DEMO
 from safetensors.torch import load_file
 
-ENCODER = Path(__file__).resolve().parent / "encoder.safetensors"
+# Where the encoder was before it was published with its decoder.
+OLD_ENCODER = Path(__file__).resolve().parent / "encoder.safetensors"
 NETWORKS = {
     "next-dit": ("", "next_dit."),
     "transformer": ("model.", "transformer."),
@@ -27,15 +28,18 @@ def weights(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--model", type=Path, default=DEMO)
     options = parser.parse_args()
     options.run.mkdir(parents=True, exist_ok=True)
-    autoencoder = weights(ENCODER) | weights(DEMO / "vae" / "model.safetensors")
+    autoencoder = weights(options.model / "vae" / "model.safetensors")
+    if OLD_ENCODER.exists():
+        autoencoder = weights(OLD_ENCODER) | autoencoder
     torch.save(autoencoder, options.run / "autoencoder.pt")
-    torch.save(weights(DEMO / "vae-kl" / "model.safetensors"), options.run / "kl_decoder.pt")
+    torch.save(weights(options.model / "vae-kl" / "model.safetensors"), options.run / "kl_autoencoder.pt")
     model = {
         own + name.removeprefix(prefix): value
         for folder, (prefix, own) in NETWORKS.items()
-        for name, value in weights(DEMO / folder / "model.safetensors").items()
+        for name, value in weights(options.model / folder / "model.safetensors").items()
     }
     averaged = {name: value.clone() for name, value in model.items()}
     state = {"step": 0, "elapsed": 0.0, "samples": 0, "model": model, "averaged": averaged}

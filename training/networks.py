@@ -1,10 +1,10 @@
-"""The four networks of the demo model, under the parameter names of the references, and a decoder
-more. Not run by itself.
+"""The five networks of the demo model, under the parameter names of the references. Not run by
+itself.
 
 NextDiT_CLIP   upstream's NextDiT_CLIP (NewBieAI-Lab/NewBie-image-Exp0.1, models/model.py)
 Gemma3Text     transformers' Gemma3TextModel; its features are `hidden_states[-2]`
 JinaText       ComfyUI's jina_clip_2.py
-TinyAutoencoder, KlDecoder   diffusers' AutoencoderTiny, and the decoder of its AutoencoderKL
+TinyAutoencoder, KlAutoencoder   diffusers' AutoencoderTiny and AutoencoderKL
 
 Written for training: a batch of texts is padded on the LEFT, so that in every row the padding, and
 what is real (text, then image), are two segments without a gap. Attention that keeps to segments
@@ -509,20 +509,55 @@ class PictureAttention(nn.Module):
         return x + mixed.transpose(1, 2).unflatten(2, x.shape[2:])
 
 
+class KlMiddle(nn.Module):
+    def __init__(self, width, groups):
+        super().__init__()
+        self.resnets = nn.ModuleList([Resnet(width, width, groups) for _ in range(2)])
+        self.attentions = nn.ModuleList([PictureAttention(width, groups)])
+
+    def forward(self, x):
+        return self.resnets[1](self.attentions[0](self.resnets[0](x)))
+
+
+class KlEncoder(nn.Module):
+    """The mean of the latents, and the logarithm of their variance."""
+
+    def __init__(self, config):
+        super().__init__()
+        widths, groups = config["block_out_channels"], config["norm_num_groups"]
+        self.conv_in = nn.Conv2d(config["in_channels"], widths[0], 3, padding=1)
+        self.down_blocks = nn.ModuleList()
+        for i, width in enumerate(widths):
+            block = nn.Module()
+            inputs = [widths[max(i - 1, 0)], *[width] * (config["layers_per_block"] - 1)]
+            block.resnets = nn.ModuleList([Resnet(before, width, groups) for before in inputs])
+            if i < len(widths) - 1:
+                downsampler = nn.Module()
+                downsampler.conv = nn.Conv2d(width, width, 3, stride=2)
+                block.downsamplers = nn.ModuleList([downsampler])
+            self.down_blocks.append(block)
+        self.mid_block = KlMiddle(widths[-1], groups)
+        self.conv_norm_out = nn.GroupNorm(groups, widths[-1], eps=1e-6)
+        self.conv_out = nn.Conv2d(widths[-1], 2 * config["latent_channels"], 3, padding=1)
+
+    def forward(self, x):
+        x = self.conv_in(x)
+        for block in self.down_blocks:
+            for resnet in block.resnets:
+                x = resnet(x)
+            if hasattr(block, "downsamplers"):  # one pixel of padding, at the right and below
+                x = block.downsamplers[0].conv(F.pad(x, (0, 1, 0, 1)))
+        return self.conv_out(F.silu(self.conv_norm_out(self.mid_block(x))))
+
+
 class KlDecoder(nn.Module):
     def __init__(self, config):
         super().__init__()
-        self.config = config
         widths = list(reversed(config["block_out_channels"]))
         groups, layers = config["norm_num_groups"], config["layers_per_block"] + 1
-        decoder = self.decoder = nn.Module()
-        decoder.conv_in = nn.Conv2d(config["latent_channels"], widths[0], 3, padding=1)
-        decoder.mid_block = nn.Module()
-        decoder.mid_block.resnets = nn.ModuleList(
-            [Resnet(widths[0], widths[0], groups) for _ in range(2)]
-        )
-        decoder.mid_block.attentions = nn.ModuleList([PictureAttention(widths[0], groups)])
-        decoder.up_blocks = nn.ModuleList()
+        self.conv_in = nn.Conv2d(config["latent_channels"], widths[0], 3, padding=1)
+        self.mid_block = KlMiddle(widths[0], groups)
+        self.up_blocks = nn.ModuleList()
         for i, width in enumerate(widths):
             block = nn.Module()
             inputs = [widths[max(i - 1, 0)], *[width] * (layers - 1)]
@@ -531,18 +566,37 @@ class KlDecoder(nn.Module):
                 upsampler = nn.Module()
                 upsampler.conv = nn.Conv2d(width, width, 3, padding=1)
                 block.upsamplers = nn.ModuleList([upsampler])
-            decoder.up_blocks.append(block)
-        decoder.conv_norm_out = nn.GroupNorm(groups, widths[-1], eps=1e-6)
-        decoder.conv_out = nn.Conv2d(widths[-1], config["out_channels"], 3, padding=1)
+            self.up_blocks.append(block)
+        self.conv_norm_out = nn.GroupNorm(groups, widths[-1], eps=1e-6)
+        self.conv_out = nn.Conv2d(widths[-1], config["out_channels"], 3, padding=1)
 
-    def decode(self, latents):
-        decoder = self.decoder
-        x = decoder.conv_in(latents / self.config["scaling_factor"] + self.config["shift_factor"])
-        x = decoder.mid_block.resnets[0](x)
-        x = decoder.mid_block.resnets[1](decoder.mid_block.attentions[0](x))
-        for block in decoder.up_blocks:
+    def forward(self, x):
+        x = self.mid_block(self.conv_in(x))
+        for block in self.up_blocks:
             for resnet in block.resnets:
                 x = resnet(x)
             if hasattr(block, "upsamplers"):
                 x = block.upsamplers[0].conv(F.interpolate(x, scale_factor=2.0))
-        return decoder.conv_out(F.silu(decoder.conv_norm_out(x)))
+        return self.conv_out(F.silu(self.conv_norm_out(x)))
+
+
+class KlAutoencoder(nn.Module):
+    """Its variance is a constant, SPREAD squared: its latents are another encoder's, which has none."""
+
+    SPREAD = 0.05
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.encoder, self.decoder = KlEncoder(config), KlDecoder(config)
+        last, channels = self.encoder.conv_out, config["latent_channels"]
+        with torch.no_grad():
+            last.weight[channels:] = 0
+            last.bias[channels:] = 2 * math.log(self.SPREAD)
+
+    def encode(self, pictures):
+        mean = self.encoder(pictures).chunk(2, dim=1)[0]
+        return (mean - self.config["shift_factor"]) * self.config["scaling_factor"]
+
+    def decode(self, latents):
+        return self.decoder(latents / self.config["scaling_factor"] + self.config["shift_factor"])

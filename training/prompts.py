@@ -1,7 +1,9 @@
 """Prompts that describe a scene: XML, flat tag lists and English sentences.
 
 `drop` is the probability with which each attribute is left unsaid. With 0 everything that can be
-seen is said; which synonyms stand beside it, and in what order, is chance.
+seen is said; which synonyms stand beside it, and in what order, is chance. What nobody expects (a
+hat, a wink, eyes that do not go with the hair) is left unsaid five times less often: what is unsaid
+then has a likely answer, and only one.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from scene import (
     BACKGROUNDS,
     CLOTHING_COLORS,
     EYE_COLORS,
+    EYES_OF_HAIR,
     GENDERS,
     HAIR_COLORS,
     NAMES,
@@ -27,6 +30,9 @@ Rng = random.Random
 
 # How often a synonym or a detail that the attribute implies is named as well.
 SYNONYM = 0.3
+
+# How much less often something unexpected is left unsaid.
+UNEXPECTED = 0.2
 
 HAIR_STYLE_TAGS = {
     "long_hair": ("long_hair", ("very_long_hair", "straight_hair")),
@@ -125,9 +131,10 @@ def xml_prompt(scene: Scene, rng: Rng, drop: float = 0.0) -> str:
             elements["n"] = [character.name]
         elif rng.random() < 0.5:
             elements["n"] = [f"$character_{number}$"]
-        if not _dropped(rng, drop):
+        if not _dropped(rng, _unless(character.gender == "1girl", drop)):
             elements["gender"] = [character.gender]
-        if not _dropped(rng, drop / 2):
+        central = character.position == "center"
+        if not _dropped(rng, drop if central else drop / 2 * _alone(scene)):
             elements["position"] = [rng.choice(POSITION_TAGS[character.position])]
         blocks.append(_block(f"character_{number}", CHARACTER_ELEMENTS, elements))
     general = _general_elements(scene, rng, drop)
@@ -154,7 +161,7 @@ def tag_prompt(scene: Scene, rng: Rng, drop: float = 0.0) -> str:
         tags = [*count, *_shuffled(dict.fromkeys([*_joined(people), *rest]), rng)]
     tags = [*quality, *tags] if rng.random() < 0.5 else [*tags, *quality]
     if not tags:
-        tags = _count(scene)
+        tags = count_tags(scene)[:1]
     text = ", ".join(tags)
     return text.replace("_", " ") if rng.random() < 0.25 else text
 
@@ -165,7 +172,8 @@ def sentence_prompt(scene: Scene, rng: Rng, drop: float = 0.0) -> str:
     sentences = []
     two = len(scene.characters) == 2
     for character in scene.characters:
-        where = None if _dropped(rng, drop / 2) else rng.choice(WHERE[character.position])
+        unsaid = drop / 2 * _alone(scene)
+        where = None if _dropped(rng, unsaid) else rng.choice(WHERE[character.position])
         if not two and character.position == "center" and rng.random() < 0.7:
             where = None
         sentences.append(_sentence(character, where, rng, drop))
@@ -179,18 +187,116 @@ def sentence_prompt(scene: Scene, rng: Rng, drop: float = 0.0) -> str:
             verb = "She is" if scene.characters[0].gender == "1girl" else "He is"
             sentences.append(f"{verb} {places}.")
     if scene.style != "anime_style" or rng.random() < 0.4:
-        if not _dropped(rng, drop):
+        if not _dropped(rng, _unless(scene.style == "anime_style", drop)):
             sentences.append(rng.choice(STYLE_SENTENCES[scene.style]))
     return " ".join(sentences)
 
 
+def plain_sentence(scene: Scene, rng: Rng, drop: float = 0.0) -> str:
+    """The scene as people type it: all of it in one sentence, or in short ones about `she`; with or
+    without a capital and a full stop. Of two characters without a place the left one comes first.
+    """
+    if len(scene.characters) == 1:
+        text = _about_one(scene.characters[0], rng, drop)
+    else:
+        text = _about_two(scene, rng, drop)
+    places = _places(scene, rng, drop)
+    if places:
+        text += rng.choice((" ", ", ", " ")) + places
+    if scene.style != "anime_style" and not _dropped(rng, drop * UNEXPECTED):
+        style = rng.choice(STYLE_SENTENCES[scene.style]).rstrip(".")
+        text += rng.choice((". ", ", ")) + style
+    text = text.replace("..", ".")
+    if rng.random() < 0.5:
+        text = text[0].upper() + text[1:]
+    return text + "." if rng.random() < 0.5 else text
+
+
+def _about_one(character: Character, rng: Rng, drop: float) -> str:
+    text = _person(character, rng, drop, alone=True)
+    where = rng.choice(WHERE[character.position])
+    if not _dropped(rng, max(drop, 0.7) if character.position == "center" else drop * UNEXPECTED):
+        text += f" {where}"
+    return text
+
+
+def _about_two(scene: Scene, rng: Rng, drop: float) -> str:
+    left, right = sorted(scene.characters, key=lambda c: c.position != "left")
+    order = [left, right]
+    unsaid = _dropped(rng, max(drop, 0.4))
+    if not unsaid:
+        rng.shuffle(order)
+    genders = {character.gender for character in order}
+    if len(genders) == 1 and rng.random() < 0.4:
+        both = "two girls" if genders == {"1girl"} else "two boys"
+        people = [_person(character, rng, drop, instead="one") for character in order]
+        if rng.random() < 0.5:
+            people[1] = "the other" + people[1].removeprefix("one")
+        lead = both + rng.choice((", ", ": "))
+    else:
+        people, lead = [_person(character, rng, drop) for character in order], ""
+    join = rng.choice((" and ", " and ", ", ", " next to "))
+    if not unsaid:
+        places = [rng.choice(WHERE[character.position]) for character in order]
+        if rng.random() < 0.3 and not lead:
+            people = [f"{place} {person}" for place, person in zip(places, people)]
+            join = rng.choice((" and ", ", "))
+        else:
+            people = [f"{person} {place}" for place, person in zip(places, people)]
+    return lead + people[0] + join + people[1]
+
+
+def _person(
+    character: Character, rng: Rng, drop: float, *, instead: str | None = None, alone: bool = False
+) -> str:
+    """`a blue-haired girl in a red dress, smiling`; `instead` stands for `a girl`."""
+    girl = character.gender == "1girl"
+    noun = "girl" if girl else "boy"
+    noun = rng.choice((noun, noun, f"cute {noun}", f"anime {noun}", f"chibi {noun}"))
+    text = instead or _an(f"a {noun}")
+    traits = _traits(character, rng, drop)
+    color = character.hair_color.removesuffix("_hair")
+    if not instead and f"{color} hair" in traits and rng.random() < 0.4:
+        traits.remove(f"{color} hair")
+        text = _an(f"a {color}{rng.choice('- ')}haired {noun}")
+    clothes = _clothes(character, rng, drop)
+    deeds = []
+    if not _dropped(rng, _unless(character.expression == "smile", drop)):
+        deeds.append(rng.choice(EXPRESSION_WORDS[character.expression]))
+    if not _dropped(rng, _unless(character.pose == "standing", drop)):
+        deeds.append(rng.choice(POSE_WORDS[character.pose]))
+    if alone and rng.random() < 0.25:
+        return _about_her(text, "she" if girl else "he", traits, clothes, deeds, rng)
+    if traits:
+        text += f" with {_listed(traits)}"
+    if clothes:
+        text += rng.choice((" wearing ", " in ", ", wearing ")) + _listed(clothes)
+    if deeds:
+        text += rng.choice((", ", " ", " who is ")) + _listed(deeds)
+    return text
+
+
+def _about_her(
+    text: str, she: str, traits: list[str], clothes: list[str], deeds: list[str], rng: Rng
+) -> str:
+    """`a girl. She has red hair. She wears a blue dress.`"""
+    parts = []
+    if traits:
+        parts.append(f"{she} has {_listed(traits)}")
+    if clothes:
+        parts.append(f"{she} {rng.choice(('wears', 'is wearing'))} {_listed(clothes)}")
+    if deeds:
+        parts.append(f"{she} is {_listed(deeds)}")
+    return ". ".join([text, *(part[0].upper() + part[1:] for part in parts)])
+
+
 def sample_prompt(scene: Scene, rng: Rng) -> str:
-    """A prompt for training: XML more often than the others, sometimes with much left out.
+    """A prompt for training: XML more often than the others, often with nearly all left out.
     An XML prompt is the only kind that begins with `<`.
     """
-    drop = rng.choices((0.0, 0.1, 0.3, 0.6), (5, 3, 2, 1))[0]
-    kind = rng.choices((xml_prompt, tag_prompt, sentence_prompt), (6, 2, 2))[0]
-    return kind(scene, rng, drop)
+    drop = rng.choices((0.0, 0.1, 0.3, 0.6, 0.85, 0.95), (6, 3, 3, 3, 3, 2))[0]
+    kinds = xml_prompt, tag_prompt, sentence_prompt, plain_sentence
+    return rng.choices(kinds, (9, 5, 2, 4))[0](scene, rng, drop)
 
 
 def vocabulary() -> list[str]:
@@ -229,8 +335,8 @@ def vocabulary() -> list[str]:
 def _character_elements(character: Character, rng: Rng, drop: float) -> dict[str, list[str]]:
     """The tags of one character by element, without name, gender and position."""
 
-    def said(tags: Iterable[str]) -> list[str]:
-        return [] if _dropped(rng, drop) else list(tags)
+    def said(tags: Iterable[str], expected: bool = True) -> list[str]:
+        return [] if _dropped(rng, _unless(expected, drop)) else list(tags)
 
     hair, hair_synonyms = HAIR_STYLE_TAGS[character.hair_style]
     appearance = [
@@ -239,25 +345,27 @@ def _character_elements(character: Character, rng: Rng, drop: float) -> dict[str
         *_some(["chibi"], rng),
     ]
     if character.eyes_visible or rng.random() < 0.2:
-        appearance += said([character.eye_color])
+        appearance += said([character.eye_color], _usual_eyes(character))
     if character.skin != "fair_skin" or rng.random() < 0.15:
-        appearance += said([SKIN_TAGS[character.skin]])
+        appearance += said([SKIN_TAGS[character.skin]], character.skin == "fair_skin")
     main, details = clothing_tags(character.clothing, character.clothing_color, character.gender)
     clothing = said([*main, *_some(details, rng)])
     for accessory in character.accessories:
         tags, synonyms = _accessory_tags(accessory)
         target = appearance if accessory.kind == "cat_ears" else clothing
-        target += said([*tags, *_some(synonyms, rng)])
+        target += said([*tags, *_some(synonyms, rng)], expected=False)
     expression, expression_synonyms = EXPRESSION_TAGS[character.expression]
     pose, pose_synonyms = POSE_TAGS[character.pose]
-    action = said([pose, *_some(pose_synonyms, rng)])
+    action = said([pose, *_some(pose_synonyms, rng)], character.pose == "standing")
     if character.pose != "standing":
         action += _some(["standing"], rng)
     action += _some(["looking_at_viewer"], rng, 0.15)
     elements = {
         "appearance": appearance,
         "clothing": clothing,
-        "expression": said([expression, *_some(expression_synonyms, rng)]),
+        "expression": said(
+            [expression, *_some(expression_synonyms, rng)], character.expression == "smile"
+        ),
         "action": action,
     }
     return {name: _shuffled(tags, rng) for name, tags in elements.items()}
@@ -306,11 +414,13 @@ def _accessory_tags(accessory: Accessory) -> tuple[list[str], list[str]]:
 
 def _general_elements(scene: Scene, rng: Rng, drop: float) -> dict[str, list[str]]:
     elements: dict[str, list[str]] = {}
-    if not _dropped(rng, drop / 2):
-        elements["count"] = _count(scene)
+    if not _dropped(rng, drop / 2 * _alone(scene)):
+        elements["count"] = count_tags(scene)
+        if drop and rng.random() < 0.5 and elements["count"] != ["1girl", "1boy"]:
+            elements["count"] = elements["count"][:1]
     style, style_synonyms = STYLE_TAGS[scene.style]
     # The usual style is often taken for granted; an unusual one is a wish.
-    if not _dropped(rng, max(drop, 0.3) if scene.style == "anime_style" else drop):
+    if not _dropped(rng, max(drop, 0.3) if scene.style == "anime_style" else drop * UNEXPECTED):
         elements["style"] = [style, *_some(style_synonyms, rng)]
     if not _dropped(rng, drop):
         elements["background"] = _background_tags(scene.background, rng)
@@ -321,14 +431,15 @@ def _general_elements(scene: Scene, rng: Rng, drop: float) -> dict[str, list[str
         elements["quality"] = rng.sample(QUALITY, rng.randint(1, 3))
     objects = [OBJECTS[c.pose] for c in scene.characters if c.pose in OBJECTS]
     objects = [] if _dropped(rng, max(drop, 0.4)) else list(dict.fromkeys(objects))
-    if scene.effect in ("heart", "bubbles", "musical_note") and not _dropped(rng, drop):
+    unsaid = drop * UNEXPECTED
+    if scene.effect in ("heart", "bubbles", "musical_note") and not _dropped(rng, unsaid):
         objects.append(EFFECT_TAGS[scene.effect])
     elements["objects"] = objects
     other = []
-    if scene.effect in ("sparkle", "petals") and not _dropped(rng, drop):
+    if scene.effect in ("sparkle", "petals") and not _dropped(rng, unsaid):
         other.append(EFFECT_TAGS[scene.effect])
     # Upper bodies are the exception and are asked for; full bodies are mostly taken for granted.
-    if not _dropped(rng, drop if scene.framing == "upper_body" else max(drop, 0.6)):
+    if not _dropped(rng, unsaid if scene.framing == "upper_body" else max(drop, 0.6)):
         other.append(scene.framing)
     elements["other"] = _shuffled(other, rng)
     return elements
@@ -341,7 +452,8 @@ def _background_tags(background: str, rng: Rng) -> list[str]:
     return _shuffled([tag, *_some(synonyms, rng)], rng)
 
 
-def _count(scene: Scene) -> list[str]:
+def count_tags(scene: Scene) -> list[str]:
+    """How many there are, and of which gender."""
     genders = [character.gender for character in scene.characters]
     if len(genders) == 1:
         return [genders[0], "solo"]
@@ -358,6 +470,20 @@ def _block(name: str, order: Sequence[str], elements: dict[str, list[str]]) -> s
 
 def _dropped(rng: Rng, probability: float) -> bool:
     return rng.random() < probability
+
+
+def _unless(expected: bool, drop: float) -> float:
+    """How often something is left unsaid."""
+    return drop if expected else drop * UNEXPECTED
+
+
+def _alone(scene: Scene) -> float:
+    """A second character, and who stands where, is seldom left unsaid."""
+    return 1.0 if len(scene.characters) == 1 else 2 * UNEXPECTED
+
+
+def _usual_eyes(character: Character) -> bool:
+    return character.eye_color == EYES_OF_HAIR[character.hair_color]
 
 
 def _some(tags: Iterable[str], rng: Rng, probability: float = SYNONYM) -> list[str]:
@@ -442,16 +568,16 @@ STYLE_SENTENCES = {
 
 def _sentence(character: Character, where: str | None, rng: Rng, drop: float) -> str:
     noun = "girl" if character.gender == "1girl" else "boy"
-    if _dropped(rng, drop / 2):
+    if _dropped(rng, drop / 2 * (1 if noun == "girl" else UNEXPECTED)):
         noun = "character"
     subject = rng.choice((f"a {noun}", f"a chibi {noun}", f"a cute {noun}"))
     if character.name and rng.random() < 0.4 * (1 - drop):
         subject = f"{character.name}, {subject}"
     traits, clothes = _traits(character, rng, drop), _clothes(character, rng, drop)
     deeds = []
-    if not _dropped(rng, drop):
+    if not _dropped(rng, _unless(character.expression == "smile", drop)):
         deeds.append(rng.choice(EXPRESSION_WORDS[character.expression]))
-    if not _dropped(rng, drop):
+    if not _dropped(rng, _unless(character.pose == "standing", drop)):
         deeds.append(rng.choice(POSE_WORDS[character.pose]))
     rng.shuffle(deeds)
     text = subject
@@ -481,11 +607,12 @@ def _traits(character: Character, rng: Rng, drop: float) -> list[str]:
         traits.append(_an(" ".join(text.split())))
     elif hair_said:
         traits.append(f"{color} hair")
-    if character.eyes_visible and not _dropped(rng, drop):
+    unsaid = drop * UNEXPECTED
+    if character.eyes_visible and not _dropped(rng, drop if _usual_eyes(character) else unsaid):
         traits.append(character.eye_color.replace("_", " "))
-    if character.skin != "fair_skin" and not _dropped(rng, drop):
+    if character.skin != "fair_skin" and not _dropped(rng, unsaid):
         traits.append(SKIN_WORDS[character.skin])
-    if character.accessory("cat_ears") and not _dropped(rng, drop):
+    if character.accessory("cat_ears") and not _dropped(rng, unsaid):
         traits.append("cat ears")
     rng.shuffle(traits)
     return traits
@@ -497,7 +624,7 @@ def _clothes(character: Character, rng: Rng, drop: float) -> list[str]:
         kind = character.clothing.replace("_", " ")
         clothes.append(f"a {character.clothing_color} {kind}")
     for accessory in character.accessories:
-        if accessory.kind == "cat_ears" or _dropped(rng, drop):
+        if accessory.kind == "cat_ears" or _dropped(rng, drop * UNEXPECTED):
             continue
         if accessory.kind == "glasses":
             clothes.append("glasses")
@@ -515,7 +642,7 @@ def _places(scene: Scene, rng: Rng, drop: float) -> str:
             parts.append(rng.choice(SIMPLE_WORDS).format(color))
         else:
             parts.append(rng.choice(PLACE_WORDS[scene.background]))
-    if scene.effect and not _dropped(rng, drop):
+    if scene.effect and not _dropped(rng, drop * UNEXPECTED):
         parts.append(f"surrounded by {EFFECT_WORDS[scene.effect]}")
     return ", ".join(parts)
 
@@ -534,6 +661,7 @@ def sentence_words() -> set[str]:
     texts = [
         "a an and in on the with wearing is are They stand She He The two Both",
         "girl boy character chibi cute plain surrounded by . ,",
+        "anime haired two girls boys one other next to who has wears",
         *("hair eyes skin cat ears glasses beret witch straw hat bow tan pale dark".split()),
         *SKIN_WORDS.values(),
         *EFFECT_WORDS.values(),
@@ -543,5 +671,5 @@ def sentence_words() -> set[str]:
         texts += _joined(table.values())
     words = {word for text in texts for word in text.replace("{}", "").split()}
     words |= {word.rstrip(".,") for word in words}
-    words |= {word[0].upper() + word[1:] for word in (*NAMES, "a", "on", "in")}
+    words |= {word[0].upper() + word[1:] for word in (*NAMES, "a", "an", "on", "in", "two")}
     return {word for word in words if word}

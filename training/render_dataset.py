@@ -23,10 +23,21 @@ SEED = 20261123
 # Captions for one picture: each says the same in other words, order and completeness.
 CAPTIONS = 8
 
-# Width, height, and how many of 20 shards have that size.
-SIZES = [((256, 256), 13), ((320, 192), 2), ((192, 320), 2), ((384, 256), 2), ((256, 384), 1)]
+# Width, height, and how many of 40 shards have that size.
+SIZES = [
+    ((256, 256), 12),
+    ((320, 192), 1),
+    ((192, 320), 1),
+    ((384, 256), 4),
+    ((256, 384), 4),
+    ((320, 320), 4),
+    ((384, 384), 3),
+    ((512, 384), 2),
+    ((384, 512), 2),
+    ((512, 512), 7),
+]
 # Of the pictures; the rest have one character.
-TWO_CHARACTERS = 0.65
+TWO_CHARACTERS = 0.55
 # Of the training pictures of two: those in which one wears what the other does not.
 CONTRASTED = 0.5
 # Circles in a picture of two: two eyes and a head each.
@@ -44,13 +55,15 @@ def seed_of(split, shard):
 
 
 def scenes_of(split, shard, count):
-    from scene import contrasted, sample_scene
+    from scene import contrasted, ordinary, sample_scene
 
     rng = random.Random(seed_of(split, shard))
     for _ in range(count):
         scene = sample_scene(rng, characters=1 + (rng.random() < TWO_CHARACTERS), split=split)
-        if split == "train" and len(scene.characters) == 2 and rng.random() < CONTRASTED:
-            scene = contrasted(scene, rng)
+        if split == "train":
+            if len(scene.characters) == 2 and rng.random() < CONTRASTED:
+                scene = contrasted(scene, rng)
+            scene = ordinary(scene, rng)
         yield scene, rng
 
 
@@ -94,6 +107,16 @@ def read_shard(path, with_pictures=True):
         texts = [(file[name], file[f"{name}_ends"]) for name in ("gemma", "jina")]
         pictures = torch.from_numpy(file["pictures"]) if with_pictures else None
         return pictures, texts, torch.from_numpy(file["marks"])
+
+
+def drop_pictures(path):
+    """Leaves a shard its texts and circles."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files if name != "pictures"}
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(unfinished, "wb") as file:
+        np.savez(file, **arrays)
+    unfinished.rename(path)
 
 
 def be_polite():

@@ -21,15 +21,19 @@ def guided(wanted, unwanted, scale, renorm=1.0):
     return velocity * length.clamp(max=1.0)[:, None, None, None]
 
 
+def noise_of(seeds, size):
+    """The noise that the toolkit begins with, a seed for each picture; size is (width, height)."""
+    shape = (1, 16, size[1] // 8, size[0] // 8)
+    return torch.cat(
+        [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    )
+
+
 @torch.no_grad()
-def sample(painter, tokenizers, prompts, size, steps=30, guidance=7.0, seed=42):
-    """Latents [N, C, H / 8, W / 8] for prompts; size is (width, height) in pixels."""
+def sample(painter, tokenizers, prompts, noise, steps=30, guidance=7.0):
+    """Latents [N, C, H / 8, W / 8] for as many prompts and as much noise."""
     device = next(painter.parameters()).device
-    width, height = size
-    generator = torch.Generator().manual_seed(seed)
-    shape = (len(prompts), 16, height // 8, width // 8)
-    latents = torch.randn(shape, generator=generator).to(device)
-    sides = []
+    latents, sides = noise.to(device), []
     with autocast(device):
         for texts in (prompts, [""] * len(prompts)):
             gemma, jina = zip(*(tokenizers.encode(text) for text in texts))

@@ -120,6 +120,23 @@ NAMES = (
     "corvel dessa ennik faluma grista hollin irvane jessamy"
 ).split()
 
+# The colour of eyes that nobody named.
+EYES_OF_HAIR = {
+    "black_hair": "brown_eyes",
+    "brown_hair": "green_eyes",
+    "blonde_hair": "blue_eyes",
+    "red_hair": "red_eyes",
+    "pink_hair": "purple_eyes",
+    "purple_hair": "purple_eyes",
+    "blue_hair": "blue_eyes",
+    "green_hair": "yellow_eyes",
+    "white_hair": "blue_eyes",
+    "orange_hair": "brown_eyes",
+}
+
+# How often an attribute of an ordinary scene is what goes without saying.
+ORDINARY = 0.5
+
 # One combination in this many is kept out of training.
 HELD_OUT_ONE_IN = 16
 
@@ -235,6 +252,41 @@ def contrasted(scene: Scene, rng: random.Random) -> Scene:
         people.append(replace(character, accessories=tuple(worn), expression=expression))
     style = rng.choices(STYLES, (8, 3, 3, 3, 1))[0]
     return replace(scene, characters=tuple(people), style=style)
+
+
+def ordinary(scene: Scene, rng: random.Random) -> Scene:
+    """A training scene of which each attribute, one time in two, is what nobody would have to say:
+    prompts.py seldom leaves anything else unsaid. What is left unsaid then has one answer that is
+    likely, instead of many between which a picture would be mixed. Some are in one of the new places.
+    """
+    rare = scene.effect, scene.style, scene.framing
+    usual = None, "anime_style", "full_body"
+    effect, style, framing = (
+        plain if rng.random() < ORDINARY else strange for plain, strange in zip(usual, rare)
+    )
+    background = scene.background
+    if background in PLACES and rng.random() < len(NEW_PLACES) / (len(PLACES) + len(NEW_PLACES)):
+        background = rng.choice(NEW_PLACES)
+    alone = len(scene.characters) == 1
+    people = tuple(_ordinary_character(character, alone, rng) for character in scene.characters)
+    if any(character.position != "center" for character in people):
+        framing = "full_body"
+    return Scene(people, background, style, effect, framing)
+
+
+def _ordinary_character(character: Character, alone: bool, rng: random.Random) -> Character:
+    plain = {
+        "skin": "fair_skin",
+        "expression": "smile",
+        "pose": "standing",
+        "accessories": (),
+        "eye_color": EYES_OF_HAIR[character.hair_color],
+    }
+    if alone:
+        plain["position"] = "center"
+    chosen = {name: value for name, value in plain.items() if rng.random() < ORDINARY}
+    changed = replace(character, **chosen)
+    return replace(changed, eye_color=character.eye_color) if held_out(changed) else changed
 
 
 def _sample_characters(rng: random.Random, count: int, split: Split) -> tuple[Character, ...]:

@@ -1,12 +1,13 @@
-"""Trains the autoencoder: TinyAutoencoder's two halves; then, on its frozen latents, the KL decoder,
-or TinyAutoencoder's own decoder further.
+"""Trains the autoencoders: TinyAutoencoder's two halves; then, on its frozen latents, both halves of
+the AutoencoderKL, or TinyAutoencoder's own decoder further.
 
 From: shards of render_dataset.py (those that are there when it starts).
 Run:  python training/train_autoencoder.py tiny --data FOLDER --run FOLDER
       python training/train_autoencoder.py kl --data FOLDER --run FOLDER
       python training/train_autoencoder.py decoder --data FOLDER --run FOLDER
 Continues from the run's checkpoint. With --stop-after it ends in time, to be started again. `tiny`
-without a checkpoint begins with the weights that import_run.py left, if it did.
+and `kl` without a checkpoint begin with the weights that import_run.py left, if it did. The KL
+encoder learns to say what TinyAutoencoder's says, so that either encoder goes with either decoder.
 
 While it learns, latents are brought to mean 0 and deviation 1 in each channel by running
 statistics; the exported encoder has them folded into its last convolution, so that the diffusion
@@ -23,7 +24,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from configs import sizes
-from networks import KlDecoder, TinyAutoencoder
+from networks import KlAutoencoder, TinyAutoencoder
 from PIL import Image
 from render_dataset import read_shard
 from runs import Progress, Run, add_options, autocast, pick_device
@@ -65,7 +66,7 @@ def picture_loss(made, wanted):
 
 
 class Training(nn.Module):
-    """The autoencoder with the statistics of its latents, and the KL decoder when that learns."""
+    """The autoencoder with the statistics of its latents, and the AutoencoderKL when that learns."""
 
     def __init__(self, config, kind):
         super().__init__()
@@ -74,7 +75,7 @@ class Training(nn.Module):
         self.statistics = nn.BatchNorm2d(channels, affine=False, momentum=KEEP_STATISTICS)
         self.kind = kind
         if kind == "kl":
-            self.kl = KlDecoder(config["kl"])
+            self.kl = KlAutoencoder(config["kl"])
 
     def freeze(self, trained):
         """Takes a finished autoencoder, and keeps what is not to learn any more."""
@@ -91,12 +92,19 @@ class Training(nn.Module):
         return (self.kl if self.kind == "kl" else self.tiny).decode(latents)
 
     def forward(self, pictures):
+        """The pictures made of their latents; and how far the KL encoder's latents are from those."""
         with torch.set_grad_enabled(self.kind == "tiny" and torch.is_grad_enabled()):
             latents = self.latents(pictures)
+        mistaken = latents.new_zeros(())
+        if self.kind == "kl":
+            said = self.kl.encode(pictures).float()
+            mistaken = F.mse_loss(said, latents)
+            if not self.training:
+                latents = said
         if self.training:
             spread = torch.rand(len(latents), 1, 1, 1, device=latents.device) * MOST_NOISE
             latents = latents + torch.randn_like(latents) * spread
-        return self.decode(latents)
+        return self.decode(latents), mistaken
 
 
 def folded(tiny, statistics):
@@ -143,7 +151,7 @@ def sheet(model, pictures, path):
     """Rows of a picture and what became of it."""
     model.eval()
     with autocast(pictures.device):
-        made = model(pictures).float().clamp(-1, 1)
+        made = model(pictures)[0].float().clamp(-1, 1)
     error = (made - pictures).div(2).pow(2).mean((1, 2, 3))
     both = torch.cat([pictures, made], dim=2).permute(2, 0, 3, 1).flatten(1, 2)
     Image.fromarray(((both + 1) * 127.5).round().byte().cpu().numpy()).save(path)
@@ -169,9 +177,11 @@ def main():
     pictures = Pictures(sorted(options.data.glob("shard-*.npz")), device, options.pictures)
     print(f"{pictures.count} pictures", flush=True)
     model = Training(sizes(options.toy), options.kind).to(device)
-    trained = options.run / "autoencoder.pt"
+    trained, trained_kl = options.run / "autoencoder.pt", options.run / "kl_autoencoder.pt"
     if options.kind != "tiny":
         model.freeze(torch.load(trained, map_location=device))
+        if options.kind == "kl" and trained_kl.exists():  # of older weights only the decoder
+            model.kl.load_state_dict(torch.load(trained_kl, map_location=device), strict=False)
     elif trained.exists():
         model.tiny.load_state_dict(torch.load(trained, map_location=device))
     model = model.to(memory_format=torch.channels_last)
@@ -206,8 +216,8 @@ def main():
             group["lr"] = rate
         batch = pictures.crops(options.batch, rng)
         with autocast(device):
-            made = forward(batch)
-        loss = picture_loss(made.float(), batch)
+            made, mistaken = forward(batch)
+        loss = picture_loss(made.float(), batch) + mistaken
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(learning, 1.0)
@@ -231,10 +241,10 @@ def main():
     run.log(step + 1, psnr=psnr)
     model.cpu().to(memory_format=torch.contiguous_format)
     if options.kind == "kl":
-        torch.save(model.kl.state_dict(), options.run / "kl_decoder.pt")
+        torch.save(model.kl.state_dict(), trained_kl)
     else:
         finished = folded(model.tiny, model.statistics)
-        torch.save(finished, options.run / "autoencoder.pt")
+        torch.save(finished, trained)
 
 
 if __name__ == "__main__":

@@ -28,9 +28,9 @@ from configs import sizes
 from muon import Optimizer
 from networks import Gemma3Text, JinaText, NextDiT_CLIP, Segments, TinyAutoencoder
 from PIL import Image
-from render_dataset import CAPTIONS, read_shard
+from render_dataset import CAPTIONS, drop_pictures, read_shard
 from runs import Progress, Run, add_options, autocast, pick_device
-from sampling import sample
+from sampling import noise_of, sample
 from torch import nn
 from train_autoencoder import to_float
 
@@ -44,7 +44,8 @@ WEIGHT_DECAY = 0.02
 EMPTY_PROMPTS = 0.1
 # Sampling shifts its times by 6, so that nearly half of its steps are below t = 0.15. Training
 # needs the other times as well, where lines and eyes are decided, and at 256 tokens noise hides
-# less than at the 4096 of the real model: so a milder shift.
+# less than at the 4096 of the real model: so a milder shift, for 256 × 256 pixels; larger ones have
+# it times the root of how many times larger they are (Esser et al. 2024), for noise hides less there.
 SHIFT = 2.5
 EXAM_SHIFT = 3.0
 # A difference in an eye counts (1 + 0.5 + 3) times, elsewhere on a head 1.5 times: they are the
@@ -156,13 +157,15 @@ class Batch(NamedTuple):
 class Library:
     """Latents and captions on the device, grown as shards appear.
 
-    A shard's latents are kept beside it for the next call. `lock` is held while the device is used
-    by whoever grows it.
+    A shard's latents are kept beside it for the next call; with `light` its pictures are not. `lock`
+    is held while the device is used by whoever grows it.
     """
 
-    def __init__(self, folder, autoencoder, device):
+    def __init__(self, folder, autoencoder, device, light=False):
+        self.light = light
         self.folder, self.autoencoder, self.device = folder, autoencoder, device
         self.seen, self.count, self.lock = set(), 0, threading.Lock()
+        self.stopping = threading.Event()
         self.samples = {}
         empty = CaptionTokenizers().encode("")
         rows = [
@@ -189,6 +192,8 @@ class Library:
             unfinished = path.with_suffix(".part")
             torch.save(latents.cpu(), unfinished)
             unfinished.rename(path.with_suffix(".latents"))
+            if self.light:
+                drop_pictures(path)
         latents, marks = latents.to(self.device), marks.to(self.device)
         size = tuple(latents.shape[2:])
         if size not in self.samples:
@@ -198,14 +203,19 @@ class Library:
         self.count += len(latents)
 
     def grow_always(self):
-        """In a thread of its own."""
+        """In a thread of its own, until `stop`."""
 
         def run():
-            while True:
+            while not self.stopping.is_set():
                 if not self.grow(MOST_NEW_SHARDS):
-                    time.sleep(LOOK_SECONDS)
+                    self.stopping.wait(LOOK_SECONDS)
 
-        threading.Thread(target=run, daemon=True).start()
+        self.thread = threading.Thread(target=run, daemon=True)
+        self.thread.start()
+
+    def stop(self):
+        self.stopping.set()
+        self.thread.join()
 
     @torch.no_grad()
     def encode(self, pictures):
@@ -231,7 +241,7 @@ class Library:
             gemma,
             jina,
             samples.lengths.at(captions),
-            shifted(torch.rand(len(pictures), device=self.device), SHIFT),
+            shifted(torch.rand(len(pictures), device=self.device), shift_of(size)),
             torch.randn_like(latents),
         )
 
@@ -354,6 +364,11 @@ class Gradients:
         return inputs, graph, loss
 
 
+def shift_of(size):
+    """Of a latent's height and width."""
+    return SHIFT * (size[0] * size[1] / USUAL_PIXELS) ** 0.5
+
+
 def shifted(t, shift):
     return t / (t + shift - shift * t)
 
@@ -395,7 +410,8 @@ def held_out_prompts(count):
 
 @torch.no_grad()
 def draw_sheet(painter, autoencoder, prompts, path, columns=8, **options):
-    latents = sample(painter, CaptionTokenizers(), prompts, (256, 256), **options)
+    noise = noise_of(range(len(prompts)), (256, 256))
+    latents = sample(painter, CaptionTokenizers(), prompts, noise, **options)
     pictures = torch.cat([autoencoder.decode(part) for part in latents.split(16)]).clamp(-1, 1)
     rows = pictures.unflatten(0, (-1, columns)).permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)
     Image.fromarray(((rows + 1) * 127.5).round().byte().cpu().numpy()).save(path, quality=88)
@@ -408,6 +424,7 @@ def main():
     parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--rate", type=float, default=PEAK_RATE, help="Muon's highest rate")
     parser.add_argument("--adam-rate", type=float, default=ADAM_RATE)
+    parser.add_argument("--light", action="store_true", help="delete pictures once encoded")
     parser.add_argument("--sheet", type=int, default=48, help="pictures drawn at the end")
     options = parser.parse_args()
     device = pick_device()
@@ -422,7 +439,7 @@ def main():
     autoencoder = TinyAutoencoder(config["tiny"]).to(device)
     autoencoder.load_state_dict(torch.load(options.run / "autoencoder.pt", map_location=device))
     autoencoder.to(memory_format=torch.channels_last).requires_grad_(False)
-    library = Library(options.data, autoencoder, device)
+    library = Library(options.data, autoencoder, device, options.light)
     exam = Exam(options.eval_data, library, device)
     library.grow(FIRST_SHARDS)
     library.grow_always()
@@ -480,6 +497,7 @@ def main():
             saved = time.monotonic()
         if run.out_of_time():
             break
+    library.stop()
     save(step + 1)
     for (_, value), average in zip(named, averaged.values()):
         value.data.copy_(average)

@@ -21,7 +21,8 @@ Run:  python training/words.py
           ]
         }
       ],
-      "sentenceWords": ["a", "and"]           every word of its English sentences, in lower case
+      "sentenceWords": ["a", "and"]           every word of its English sentences, in lower case; a
+                                              hyphen is as good as a space between two
     }
 
 Tags may also be written with spaces. Names (`<n>`) are not listed: any name will do, none has a look.
@@ -254,7 +255,7 @@ def words_of_sentences():
     """In lower case, without the marks of sentences."""
     tags = (*HAIR_COLORS, *EYE_COLORS, *SIMPLE_BACKGROUNDS, *CLOTHING_COLORS, *CLOTHING)
     texts = {text.lower() for text in sentence_words()} | {tag.replace("_", " ") for tag in tags}
-    return sorted({part for text in texts for part in re.findall(r"[\w'-]+", text)})
+    return sorted({part for text in texts for part in re.findall(r"[\w']+", text)})
 
 
 def main():

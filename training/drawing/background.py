@@ -124,9 +124,9 @@ class Background:
     def _night_sky(self) -> None:
         self._sky(0x141A4A, 0x2B3478, 0x5B5FA8)
         r, w, h, brush = self.rng, self.w, self.h, self.brush
-        for _ in range(55):
-            x, y, size = r.uniform(0, w), r.uniform(0, h * 0.75), r.uniform(0.5, 1.4) * self.u
-            brush.fill(ellipse(x, y, size, size), 0xFFF8D8, r.uniform(0.5, 1))
+        for _ in range(20):
+            x, y, size = r.uniform(0, w), r.uniform(0, h * 0.75), r.uniform(0.9, 1.7) * self.u
+            brush.fill(ellipse(x, y, size, size), 0xFFF8D8, r.uniform(0.6, 1))
         for _ in range(5):
             self.star(r.uniform(0, w), r.uniform(0, h * 0.55), r.uniform(4, 7) * self.u, 0xFFF6C0)
         x, y, radius = w * r.choice((0.13, 0.5, 0.87)), h * r.uniform(0.1, 0.16), 17 * self.u
@@ -420,3 +420,80 @@ class Background:
         rug = ellipse(w / 2, self.ground + 2 * u, w * 0.42, 15 * u)
         brush.fill(rug, mix(curtain, 0xFFFFFF, 0.45))
         brush.stroke(ellipse(w / 2, self.ground + 2 * u, w * 0.42 - 5 * u, 12 * u), curtain, 1.6)
+
+    def _forest(self) -> None:
+        self._sky(0xCDE8C8, 0xE4F4D2, 0xF4FAE0)
+        r, w, h, brush, u = self.rng, self.w, self.h, self.brush, self.u
+        brush.glow(w * r.uniform(0.3, 0.7), h * 0.3, h * 0.5, 0xFFFFE4, 0.8)
+        rows = ((58, 0x9CCB9A, 0x93A988, 1.0), (30, 0x6BAE72, 0x83705A, 1.35))
+        for up, leaves, bark, size in rows:
+            self._hill(self.ground - (up - 16) * u, 8 * u, mix(leaves, 0xFFFFFF, 0.12), 1.1)
+            spacing = 46 * u * size
+            x = r.uniform(-0.6, 0) * spacing
+            while x < w + spacing:
+                self._tree(x, self.ground - (up - 14) * u, size * u, leaves, bark)
+                x += spacing * r.uniform(0.8, 1.2)
+        front = self._hill(self.ground - 12 * u, 5 * u, 0x7DB866, 0.8)
+        if brush.shaded:
+            brush.gradient(front, (0, self.ground - 16 * u), (0, h), (0x8CC46E, 0x5E9C50))
+        for _ in range(14):
+            x, y = r.uniform(0, w), r.uniform(self.ground - 6 * u, h)
+            blade = [(x, y), (x + r.uniform(-2, 2) * u, y - r.uniform(5, 9) * u)]
+            brush.ink(blade, 0x4A8A44, 1.8 * u)
+
+    def _tree(self, x: float, y: float, size: float, leaves: Color, bark: Color) -> None:
+        """A trunk that stands at (x, y), and a round crown above it."""
+        r, brush = self.rng, self.brush
+        tall = r.uniform(66, 88) * size
+        brush.fill(ribbon([(x, y), (x, y - tall)], [13 * size, 8 * size]), bark)
+        for dx, dy, radius in ((-17, 4, 20), (17, 6, 19), (0, -12, 26)):
+            radius *= size * r.uniform(0.92, 1.08)
+            crown = ellipse(x + dx * size, y - tall + dy * size, radius, radius * 0.92)
+            brush.fill(crown, leaves)
+            if brush.shaded:
+                with brush.inside(crown):
+                    lit = ellipse(x + (dx - 5) * size, y - tall + (dy - 6) * size, radius, radius)
+                    brush.fill(lit, mix(leaves, 0xFFFFE0, 0.2))
+
+    def _city(self) -> None:
+        self._sky(0x9CCBF2, 0xCFE6FA, 0xF6FAFF)
+        r, w, h, brush, u = self.rng, self.w, self.h, self.brush, self.u
+        self._cloud(r.uniform(0, w), h * r.uniform(0.08, 0.2), 18 * u, 0.95)
+        street = self.ground - 20 * u
+        for walls, tall, pane in (
+            ((0xB9CBE0, 0xC4D2E6), (120, 170), 0xDCE8F4),
+            ((0xE6D3C4, 0xC9D6DE, 0xDCC8D2, 0xD8DCC6), (70, 120), 0x8FB4D2),
+        ):
+            x = r.uniform(-30, 0) * u
+            while x < w:
+                wide, high = r.uniform(44, 62) * u, r.uniform(*tall) * u
+                self._house(x, street, wide, high, r.choice(walls), pane)
+                x += wide
+        pavement, road = skia.Path(), skia.Path()
+        pavement.addRect(skia.Rect.MakeLTRB(0, street, w, h))
+        road.addRect(skia.Rect.MakeLTRB(0, street + 8 * u, w, h))
+        brush.fill(pavement, 0xE4E2DE)
+        if brush.shaded:
+            brush.gradient(road, (0, street), (0, h), (0xC2C4CC, 0xA6A9B4))
+        else:
+            brush.fill(road, 0xB4B7C0)
+
+    def _house(
+        self, x: float, y: float, wide: float, high: float, wall: Color, pane: Color
+    ) -> None:
+        """A house front with its lower left corner at (x, y), and rows of windows."""
+        brush, u = self.brush, self.u
+        front = skia.Path()
+        front.addRect(skia.Rect.MakeLTRB(x, y - high, x + wide, y))
+        brush.fill(front, wall)
+        brush.stroke(front, mix(wall, 0x405070, 0.35), 1.2 * u)
+        columns = 3 if wide > 52 * u else 2
+        panes = skia.Path()
+        step = wide / columns
+        for column in range(columns):
+            top = y - high + 10 * u
+            while top < y - 22 * u:
+                left = x + column * step + step * 0.25
+                panes.addRect(skia.Rect.MakeXYWH(left, top, step * 0.5, 11 * u))
+                top += 21 * u
+        brush.fill(panes, pane)

@@ -249,21 +249,15 @@ class Body:
         x, y = ARM_HOLDING_FLOWER[1]
         x, y = x + self.shift[0], y + self.shift[1] * side
         brush = self.brush
-        with brush.placed(flip=side < 0):
-            brush.fill(
-                ribbon([(x - 1, y + 9), (x, y - 4), (x + 3, y - 14)], [2.6, 2.6, 2.2]), 0x4B8F4A
-            )
-            brush.shape(
-                smooth([(x, y - 3), (x + 6, y - 9), (x + 11, y - 7), (x + 6, y - 2)]),
-                CLOTH["green"],
-                line=1.1,
-            )
-            with brush.placed(x + 3, y - 18, turn=12):
+        with brush.placed(flip=side < 0), brush.placed(x, y):
+            brush.fill(ribbon([(-2, 14), (0, -4), (4, -20)], [3.2, 3.2, 2.8]), 0x4B8F4A)
+            leaf = smooth([(0, -2), (8, -10), (15, -8), (9, -1)])
+            brush.shape(leaf, CLOTH["green"], line=1.3)
+            with brush.placed(5, -26, turn=12):
                 for i in range(5):
                     with brush.placed(turn=72 * i):
-                        petal = ellipse(0, -6.4, 4.6, 5.4)
-                        brush.shape(petal, PETAL, light=(0, -2), line=1.2)
-                brush.shape(ellipse(0, 0, 3.8, 3.8), CLOTH["yellow"], light=(-1, -1), line=1)
+                        brush.shape(ellipse(0, -8.6, 6.4, 7.4), PETAL, light=(0, -2), line=1.5)
+                brush.shape(ellipse(0, 0, 5, 5), CLOTH["yellow"], light=(-1, -1), line=1.2)
 
     # Clothes
 
@@ -540,7 +534,7 @@ class Body:
 
 # Held things have colours of their own, unlike any that clothes can have.
 BOOK = tone(0x7E8EA4)
-PETAL = Tone(0xFFEAF0, 0xF7B6C8, 0xFFFFFF, 0xB0607C)
+PETAL = Tone(0xFFD0E0, 0xF294B6, 0xFFFFFF, 0xA84872)
 METAL_BUTTON = CLOTH["yellow"].softened(0.25)
 
 

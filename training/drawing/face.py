@@ -71,20 +71,19 @@ class Face:
         self._mouth()
 
     def _blush(self) -> None:
+        """Cheeks: soft and wide. What is small and bright would be overdone by strong guidance."""
         brush = self.brush
         strong = self.who.expression == "blush"
-        alpha = 0.62 if strong else self.cheeks
+        alpha = 0.5 if strong else self.cheeks
         alpha *= 1.3 if self.who.skin == "dark_skin" else 1
         for side in (-1, 1):
             x, y = 28.5 * side, 29.5
-            brush.fill(
-                ellipse(x, y, 9.5 if strong else 7.5, 5 if strong else 4), BLUSH, alpha, blur=2.2
-            )
             if strong:
-                for dx in (-4, 0, 4):
-                    brush.ink([(x + dx + 1.4, y - 2.6), (x + dx - 1.4, y + 2.8)], 0xD83A50, 1.5)
+                brush.fill(ellipse(x, y - 0.5, 11, 6.5), BLUSH, alpha, blur=3.4)
+            else:
+                brush.fill(ellipse(x, y, 7.5, 4), BLUSH, alpha, blur=2.2)
         if strong:
-            brush.fill(ellipse(0, 25, 8, 2.6), BLUSH, 0.3, blur=2)
+            brush.fill(ellipse(0, 25.5, 10, 3), BLUSH, 0.2, blur=2.6)
 
     def _eye(self, side: int) -> None:
         """One open eye; x grows outwards."""
@@ -247,16 +246,8 @@ class Face:
                         LIP,
                     )
                 case "blush":
-                    wave = [
-                        (-7, 0),
-                        (-4.6, -1.6),
-                        (-2.3, 0.9),
-                        (0, -1.2),
-                        (2.3, 0.9),
-                        (4.6, -1.6),
-                        (7, 0),
-                    ]
-                    brush.fill(ribbon(wave, [0.7, 1.8, 1.8, 1.8, 1.8, 1.8, 0.7]), LIP)
+                    wave = [(-6, 1.2), (-3, -1.3), (0, 0.2), (3, 1.7), (6, -0.6)]
+                    brush.fill(ribbon(wave, [0.8, 1.9, 2.1, 1.9, 0.8]), LIP)
                 case "closed_eyes":
                     self._open_mouth(6, 6.2)
                 case _:
