@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from captions import DEMO, CaptionTokenizers
 from configs import sizes
-from eval_set import EVAL
+from eval_set import EVAL, nothing_of_looks
 from import_run import NETWORKS, weights
 from networks import TinyAutoencoder
 from PIL import Image
@@ -72,7 +72,7 @@ def main():
     parser.add_argument("what", choices=["eval", "sheet"])
     parser.add_argument("--model", type=Path, default=DEMO)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--kind", default="xml", help="xml, tags or unsaid")
+    parser.add_argument("--kind", default="xml", choices=["xml", "tags", "unsaid"])
     parser.add_argument("--prompts", type=Path)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--size", type=int, nargs=2, default=[256, 256])
@@ -86,6 +86,7 @@ def main():
     device, size = pick_device(), tuple(options.size)
     if options.what == "eval":
         lines = [json.loads(line) for line in open(EVAL / "prompts.jsonl", encoding="utf-8")]
+        lines = [line | {"unsaid": nothing_of_looks(line["xml"])} for line in lines]
         rows = [(line["id"], line["seed"], line[options.kind]) for line in lines]
     else:
         lines = options.prompts.read_text(encoding="utf-8").splitlines()

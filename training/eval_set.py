@@ -4,9 +4,8 @@ pictures of them that show what is right.
 From: scene.py, prompts.py, renderer.py.
 Run:  python training/eval_set.py [--renders FOLDER]
 
-bench/eval/prompts.jsonl      a line for each scene: its XML prompt, its flat tags, XML that says
-                              nothing of looks, the seed of the noise, and what the character on either
-                              side looks like
+bench/eval/prompts.jsonl      a line for each scene: its XML prompt, its flat tags, the seed of the
+                              noise, and what the character on either side looks like
 bench/eval/ground_truth.png   the first 48 scenes as they should look, so that the checker's own error
                               can be measured without Python
 FOLDER                        all 500, one PNG each; the checker's error on them is measured by
@@ -17,11 +16,12 @@ FOLDER                        all 500, one PNG each; the checker's error on them
 import argparse
 import json
 import random
+import re
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from prompts import SYNONYM, count_tags, tag_prompt, xml_prompt
+from prompts import SYNONYM, tag_prompt, xml_prompt
 from renderer import render
 from scene import sample_scene
 
@@ -96,15 +96,11 @@ def telling_tags(character):
     }
 
 
-def nothing_of_looks(scene):
-    """XML with genders and places alone: all else is the model's choice."""
-    blocks = [
-        f"<character_{number}>\n<gender>{character.gender}</gender>\n"
-        f"<position>{character.position}</position>\n</character_{number}>"
-        for number, character in enumerate(scene.characters, 1)
-    ]
-    count = ", ".join(count_tags(scene))
-    return "\n\n".join([*blocks, f"<general_tags>\n<count>{count}</count>\n</general_tags>"])
+def nothing_of_looks(xml):
+    """What is left of XML without looks: genders, places and how many there are. All else is the
+    model's choice. `deno task eval` leaves out the same."""
+    kept = re.findall(r"</?(?:character_\d|general_tags)>\n*|<(?:gender|position|count)>.*\n", xml)
+    return re.sub(r"center_(left|right)", r"\1", "".join(kept))
 
 
 def record(number, scene, rng):
@@ -115,7 +111,6 @@ def record(number, scene, rng):
         "xml": xml_prompt(scene, rng),
         "tags": tags_in_order(scene, rng, ordered),
         "ordered": ordered,
-        "unsaid": nothing_of_looks(scene),
         **{character.position: measured(character) for character in scene.characters},
     }
 

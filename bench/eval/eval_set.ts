@@ -14,7 +14,8 @@ const FOLDER = "bench/eval";
 
 /** The two ways to say the same. */
 export const PROMPT_KINDS = ["xml", "tags"] as const;
-export type PromptKind = typeof PROMPT_KINDS[number];
+/** Those; and XML that says nothing of looks, but genders and places alone. */
+export type PromptKind = typeof PROMPT_KINDS[number] | "unsaid";
 
 /** One scene. */
 export interface EvalScene {
@@ -52,10 +53,18 @@ const line = z.strictObject({
 }).transform(({ id, seed, xml, tags, ordered, left, right }): EvalScene => ({
   id,
   seed,
-  prompts: { xml, tags },
+  prompts: { xml, tags, unsaid: withoutLooks(xml) },
   ordered,
   truth: { left, right },
 }));
+
+/** What is left of XML without looks, as training/eval_set.py leaves it out. */
+function withoutLooks(xml: string): string {
+  const kept = xml.match(
+    /<\/?(?:character_\d|general_tags)>\n*|<(?:gender|position|count)>.*\n/g,
+  );
+  return kept!.join("").replaceAll(/center_(left|right)/g, "$1");
+}
 
 /** Reads all scenes. */
 export async function readEvalSet(): Promise<EvalScene[]> {
