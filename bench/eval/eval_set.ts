@@ -14,15 +14,16 @@ const FOLDER = "bench/eval";
 
 /** The two ways to say the same. */
 export const PROMPT_KINDS = ["xml", "tags"] as const;
+export type PromptKind = typeof PROMPT_KINDS[number];
 /** Those; and XML that says nothing of looks, but genders and places alone. */
-export type PromptKind = typeof PROMPT_KINDS[number] | "unsaid";
+export type PictureKind = PromptKind | "unsaid";
 
 /** One scene. */
 export interface EvalScene {
   readonly id: string;
   /** Of the noise that both its pictures begin with. */
   readonly seed: number;
-  readonly prompts: { readonly [Kind in PromptKind]: string };
+  readonly prompts: { readonly [Kind in PictureKind]: string };
   /** Whether the flat tags go through the characters one after the other, or are in no order. */
   readonly ordered: boolean;
   /** What the characters look like. */

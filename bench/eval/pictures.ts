@@ -14,11 +14,11 @@ import {
   type RgbImage,
 } from "../../src/mod.ts";
 import { PICTURE_SIZE } from "./checker.ts";
-import type { EvalScene, PromptKind } from "./eval_set.ts";
+import type { EvalScene, PictureKind } from "./eval_set.ts";
 
 /** Gives the picture of a scene's prompt. */
 export interface PictureSource {
-  picture(scene: EvalScene, kind: PromptKind): Promise<RgbImage>;
+  picture(scene: EvalScene, kind: PictureKind): Promise<RgbImage>;
 }
 
 /** How pictures are made. */
@@ -61,7 +61,7 @@ export class ModelPictures implements AsyncDisposable {
     return { picture: (scene, kind) => this.#picture(scene, kind, sampling) };
   }
 
-  async #picture(scene: EvalScene, kind: PromptKind, sampling: Sampling): Promise<RgbImage> {
+  async #picture(scene: EvalScene, kind: PictureKind, sampling: Sampling): Promise<RgbImage> {
     const { id, seed, prompts } = scene;
     const recipe = JSON.stringify({
       weights: this.weights,
@@ -98,7 +98,7 @@ export class FolderPictures implements PictureSource {
     this.#folder = folder;
   }
 
-  async picture({ id }: EvalScene, kind: PromptKind): Promise<RgbImage> {
+  async picture({ id }: EvalScene, kind: PictureKind): Promise<RgbImage> {
     const path = `${this.#folder}/${id}-${kind}.png`;
     const found = await readIfThere(path);
     if (found === undefined) {
