@@ -1,5 +1,6 @@
 /** Whether a picture fits into the computer's memory, asked before anything is computed. */
 import { localHost, type MachineMemory, readMemory } from "../machine/mod.ts";
+import type { Dtype } from "../onnx/mod.ts";
 import {
   estimateMemory,
   OFFLOAD_MODES,
@@ -45,6 +46,20 @@ export function offloadFor(
   if (budget === undefined) return "none";
   const estimate = estimateMemory(parts, "cpu", trainedSize(parts));
   return offloadThatFits(estimate, budget.bytes / CERTAIN) ?? "sequential";
+}
+
+/**
+ * The mode for a GPU, by what is free of its memory: the fastest in which a picture of the model's
+ * own size fits, or the one that takes least; one part at a time where nothing is known.
+ */
+export function offloadForGpu(
+  parts: readonly SizedPart[],
+  memoryFree: number | undefined,
+  dtype: Dtype | "auto",
+): OffloadMode {
+  if (memoryFree === undefined) return "model";
+  const estimate = estimateMemory(parts, "cuda", trainedSize(parts), dtype);
+  return offloadThatFits(estimate, memoryFree) ?? "sequential";
 }
 
 /**

@@ -30,7 +30,13 @@ import { sampleOf, stack, stackPadded, unpadded } from "./_batches.ts";
 import { calledWith, callSettings } from "./_call_settings.ts";
 import { checkListedFiles } from "./_checksums.ts";
 import { denoise } from "./_denoise.ts";
-import { memoryBudget, offloadFor, requireMemory, requireModelMemory } from "./_memory_budget.ts";
+import {
+  memoryBudget,
+  offloadFor,
+  offloadForGpu,
+  requireMemory,
+  requireModelMemory,
+} from "./_memory_budget.ts";
 import { drawNoise, imageGenerators } from "./_noise.ts";
 import { encodeEach, type EncoderTexts, promptTexts } from "./_prompt_texts.ts";
 import type { CheckpointFiles, CheckpointLayout } from "./checkpoint/types.ts";
@@ -40,7 +46,6 @@ import {
   estimateMemory,
   OFFLOAD_MODES,
   type OffloadMode,
-  offloadThatFits,
   trainedSize,
 } from "./checkpoint/memory.ts";
 import type { PartName } from "../families/mod.ts";
@@ -183,11 +188,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
           if (budget !== undefined) requireModelMemory(parts, mode, budget);
           return mode;
         }
-        if (offload !== "auto") return offload;
-        const { memoryFree } = place;
-        if (memoryFree === undefined) return "model";
-        const estimate = estimateMemory(parts, "cuda", trainedSize(parts), dtype);
-        return offloadThatFits(estimate, memoryFree) ?? "sequential";
+        return offload === "auto" ? offloadForGpu(parts, place.memoryFree, dtype) : offload;
       },
     });
     await checkListedFiles(files, options, log);

@@ -5,11 +5,13 @@ import {
   attention,
   cast,
   depthToSpace,
+  gatedLinear,
   gelu,
   Graph,
   groupNorm,
   layerNorm,
   linear,
+  type Matrix,
   rmsNorm,
   rotaryEmbedding,
   silu,
@@ -17,6 +19,7 @@ import {
   upsampleNearest2x,
   type Value,
 } from "../../src/onnx/mod.ts";
+import { describeGraph } from "../../src/onnx/describe_graph.ts";
 import { Session } from "../../src/runtime/session.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";
 
@@ -259,4 +262,26 @@ Deno.test("mixing types of arithmetic is refused while the graph is built", () =
   const graph = new Graph("test");
   const [a, b] = [graph.input("a", "float32", [1]), graph.input("b", "bfloat16", [1])];
   assert.throws(() => add(a, b), /Add: a is float32, but b is bfloat16/);
+});
+
+Deno.test("both products at once are for matrices that are not quantised", () => {
+  const operators = (isQuantized: boolean) => {
+    const graph = new Graph("test", { device: "cuda", ownOperators: true });
+    const [width, inner] = [16, 32];
+    const x = graph.input("x", "bfloat16", [1, "L", inner]);
+    const matrix = (name: string): Matrix => {
+      const plain = graph.input(name, "bfloat16", [width, inner]);
+      const packed = graph.input(`${name}_packed`, "uint8", [width, 1, inner / 2]);
+      return isQuantized
+        ? { shape: [width, inner], bits: 4, blockSize: inner, packed, scales: plain }
+        : plain;
+    };
+    graph.output("y", gatedLinear(x, matrix("gate"), matrix("value"), width), [1, "L", width]);
+    const { operators } = describeGraph(graph.compile());
+    return new Map(operators.map(({ name, count }) => [name, count]));
+  };
+  assert.equal(operators(false).get("newbie.TwoProducts"), 1);
+  const quantized = operators(true);
+  assert.equal(quantized.get("com.microsoft.MatMulNBits"), 2);
+  assert.equal(quantized.get("newbie.TwoProducts"), undefined);
 });

@@ -7,6 +7,7 @@ import {
   NonFiniteError,
 } from "../../src/pipeline/parts/non_finite_error.ts";
 import { NewBieImagePipeline, tensor } from "../../src/mod.ts";
+import { OutOfMemoryError, Session } from "../../src/runtime/session.ts";
 import { temporaryFolder } from "../_folders.ts";
 
 const PEAK = { none: 19e9, model: 9.4e9, sequential: 3.6e9 };
@@ -55,6 +56,35 @@ Deno.test("a weight that is no number ends in an error that names the part, not 
     pipe.generate({ prompt: "1girl", height: 32, width: 32, numInferenceSteps: 1 }),
     (error: unknown) => error instanceof NonFiniteError && error.part === "transformer",
   );
+});
+
+Deno.test("what a part held is freed when memory runs out, and the pipeline works on", async () => {
+  await using pipe = await NewBieImagePipeline.fromPretrained("models/demo", {
+    device: "cpu",
+    offload: "none",
+    log: () => {},
+  });
+  const latents = pipe.prepareLatents({ height: 32, width: 32, generator: { seed: 1 } });
+  const expected = await pipe.decodeLatents(latents);
+  const { run, [Symbol.asyncDispose]: dispose } = Session.prototype;
+  let freed = 0;
+  const fail = () => Promise.reject(new OutOfMemoryError("vae", "run", new Error("out of memory")));
+  Session.prototype.run = fail as unknown as typeof run;
+  Session.prototype[Symbol.asyncDispose] = function () {
+    freed++;
+    return dispose.call(this);
+  };
+  try {
+    await assert.rejects(
+      pipe.decodeLatents(latents),
+      (error: unknown) => error instanceof DeviceMemoryError && error.part === "vae",
+    );
+    assert.equal(freed, 1);
+  } finally {
+    Session.prototype.run = run;
+    Session.prototype[Symbol.asyncDispose] = dispose;
+  }
+  assert.deepEqual(await pipe.decodeLatents(latents), expected);
 });
 
 async function copyFolder(from: string, to: string): Promise<void> {

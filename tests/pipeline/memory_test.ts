@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import {
   budgetOf,
   offloadFor,
+  offloadForGpu,
   requireMemory,
   requireModelMemory,
 } from "../../src/pipeline/_memory_budget.ts";
@@ -186,4 +187,14 @@ Deno.test("a larger picture takes more memory, a model without parts only the ru
   assert(at(1536) > at(1024));
   const nothing = estimateMemory([], "cpu", 1024).peak;
   assert.equal(nothing.none, nothing.model);
+});
+
+Deno.test("where no mode fits, the one that takes least is tried, on a GPU and on a CPU", () => {
+  const { parts } = NEWBIE.published;
+  for (const memoryFree of [0, 1e9]) {
+    assert.equal(offloadForGpu(parts, memoryFree, "auto"), "sequential");
+    assert.equal(offloadFor(parts, { bytes: memoryFree, isLimit: true }), "sequential");
+  }
+  assert.equal(offloadForGpu(parts, 80e9, "auto"), "none");
+  assert.equal(offloadForGpu(parts, undefined, "auto"), "model");
 });
