@@ -19,6 +19,7 @@ const WARNINGS: ReadonlySet<Code> = new Set<Code>([
   "weighted-tag",
   "escaped-parenthesis",
   "lora-tag",
+  "template",
   "control-character",
   "too-many-tokens",
 ]);

@@ -157,6 +157,11 @@ const en = {
     `a prompt loads no LoRA; ${tag} is read as text.`,
     "Remove it.",
   ],
+  "template": (found: string): Saying => [
+    `${found} is a template: deno task create puts something in its place for each picture, and ` +
+    "whatever else reads this prompt takes it as text.",
+    "Write what is meant, if it is not meant as a template.",
+  ],
   "control-character": (code: string): Saying => [
     `the control character U+${code} stands in the text.`,
     "Remove it.",
@@ -275,6 +280,10 @@ const zh: Catalogue = {
     `请写成 ${tag.replaceAll("\\", "")}。`,
   ],
   "lora-tag": (tag) => [`提示词不能加载 LoRA，${tag} 会被当作文字。`, "请删除。"],
+  "template": (found) => [
+    `${found} 是模板：deno task create 会为每张图片替换它，其他读取该提示词的地方会把它当作文字。`,
+    "如果不是要写模板，请直接写出想要的内容。",
+  ],
   "control-character": (code) => [`文字中有控制字符 U+${code}。`, "请删除。"],
   "too-many-tokens": (encoder, count, limit, lost) => [
     `${encoder} 只读取 ${count} 个 token 中的前 ${limit} 个，以下内容会被截掉：${lost}`,

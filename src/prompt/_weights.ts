@@ -12,16 +12,21 @@ const NUMBERED = new RegExp(
     .raw`(?<![\p{L}\p{N}_\\)(（])[(（]+([^()（）:：]{2,200})(?<!\s)[:：] ?\d{0,4}\.?\d{1,4} ?[)）]+`,
   "gu",
 );
-/** `((blue_hair))`, `[blue_hair]`, `{blue_hair}`: a whole item of a list. */
+/** `((blue_hair))`, `[blue_hair]`, `{blue_hair}`, `((red_eyes, blue_hair))`: whole items of a list. */
 const BRACKETED = new RegExp(
-  String.raw`(?:^|[,，、])[ \t]*((?:[(（]+[^()（）[\]{}:：,，、\r\n]{2,200}[)）]+)|` +
-    String.raw`(?:[[{]+[^()[\]{},，、\r\n]{2,200}[\]}]+))(?=[ \t]*(?:[,，、\r\n]|$))`,
+  String.raw`(?:^|[,，、])[ \t]*((?:[(（]+[^()（）[\]{}:：|\r\n]{2,200}[)）]+)|` +
+    String.raw`(?:[[{]+[^()[\]{}|\r\n]{2,200}[\]}]+))(?=[ \t]*(?:[,，、\r\n]|$))`,
   "gmu",
 );
 /** `saber_\(fate\)`. */
 const ESCAPED = /[\p{L}\p{N}_]{0,100}\\\([^()\\\r\n]{1,100}\\\)/gu;
 /** `<lora:name:0.8>`. */
 const LORA = /<(?:lora|lyco|lycoris|hypernet):[^<>]{1,200}>/gi;
+
+/** `{red|blue}`, of which a template takes one. */
+const CHOICE = /\{[^{}\r\n]{0,200}\|[^{}\r\n]{0,200}\}/gu;
+/** `__hair__`, in whose place a template puts a line of a file. */
+const WILDCARD = /(?<![\p{L}\p{N}_])__[\p{L}\p{N}][\p{L}\p{N}_/*-]{0,100}__(?![\p{L}\p{N}_])/gu;
 
 const LETTERS = /\p{L}.*\p{L}/su;
 
@@ -44,5 +49,9 @@ export function reportWeights(text: string, start: number, findings: Findings): 
   each(ESCAPED, (found, at) => {
     findings.add("escaped-parenthesis", at, at + found.length, found);
   });
+  each(CHOICE, (found, at) => {
+    if (LETTERS.test(found)) findings.add("template", at, at + found.length, found);
+  });
+  each(WILDCARD, (found, at) => findings.add("template", at, at + found.length, found));
   each(LORA, (found, at) => findings.add("lora-tag", at, at + found.length, found));
 }

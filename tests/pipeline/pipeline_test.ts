@@ -269,6 +269,35 @@ Deno.test("weights that change on disk are noticed before they are used", async 
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("weights changed in place are noticed though their time was set back, and in the midst of a picture", async () => {
+  for (const isMidway of [false, true]) {
+    const folder = await copyOf("tiny");
+    const path = `${folder}/transformer/diffusion_pytorch_model.safetensors`;
+    const change = async () => {
+      const { atime, mtime, size } = await Deno.stat(path);
+      {
+        using file = await Deno.open(path, { write: true });
+        await file.seek(size - 16, Deno.SeekMode.Start);
+        await file.write(new Uint8Array(16).fill(0x3c));
+      }
+      await Deno.utime(path, atime!, mtime!);
+    };
+    await using pipe = await NewBieImagePipeline.fromPretrained(folder, {
+      ...silent,
+      offload: "sequential",
+    });
+    if (!isMidway) await change();
+    const onStep = async ({ index }: { index: number }) => {
+      if (isMidway && index === 0) await change();
+    };
+    await assert.rejects(
+      pipe.generate({ ...quick, numInferenceSteps: 2, onStep }),
+      /transformer.*changed or removed/,
+    );
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("a disposed pipeline refuses to work", async () => {
   const pipe = await load();
   await pipe[Symbol.asyncDispose]();

@@ -239,3 +239,14 @@ Deno.test("the system prompt takes its share of what Gemma reads", () => {
   assert.equal(gemma!.count, 3 + 25);
   assert.equal(checkPrompt("", { encoders }).tokens[0]!.count, 1);
 });
+
+Deno.test("brackets around several tags, choices and wildcards are told of, and faces are not", () => {
+  const codes = (text: string) =>
+    checkPrompt(`<other>${text}</other>`).diagnostics.map(({ code }) => code);
+  assert.deepEqual(codes("(((masterpiece, best quality)))"), ["weighted-tag"]);
+  assert.deepEqual(codes("1girl, [red_eyes, blue_hair]"), ["weighted-tag"]);
+  assert.deepEqual(codes("{red|blue} hair, __hair__"), ["template", "template"]);
+  for (const face of ["^__^", "(o)_(o)", "|_|", "saber_(fate), rin_(fate)", ":|, {|}"]) {
+    assert.deepEqual(codes(face), [], face);
+  }
+});

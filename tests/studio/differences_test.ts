@@ -29,6 +29,19 @@ Deno.test("a studio says in which part it differs from the one that made a pictu
   for (const [part, differing] of Object.entries(changed)) {
     assert.deepEqual(await studio.differences(differing), [part]);
   }
+  // What lies beside the weights draws along, and the first recipes do not tell of it.
+  const sha256 = "0".repeat(64);
+  for (const part of ["textEncoder", "clipModel"] as const) {
+    for (const file of ["config", "tokenizer"] as const) {
+      const model = models[part]!;
+      assert(model[file] !== undefined && model[file] !== sha256);
+      const differing = { ...models, [part]: { ...model, [file]: sha256 } };
+      assert.deepEqual(await studio.differences({ ...recipe, models: differing }), [part]);
+      const { [file]: _, ...untold } = model;
+      const first = { ...models, [part]: untold };
+      assert.deepEqual(await studio.differences({ ...recipe, models: first }), []);
+    }
+  }
   // Neither the versions of Deno and the toolkit nor the names of models change the picture.
   const renamed = { ...models, vae: { ...models.vae, name: "other" } };
   assert.deepEqual(

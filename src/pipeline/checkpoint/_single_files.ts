@@ -68,7 +68,7 @@ export async function findSingleFiles(
   const isFile = await kindOf(place) === "file";
   const paths = isFile ? [place] : await weightsFilesIn(place);
   for (const family of families) {
-    const found = await candidatesOf(family, paths, options);
+    const found = await candidatesOf(family, place, paths, options);
     const isEmpty = PART_NAMES.every((part) => found.of[part].length === 0);
     if (isEmpty && family !== families.at(-1)) continue;
     if (isEmpty && found.refused.length === 0) return undefined;
@@ -80,6 +80,7 @@ export async function findSingleFiles(
 
 async function candidatesOf(
   family: ModelFamily,
+  place: string,
   paths: readonly string[],
   { parts = {}, variant }: FindCheckpointOptions,
 ): Promise<Candidates> {
@@ -125,7 +126,9 @@ async function candidatesOf(
   for (const path of paths) {
     const config = withEnding(path, ".json");
     const hasConfig = await kindOf(config) === "file";
-    await add({ weights: path, ...(hasConfig ? { config } : {}) }, others);
+    const files = { weights: path, ...(hasConfig ? { config } : {}) };
+    // A file that was given by itself may have its config.json beside it, as in a part's folder.
+    await add(path === place ? await namedPart(path) : files, others);
   }
   return found;
 }
