@@ -12,7 +12,9 @@ import {
   readTarball,
   standingOf,
 } from "../../src/integrity/mod.ts";
-import { localHost, readBinding } from "../../src/machine/mod.ts";
+// Not from mod.ts: it would load ONNX Runtime, which this task has no permission for.
+import { readBinding } from "../../src/machine/binding.ts";
+import { localHost } from "../../src/machine/host.ts";
 import { download, DownloadError } from "./download.ts";
 import { formatBytes } from "../../src/format_bytes.ts";
 import { ProgressLine } from "../cli/progress.ts";
