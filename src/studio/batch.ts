@@ -50,6 +50,8 @@ export interface BatchItem {
    * so on.
    */
   readonly id: string;
+  /** How many ids of the batch come before its id, in the order of their digits. */
+  readonly rank: number;
   readonly request: PictureRequest & { readonly generator: GeneratorOptions };
 }
 
@@ -99,7 +101,7 @@ export async function readBatch(
     );
   }
   const identify = identifier();
-  const items: BatchItem[] = [];
+  const items: Omit<BatchItem, "rank">[] = [];
   const faults: BatchFault[] = [];
   for (const { place, stem, read } of lines) {
     try {
@@ -114,8 +116,10 @@ export async function readBatch(
       faults.push({ place, error });
     }
   }
+  const ranks = new Map(items.map(({ id }) => id).sort().map((id, rank) => [id, rank]));
+  const ranked = items.map((item) => ({ ...item, rank: ranks.get(item.id)! }));
   const name = nameAfter(basename(resolvePath(path)).replace(/\.(jsonl|ndjson|json|txt)$/i, ""));
-  return { name, items, faults };
+  return { name, items: ranked, faults };
 }
 
 /** A share of a batch: part `index` of `total`. */
@@ -141,12 +145,13 @@ export function parseShard(text: string): Shard {
   return { index: index % total, total };
 }
 
-/** Whether a request belongs to a share: every request belongs to one, whatever its place. */
-export function isInShard({ id }: BatchItem, { index, total }: Shard): boolean {
-  return Number.parseInt(id.slice(0, ID_DIGITS_OF_SHARD), 16) % total === index;
+/**
+ * Whether a request belongs to a share: every request belongs to one, whatever its place, and no
+ * share has more than one request more than another.
+ */
+export function isInShard({ rank }: BatchItem, { index, total }: Shard): boolean {
+  return rank % total === index;
 }
-
-const ID_DIGITS_OF_SHARD = 12;
 
 /**
  * The ids of the requests whose pictures are in a folder, at any depth. What killed processes left
@@ -299,7 +304,12 @@ function isOutside(way: string): boolean {
 /** Numbers equal requests, so that each has an id of its own. */
 function identifier() {
   const seen = new Map<string, number>();
-  return (place: string, name: string, open: PictureRequest, index: number): BatchItem => {
+  return (
+    place: string,
+    name: string,
+    open: PictureRequest,
+    index: number,
+  ): Omit<BatchItem, "rank"> => {
     const { generator: { seed = RANDOM_SEED, ...device } = {}, ...rest } = open;
     const given = seed === RANDOM_SEED ? undefined : laterSeed({ ...device, seed }, index);
     const hasDevice = Object.keys(device).length > 0;

@@ -213,8 +213,10 @@ Deno.test("shards share every batch out without a rest, evenly", async () => {
       items.filter((item) => isInShard(item, shard))
     );
     assert.deepEqual(parts.flat().map(({ id }) => id).sort(), items.map(({ id }) => id).sort());
-    // 400 fair throws of a die with four sides stay within 100 ± 45 but once in millions.
-    for (const part of parts) assert(Math.abs(part.length - 100) <= 45, String(part.length));
+    assert.deepEqual(parts.map(({ length }) => length), [100, 100, 100, 100]);
+    const moved = await batchOf(folder, lines.toReversed());
+    const first = moved.items.filter((item) => isInShard(item, parseShard("0/4")));
+    assert.deepEqual(first.map(({ id }) => id).sort(), parts[0]!.map(({ id }) => id).sort());
   });
 });
 
