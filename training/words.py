@@ -21,6 +21,7 @@ Run:  python training/words.py
           ]
         }
       ],
+      "largestSize": 512,                     the longest side of the training's pictures, in pixels
       "sentenceWords": ["a", "and"]           every word of its English sentences, in lower case; a
                                               hyphen is as good as a space between two
     }
@@ -59,6 +60,8 @@ from scene import (
 )
 
 FORMAT = 1
+# The largest of render_dataset.py's shapes.
+LARGEST_SIZE = 512
 
 COLORS_ZH = {
     "black": "黑", "brown": "棕", "blonde": "金", "red": "红", "pink": "粉", "purple": "紫",
@@ -259,7 +262,12 @@ def words_of_sentences():
 
 
 def main():
-    contents = {"format": FORMAT, "groups": groups(), "sentenceWords": words_of_sentences()}
+    contents = {
+        "format": FORMAT,
+        "groups": groups(),
+        "largestSize": LARGEST_SIZE,
+        "sentenceWords": words_of_sentences(),
+    }
     text = json.dumps(contents, ensure_ascii=False, indent=1)
     # A word a line: the file is read by people too.
     text = re.sub(r"\{\s+(\"tag\": [^{}]*?)\s+\}", lambda m: "{ " + joined(m[1]) + " }", text)

@@ -19,6 +19,7 @@ const schema = z.strictObject({
     zh: z.string().regex(/\p{Script=Han}/u),
     words: z.array(word).min(1),
   })).min(1),
+  largestSize: z.literal(512),
   sentenceWords: z.array(z.string().regex(/^[a-z0-9'-]+$/)).min(1),
 });
 
