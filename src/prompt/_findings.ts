@@ -21,6 +21,9 @@ const WARNINGS: ReadonlySet<Code> = new Set<Code>([
   "lora-tag",
   "template",
   "control-character",
+  "invisible-character",
+  "alternation",
+  "break-word",
   "too-many-tokens",
 ]);
 

@@ -1,3 +1,4 @@
+import { isBlank } from "./_invisible.ts";
 import { isMainElement } from "./_known_elements.ts";
 import { markupOf } from "./_markup.ts";
 
@@ -21,7 +22,7 @@ export function isXml(text: string): boolean {
   let isStart = true;
   let end = 0;
   for (const { kind, name, start, end: next } of markupOf(text)) {
-    isStart &&= withoutFences(text.slice(end, start)).trim() === "";
+    isStart &&= isBlank(withoutFences(text.slice(end, start)));
     end = next;
     if (kind === "open" || kind === "close") {
       if (isStart || isMainElement(name)) return true;

@@ -5,6 +5,7 @@
  */
 import { contradiction } from "./_count.ts";
 import type { Findings } from "./_findings.ts";
+import { reportInvisible } from "./_invisible.ts";
 import {
   isCharacter,
   isCharacterElement,
@@ -24,6 +25,7 @@ const CONTROL = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/g;
 
 /** Warns of a tree. */
 export function lintTree(text: string, { roots, texts }: Tree, findings: Findings): void {
+  reportInvisible(text, findings);
   const nodes = [...walk(roots)];
   const suggestions = new Map<string, string | undefined>();
   for (const { node, parent } of nodes) {
@@ -65,6 +67,7 @@ export function lintTree(text: string, { roots, texts }: Tree, findings: Finding
 
 /** Warns of a text that is not XML. */
 export function lintPlainText(text: string, findings: Findings): void {
+  reportInvisible(text, findings);
   for (const { kind, name, start, end } of markupOf(text)) {
     if (kind !== "open" || !isKnown(name)) continue;
     findings.add("tags-in-text", start, end, name);

@@ -162,6 +162,18 @@ const en = {
     "whatever else reads this prompt takes it as text.",
     "Write what is meant, if it is not meant as a template.",
   ],
+  "alternation": (tag: string): Saying => [
+    `the model does not change prompts between steps; ${tag} is read as text.`,
+    "Keep one of the parts.",
+  ],
+  "break-word": (): Saying => [
+    "BREAK divides prompts in other programs; here it is read as a word.",
+    "Remove it.",
+  ],
+  "invisible-character": (code: string, name: string, isSpace: boolean): Saying => [
+    `the invisible character U+${code} (${name}) stands here, and the encoders read it.`,
+    isSpace ? "Write an ordinary space." : "Remove it.",
+  ],
   "control-character": (code: string): Saying => [
     `the control character U+${code} stands in the text.`,
     "Remove it.",
@@ -283,6 +295,15 @@ const zh: Catalogue = {
   "template": (found) => [
     `${found} 是模板：deno task create 会为每张图片替换它，其他读取该提示词的地方会把它当作文字。`,
     "如果不是要写模板，请直接写出想要的内容。",
+  ],
+  "alternation": (tag) => [
+    `模型不会在各步之间更换提示词，${tag} 会被当作文字。`,
+    "请只保留其中一部分。",
+  ],
+  "break-word": () => ["BREAK 在其他程序里用来分段，在这里会被当作一个词。", "请删除。"],
+  "invisible-character": (code, name, isSpace) => [
+    `这里有不可见字符 U+${code}（${name}），编码器会读到它。`,
+    isSpace ? "请改为普通空格。" : "请删除。",
   ],
   "control-character": (code) => [`文字中有控制字符 U+${code}。`, "请删除。"],
   "too-many-tokens": (encoder, count, limit, lost) => [

@@ -9,7 +9,7 @@ import type { Findings } from "./_findings.ts";
 /** `(blue_hair:1.2)`, also around several tags. The colon follows a tag of two letters at least. */
 const NUMBERED = new RegExp(
   String
-    .raw`(?<![\p{L}\p{N}_\\)(（])[(（]+([^()（）:：]{2,200})(?<!\s)[:：] ?\d{0,4}\.?\d{1,4} ?[)）]+`,
+    .raw`(?<![\p{L}\p{N}_\\)(（])[(（]+[^()（）:：]{2,200}(?<!\s)[:：] ?\d{0,4}\.?\d{1,4} ?[)）]+`,
   "gu",
 );
 /** `((blue_hair))`, `[blue_hair]`, `{blue_hair}`, `((red_eyes, blue_hair))`: whole items of a list. */
@@ -27,31 +27,47 @@ const LORA = /<(?:lora|lyco|lycoris|hypernet):[^<>]{1,200}>/gi;
 const CHOICE = /\{[^{}\r\n]{0,200}\|[^{}\r\n]{0,200}\}/gu;
 /** `__hair__`, in whose place a template puts a line of a file. */
 const WILDCARD = /(?<![\p{L}\p{N}_])__[\p{L}\p{N}][\p{L}\p{N}_/*-]{0,100}__(?![\p{L}\p{N}_])/gu;
+/** `[a|b]`, `[a:b:0.5]`: other parts in other steps. */
+const ALTERNATION =
+  /\[[^[\]()|:,，、\r\n]{1,100}(?:\|[^[\]()|\r\n]{0,100}){1,8}\]|\[[^[\]():\r\n]{0,100}:[^[\]():\r\n]{0,100}:\d{0,4}\.?\d{1,4}\]/g;
+/** `((a, b))`: brackets around several tags. */
+const GROUPED = /[(（]{2,8}[^()（）\r\n]{2,200}[)）]{2,8}/g;
+/** `BREAK`, in capitals. */
+const BREAK = /(?<![\p{L}\p{N}_])BREAK(?![\p{L}\p{N}_])/gu;
 
 const LETTERS = /\p{L}.*\p{L}/su;
 
 /** Tells of notations that stay text although they mean something elsewhere. */
 export function reportWeights(text: string, start: number, findings: Findings): void {
-  const each = (pattern: RegExp, report: (found: string, at: number) => void) => {
+  // Each stretch is told of once, for what it is in the first place.
+  const told: (readonly [start: number, end: number])[] = [];
+  const each = (
+    pattern: RegExp,
+    report: (found: string, at: number, end: number) => void,
+    isMeant: (found: string) => boolean = () => true,
+  ) => {
     for (const match of text.matchAll(pattern)) {
       const found = match[1] ?? match[0];
-      report(found, start + match.index + match[0].lastIndexOf(found));
+      const at = match.index + match[0].lastIndexOf(found);
+      const end = at + found.length;
+      const isTold = told.some(([from, to]) => at < to && from < end);
+      if (isTold || !isMeant(found)) continue;
+      told.push([at, end]);
+      report(found, start + at, start + end);
     }
   };
-  for (const { 0: found, 1: tag, index } of text.matchAll(NUMBERED)) {
-    if (!LETTERS.test(tag!)) continue;
-    const at = start + index;
-    findings.add("weighted-tag", at, at + found.length, found);
-  }
-  each(BRACKETED, (found, at) => {
-    if (LETTERS.test(found)) findings.add("weighted-tag", at, at + found.length, found);
-  });
-  each(ESCAPED, (found, at) => {
-    findings.add("escaped-parenthesis", at, at + found.length, found);
-  });
-  each(CHOICE, (found, at) => {
-    if (LETTERS.test(found)) findings.add("template", at, at + found.length, found);
-  });
-  each(WILDCARD, (found, at) => findings.add("template", at, at + found.length, found));
-  each(LORA, (found, at) => findings.add("lora-tag", at, at + found.length, found));
+  const hasLetters = (found: string) => LETTERS.test(found);
+  const weighted = (found: string, at: number, end: number) =>
+    findings.add("weighted-tag", at, end, found);
+  each(LORA, (found, at, end) => findings.add("lora-tag", at, end, found));
+  each(ALTERNATION, (found, at, end) => findings.add("alternation", at, end, found), hasLetters);
+  each(GROUPED, weighted, hasLetters);
+  each(NUMBERED, weighted, (found) => hasLetters(found.replace(/[:：][^:：]*$/, "")));
+  each(BRACKETED, weighted, hasLetters);
+  each(ESCAPED, (found, at, end) => findings.add("escaped-parenthesis", at, end, found));
+  const template = (found: string, at: number, end: number) =>
+    findings.add("template", at, end, found);
+  each(CHOICE, template, hasLetters);
+  each(WILDCARD, template);
+  each(BREAK, (_, at, end) => findings.add("break-word", at, end));
 }

@@ -5,6 +5,7 @@
  */
 import type { Findings } from "./_findings.ts";
 import { withoutFences } from "./_is_xml.ts";
+import { isBlank, seen } from "./_invisible.ts";
 import { isKnown, near } from "./_known_elements.ts";
 import { type AttributeToken, type Token, tokensOf } from "./_lexer.ts";
 import { listItems } from "./_list.ts";
@@ -70,7 +71,8 @@ function reportMarkup(text: string, markup: Markup, findings: Findings): void {
   else if (isUnended) {
     findings.add("unended", start, end, text.slice(start, end), CLOSINGS[kind]!);
   } else if (isFullWidth) {
-    const slash = /[/／]..?$/.test(text.slice(start, end)) ? "/" : "";
+    const isSelfClosing = kind === "open" && /[/／][>＞]$/.test(text.slice(start, end));
+    const slash = isSelfClosing ? "/" : "";
     findings.add("full-width-tag", start, end, `${tag}${slash}>`);
   } else if (kind === "close" && !/^<\/[^\s/]+[ \t\r\n]*>$/.test(text.slice(start, end))) {
     const content = text.slice(start + 2 + name.length, end - 1);
@@ -147,7 +149,7 @@ class TreeBuilder {
   #addText(text: string, start: number, end: number): void {
     const element = this.#open.at(-1);
     if (element === undefined) {
-      if (text.trim() !== "") this.#addStrayText(text, start, end);
+      if (!isBlank(text)) this.#addStrayText(text, start, end);
       return;
     }
     // A comment or the border of a CDATA section does not part text.
@@ -161,11 +163,10 @@ class TreeBuilder {
     const content = withoutFences(text);
     if (listItems(content).length === 0) return;
     const raw = withoutFences(this.#text.slice(start, end));
-    const first = raw.search(/\S/);
-    const from = start + Math.max(0, first);
-    const to = start + raw.trimEnd().length;
-    this.#findings.add("stray-text", from, Math.max(from, to));
-    this.#stray.push({ text: content, start: from, end: Math.max(from, to) });
+    const [from, to] = seen(raw).map((place) => start + place) as [number, number];
+    const [contentStart, contentEnd] = seen(content);
+    this.#findings.add("stray-text", from, to);
+    this.#stray.push({ text: content.slice(contentStart, contentEnd), start: from, end: to });
   }
 
   #close(name: string, start: number, end: number): void {
