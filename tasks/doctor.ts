@@ -4,6 +4,7 @@ import { RequestError } from "../src/errors.ts";
 import { report } from "./doctor/report.ts";
 import { catalogue, language, run, task, TaskFailure } from "./cli/task.ts";
 import { Painted, print } from "./cli/print.ts";
+import { understandsEscapes } from "./cli/understands_escapes.ts";
 
 const { text, both } = catalogue({
   en: {
@@ -52,7 +53,7 @@ await run<{ json?: true; model: string }>(command, async ({ json, model }) => {
   if (!isDirectory) throw new RequestError(both((text) => text.noFolder(model)));
   const facts = await gatherFacts({ model, language });
   const diagnosis = diagnose(facts, language);
-  const color = Deno.stdout.isTerminal() && !Deno.noColor;
+  const color = understandsEscapes(Deno.stdout) && !Deno.noColor;
   if (!json) print(new Painted(report(facts, diagnosis, { color })), "");
   const result = { ...diagnosis, facts };
   if (!diagnosis.canMakePictures) throw new TaskFailure(text.no, result);

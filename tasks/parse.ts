@@ -21,6 +21,7 @@ import { visible } from "../src/shown.ts";
 import { type Paint, treeLines } from "./parse/tree.ts";
 import { language, messageOf, run, task, TaskFailure } from "./cli/task.ts";
 import { Painted, print, tell } from "./cli/print.ts";
+import { understandsEscapes } from "./cli/understands_escapes.ts";
 
 interface Options {
   readonly json?: true;
@@ -98,7 +99,7 @@ await run<Options>(command, async (options, args) => {
 
 function showDiagnostics({ text, source }: Input, { diagnostics }: CheckedPrompt): void {
   if (diagnostics.length === 0) return;
-  const color = Deno.stderr.isTerminal() && !Deno.noColor;
+  const color = understandsEscapes(Deno.stderr) && !Deno.noColor;
   const lines = renderDiagnostics(text, diagnostics, { language, source, color }).split("\n");
   tell(new Painted(lines), "");
 }
@@ -131,7 +132,7 @@ function reportOf(
   negative: CheckedPrompt,
   conditioning: { readonly positive: Conditioning; readonly negative: Conditioning } | undefined,
 ): string[] {
-  const isColored = Deno.stdout.isTerminal() && !Deno.noColor;
+  const isColored = understandsEscapes(Deno.stdout) && !Deno.noColor;
   const paint = (code: number) => (text: string) =>
     isColored ? `\x1b[${code}m${text}\x1b[0m` : text;
   const bold = paint(1);

@@ -8,6 +8,7 @@ import { messageOf, run, task, TaskFailure } from "./cli/task.ts";
 import { type ModelReport, report, type VerifyReport } from "./verify/report.ts";
 import { reading, text } from "./verify/texts.ts";
 import { Painted, print, tell } from "./cli/print.ts";
+import { understandsEscapes } from "./cli/understands_escapes.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DEMO_MODEL = "models/demo";
@@ -50,5 +51,5 @@ async function checkModel(folder: string): Promise<ModelReport> {
 }
 
 function mayColor(json: true | undefined): boolean {
-  return (json ? Deno.stderr : Deno.stdout).isTerminal() && !Deno.env.get("NO_COLOR");
+  return understandsEscapes(json ? Deno.stderr : Deno.stdout) && !Deno.env.get("NO_COLOR");
 }

@@ -1,5 +1,6 @@
 /** A line that tells how far something is, drawn over and over in place. */
 import { visible } from "../../src/shown.ts";
+import { understandsEscapes } from "./understands_escapes.ts";
 
 const BAR_CELLS = 24;
 const REDRAW_MILLISECONDS = 100;
@@ -18,7 +19,7 @@ export interface Progress {
 export class ProgressLine {
   readonly #start = performance.now();
   readonly #from: number;
-  readonly #isVisible = Deno.stderr.isTerminal();
+  readonly #isVisible = understandsEscapes(Deno.stderr);
   #drawn = -Infinity;
 
   /** @param from How much was done before, and says nothing about the speed. */

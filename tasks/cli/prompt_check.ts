@@ -3,6 +3,7 @@ import { checkPrompt, type PromptEncoder, renderDiagnostics } from "../../src/pr
 import type { Language, Texts } from "../../src/language.ts";
 import { language } from "./language.ts";
 import { Painted } from "./print.ts";
+import { understandsEscapes } from "./understands_escapes.ts";
 
 /** What is to be said of a prompt. */
 export interface Examination {
@@ -25,7 +26,7 @@ export function examinePrompt(
   source?: string,
 ): Examination {
   const { diagnostics } = checkPrompt(prompt, { language, encoders });
-  const color = Deno.stdout.isTerminal() && Deno.stderr.isTerminal() && !Deno.noColor;
+  const color = understandsEscapes(Deno.stdout) && understandsEscapes(Deno.stderr) && !Deno.noColor;
   const named = source === undefined ? {} : { source };
   const linesIn = (language: Language) => {
     const { diagnostics } = checkPrompt(prompt, { language, encoders });

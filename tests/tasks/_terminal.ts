@@ -23,7 +23,7 @@ export class Terminal implements AsyncDisposable {
       cols: 120,
       rows: 40,
       cwd: ROOT.pathname,
-      name: "xterm-256color",
+      name: env["TERM"] ?? "xterm-256color",
       env: { ...Deno.env.toObject(), LC_ALL: "C", ...env },
     });
     this.#process.onData((data) => {
