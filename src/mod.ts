@@ -32,7 +32,7 @@ export {
 export { type PartName, PARTS } from "./families/mod.ts";
 export type { OffloadMode } from "./pipeline/checkpoint/memory.ts";
 export { CheckpointNotFoundError } from "./pipeline/checkpoint/checkpoint_not_found_error.ts";
-export { DeviceError } from "./machine/mod.ts";
+export { type Arithmetic, DeviceError } from "./machine/mod.ts";
 export { DeviceMemoryError } from "./pipeline/device_memory_error.ts";
 export {
   InsufficientMemoryError,

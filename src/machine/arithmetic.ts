@@ -5,7 +5,10 @@
  */
 
 /** Whose kernels a GPU may compute with. */
-export const KERNELS = ["toolkit", "onnxruntime"] as const;
+export const KERNELS = [
+  "toolkit",
+  "onnxruntime",
+] as const satisfies readonly Arithmetic["kernels"][];
 
 /** How a device rounds. */
 export interface Arithmetic {
@@ -17,7 +20,7 @@ export interface Arithmetic {
    */
   readonly fingerprint?: string;
   /** Whose kernels a GPU computed with. */
-  readonly kernels?: typeof KERNELS[number];
+  readonly kernels?: "toolkit" | "onnxruntime";
 }
 
 /** Whether two round the same, as far as both say. */
