@@ -17,7 +17,7 @@ type Config = Readonly<Record<string, unknown>>;
 type IdOf = (token: string) => number | undefined;
 
 const NOTHING: Frame = { prefix: [], suffix: [] };
-const STAGE = { en: "the post-processor", zh: "post_processor" };
+const STAGE = { en: "the post-processor", zh: "后处理器（post_processor）" };
 
 /** @throws {Refusal} When there is no such post-processor, or a token of it has no id. */
 export function createFrame(config: unknown, idOf: IdOf): Frame {

@@ -26,7 +26,7 @@ export interface Normalizer {
 
 type Config = Readonly<Record<string, unknown>>;
 
-const STAGE = { en: "the normalizer", zh: "normalizer" };
+const STAGE = { en: "the normalizer", zh: "规范化器（normalizer）" };
 
 /** @throws {Refusal} When there is no such normalizer, or it cannot be run exactly. */
 export function createNormalizer(config: unknown): Normalizer {

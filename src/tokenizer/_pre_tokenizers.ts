@@ -32,7 +32,7 @@ export type PreTokenizer = (piece: Piece) => readonly Piece[];
 
 type Config = Readonly<Record<string, unknown>>;
 
-const STAGE = { en: "the pre-tokenizer", zh: "pre_tokenizer" };
+const STAGE = { en: "the pre-tokenizer", zh: "预分词器（pre_tokenizer）" };
 
 /** @throws {Refusal} When there is no such pre-tokenizer, or it cannot be run exactly. */
 export function createPreTokenizer(config: unknown): PreTokenizer {
