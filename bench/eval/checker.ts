@@ -48,6 +48,15 @@ const NOTHING: MeasuredLooks = {
  * @throws {RequestError} When the picture has another size.
  */
 export function measureCharacters(image: RgbImage): Measurement {
+  const { faces, bodies, paleness } = charactersIn(image);
+  const [left, right] = faces.map((face, index) => looksOf(face, bodies[index]!, paleness));
+  return { left: left!, right: right! };
+}
+
+/** Where the characters are, from left to right, and how pale the picture's colours are. */
+export function charactersIn(
+  image: RgbImage,
+): { faces: Face[]; bodies: Figure[]; paleness: readonly number[] } {
   if (image.width !== PICTURE_SIZE || image.height !== PICTURE_SIZE) {
     throw new RequestError(
       `The checker measures pictures of ${PICTURE_SIZE}×${PICTURE_SIZE}, but this one has ` +
@@ -60,25 +69,26 @@ export function measureCharacters(image: RgbImage): Measurement {
   }
   const lab = toLab(image);
   const bodies = POSITIONS.map((place) => new Figure(lab, { x: PLACES[place], y: GROUND_Y }));
-  const paleness = palenessOf(bodies);
-  const [left, right] = POSITIONS.map((place, index) => {
-    const face = findFace(new Figure(lab, { x: PLACES[place], y: HEAD_Y }));
-    return looksOf(face, bodies[index]!, paleness);
-  });
-  return { left: left!, right: right! };
+  const faces = POSITIONS.map((place) =>
+    findFace(new Figure(lab, { x: PLACES[place], y: HEAD_Y }))
+  );
+  return { faces, bodies, paleness: palenessOf(bodies) };
+}
+
+/** Whether that is a face at all. */
+export function isFace(face: Face, paleness: readonly number[]): boolean {
+  return face.score >= FACE_SCORE && face.evenness >= FACE_EVENNESS &&
+    skinTone(face, paleness) !== undefined;
 }
 
 function looksOf(face: Face, body: Figure, paleness: readonly number[]): MeasuredLooks {
-  const skin = skinTone(face, paleness);
-  if (face.score < FACE_SCORE || face.evenness < FACE_EVENNESS || skin === undefined) {
-    return NOTHING;
-  }
+  if (!isFace(face, paleness)) return NOTHING;
   const hair = hairColor(face, paleness);
   return {
     hair,
     eyes: eyeColor(face),
     clothing: clothingColor(body, face, paleness),
-    skin,
+    skin: skinTone(face, paleness),
     cat_ears: hair === undefined ? undefined : hasCatEars(face.head, hair, paleness),
     glasses: hasGlasses(face),
     hat: hair === undefined ? undefined : hasHat(face.head, hair, paleness),

@@ -30,9 +30,13 @@ export function palenessOf(bodies: readonly Figure[]): readonly number[] {
 const HAIR_AREAS = [{ x: [0, 30], y: [-19, -10] }, { x: [40, 46], y: [-12, 12] }] as const;
 const HAIR_BAR: Bar = { share: 0.35, majority: 0.45 };
 
-/** The colour of the hair. */
-export function hairColor(face: Face, paleness: readonly number[]): string | undefined {
-  const pixels = HAIR_AREAS.flatMap((area) => face.head.colors(area));
+/** The colour of the hair, on both sides or on one. */
+export function hairColor(
+  face: Face,
+  paleness: readonly number[],
+  sides = SIDES,
+): string | undefined {
+  const pixels = HAIR_AREAS.flatMap((area) => face.head.colors(area, sides));
   return new Votes(pixels, [...candidates(HAIR, paleness), ...skinOf(face)]).winner(HAIR_BAR);
 }
 
@@ -73,17 +77,28 @@ const NO_WHITE = 0.02;
  * The colour of the eyes, from the lower half of the one that is more clearly open: the other may
  * wink. The paler styles leave eyes as they are.
  */
-export function eyeColor(face: Face): string | undefined {
+export function eyeColor(face: Face, sides = SIDES): string | undefined {
   const among = [...candidates(IRISES, FULL_COLORS), ...skinOf(face), ...aside(NOT_IRIS)];
-  const [best] = SIDES.map((side) => {
+  const [best] = sides.map((side) => {
     const { whole, lowerHalf } = eyePixels(face.head, side);
-    const white = whole.filter((pixel) =>
-      pixel[0] > WHITE_LIGHTNESS && chroma(pixel) < WHITE_CHROMA
-    );
+    const white = whole.filter(isWhite);
     const votes = new Votes(lowerHalf, among, chroma);
     return { votes, openness: votes.counted * (white.length / whole.length + NO_WHITE) };
   }).toSorted((p, q) => q.openness - p.openness);
   return best!.votes.winner(EYE_BAR);
+}
+
+/** An open eye has at least that share of white. */
+const OPEN = 0.04;
+
+/** Whether an eye is open: a closed one has no white. */
+export function isOpen(face: Face, side: Side): boolean {
+  const { whole } = eyePixels(face.head, side);
+  return whole.filter(isWhite).length / whole.length >= OPEN;
+}
+
+function isWhite(pixel: Lab): boolean {
+  return pixel[0] > WHITE_LIGHTNESS && chroma(pixel) < WHITE_CHROMA;
 }
 
 function eyePixels(head: Figure, side: Side): { whole: Lab[]; lowerHalf: Lab[] } {
@@ -117,13 +132,14 @@ export function clothingColor(
   body: Figure,
   face: Face,
   paleness: readonly number[],
+  sides = SIDES,
 ): string | undefined {
   const cloth = candidates(CLOTH, paleness);
   const among = [...cloth, ...asideTones(TROUSERS, paleness), ...skinOf(face)];
-  const top = new Votes(TOP_AREAS.flatMap((area) => body.colors(area)), among);
+  const top = new Votes(TOP_AREAS.flatMap((area) => body.colors(area, sides)), among);
   const above = top.winner(TOP_BAR);
   if (!DOUBTFUL.has(top.winner(SURE))) return above;
-  const below = new Votes(body.colors(HIPS), among).winner(SURE);
+  const below = new Votes(body.colors(HIPS, sides), among).winner(SURE);
   if (below === undefined) return above;
   return below === "black" && above !== "white" ? above ?? below : below;
 }

@@ -12,6 +12,13 @@ import {
   type CheckerValidation,
   readCheckerValidation,
 } from "./checker_validation.ts";
+import {
+  type Consistency,
+  type ConsistencyScore,
+  measureConsistency,
+  scoreConsistency,
+  type TwoSided,
+} from "./consistency.ts";
 import { shrink } from "./contact_sheet.ts";
 import {
   type EvalScene,
@@ -28,6 +35,8 @@ export const CHECKER_ERROR_BOUND = 0.02;
 /** How many pictures are shown, and their width and height there. */
 export const SHOWN_PICTURES = 48;
 const SHOWN_SIZE = 160;
+/** How many scenes are also drawn from prompts that say nothing of looks. */
+export const UNSAID_SCENES = 100;
 
 /** The scores of both kinds of prompts. */
 export interface Scores {
@@ -49,6 +58,11 @@ export interface Evaluation extends Scores {
     readonly recorded: CheckerErrors;
     /** On those in the repository, now. */
     readonly now: CheckerErrors;
+  };
+  /** How often what no prompt named is one choice; and what the same measure says of drawn pictures. */
+  readonly unsaid: {
+    readonly made: { readonly [Name in TwoSided]: ConsistencyScore };
+    readonly groundTruth: { readonly [Name in TwoSided]: ConsistencyScore };
   };
 }
 
@@ -74,6 +88,7 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const checker = await checkChecker();
   const samples: Record<PromptKind, Sample[]> = { xml: [], tags: [] };
+  const unsaid: Consistency[] = [];
   for (const [index, scene] of scenes.entries()) {
     for (const kind of PROMPT_KINDS) {
       const picture = await source.picture(scene, kind);
@@ -82,12 +97,19 @@ export async function evaluate(
         options.shown?.push(shrink(picture, SHOWN_SIZE, SHOWN_SIZE));
       }
     }
+    if (index < UNSAID_SCENES) {
+      unsaid.push(...measureConsistency(await source.picture(scene, "unsaid")));
+    }
     options.onProgress?.({ done: index + 1, total: scenes.length });
   }
   return {
     ...scoresOf(scenes, samples),
     checkerError: checker.recorded.error,
     checker,
+    unsaid: {
+      made: scoreConsistency(unsaid),
+      groundTruth: scoreConsistency((await readGroundTruth()).flatMap(measureConsistency)),
+    },
   };
 }
 

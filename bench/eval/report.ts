@@ -5,6 +5,7 @@
  */
 import { ATTRIBUTES } from "./attributes.ts";
 import type { Evaluation } from "./evaluate.ts";
+import { TWO_SIDED } from "./consistency.ts";
 import type { Score } from "./metrics.ts";
 import { REFERENCE_STEPS, type StepsResult } from "./sweep.ts";
 
@@ -15,7 +16,7 @@ function percent(share: number): string {
 
 /** Markdown of an evaluation. */
 export function evaluationTable(
-  { xml, tags, checker }: Evaluation,
+  { xml, tags, checker, unsaid }: Evaluation,
   heading: string,
   made: string,
 ): string {
@@ -49,6 +50,14 @@ export function evaluationTable(
     "",
     "The other's: of the characters whose own is not the same. What is missing or could not be made " +
     "out is not right, and not the other's. Checker's error: on 500 scenes as they should look.",
+    "",
+    "| nothing said of looks | one colour on both sides | not made out, or shut | drawn: one colour |",
+    "| --- | --- | --- | --- |",
+    ...TWO_SIDED.map((name) => {
+      const { consistent, unknown } = unsaid.made[name];
+      const cells = [consistent, unknown, unsaid.groundTruth[name].consistent].map(percent);
+      return `| ${name} | ${cells.join(" | ")} |`;
+    }),
     "",
   ].join("\n");
 }
