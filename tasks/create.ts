@@ -30,6 +30,7 @@ import {
 } from "./cli/model_options.ts";
 import { examinePrompt } from "./cli/prompt_check.ts";
 import { readArgument, readPromptFile } from "./cli/prompt_input.ts";
+import { askTerminal } from "./cli/show.ts";
 import { addSettingOptions, settingsOf } from "./cli/setting_options.ts";
 import { language, run, task } from "./cli/task.ts";
 import { type Painted, print, tell } from "./cli/print.ts";
@@ -75,6 +76,7 @@ addPartOptions(addModelOptions(command));
 
 await run<Options>(command, async (options) => {
   refuseContradictions(options);
+  if (options.show || options.showSteps) await askTerminal();
   if (options.batch !== undefined) return await batch(options, options.batch);
   if (
     options.prompt !== undefined || options.promptFile !== undefined || options.from !== undefined

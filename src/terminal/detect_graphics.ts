@@ -1,3 +1,4 @@
+import type { TerminalAnswers } from "./terminal_answers.ts";
 import type { GraphicsProtocol, TerminalColors } from "./types.ts";
 
 /** The variables that {@linkcode detectGraphics} and {@linkcode detectColors} look at. */
@@ -36,8 +37,9 @@ const BY_PROGRAM: Readonly<Record<string, GraphicsProtocol>> = {
 };
 
 /**
- * How a terminal shows pictures, by what it says of itself in the environment. Asking the terminal
- * itself would be more reliable, but its answer arrives among the keys that a person presses.
+ * How a terminal shows pictures, by the environment and by what it answered itself. The protocols of
+ * kitty and iTerm2 are known by names alone; sixel is what the answer says, and by `TERM` only where
+ * nobody could ask.
  *
  * - Inside tmux and screen: half-blocks.
  * - `TERM` knows kitty, Ghostty, WezTerm, foot, mlterm, Contour, yaft, and names with `sixel`.
@@ -49,6 +51,7 @@ const BY_PROGRAM: Readonly<Record<string, GraphicsProtocol>> = {
  *
  * @param env Looks up a variable; it must be allowed to read {@linkcode TERMINAL_VARIABLES}.
  * @param isTerminal Whether the output is a terminal at all.
+ * @param said What the terminal answered; absent where it was not asked or did not answer.
  *
  * @example
  * ```ts
@@ -59,8 +62,29 @@ const BY_PROGRAM: Readonly<Record<string, GraphicsProtocol>> = {
  * assert.equal(detectGraphics((name) => kitty[name], false), "none");
  * ```
  */
-export function detectGraphics(env: Environment, isTerminal: boolean): GraphicsProtocol {
+export function detectGraphics(
+  env: Environment,
+  isTerminal: boolean,
+  said?: Pick<TerminalAnswers, "sixel">,
+): GraphicsProtocol {
   if (!isTerminal) return "none";
+  const named = protocolByName(env);
+  const isPlain = named === "sixel" || named === "blocks";
+  if (said === undefined || !isPlain || isMultiplexer(env)) return named;
+  return said.sixel ? "sixel" : "blocks";
+}
+
+/** Whether a terminal may be asked: a multiplexer answers for itself, a dumb one shows the question. */
+export function canBeAsked(env: Environment): boolean {
+  const term = env("TERM") ?? "";
+  return term !== "" && term !== "dumb" && !isMultiplexer(env);
+}
+
+function isMultiplexer(env: Environment): boolean {
+  return Boolean(env("TMUX") || env("STY")) || /^(screen|tmux)/.test(env("TERM") ?? "");
+}
+
+function protocolByName(env: Environment): GraphicsProtocol {
   if (env("TMUX") || env("STY")) return "blocks";
   const term = env("TERM") ?? "";
   const known = BY_TERM.find(([pattern]) => pattern.test(term))?.[1];

@@ -292,3 +292,24 @@ Deno.test("the picture and its steps are shown in the terminal, in colour", asyn
   assert(terminal.raw.includes(moveUp(lines.length / 4)), "nothing was drawn over");
   assert(terminal.raw.includes("\x1b[38;2;"), "no colours");
 });
+
+for (
+  const [kind, answer, drawn] of [["no sixel", "62;22", "▀"], [
+    "sixel",
+    "62;4;22",
+    "\x1bP",
+  ]] as const
+) {
+  Deno.test(`a terminal that answers that it has ${kind} is believed, whatever its TERM`, async () => {
+    const args = ["create", "--prompt", "1girl", "--steps", "1", "--width", "64", "--height", "64"];
+    await using terminal = new Terminal([...args, "--show"], {
+      TERM: kind === "sixel" ? "xterm-256color" : "foot",
+    });
+    terminal.type(`\x1b[6;20;10t\x1b[?${answer}c`);
+    const [, path] = await terminal.until(SAVED);
+    assert.equal(await terminal.exit(), 0);
+    await Deno.remove(new URL(path!, ROOT));
+    assert(terminal.raw.includes(drawn), terminal.shown);
+    assert.equal(terminal.raw.includes("\x1bP"), kind === "sixel");
+  });
+}
