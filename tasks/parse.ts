@@ -121,8 +121,10 @@ async function openEncoders(
   }
 }
 
-function conditioningOf({ prompt, canonical = "" }: CheckedPrompt): Conditioning {
-  const gemma = withSystemPrompt(canonical, NEWBIE.systemPrompts[prompt.kind]);
+function conditioningOf(
+  { prompt, canonical = "", systemPrompt: pasted }: CheckedPrompt,
+): Conditioning {
+  const gemma = withSystemPrompt(canonical, pasted ?? NEWBIE.systemPrompts[prompt.kind]);
   const systemPrompt = gemma.slice(0, gemma.length - canonical.length);
   return { systemPrompt, gemma, clip: canonical };
 }

@@ -1,7 +1,14 @@
 /** What the text encoders are to read of a call's prompts. */
 import { RequestError } from "../errors.ts";
 import type { ModelFamily } from "../families/mod.ts";
-import { canonicalPrompt, parsePrompt, promptKind, withSystemPrompt } from "../prompt/mod.ts";
+import {
+  canonicalPrompt,
+  parsePrompt,
+  promptKind,
+  type UnwrappedPrompt,
+  unwrapPrompt,
+  withSystemPrompt,
+} from "../prompt/mod.ts";
 import type { Tensor } from "../tensor.ts";
 import type { PromptOptions } from "./types.ts";
 
@@ -39,10 +46,18 @@ export function promptTexts(
     return systemPrompt ?? trained[raw ? promptKind(text) : parsePrompt(text).kind];
   });
   const texts = (text: string, index: number): EncoderTexts => {
-    const clip = raw ? text : canonicalPrompt(text);
-    return { clip, gemma: withSystemPrompt(clip, systemPrompts[index]!) };
+    const unwrapped = unwrapPrompt(text);
+    const clip = raw ? rawText(text, unwrapped) : canonicalPrompt(text);
+    // One that was pasted in front takes the place of the usual one, and is never doubled.
+    const system = systemPrompt ?? unwrapped.systemPrompt ?? systemPrompts[index]!;
+    return { clip, gemma: withSystemPrompt(clip, system) };
   };
   return { positive: prompts.map(texts), negative: negatives.map(texts) };
+}
+
+/** As typed, but for the system prompt, which only one of the encoders reads. */
+function rawText(typed: string, { text, systemPrompt }: UnwrappedPrompt): string {
+  return systemPrompt === undefined ? typed : text.trimStart();
 }
 
 function textsOf(name: string, value: string | readonly string[]): readonly string[] {

@@ -41,6 +41,10 @@ const GENERAL_ELEMENTS: ReadonlySet<string> = new Set([
   "objects",
   "other",
   "caption",
+  // The builders write these here as well as in a character.
+  "body_type",
+  "interaction",
+  "extra_tags",
 ]);
 
 /** What holds the others: `img` wraps a whole prompt, `danbooru_tags` is used in negative prompts. */
@@ -52,7 +56,8 @@ const CHARACTER = /^character_[1-9]\d*$/;
 export const isCharacter = (name: string): boolean => CHARACTER.test(name);
 
 /** Whether an element belongs into a character. */
-export const isCharacterElement = (name: string): boolean => CHARACTER_ELEMENTS.has(name);
+export const isCharacterElement = (name: string): boolean =>
+  CHARACTER_ELEMENTS.has(name) && !GENERAL_ELEMENTS.has(name);
 
 /** The two elements that no plain text contains by chance. */
 export const isMainElement = (name: string): boolean =>

@@ -2,6 +2,7 @@ import { Findings } from "./_findings.ts";
 import { isXml } from "./_is_xml.ts";
 import { parseTree, type Tree } from "./_xml_tree.ts";
 import { MAX_PROMPT_LENGTH, type Prompt } from "./types.ts";
+import { unwrapPrompt } from "./unwrap_prompt.ts";
 
 /** A prompt, and what was found while reading it. */
 export interface ReadPrompt {
@@ -9,16 +10,25 @@ export interface ReadPrompt {
   readonly findings: Findings;
   /** Absent for plain text. */
   readonly tree?: Tree;
+  /** What the findings' places are in. */
+  readonly text: string;
+  /** Pasted in front of the prompt; absent without one. */
+  readonly systemPrompt?: string;
 }
 
 /** Reads a prompt to its end, whatever is wrong with it. */
-export function readPrompt(text: string): ReadPrompt {
-  const findings = new Findings(text);
-  if (text.length > MAX_PROMPT_LENGTH) {
-    findings.add("too-long", MAX_PROMPT_LENGTH, text.length, text.length, MAX_PROMPT_LENGTH);
-    return { prompt: { kind: "text", text }, findings };
+export function readPrompt(typed: string): ReadPrompt {
+  if (typed.length > MAX_PROMPT_LENGTH) {
+    const findings = new Findings(typed);
+    findings.add("too-long", MAX_PROMPT_LENGTH, typed.length, typed.length, MAX_PROMPT_LENGTH);
+    return { prompt: { kind: "text", text: typed }, findings, text: typed };
   }
-  if (!isXml(text)) return { prompt: { kind: "text", text }, findings };
+  const { text, ...pasted } = unwrapPrompt(typed);
+  const findings = new Findings(text);
+  if (!isXml(text)) {
+    const own = pasted.systemPrompt === undefined ? text : text.trimStart();
+    return { prompt: { kind: "text", text: own }, findings, text, ...pasted };
+  }
   const tree = parseTree(text, findings);
-  return { prompt: { kind: "xml", roots: tree.roots }, findings, tree };
+  return { prompt: { kind: "xml", roots: tree.roots }, findings, tree, text, ...pasted };
 }

@@ -27,6 +27,8 @@ export interface CheckedPrompt {
   readonly prompt: Prompt;
   /** What the encoders read; absent when there are errors. */
   readonly canonical?: string;
+  /** The system prompt that was pasted in front, to be read instead of the usual one. */
+  readonly systemPrompt?: string;
   /** One for each encoder; none when there are errors. */
   readonly tokens: readonly PromptTokens[];
   /** Errors and warnings in the order of the text. */
@@ -52,18 +54,21 @@ export interface CheckedPrompt {
  * assert.equal(found?.suggestion, "Did you mean <appearance>?");
  * ```
  */
-export function checkPrompt(text: string, options: CheckPromptOptions = {}): CheckedPrompt {
+export function checkPrompt(typed: string, options: CheckPromptOptions = {}): CheckedPrompt {
   const { language = "en", encoders = [] } = options;
-  const { prompt, tree, findings } = readPrompt(text);
+  const { prompt, tree, findings, text, systemPrompt } = readPrompt(typed);
+  const pasted = systemPrompt === undefined ? {} : { systemPrompt };
   const hasErrors = findings.diagnostics("en").some(({ severity }) => severity === "error");
   if (tree !== undefined) lintTree(text, tree, findings);
   else if (!hasErrors) lintPlainText(text, findings);
-  if (hasErrors) return { prompt, tokens: [], diagnostics: findings.diagnostics(language) };
+  if (hasErrors) {
+    return { prompt, ...pasted, tokens: [], diagnostics: findings.diagnostics(language) };
+  }
   const canonical = canonicalText(prompt);
   const tokens = encoders.map((encoder): PromptTokens => ({
     encoder: encoder.name,
     count: reportTokens(text, prompt, canonical, encoder, findings),
     maxTokens: encoder.maxTokens,
   }));
-  return { prompt, canonical, tokens, diagnostics: findings.diagnostics(language) };
+  return { prompt, canonical, ...pasted, tokens, diagnostics: findings.diagnostics(language) };
 }

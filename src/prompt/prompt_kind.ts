@@ -1,4 +1,5 @@
 import { isXml } from "./_is_xml.ts";
+import { unwrapPrompt } from "./unwrap_prompt.ts";
 import type { PromptKind } from "./types.ts";
 
 /**
@@ -6,5 +7,5 @@ import type { PromptKind } from "./types.ts";
  * have errors. `parsePrompt` says what makes a text XML.
  */
 export function promptKind(text: string): PromptKind {
-  return isXml(text) ? "xml" : "text";
+  return isXml(unwrapPrompt(text).text) ? "xml" : "text";
 }

@@ -3,6 +3,7 @@ import { displayWidth } from "../display_width.ts";
 import { shown, visible } from "../shown.ts";
 import { Positions } from "./_positions.ts";
 import type { PromptDiagnostic } from "./types.ts";
+import { unwrapPrompt } from "./unwrap_prompt.ts";
 
 /** How diagnostics are shown. */
 export interface RenderDiagnosticsOptions {
@@ -43,7 +44,7 @@ const SHOWN_FROM = 70;
  * characters count two columns, tabs stay tabs, and only what is near the place is shown of a long
  * line.
  *
- * @param text The prompt as typed.
+ * @param typed The prompt as typed.
  *
  * @example
  * ```ts
@@ -62,12 +63,15 @@ const SHOWN_FROM = 70;
  * ```
  */
 export function renderDiagnostics(
-  text: string,
+  typed: string,
   diagnostics: readonly PromptDiagnostic[],
   options: RenderDiagnosticsOptions = {},
 ): string {
   const { language = "en", color = false } = options;
   const texts = TEXTS[language];
+  const { text: unwrapped } = unwrapPrompt(typed);
+  // What was in JSON has places of its own; else the text as typed has the same places.
+  const text = unwrapped.length === typed.length ? typed : unwrapped;
   const source = shown(options.source ?? texts.source);
   const positions = new Positions(text);
   const paint = (code: string, part: string) => color ? code + part + RESET : part;

@@ -1,0 +1,73 @@
+/** Prompts as upstream's trainer, samples and ComfyUI's template for this model write them. */
+import assert from "node:assert/strict";
+import {
+  canonicalPrompt,
+  checkPrompt,
+  parseXmlPrompt,
+  promptKind,
+  renderDiagnostics,
+  unwrapPrompt,
+} from "../../src/prompt/mod.ts";
+
+const SYSTEM = "You are an assistant designed to generate high-quality anime images based on xml " +
+  "format prompts. <Prompt Start>";
+const XML = "<character_1>\n<n>miku</n>\n</character_1>";
+
+Deno.test("a system prompt in front is taken off, whatever parts it from the prompt", () => {
+  for (const between of ["", " ", "\n", "\n\n", ", ", "，"]) {
+    const text = SYSTEM + between + XML;
+    assert.equal(unwrapPrompt(text).systemPrompt, `${SYSTEM} `, JSON.stringify(between));
+    assert.equal(canonicalPrompt(text), canonicalPrompt(XML));
+    assert.deepEqual(parseXmlPrompt(text), parseXmlPrompt(XML));
+    assert.equal(promptKind(text), "xml");
+    assert.deepEqual(checkPrompt(text).diagnostics, []);
+    assert.equal(checkPrompt(text).systemPrompt, `${SYSTEM} `);
+  }
+  assert.equal(
+    canonicalPrompt(`${SYSTEM} <img>${XML}</img>`),
+    canonicalPrompt(`<img>${XML}</img>`),
+  );
+  assert.equal(canonicalPrompt(`${SYSTEM} 1girl, smile`), "1girl, smile");
+});
+
+Deno.test("faults keep their places behind a system prompt", () => {
+  const text = `${SYSTEM}\n<character_1>\n  <n>miku</m>\n</character_1>`;
+  const { diagnostics } = checkPrompt(text);
+  assert(diagnostics.length > 0);
+  for (const { line } of diagnostics) assert(line >= 2, String(line));
+  assert.match(renderDiagnostics(text, diagnostics), /<n>miku<\/m>/);
+});
+
+Deno.test("of ComfyUI's JSON the tags are the prompt, and the caption is its caption", () => {
+  const envelope = JSON.stringify({
+    character_1: { bbox: [0, 0, 1, 1] },
+    image: { tags: XML, caption: 'She says "a < b".' },
+  });
+  assert.equal(
+    canonicalPrompt(envelope),
+    canonicalPrompt(`${XML}\n<caption>She says "a &lt; b".</caption>`),
+  );
+  assert.deepEqual(checkPrompt(envelope).diagnostics, []);
+  const plain = JSON.stringify({ image: { tags: "1girl, smile", caption: "A girl." } });
+  assert.equal(canonicalPrompt(plain), "1girl, smile\nA girl.");
+  const faulty = JSON.stringify({ image: { tags: "<character_1>\n<n>miku</m>\n</character_1>" } });
+  assert.match(renderDiagnostics(faulty, checkPrompt(faulty).diagnostics), /<n>miku<\/m>/);
+});
+
+Deno.test("what only resembles them stays as it was typed", () => {
+  for (
+    const text of [
+      "1girl, <Prompt Start>",
+      "You are an assistant without an end",
+      `1girl ${SYSTEM}`,
+      '{"a": 1}',
+      '{"image": 5}',
+      '{"image": {"tags": 7}}',
+      '{"image": {"tags": ',
+      "{a|b}",
+      "",
+    ]
+  ) {
+    assert.deepEqual(unwrapPrompt(text), { text });
+  }
+});
