@@ -43,7 +43,8 @@ export async function openPart(
 
 /** Weights stay in their files, so those must stay as they are for as long as they are in use. */
 async function rememberFiles(paths: readonly string[]): Promise<() => Promise<void>> {
-  // The time of the last write can be set back; that of the last change of any kind cannot.
+  // The time of the last write can be set back; that of the last change of any kind cannot. Deno
+  // knows the latter in whole seconds: what is set back within the second of the last change passes.
   const identity = async (path: string) => {
     const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
     return [dev, ino, size, mtimeNs, ctimeNs].join();
