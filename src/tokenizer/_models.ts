@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { NewBieError } from "../errors.ts";
 import { Refusal } from "./_refusal.ts";
 
 /** Turns a piece of text into ids. */
@@ -281,7 +282,13 @@ class Unigram implements Model {
       const bytes = this.#hasBytes ? byteIds(piece, this.vocabulary) : undefined;
       if (bytes !== undefined) return bytes;
       if (this.#unknown !== undefined) return [this.#unknown];
-      throw new RangeError(`the tokenizer knows no piece ${JSON.stringify(piece)}, and no unk_id`);
+      throw new NewBieError({
+        en:
+          `The tokenizer knows no piece ${JSON.stringify(piece)}, and has no unk_id for what it ` +
+          "does not know. Take the tokenizer.json that belongs to the model.",
+        zh: `分词器不认识片段 ${JSON.stringify(piece)}，也没有用于未知内容的 unk_id。` +
+          "请使用模型自带的 tokenizer.json。",
+      });
     });
   }
 

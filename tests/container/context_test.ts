@@ -51,6 +51,11 @@ Deno.test("all that the image's modules import is in the image, and nothing of t
     }
   }
   const names = packagesOf(sources).all.map(({ name }) => name);
+  for (
+    const name of ["onnxruntime-node", "zod", "@jsquash/jpeg", "@jsquash/webp", "@jsquash/avif"]
+  ) {
+    assert(names.includes(name), name);
+  }
   for (const name of ["dockerode", "fast-check", "@lydell/node-pty", "@xterm/headless", "ssh2"]) {
     assert(!names.includes(name), name);
   }

@@ -64,8 +64,10 @@ export function packagesOf({ files }: Pick<Sources, "files">): {
   };
   const { imports } = JSON.parse(text("deno.json")) as { imports: Record<string, string> };
   const modules = files.map(({ path }) => path).filter((path) => path.endsWith(".ts"));
-  const used = new Set(modules.flatMap((path) => importsOf(text(path))));
-  const specifiers = Object.entries(imports).filter(([name]) => used.has(name))
+  const used = [...new Set(modules.flatMap((path) => importsOf(text(path))))];
+  // A module may import a file of a package, too.
+  const isUsed = (name: string) => used.some((it) => it === name || it.startsWith(`${name}/`));
+  const specifiers = Object.entries(imports).filter(([name]) => isUsed(name))
     .map(([, specifier]) => specifier).sort();
   return lockedPackages(text("deno.lock"), specifiers);
 }
