@@ -14,8 +14,8 @@ import { foreignRequest } from "../src/studio/foreign_request.ts";
 import { readBytes } from "../src/studio/read_text.ts";
 import { latestPicture } from "../src/studio/latest_picture.ts";
 import { folderName, folderOfDay, pictureName, prepareFolder } from "../src/studio/outputs.ts";
-import { PromptTemplate } from "../src/studio/prompt_template.ts";
 import { Studio } from "../src/studio/studio.ts";
+import { isTemplate } from "../src/templates/mod.ts";
 import { runBatch } from "./create/batch.ts";
 import { foreignReport } from "./create/foreign_report.ts";
 import { runInteractive } from "./create/interactive.ts";
@@ -108,9 +108,8 @@ async function once(options: Options) {
   const request = { ...asked, prompt: asked.prompt! };
   if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
   const isDrawn = typed.every(({ prompt }) => prompt === undefined);
-  const isTemplate = !isDrawn && !request.raw &&
-    await PromptTemplate.of(request.prompt) !== undefined;
-  if (!request.raw && !isTemplate) {
+  // What a template makes is looked at when it is made.
+  if (!request.raw && (isDrawn || !isTemplate(request.prompt))) {
     const { report, faultyLine } = examinePrompt(request.prompt, studio.pipe.promptEncoders);
     tell(report);
     if (faultyLine !== undefined) throw new RequestError(both((text) => text.promptFaulty));
