@@ -33,8 +33,35 @@ export function createTokenizer(
   source: string,
 ): Tokenizer {
   return new PipelineTokenizer(buildPipeline(source, definition), {
+    source,
     truncateLeft: config["truncation_side"] === "left",
   });
+}
+
+/** Published files have no more than ten stages; each costs time for every text. */
+const MOST_STAGES = 100;
+
+/** Stages of a definition, those inside of others too. */
+function countStages(config: unknown): number {
+  if (!isObject(config)) return 0;
+  const inner = ["normalizers", "pretokenizers", "processors"]
+    .flatMap((name) => Array.isArray(config[name]) ? config[name] as unknown[] : []);
+  return inner.reduce((count: number, stage) => count + countStages(stage), 1);
+}
+
+function cannotRun(file: string, error: unknown): TokenizerError {
+  const { en, zh } = error instanceof Refusal
+    ? error.texts
+    : { en: reason(error), zh: reason(error) };
+  return new TokenizerError(
+    file,
+    `${file} describes a tokenizer that cannot be run: ${en}. Use the ` +
+      `${TOKENIZER_FILE} that was published with the model.`,
+    {
+      cause: error,
+      zh: `${file} 描述的分词器无法运行：${zh}。请使用随模型发布的 ${TOKENIZER_FILE}。`,
+    },
+  );
 }
 
 /** All that turns a text into ids. */
@@ -74,6 +101,13 @@ function buildPipeline(file: string, definition: JsonObject): Pipeline {
     // Files may leave out stages that they do not use.
     const stage = <T>(name: string, create: (config: unknown) => T, absent: T): T => {
       const config = definition[name];
+      const stages = countStages(config);
+      if (stages > MOST_STAGES) {
+        throw new Refusal(
+          `its ${name} has ${stages} stages, and at most ${MOST_STAGES} can be run`,
+          `它的 ${name} 有 ${stages} 个阶段，最多只能有 ${MOST_STAGES} 个`,
+        );
+      }
       return config === undefined || config === null ? absent : create(config);
     };
     const runs = MODELS[type]!(model);
@@ -91,41 +125,53 @@ function buildPipeline(file: string, definition: JsonObject): Pipeline {
       }),
     };
   } catch (error) {
-    const { en, zh } = error instanceof Refusal
-      ? error.texts
-      : { en: reason(error), zh: reason(error) };
-    throw new TokenizerError(
-      file,
-      `${file} describes a tokenizer that cannot be run: ${en}. Use the ` +
-        `${TOKENIZER_FILE} that was published with the model.`,
-      {
-        cause: error,
-        zh: `${file} 描述的分词器无法运行：${zh}。请使用随模型发布的 ${TOKENIZER_FILE}。`,
-      },
-    );
+    throw cannotRun(file, error);
   }
 }
 
 class PipelineTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly #pipeline: Pipeline;
+  readonly #source: string;
   readonly #truncateLeft: boolean;
 
-  constructor(pipeline: Pipeline, options: { readonly truncateLeft: boolean }) {
+  constructor(
+    pipeline: Pipeline,
+    options: { readonly source: string; readonly truncateLeft: boolean },
+  ) {
     const { model, addedTokens } = pipeline;
     let highest = -1;
     for (const ids of [model.vocabulary, addedTokens.ids]) {
       for (const id of ids.values()) highest = Math.max(highest, id);
     }
     this.#pipeline = pipeline;
+    this.#source = options.source;
     this.#truncateLeft = options.truncateLeft;
     this.vocabSize = highest + 1;
   }
 
   encode(text: string, options: EncodeOptions = {}): Int32Array {
-    const { addedTokens, preTokenizer, model, frame: { prefix, suffix } } = this.#pipeline;
+    const { prefix, suffix } = this.#pipeline.frame;
+    return Int32Array.from([
+      ...prefix,
+      ...this.#truncate(this.#body(text), options.maxLength),
+      ...suffix,
+    ]);
+  }
+
+  /** The ids without what frames them. */
+  #body(text: string): number[] {
+    try {
+      return this.#ids(text.toWellFormed());
+    } catch (error) {
+      throw error instanceof Refusal ? cannotRun(this.#source, error) : error;
+    }
+  }
+
+  #ids(text: string): number[] {
+    const { addedTokens, preTokenizer, model } = this.#pipeline;
     const ids: number[] = [];
-    for (const section of addedTokens.sections(text.toWellFormed())) {
+    for (const section of addedTokens.sections(text)) {
       if ("id" in section) {
         ids.push(section.id);
         continue;
@@ -134,7 +180,7 @@ class PipelineTokenizer implements Tokenizer {
         for (const id of model.encode(piece.text)) ids.push(id);
       }
     }
-    return Int32Array.from([...prefix, ...this.#truncate(ids, options.maxLength), ...suffix]);
+    return ids;
   }
 
   #truncate(body: number[], maxLength = Infinity): number[] {

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { isId } from "./_models.ts";
 import { Refusal, unknownStage } from "./_refusal.ts";
 
 /** The ids around a text. */
@@ -50,7 +51,7 @@ const PROCESSORS: Readonly<Record<string, (config: Config, idOf: IdOf) => Frame>
 function between({ cls, sep }: Config): Frame {
   const [prefix, suffix] = [cls, sep].map((pair) => {
     const id: unknown = Array.isArray(pair) ? pair[1] : undefined;
-    if (typeof id !== "number") throw missing(pair);
+    if (!isId(id)) throw missing(pair);
     return [id];
   });
   return { prefix: prefix!, suffix: suffix! };
@@ -65,7 +66,11 @@ function template({ single, special_tokens: specials }: Config, idOf: IdOf): Fra
   const idsOf = (part: Config): readonly number[] => {
     const { id: token } = (part["SpecialToken"] ?? {}) as Config;
     const stated = ((specials ?? {}) as Config)[String(token)] as Config | undefined;
-    if (Array.isArray(stated?.["ids"])) return stated["ids"] as number[];
+    const ids: unknown = stated?.["ids"];
+    if (Array.isArray(ids)) {
+      if (!ids.every(isId)) throw missing(token);
+      return ids;
+    }
     const id = idOf(String(token));
     if (id === undefined) throw missing(token);
     return [id];

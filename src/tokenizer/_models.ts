@@ -5,7 +5,6 @@
  *
  * @module
  */
-import { NewBieError } from "../errors.ts";
 import { Refusal } from "./_refusal.ts";
 
 /** Turns a piece of text into ids. */
@@ -34,21 +33,38 @@ export function typeOf(config: Config): string | undefined {
 
 const utf8 = new TextEncoder();
 
+/**
+ * No id reaches it. The largest vocabularies have 2^18 tokens, and two ids below 2^26 make one whole
+ * number that JavaScript holds exactly.
+ */
+const ID_LIMIT = 2 ** 26;
+
+/** Whether it can be an id of a token. */
+export const isId = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) < ID_LIMIT;
+
 function vocabularyOf(vocab: unknown): Map<string, number> {
   const entries = typeof vocab === "object" && vocab !== null && !Array.isArray(vocab)
     ? Object.entries(vocab)
     : undefined;
-  if (entries === undefined || !entries.every(([, id]) => Number.isSafeInteger(id) && id >= 0)) {
+  if (entries === undefined || !entries.every(([, id]) => isId(id))) {
     throw new Refusal("its vocabulary is no table of ids", "词表不是编号表");
   }
   return new Map(entries as [string, number][]);
 }
 
-/** An optional text: absent, null and empty are the same. */
-function optionalText(value: unknown, name: string): string {
+/** What stands before or behind the parts of a word is `##` or `</w>`; longer ones cost time. */
+const LONGEST_MARK = 16;
+
+/** A mark before or behind the parts of a word: absent, null and empty are the same. */
+function markOf(value: unknown, name: string): string {
   if (value === undefined || value === null) return "";
-  if (typeof value === "string") return value;
-  throw new Refusal(`"${name}" is no text`, `"${name}" 不是文本`);
+  if (typeof value !== "string") throw new Refusal(`"${name}" is no text`, `"${name}" 不是文本`);
+  if (value.length <= LONGEST_MARK) return value;
+  throw new Refusal(
+    `"${name}" has ${value.length} characters, and at most ${LONGEST_MARK} can be run`,
+    `"${name}" 有 ${value.length} 个字符，最多只能有 ${LONGEST_MARK} 个`,
+  );
 }
 
 /** The id of the token for what is not known; absent where none is named. */
@@ -103,8 +119,8 @@ class Bpe implements Model {
     }
     this.vocabulary = vocabularyOf(config["vocab"]);
     this.#radix = 1 + [...this.vocabulary.values()].reduce((a, b) => Math.max(a, b), 0);
-    this.#prefix = optionalText(config["continuing_subword_prefix"], "continuing_subword_prefix");
-    this.#suffix = optionalText(config["end_of_word_suffix"], "end_of_word_suffix");
+    this.#prefix = markOf(config["continuing_subword_prefix"], "continuing_subword_prefix");
+    this.#suffix = markOf(config["end_of_word_suffix"], "end_of_word_suffix");
     this.#unknown = unknownId(this.vocabulary, config["unk_token"]);
     this.#fusesUnknown = config["fuse_unk"] === true;
     this.#hasBytes = config["byte_fallback"] === true;
@@ -265,14 +281,14 @@ class Unigram implements Model {
     const least = this.#scores.reduce((a, b) => Math.min(a, b), Infinity);
     this.#unknownScore = least - UNKNOWN_PENALTY;
     this.#hasBytes = config["byte_fallback"] === true;
-    const unknown = config["unk_id"];
-    this.#unknown = typeof unknown === "number" ? unknown : undefined;
-    if (this.#unknown !== undefined && this.#unknown >= pieces.length) {
+    const unknown = config["unk_id"] ?? undefined;
+    if (unknown !== undefined && !(isId(unknown) && unknown < pieces.length)) {
       throw new Refusal(
         `its unk_id ${unknown} is not in its vocabulary`,
         `unk_id ${unknown} 超出词表`,
       );
     }
+    this.#unknown = unknown;
   }
 
   encode(text: string): readonly number[] {
@@ -282,13 +298,10 @@ class Unigram implements Model {
       const bytes = this.#hasBytes ? byteIds(piece, this.vocabulary) : undefined;
       if (bytes !== undefined) return bytes;
       if (this.#unknown !== undefined) return [this.#unknown];
-      throw new NewBieError({
-        en:
-          `The tokenizer knows no piece ${JSON.stringify(piece)}, and has no unk_id for what it ` +
-          "does not know. Take the tokenizer.json that belongs to the model.",
-        zh: `分词器不认识片段 ${JSON.stringify(piece)}，也没有用于未知内容的 unk_id。` +
-          "请使用模型自带的 tokenizer.json。",
-      });
+      throw new Refusal(
+        `it knows no piece ${JSON.stringify(piece)}, and has no unk_id for what it does not know`,
+        `它不认识片段 ${JSON.stringify(piece)}，也没有用于未知内容的 unk_id`,
+      );
     });
   }
 
@@ -338,6 +351,9 @@ class Unigram implements Model {
   }
 }
 
+/** Of a word all parts are tried: time grows with the third power of its length. */
+const LONGEST_WORD = 500;
+
 class WordPiece implements Model {
   readonly vocabulary: ReadonlyMap<string, number>;
   readonly #unknown: number;
@@ -347,11 +363,15 @@ class WordPiece implements Model {
   constructor(config: Config) {
     this.vocabulary = vocabularyOf(config["vocab"]);
     this.#unknown = unknownId(this.vocabulary, config["unk_token"] ?? "[UNK]")!;
-    this.#prefix = optionalText(
-      config["continuing_subword_prefix"] ?? "##",
-      "continuing_subword_prefix",
-    );
-    this.#longest = Number(config["max_input_chars_per_word"] ?? 100);
+    this.#prefix = markOf(config["continuing_subword_prefix"] ?? "##", "continuing_subword_prefix");
+    const longest = config["max_input_chars_per_word"] ?? 100;
+    if (!isId(longest) || longest > LONGEST_WORD) {
+      throw new Refusal(
+        `its max_input_chars_per_word of ${longest} is no whole number up to ${LONGEST_WORD}`,
+        `max_input_chars_per_word 为 ${longest}，应为不超过 ${LONGEST_WORD} 的整数`,
+      );
+    }
+    this.#longest = longest;
   }
 
   encode(piece: string): readonly number[] {

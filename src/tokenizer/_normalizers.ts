@@ -100,7 +100,8 @@ const NORMALIZERS: Readonly<Record<string, (config: Config) => Normalizer>> = {
 
 /** One after the other. */
 function inSequence(stages: readonly Normalizer[]): Normalizer {
-  const normalize = (text: string) => stages.reduce((changed, stage) => stage(changed), text);
+  const normalize = (text: string) =>
+    stages.reduce((changed, stage) => bounded(stage(changed)), text);
   const cutsStart = (text: string) => {
     let changed = text;
     return stages.some((stage) => {
@@ -156,9 +157,25 @@ const BERT_HAN =
   /[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\uf900-\ufaff\u{2f800}-\u{2fa1f}]/gu;
 
 function replaced(text: string, pattern: Pattern, by: string): string {
-  return pattern(text).map(({ start, end, isMatch }) => isMatch ? by : text.slice(start, end))
-    .join("");
+  const stretches = pattern(text);
+  const matches = stretches.reduce((count, { isMatch }) => count + (isMatch ? 1 : 0), 0);
+  if (matches * by.length > LONGEST_TEXT) throw tooLong();
+  return stretches.map(({ start, end, isMatch }) => isMatch ? by : text.slice(start, end)).join("");
 }
+
+/** Far beyond what any text encoder takes; stages that double a text would reach any length. */
+const LONGEST_TEXT = 1_000_000;
+
+function bounded(text: string): string {
+  if (text.length > LONGEST_TEXT) throw tooLong();
+  return text;
+}
+
+const tooLong = () =>
+  new Refusal(
+    `its normalizer makes more than ${LONGEST_TEXT} characters of a text`,
+    `规范化器把文本变成了超过 ${LONGEST_TEXT} 个字符`,
+  );
 
 function listOf(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;

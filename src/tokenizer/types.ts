@@ -21,6 +21,8 @@ export interface Tokenizer {
    * Half of a surrogate pair, which no file or terminal can deliver, counts as U+FFFD.
    *
    * @throws {RangeError} When `maxLength` is no whole number or leaves no room for the special tokens.
+   * @throws {TokenizerError} When the tokenizer knows no id for a part of the text, or its stages
+   *   make the text grow without bound.
    */
   encode(text: string, options?: EncodeOptions): Int32Array;
   /** One more than the highest id that {@linkcode Tokenizer.encode} can return. */

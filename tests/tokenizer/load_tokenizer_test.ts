@@ -189,3 +189,50 @@ Deno.test("a character map that was cut short is refused", () => {
   const model = { type: "Unigram", unk_id: 0, vocab: [["<unk>", 0]] };
   return assertRefused(JSON.stringify({ model, normalizer }), /8 bytes states a trie of 16/);
 });
+
+Deno.test("ids that no vocabulary reaches, and marks and words without bound, are refused", async () => {
+  const bpe = { type: "BPE", vocab: { a: 0 }, merges: [] };
+  const unigram = { type: "Unigram", vocab: [["<unk>", 0]] };
+  const wordPiece = { type: "WordPiece", vocab: { "[UNK]": 0 } };
+  const frame = (ids: unknown) => ({
+    model: bpe,
+    post_processor: {
+      type: "TemplateProcessing",
+      single: [{ SpecialToken: { id: "a" } }, { Sequence: { id: "A" } }],
+      special_tokens: { a: { ids } },
+    },
+  });
+  const stages = Array.from({ length: 101 }, () => ({ type: "NFC" }));
+  for (
+    const [definition, pattern] of [
+      [{ model: { ...bpe, vocab: { a: 2 ** 31 } } }, /no table of ids/],
+      [{ model: { ...unigram, unk_id: -3 } }, /unk_id -3/],
+      [{ model: { ...unigram, unk_id: 0.5 } }, /unk_id 0.5/],
+      [{ model: { ...bpe, continuing_subword_prefix: "#".repeat(17) } }, /17 characters/],
+      [{ model: { ...wordPiece, max_input_chars_per_word: 1e6 } }, /1000000/],
+      [frame([-1]), /"a"/],
+      [frame(["a"]), /"a"/],
+      [{ model: bpe, normalizer: { type: "Sequence", normalizers: stages } }, /102 stages/],
+    ] as const
+  ) {
+    await assertRefused(JSON.stringify(definition), pattern);
+  }
+});
+
+Deno.test("a text that cannot be turned into ids names the tokenizer's file", async () => {
+  const doubling = { type: "Replace", pattern: { String: "a" }, content: "aa" };
+  const definitions = [
+    { model: { type: "Unigram", vocab: [["a", 0]] } },
+    {
+      model: { type: "Unigram", unk_id: 0, vocab: [["<unk>", 0]] },
+      normalizer: { type: "Sequence", normalizers: Array.from({ length: 40 }, () => doubling) },
+    },
+  ];
+  for (const definition of definitions) {
+    await withFiles({ "tokenizer.json": JSON.stringify(definition) }, async (folder) => {
+      const path = `${folder}/tokenizer.json`;
+      const tokenizer = await loadTokenizer(path);
+      assert.throws(() => tokenizer.encode("a b a"), { name: "TokenizerError", path });
+    });
+  }
+});
