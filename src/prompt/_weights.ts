@@ -40,7 +40,7 @@ const LETTERS = /\p{L}.*\p{L}/su;
 /** Tells of notations that stay text although they mean something elsewhere. */
 export function reportWeights(text: string, start: number, findings: Findings): void {
   // Each stretch is told of once, for what it is in the first place.
-  const told: (readonly [start: number, end: number])[] = [];
+  const told = new Uint8Array(text.length);
   const each = (
     pattern: RegExp,
     report: (found: string, at: number, end: number) => void,
@@ -50,9 +50,8 @@ export function reportWeights(text: string, start: number, findings: Findings): 
       const found = match[1] ?? match[0];
       const at = match.index + match[0].lastIndexOf(found);
       const end = at + found.length;
-      const isTold = told.some(([from, to]) => at < to && from < end);
-      if (isTold || !isMeant(found)) continue;
-      told.push([at, end]);
+      if (told.subarray(at, end).includes(1) || !isMeant(found)) continue;
+      told.fill(1, at, end);
       report(found, start + at, start + end);
     }
   };
