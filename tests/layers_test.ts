@@ -17,6 +17,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/recipe", "src/quantize", "src/terminal"],
   ["src/pipeline"],
   ["src/settings"],
+  ["src/adapters"],
   ["src/families"],
   ["src/kernels", "src/machine"],
   ["src/models", "src/runtime"],

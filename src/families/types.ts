@@ -4,6 +4,7 @@
  * @module
  */
 import type {
+  AdaptableModules,
   DecoderGraphs,
   Gemma3Config,
   Gemma3Graphs,
@@ -44,6 +45,8 @@ export interface Network<Config, Graphs> {
     policy: DtypePolicy,
     segments?: number,
   ) => Graphs;
+  /** What adapters may change in it; absent where they may change nothing. */
+  readonly adaptable?: AdaptableModules;
 }
 
 /** A text encoder, as far as prompts and their tokens go. */

@@ -4,6 +4,13 @@
  * @module
  */
 export {
+  type AdaptableModules,
+  adaptableTensors,
+  GEMMA3_MODULES,
+  JINA_CLIP_MODULES,
+  NEXT_DIT_MODULES,
+} from "./adaptable.ts";
+export {
   compileVae,
   parseVaeConfig,
   pixelsPerLatent,
