@@ -15,7 +15,7 @@ import type {
   NextDiTGraphs,
   VaeConfig,
 } from "../models/mod.ts";
-import type { DtypePolicy } from "../onnx/mod.ts";
+import type { Adaptation, DtypePolicy } from "../onnx/mod.ts";
 import type { PromptKind } from "../prompt/mod.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import type { SentencePieceKind } from "../tokenizer/mod.ts";
@@ -37,6 +37,7 @@ export interface Network<Config, Graphs> {
    * Compiles the network over its weights.
    *
    * @param segments How many graphs to cut it into, where it can be cut.
+   * @param adaptation What adapters change, where the network can have any.
    * @throws {CheckpointError} Naming every tensor that is missing or has another shape.
    */
   readonly compile: (
@@ -44,6 +45,7 @@ export interface Network<Config, Graphs> {
     weights: Weights,
     policy: DtypePolicy,
     segments?: number,
+    adaptation?: Adaptation,
   ) => Graphs;
   /** What adapters may change in it; absent where they may change nothing. */
   readonly adaptable?: AdaptableModules;

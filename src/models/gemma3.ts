@@ -9,6 +9,7 @@
  */
 import { z } from "zod";
 import {
+  type Adaptation,
   add,
   addRmsNorm,
   addScalar,
@@ -315,6 +316,7 @@ export interface Gemma3Graphs {
  *
  * @param segments How many graphs to cut it into, so that no more than one has to be loaded at a
  *   time.
+ * @param adaptation What adapters change; each graph then takes their weights, too.
  * @throws {CheckpointError} Naming every tensor that is missing or has another shape.
  */
 export function compileGemma3(
@@ -322,10 +324,11 @@ export function compileGemma3(
   weights: Weights,
   { device, text: compute }: DtypePolicy,
   segments = 1,
+  adaptation?: Adaptation,
 ): Gemma3Graphs {
   const { hidden_size, vocab_size, layer_types } = config;
   const { nameInFile } = namesOf(weights);
-  const options = { nameInFile, problems: new Map() };
+  const options = { nameInFile, problems: new Map(), adaptation };
   const parts = cutEvenly(layer_types.length - 1, segments);
   const built = parts.map(({ from, to }) => {
     const graph = new Graph("gemma3", { device });

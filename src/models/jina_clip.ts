@@ -11,6 +11,7 @@
  */
 import { z } from "zod";
 import {
+  type Adaptation,
   add,
   affine,
   attention,
@@ -205,17 +206,21 @@ export interface JinaClipGraph {
 /**
  * Compiles the text tower over its weights.
  *
+ * @param _segments It is not cut.
+ * @param adaptation What adapters change; the graph then takes their weights, too.
  * @throws {CheckpointError} Naming every tensor that is missing or has another shape.
  */
 export function compileJinaClip(
   config: JinaClipConfig,
   weights: Weights,
   { device, text: compute }: DtypePolicy,
+  _segments?: number,
+  adaptation?: Adaptation,
 ): JinaClipGraph {
   const graph = new Graph("jina_clip", { device });
   const { hidden_size, vocab_size, type_vocab_size, num_attention_heads, adapter } = config;
   const { nameInFile } = namesOf(weights);
-  const parameters = new Parameters(graph, weights, { nameInFile });
+  const parameters = new Parameters(graph, weights, { nameInFile, adaptation });
   const input = graph.input("embeddings", INTERFACE_TYPE, [1, "L", hidden_size]);
   const headDim = hidden_size / num_attention_heads;
   const rope = {
@@ -325,7 +330,7 @@ function project(
 ): Value {
   const projected = affine(
     x,
-    parameters.get(`${name}.weight`, [to, from], compute),
+    parameters.plainMatrix(`${name}.weight`, [to, from], compute),
     parameters.get(`${name}.bias`, [to], compute),
     { width: from, shape: [1, -1, to] },
   );

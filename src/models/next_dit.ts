@@ -9,6 +9,7 @@
  * @module
  */
 import {
+  type Adaptation,
   add,
   addScalar,
   affine,
@@ -84,6 +85,7 @@ export interface NextDiTGraphs {
  *
  * @param segments How many graphs to cut a step into, so that no more than one has to be loaded at
  *   a time.
+ * @param adaptation What adapters change; each graph then takes their weights, too.
  * @throws {CheckpointError} Naming every tensor that is missing or has another shape.
  */
 export function compileNextDiT(
@@ -91,10 +93,11 @@ export function compileNextDiT(
   weights: Weights,
   policy: DtypePolicy,
   segments = 1,
+  adaptation?: Adaptation,
 ): NextDiTGraphs {
   const problems = new Map();
   const { nameInFile } = namesOf(weights);
-  const options = { nameInFile, problems };
+  const options = { nameInFile, problems, adaptation };
   const text = new Graph("next_dit_text", policy);
   const textParameters = new Parameters(text, weights, options);
   buildText(text, config, textParameters, policy);
@@ -131,7 +134,7 @@ function buildText(
   });
   const caption = affine(
     normalised,
-    embedder.get("1.weight", [dim, cap_feat_dim], compute),
+    embedder.plainMatrix("1.weight", [dim, cap_feat_dim], compute),
     embedder.get("1.bias", [dim], compute),
     { width: cap_feat_dim, shape: [1, -1, dim] },
   );
@@ -151,7 +154,7 @@ function buildText(
       projection.get("0.weight", [clip_text_dim], compute),
       { epsilon: DEFAULT_RMS_NORM_EPS, width: clip_text_dim, shape: [1, clip_text_dim] },
     ),
-    projection.get("1.weight", [clip_text_dim, clip_text_dim], compute),
+    projection.plainMatrix("1.weight", [clip_text_dim, clip_text_dim], compute),
     projection.get("1.bias", [clip_text_dim], compute),
     { width: clip_text_dim, shape: [1, clip_text_dim] },
   );
@@ -217,7 +220,7 @@ function embedLatents(
   const embedder = parameters.scope("x_embedder");
   return affine(
     cast(patches, compute),
-    embedder.get("weight", [dim, patchFeatures], compute),
+    embedder.plainMatrix("weight", [dim, patchFeatures], compute),
     embedder.get("bias", [dim], compute),
     { width: patchFeatures, shape: [1, -1, dim] },
   );
@@ -239,7 +242,7 @@ function buildFinalLayer(
   const final = parameters.scope("final_layer");
   const finalScale = affine(
     condition,
-    final.get("adaLN_modulation.1.weight", [dim, conditionDim(config)], compute),
+    final.plainMatrix("adaLN_modulation.1.weight", [dim, conditionDim(config)], compute),
     final.get("adaLN_modulation.1.bias", [dim], compute),
     { width: conditionDim(config), shape: [1, dim] },
   );
@@ -247,7 +250,7 @@ function buildFinalLayer(
   const patchFeatures = patch_size ** 2 * in_channels;
   const output = affine(
     layerNorm(image, weight, undefined, FINAL_LAYER_NORM_EPS),
-    final.get("linear.weight", [patchFeatures, dim], compute),
+    final.plainMatrix("linear.weight", [patchFeatures, dim], compute),
     final.get("linear.bias", [patchFeatures], compute),
     { width: dim, shape: [1, -1, patchFeatures] },
   );
@@ -276,13 +279,13 @@ function buildCondition(
   const mlp = parameters.scope("t_embedder.mlp");
   const hidden = affine(
     sinusoid,
-    mlp.get("0.weight", [width, TIMESTEP_SINUSOID_DIM], compute),
+    mlp.plainMatrix("0.weight", [width, TIMESTEP_SINUSOID_DIM], compute),
     mlp.get("0.bias", [width], compute),
     { width: TIMESTEP_SINUSOID_DIM, shape: [1, width] },
   );
   const embedded = affine(
     silu(hidden),
-    mlp.get("2.weight", [width, width], compute),
+    mlp.plainMatrix("2.weight", [width, width], compute),
     mlp.get("2.bias", [width], compute),
     { width, shape: [1, width] },
   );
@@ -293,7 +296,7 @@ function buildCondition(
   const joint = concat([embedded, cast(pooled, compute)], -1);
   return affine(
     silu(joint),
-    parameters.get("time_text_embed.1.weight", [width, width + clip_text_dim], compute),
+    parameters.plainMatrix("time_text_embed.1.weight", [width, width + clip_text_dim], compute),
     parameters.get("time_text_embed.1.bias", [width], compute),
     { width: width + clip_text_dim, shape: [1, width] },
   );
@@ -347,10 +350,10 @@ function modulatedBlocks(
   /** One row a block: [blocks, width]. */
   const rows = (row: (scope: Parameters) => Value, width: number) =>
     cast(reshape(concat(scopes.map(row), 0), [-1, width]), INTERFACE_TYPE);
-  const shape = [4 * dim, conditionDim(config)];
+  const shape = [4 * dim, conditionDim(config)] as const;
   const modulation = add(
     rows(
-      (scope) => linear(condition, scope.get("adaLN_modulation.1.weight", shape, compute)),
+      (scope) => linear(condition, scope.plainMatrix("adaLN_modulation.1.weight", shape, compute)),
       4 * dim,
     ),
     rows((scope) => scope.get("adaLN_modulation.1.bias", [4 * dim], compute), 4 * dim),

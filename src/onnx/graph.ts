@@ -6,6 +6,7 @@
 import { dirname, relative, sep } from "node:path";
 import proto, { type onnx as Onnx } from "onnx-proto";
 import type { TensorEntry } from "../safetensors/mod.ts";
+import { elementCount } from "../tensor.ts";
 import { encodeFloats } from "./_encode_floats.ts";
 import type { Device, DtypePolicy } from "./dtype_policy.ts";
 import {
@@ -54,6 +55,8 @@ export interface CompiledGraph {
   readonly model: Uint8Array;
   /** The folder that the references are relative to; absent when the graph has no weights. */
   readonly weightFolder?: string;
+  /** What references call files and is in memory, by name; absent where nothing is. */
+  readonly memory?: Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
 }
@@ -78,6 +81,8 @@ export class Graph {
   readonly #initializers: Onnx.ITensorProto[] = [];
   readonly #references: { readonly value: Value; readonly entry: TensorEntry }[] = [];
   readonly #referenceShapes = new Map<string, readonly number[]>();
+  /** Initializers that lie in memory, by name: what becomes of a tensor that an adapter changes. */
+  readonly #memory = new Map<string, InMemory>();
   readonly #constants = new Map<string, Value>();
   #count = 0;
 
@@ -160,6 +165,13 @@ export class Graph {
     });
   }
 
+  /** A constant of zeros. */
+  zeros(dims: readonly number[], type: FloatType): Value {
+    return this.#constant(`${type} 0 [${dims}]`, type, [...dims], () => {
+      return new Uint8Array(elementCount(dims) * (type === "float32" ? 4 : 2));
+    });
+  }
+
   /**
    * An initializer that stays where it is, in its safetensors file.
    *
@@ -171,6 +183,19 @@ export class Graph {
     if (!this.#referenceShapes.has(entry.name)) {
       this.#referenceShapes.set(entry.name, dims);
       this.#references.push({ value, entry });
+    }
+    return value;
+  }
+
+  /**
+   * An initializer in memory, in the place of one in a file.
+   *
+   * @param name The tensor's in its file.
+   */
+  memory(name: string, values: Float32Array, dims: readonly number[], type: FloatType): Value {
+    const value = { graph: this, name: `memory/${name}`, type };
+    if (!this.#memory.has(value.name)) {
+      this.#memory.set(value.name, { value, dims, bytes: encodeFloats(values, type) });
     }
     return value;
   }
@@ -189,6 +214,18 @@ export class Graph {
         { key: "length", value: String(entry.byteLength) },
       ],
     }));
+    // Protocol buffers hold 2 GiB at most, so that these are handed over beside the model.
+    const inMemory = [...this.#memory.values()].map(({ value, dims, bytes }) => ({
+      name: value.name,
+      dataType: ONNX_DATA_TYPE[value.type],
+      dims: [...dims],
+      dataLocation: onnx.TensorProto.DataLocation.EXTERNAL,
+      externalData: [
+        { key: "location", value: value.name },
+        { key: "offset", value: "0" },
+        { key: "length", value: String(bytes.length) },
+      ],
+    }));
     const model = onnx.ModelProto.encode({
       irVersion: ONNX_IR_VERSION,
       producerName: "newbie",
@@ -202,13 +239,18 @@ export class Graph {
         node: this.#nodes,
         input: this.#inputs.map(valueInfo),
         output: this.#outputs.map(valueInfo),
-        initializer: [...this.#initializers, ...references],
+        initializer: [...this.#initializers, ...references, ...inMemory],
       },
     }).finish();
     return {
       name: this.name,
       model,
       ...(folder === undefined ? {} : { weightFolder: folder }),
+      ...(inMemory.length === 0 ? {} : {
+        memory: Object.fromEntries(
+          [...this.#memory].map(([name, { bytes }]) => [name, bytes]),
+        ),
+      }),
       inputs: this.#inputs,
       outputs: this.#outputs,
     };
@@ -226,6 +268,12 @@ export class Graph {
     }
     return value;
   }
+}
+
+interface InMemory {
+  readonly value: Value;
+  readonly dims: readonly number[];
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 function attributeProto(name: string, value: Attribute): Onnx.IAttributeProto {

@@ -5,6 +5,7 @@
  * @module
  */
 import { floatType, same } from "./_checks.ts";
+import { type MatrixPart, stackedProducts, type ThinProduct } from "./adaptation.ts";
 import { MICROSOFT_DOMAIN, OWN_DOMAIN, type Value } from "./graph.ts";
 import { LANE_VALUES, LONGEST_HEAD, LONGEST_ROW, VECTOR_VALUES } from "./kernel_limits.ts";
 import {
@@ -66,13 +67,26 @@ export function swiglu(gate: Value, x: Value, width: number): Value {
  */
 export function gatedLinear(x: Value, gate: Matrix, value: Matrix, width: number): Value {
   const { graph } = x;
-  if (!graph.ownOperators || width % VECTOR_VALUES !== 0 || "packed" in gate || "packed" in value) {
+  const [first, second] = [apart(gate), apart(value)];
+  const isPlain = !("packed" in first.base || "packed" in second.base);
+  if (!graph.ownOperators || width % VECTOR_VALUES !== 0 || !isPlain) {
     return swiglu(linear(x, gate), linear(x, value), width);
   }
-  same("gatedLinear", x, gate);
-  same("gatedLinear", x, value);
+  same("gatedLinear", x, first.base as Value);
+  same("gatedLinear", x, second.base as Value);
   // Two nodes: what a node gives and no other takes would keep its memory until the run ends.
-  const products = graph.node("TwoProducts", [x, gate, value], x.type, { domain: OWN_DOMAIN });
+  let products = graph.node(
+    "TwoProducts",
+    [x, first.base as Value, second.base as Value],
+    x.type,
+    { domain: OWN_DOMAIN },
+  );
+  const adapters = new Set([...first.thin, ...second.thin].map(({ adapter }) => adapter));
+  for (const adapter of adapters) {
+    const pair = [first, second].map(({ thin }) => thin.find((one) => one.adapter === adapter));
+    const stacked = stackedProducts(pair, (first.part ?? second.part)!);
+    products = add(products, reshape(thinProduct(x, stacked), [2, 1, -1, width]));
+  }
   return graph.node("PairSwiGLU", [products], x.type, { domain: OWN_DOMAIN });
 }
 
@@ -87,13 +101,55 @@ export interface QuantizedMatrix {
   readonly scales: Value;
 }
 
+/** A matrix [out, in] as it lies in its file. */
+export type PlainMatrix = Value | QuantizedMatrix;
+
+/** A matrix with what adapters add to its products. */
+export interface AdaptedMatrix<Base extends PlainMatrix = PlainMatrix> {
+  readonly base: Base;
+  readonly thin: readonly ThinProduct[];
+  readonly part: MatrixPart;
+}
+
 /** A matrix [out, in] for {@linkcode linear}. */
-export type Matrix = Value | QuantizedMatrix;
+export type Matrix = PlainMatrix | AdaptedMatrix;
+
+/** A matrix and what stands beside it. */
+function apart<Base extends PlainMatrix>(matrix: Base | AdaptedMatrix<Base>): {
+  readonly base: Base;
+  readonly thin: readonly ThinProduct[];
+  readonly part?: MatrixPart;
+} {
+  return "thin" in matrix ? matrix : { base: matrix, thin: [] };
+}
+
+/**
+ * A product with what adapters add to it. It is computed as without them: with weights of 0, it
+ * stays what it was, bit for bit.
+ */
+function withThin(product: Value, x: Value, thin: readonly ThinProduct[]): Value {
+  return thin.reduce((sum, one) => add(sum, thinProduct(x, one)), product);
+}
+
+/** Products with one matrix are asked for in parts: queries, keys and values share the first. */
+const LOW = new WeakMap<Value["graph"], Map<string, Value>>();
+
+function thinProduct(x: Value, { down, up, strength }: ThinProduct): Value {
+  let known = LOW.get(x.graph);
+  if (known === undefined) LOW.set(x.graph, known = new Map());
+  const key = `${x.name} ${down.name} ${strength.name}`;
+  let low = known.get(key);
+  if (low === undefined) known.set(key, low = mul(plainProduct(x, down), strength));
+  return plainProduct(low, up);
+}
 
 /** x · weightᵀ + bias, PyTorch's `nn.Linear`: weight is [out, in], bias [out]. */
 export function linear(x: Value, weight: Matrix, bias?: Value): Value {
-  const product = "packed" in weight ? quantizedProduct(x, weight) : plainProduct(x, weight);
-  return bias === undefined ? product : add(product, bias);
+  const { base, thin } = apart(weight);
+  const product = "packed" in base ? quantizedProduct(x, base) : plainProduct(x, base);
+  // The bias comes last, where ONNX Runtime looks for it.
+  const sum = withThin(product, x, thin);
+  return bias === undefined ? sum : add(sum, bias);
 }
 
 /**
@@ -105,18 +161,19 @@ export function linear(x: Value, weight: Matrix, bias?: Value): Value {
  */
 export function affine(
   x: Value,
-  weight: Value,
+  weight: Value | AdaptedMatrix<Value>,
   bias: Value,
   { width, shape }: { readonly width: number; readonly shape: readonly number[] },
 ): Value {
   if (x.graph.device === "cpu") return linear(x, weight, bias);
-  same("affine", x, weight);
+  const { base, thin } = apart(weight);
+  same("affine", x, base);
   same("affine", x, bias);
   const rows = reshape(x, [-1, width]);
-  const sum = x.graph.node("Gemm", [rows, weight, bias], x.type, {
+  const sum = x.graph.node("Gemm", [rows, base, bias], x.type, {
     attributes: { transB: int(1) },
   });
-  return reshape(sum, shape);
+  return reshape(withThin(sum, rows, thin), shape);
 }
 
 function plainProduct(x: Value, weight: Value): Value {

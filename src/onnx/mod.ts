@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { type Adaptation, ADAPTER_WEIGHTS, type ThinChange } from "./adaptation.ts";
 export { type CompiledGraph, Graph, OWN_DOMAIN, type Port, type Value } from "./graph.ts";
 export {
   type Device,

@@ -8,9 +8,11 @@ import { NewBieError } from "../errors.ts";
 import type { Language, Texts } from "../language.ts";
 import { elementCount } from "../tensor.ts";
 import type { TensorEntry, Weights } from "../safetensors/mod.ts";
+import { type Adaptation, thinProducts } from "./adaptation.ts";
 import type { Graph, Value } from "./graph.ts";
-import type { Matrix } from "./layers.ts";
+import type { AdaptedMatrix, Matrix, PlainMatrix } from "./layers.ts";
 import { cast } from "./operators.ts";
+import { rowsOf } from "./_rows_of.ts";
 import type { FloatType } from "./types.ts";
 
 /** One tensor that is not what the architecture needs. */
@@ -104,6 +106,7 @@ export class Parameters {
   readonly #nameInFile: NameInFile;
   readonly #prefix: string;
   readonly #problems: Map<string, WeightProblem>;
+  readonly #adaptation: Adaptation | undefined;
 
   constructor(
     graph: Graph,
@@ -112,6 +115,8 @@ export class Parameters {
       readonly nameInFile?: NameInFile;
       readonly prefix?: string;
       readonly problems?: Map<string, WeightProblem>;
+      /** What adapters change; nothing by default. */
+      readonly adaptation?: Adaptation | undefined;
     } = {},
   ) {
     this.#graph = graph;
@@ -119,6 +124,7 @@ export class Parameters {
     this.#nameInFile = options.nameInFile ?? ((name) => name);
     this.#prefix = options.prefix ?? "";
     this.#problems = options.problems ?? new Map();
+    this.#adaptation = options.adaptation;
   }
 
   /** The same weights, seen from one module down: `scope("layers.0")`. */
@@ -127,6 +133,7 @@ export class Parameters {
       nameInFile: this.#nameInFile,
       prefix: `${this.#prefix}${module}.`,
       problems: this.#problems,
+      adaptation: this.#adaptation,
     });
   }
 
@@ -142,7 +149,18 @@ export class Parameters {
   get(name: string, shape: readonly number[], type: FloatType): Value {
     const entry = this.entry(name, shape);
     if (entry === undefined) return this.#graph.scalar(NaN, type);
+    const merged = this.#adaptation?.merged.get(this.#prefix + name);
+    if (merged !== undefined) return this.#graph.memory(entry.name, merged, shape, type);
     return cast(this.#graph.weight(entry, shape), type);
+  }
+
+  /** The same of a weight [out, in] for {@linkcode linear} or {@linkcode affine}. */
+  plainMatrix(
+    name: string,
+    shape: readonly [number, number],
+    type: FloatType,
+  ): Value | AdaptedMatrix<Value> {
+    return this.#adapted(this.get(name, shape, type), name, shape, [0, shape[0]], type);
   }
 
   /**
@@ -159,8 +177,23 @@ export class Parameters {
   ): Matrix {
     const found = this.#find(name, shape, true);
     if (found === undefined) return this.#graph.scalar(NaN, type);
+    return this.#adapted(this.#base(found, name, shape, type, rows), name, shape, rows, type);
+  }
+
+  #base(
+    found: TensorEntry,
+    name: string,
+    shape: readonly [number, number],
+    type: FloatType,
+    rows: readonly [from: number, to: number],
+  ): PlainMatrix {
     const entry = rowsOf({ ...found, shape }, rows);
     const part = [rows[1] - rows[0], shape[1]] as const;
+    const merged = this.#adaptation?.merged.get(this.#prefix + name);
+    if (merged !== undefined) {
+      const own = merged.subarray(rows[0] * shape[1], rows[1] * shape[1]);
+      return this.#graph.memory(entry.name, own, part, type);
+    }
     if (found.quantization === undefined) return cast(this.#graph.weight(entry, part), type);
     const { bits, blockSize, scales } = found.quantization;
     const blocks = shape[1] / blockSize;
@@ -168,6 +201,27 @@ export class Parameters {
     const packed = this.#graph.weight(entry, [part[0], blocks, bytes]);
     const scalesOfRows = this.#graph.weight(rowsOf(scales, rows));
     return { shape: part, bits, blockSize, packed, scales: cast(scalesOfRows, type) };
+  }
+
+  /** A matrix with what adapters add to its products. */
+  #adapted<Base extends PlainMatrix>(
+    base: Base,
+    name: string,
+    shape: readonly [number, number],
+    rows: readonly [number, number],
+    type: FloatType,
+  ): Base | AdaptedMatrix<Base> {
+    const tensor = this.#prefix + name;
+    const changes = this.#adaptation?.thin.get(tensor);
+    if (this.#adaptation === undefined || changes === undefined) return base;
+    for (const { down, up, rows: own = [0, shape[0]] } of changes) {
+      const fits = down.shape[0] === up.shape[1] && down.shape[1] === shape[1] &&
+        up.shape[0] === own[1] - own[0] && own[1] <= shape[0];
+      if (!fits) throw new RangeError(`${up.file}: ${up.name} does not fit ${tensor} [${shape}].`);
+    }
+    const part = { rows, inner: shape[1] };
+    const thin = thinProducts(this.#graph, this.#adaptation, tensor, part, type);
+    return thin.length === 0 ? base : { base, thin, part };
   }
 
   /** Where the tensor lies, after the same check; `undefined` when it does not fit. */
@@ -204,20 +258,6 @@ export class Parameters {
   check(): void {
     if (this.#problems.size > 0) throw new CheckpointError([...this.#problems.values()]);
   }
-}
-
-/** Some rows of a tensor; the outermost axis is contiguous, so they are one run of bytes. */
-function rowsOf(entry: TensorEntry, [from, to]: readonly [number, number]): TensorEntry {
-  const [rows = 1, ...inner] = entry.shape;
-  if (from === 0 && to === rows) return entry;
-  const bytes = entry.byteLength / rows;
-  return {
-    ...entry,
-    name: `${entry.name}[${from}:${to}]`,
-    shape: [to - from, ...inner],
-    offset: entry.offset + from * bytes,
-    byteLength: (to - from) * bytes,
-  };
 }
 
 function fits(found: readonly number[], expected: readonly number[]): boolean {

@@ -5,9 +5,10 @@
  */
 import { type JinaClipConfig, type JinaClipGraph, jinaClipRopeTables } from "../../models/mod.ts";
 import type { Device } from "../../onnx/mod.ts";
-import { type RunningGraph, Session, type SessionHost } from "../../runtime/session.ts";
+import { type Feed, type RunningGraph, Session, type SessionHost } from "../../runtime/session.ts";
 import { RowReader } from "../../safetensors/mod.ts";
 import { type Tensor, tensor } from "../../tensor.ts";
+import { adapterFeed, type AdapterWeights } from "./adapter_feed.ts";
 import { expectFinite } from "./non_finite_error.ts";
 
 /** The text tower with its graph loaded and its embedding table open. */
@@ -17,6 +18,7 @@ export class ClipModel implements AsyncDisposable {
   readonly #session: RunningGraph;
   readonly #embeddings: RowReader;
   readonly #adapterRows: RowReader | undefined;
+  readonly #adapterWeights: AdapterWeights;
 
   private constructor(
     config: JinaClipConfig,
@@ -24,7 +26,9 @@ export class ClipModel implements AsyncDisposable {
     session: RunningGraph,
     embeddings: RowReader,
     adapterRows: RowReader | undefined,
+    adapterWeights: AdapterWeights,
   ) {
+    this.#adapterWeights = adapterWeights;
     this.config = config;
     this.#resources = resources;
     this.#session = session;
@@ -32,18 +36,22 @@ export class ClipModel implements AsyncDisposable {
     this.#adapterRows = adapterRows;
   }
 
-  /** @throws {SessionError} When ONNX Runtime cannot load the graph. */
+  /**
+   * @param adapterWeights Is asked in each run, where the graph was compiled with adapters.
+   * @throws {SessionError} When ONNX Runtime cannot load the graph.
+   */
   static async create(
     config: JinaClipConfig,
     { graph, embeddings, adapterRows }: JinaClipGraph,
     device: Device,
     host: SessionHost = Session,
+    adapterWeights: AdapterWeights = () => undefined,
   ): Promise<ClipModel> {
     await using stack = new AsyncDisposableStack();
     const table = stack.use(await RowReader.open(embeddings));
     const adapter = adapterRows && stack.use(await RowReader.open(adapterRows));
     const session = stack.use(await host.create(graph, { device }));
-    return new ClipModel(config, stack.move(), session, table, adapter);
+    return new ClipModel(config, stack.move(), session, table, adapter, adapterWeights);
   }
 
   /**
@@ -58,7 +66,8 @@ export class ClipModel implements AsyncDisposable {
     const { length } = ids;
     const { hidden_size, adapter } = this.config;
     const { cos, sin } = jinaClipRopeTables(this.config, length);
-    const feeds: Record<string, Tensor> = {
+    const feeds: Record<string, Feed> = {
+      ...adapterFeed(this.#adapterWeights),
       embeddings: tensor(await this.#embeddings.read(ids), [1, length, hidden_size]),
       cos,
       sin,

@@ -1,6 +1,7 @@
 import type { NextDiTConfig, NextDiTGraphs } from "../../models/mod.ts";
 import type { DtypePolicy } from "../../onnx/mod.ts";
 import { OutOfMemoryError, SessionError, type SessionHost } from "../../runtime/session.ts";
+import type { AdapterWeights } from "./adapter_feed.ts";
 import { Transformer } from "./transformer.ts";
 
 /** How a transformer is to be loaded. */
@@ -11,6 +12,8 @@ export interface LoadTransformerOptions {
   readonly resident: boolean;
   /** Where graphs without operators of our own run. */
   readonly host?: SessionHost;
+  /** Is asked in each run, where the graphs were compiled with adapters. */
+  readonly adapterWeights?: AdapterWeights;
   /** Is told when our own operators cannot be used here, and why. */
   readonly onOperatorFallback?: (reason: string) => void;
 }
@@ -25,19 +28,25 @@ export interface LoadTransformerOptions {
 export async function loadTransformer(
   config: NextDiTConfig,
   compile: (policy: DtypePolicy) => NextDiTGraphs,
-  { policy, resident, host, onOperatorFallback = () => {} }: LoadTransformerOptions,
+  { policy, resident, host, adapterWeights, onOperatorFallback = () => {} }: LoadTransformerOptions,
 ): Promise<Transformer> {
   const { device, compute } = policy;
   if (policy.ownOperators && compute !== "float32") {
     const { kernelSessions } = await import("../../kernels/mod.ts");
     try {
       const host = await kernelSessions(compute);
-      return await Transformer.create(config, compile(policy), { device, resident, host });
+      const hold = { device, resident, host };
+      return await Transformer.create(config, compile(policy), hold, adapterWeights);
     } catch (error) {
       if (!(error instanceof SessionError) || error instanceof OutOfMemoryError) throw error;
       onOperatorFallback(error.reason);
       policy = { ...policy, ownOperators: false };
     }
   }
-  return await Transformer.create(config, compile(policy), { device, resident, host });
+  return await Transformer.create(
+    config,
+    compile(policy),
+    { device, resident, host },
+    adapterWeights,
+  );
 }

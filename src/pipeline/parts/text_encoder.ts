@@ -7,6 +7,7 @@ import { type Gemma3Config, type Gemma3Graphs, gemma3RopeTables } from "../../mo
 import { SessionChain, type SessionChainOptions } from "../../runtime/session_chain.ts";
 import { RowReader } from "../../safetensors/mod.ts";
 import { type Tensor, tensor } from "../../tensor.ts";
+import { adapterFeed, type AdapterWeights } from "./adapter_feed.ts";
 import { expectFinite } from "./non_finite_error.ts";
 
 /** Gemma 3, ready to run, with its embedding table open. */
@@ -15,29 +16,36 @@ export class TextEncoder implements AsyncDisposable {
   readonly #resources: AsyncDisposableStack;
   readonly #layers: SessionChain;
   readonly #embeddings: RowReader;
+  readonly #adapterWeights: AdapterWeights;
 
   private constructor(
     config: Gemma3Config,
     resources: AsyncDisposableStack,
     layers: SessionChain,
     embeddings: RowReader,
+    adapterWeights: AdapterWeights,
   ) {
+    this.#adapterWeights = adapterWeights;
     this.config = config;
     this.#resources = resources;
     this.#layers = layers;
     this.#embeddings = embeddings;
   }
 
-  /** @throws {SessionError} When ONNX Runtime cannot load the graph. */
+  /**
+   * @param adapterWeights Is asked in each run, where the graphs were compiled with adapters.
+   * @throws {SessionError} When ONNX Runtime cannot load the graph.
+   */
   static async create(
     config: Gemma3Config,
     { graphs, embeddings }: Gemma3Graphs,
     options: SessionChainOptions,
+    adapterWeights: AdapterWeights = () => undefined,
   ): Promise<TextEncoder> {
     await using stack = new AsyncDisposableStack();
     const reader = stack.use(await RowReader.open(embeddings));
     const layers = stack.use(await SessionChain.create(graphs, options));
-    return new TextEncoder(config, stack.move(), layers, reader);
+    return new TextEncoder(config, stack.move(), layers, reader, adapterWeights);
   }
 
   /**
@@ -53,6 +61,7 @@ export class TextEncoder implements AsyncDisposable {
     const { hidden_size } = this.config;
     const rope = gemma3RopeTables(this.config, length);
     const [result] = await this.#layers.run([{
+      ...adapterFeed(this.#adapterWeights),
       embeddings: tensor(await this.#embeddings.read(ids), [1, length, hidden_size]),
       full_cos: rope.full_attention.cos,
       full_sin: rope.full_attention.sin,

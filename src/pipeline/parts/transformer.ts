@@ -9,6 +9,7 @@ import { type NextDiTConfig, type NextDiTGraphs, nextDiTRopeTables } from "../..
 import { type Feed, type Feeds, integers } from "../../runtime/session.ts";
 import { SessionChain, type SessionChainOptions } from "../../runtime/session_chain.ts";
 import { type Tensor, tensor } from "../../tensor.ts";
+import { adapterFeed, type AdapterWeights } from "./adapter_feed.ts";
 import { expectDims } from "./expect_tensor.ts";
 import { expectFinite } from "./non_finite_error.ts";
 
@@ -30,6 +31,7 @@ export class Transformer implements AsyncDisposable {
   readonly #resources: AsyncDisposableStack;
   readonly #text: SessionChain;
   readonly #steps: SessionChain;
+  readonly #adapterWeights: AdapterWeights;
   readonly #ropeCache = new Map<string, RopeTables>();
 
   private constructor(
@@ -37,23 +39,29 @@ export class Transformer implements AsyncDisposable {
     resources: AsyncDisposableStack,
     text: SessionChain,
     steps: SessionChain,
+    adapterWeights: AdapterWeights,
   ) {
     this.config = config;
+    this.#adapterWeights = adapterWeights;
     this.#resources = resources;
     this.#text = text;
     this.#steps = steps;
   }
 
-  /** @throws {SessionError} When ONNX Runtime cannot load a graph. */
+  /**
+   * @param adapterWeights Is asked in each run, where the graphs were compiled with adapters.
+   * @throws {SessionError} When ONNX Runtime cannot load a graph.
+   */
   static async create(
     config: NextDiTConfig,
     graphs: NextDiTGraphs,
     options: SessionChainOptions,
+    adapterWeights: AdapterWeights = () => undefined,
   ): Promise<Transformer> {
     await using stack = new AsyncDisposableStack();
     const text = stack.use(await SessionChain.create([graphs.text], options));
     const steps = stack.use(await SessionChain.create(graphs.steps, options));
-    return new Transformer(config, stack.move(), text, steps);
+    return new Transformer(config, stack.move(), text, steps, adapterWeights);
   }
 
   /**
@@ -68,7 +76,8 @@ export class Transformer implements AsyncDisposable {
     const length = promptEmbeds.dims[1] ?? 0;
     expectDims("promptEmbeds", promptEmbeds, [1, length, cap_feat_dim]);
     const { caption: rope } = nextDiTRopeTables(this.config, length, 0, 0);
-    const feeds: Record<string, Tensor> = {
+    const feeds: Record<string, Feed> = {
+      ...adapterFeed(this.#adapterWeights),
       caption_features: promptEmbeds,
       caption_cos: rope.cos,
       caption_sin: rope.sin,
@@ -111,10 +120,12 @@ export class Transformer implements AsyncDisposable {
     }
     const [rows, columns] = [height / patch_size, width / patch_size];
     const time = tensor(Float32Array.of(timestep), [1]);
+    const adapters = adapterFeed(this.#adapterWeights);
     const inputs = conditionings.map(({ caption, pooled }): Feeds => {
       const captionLength = caption.dims[1]!;
       const rope = this.#ropeTables(captionLength, rows, columns);
       return {
+        ...adapters,
         latents,
         timestep: time,
         caption: constant(caption),

@@ -1,0 +1,15 @@
+import type { TensorEntry } from "../safetensors/mod.ts";
+
+/** Some rows of a tensor; the outermost axis is contiguous, so they are one run of bytes. */
+export function rowsOf(entry: TensorEntry, [from, to]: readonly [number, number]): TensorEntry {
+  const [rows = 1, ...inner] = entry.shape;
+  if (from === 0 && to === rows) return entry;
+  const bytes = entry.byteLength / rows;
+  return {
+    ...entry,
+    name: `${entry.name}[${from}:${to}]`,
+    shape: [to - from, ...inner],
+    offset: entry.offset + from * bytes,
+    byteLength: (to - from) * bytes,
+  };
+}

@@ -1,0 +1,223 @@
+/**
+ * Adapters as a graph sees them: what stands beside a weight, and what takes a weight's place.
+ *
+ * @module
+ */
+import type { TensorEntry } from "../safetensors/mod.ts";
+import { floatType } from "./_checks.ts";
+import { rowsOf } from "./_rows_of.ts";
+import type { Graph, Value } from "./graph.ts";
+import { cast, concat, mul, reshape } from "./operators.ts";
+import type { FloatType } from "./types.ts";
+
+/** The input with the adapters' weights, [adapters] in float32; 0 is without. */
+export const ADAPTER_WEIGHTS = "adapter_weights";
+
+/** up · down · scale beside a matrix, or beside some of its rows (LoRA, Hu et al. 2021). */
+export interface ThinChange {
+  /** Its adapter's place in {@linkcode ADAPTER_WEIGHTS}. */
+  readonly adapter: number;
+  /** [rank, in] */
+  readonly down: TensorEntry;
+  /** [out, rank]; of a part of a matrix, its rows alone. */
+  readonly up: TensorEntry;
+  readonly scale: number;
+  /** From which row to before which; all by default. */
+  readonly rows?: readonly [from: number, to: number];
+}
+
+/** What adapters do to a network's tensors, which go by the names that its architecture gives them. */
+export interface Adaptation {
+  /** How many adapters there are, whether or not they touch this network. */
+  readonly adapters: number;
+  /** What runs beside each matrix; of the changes of one matrix those of one adapter are in a row. */
+  readonly thin: ReadonlyMap<string, readonly ThinChange[]>;
+  /** Values in the place of a tensor's own, in float32. */
+  readonly merged: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+}
+
+/** x · downᵀ · strength · upᵀ, to be added to a product with x. */
+export interface ThinProduct {
+  /** Its adapter's place in {@linkcode ADAPTER_WEIGHTS}. */
+  readonly adapter: number;
+  /** [rank, in] */
+  readonly down: Value;
+  /** [rows, rank] */
+  readonly up: Value;
+  /** The adapter's weight and its scale: one value, or one for each row of `down`. */
+  readonly strength: Value;
+  readonly rank: number;
+}
+
+/** Which rows of a matrix [out, in], and how long each of them is. */
+export interface MatrixPart {
+  /** From which row to before which. */
+  readonly rows: readonly [from: number, to: number];
+  /** The extent `in`. */
+  readonly inner: number;
+}
+
+/**
+ * The thin products beside some rows of a matrix, one an adapter. Each is computed by itself, so that
+ * what an adapter adds does not depend on which others are loaded.
+ */
+export function thinProducts(
+  graph: Graph,
+  { adapters, thin }: Adaptation,
+  tensor: string,
+  { rows, inner }: MatrixPart,
+  type: FloatType,
+): readonly ThinProduct[] {
+  const meant = (thin.get(tensor) ?? []).map((change): Placed => {
+    const [start, end] = change.rows ?? [0, change.up.shape[0]!];
+    return { change, start, from: Math.max(start, rows[0]), to: Math.min(end, rows[1]) };
+  }).filter(({ from, to }) => from < to);
+  const shared = sharedOf(graph, adapters);
+  const byAdapter = Map.groupBy(meant, ({ change }) => change.adapter);
+  return [...byAdapter.values()].map((own) => {
+    const parts = own.map(({ change: { adapter, down, up, scale }, start, from, to }) => ({
+      adapter,
+      rank: down.shape[0]!,
+      down: matrixOf(shared, `adapter/${adapter}`, down, [down.shape[0]!, inner], type),
+      up: matrixOf(shared, `adapter/${adapter}`, rowsOf(up, [from - start, to - start]), [
+        to - from,
+        down.shape[0]!,
+      ], type),
+      strength: strengthOf(shared, adapter, scale, type),
+      from: from - rows[0],
+      to: to - rows[0],
+    }));
+    return combined(parts, rows[1] - rows[0]);
+  });
+}
+
+/** A change, from which row on it is meant, and which rows of the matrix are asked for. */
+interface Placed {
+  readonly change: ThinChange;
+  readonly start: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A thin product for some of the rows. */
+interface Part extends ThinProduct {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * One product for several, of which each has some of the rows. What is put together here are
+ * constants alone: ONNX Runtime does it once, when the graph is loaded.
+ */
+function combined(parts: readonly Part[], rows: number): ThinProduct {
+  const [first] = parts as [Part];
+  const type = floatType(first.up);
+  const { graph } = first.up;
+  if (parts.length === 1 && first.from === 0 && first.to === rows) return first;
+  const columns = parts.map(({ up, rank, from, to }) => {
+    const zeros = (count: number) => count === 0 ? [] : [graph.zeros([count, rank], type)];
+    const column = [...zeros(from), up, ...zeros(rows - to)];
+    return column.length === 1 ? up : concat(column, 0);
+  });
+  const isOneStrength = parts.every(({ strength }) => strength.name === first.strength.name);
+  return {
+    adapter: first.adapter,
+    rank: parts.reduce((sum, { rank }) => sum + rank, 0),
+    down: parts.length === 1 ? first.down : concat(parts.map(({ down }) => down), 0),
+    up: parts.length === 1 ? columns[0]! : concat(columns, 1),
+    strength: isOneStrength ? first.strength : concat(parts.map(strengths), 0),
+  };
+}
+
+/** The strength of each row of a thin product's `down`: [rank]. */
+function strengths({ strength, rank }: ThinProduct): Value {
+  return mul(strength, strength.graph.vector(new Array<number>(rank).fill(1), floatType(strength)));
+}
+
+/**
+ * Two thin products beside two matrices of one shape as one product over a batch of two: `down` is
+ * [2, rank, in], `up` [2, width, rank], `strength` [2, 1, rank]. The thinner is filled up with zeros,
+ * and so is one that is not there.
+ */
+export function stackedProducts(
+  pair: readonly (ThinProduct | undefined)[],
+  { rows: [from, to], inner }: MatrixPart,
+): ThinProduct {
+  const present = pair.filter((product) => product !== undefined);
+  const { graph } = present[0]!.up;
+  const type = floatType(present[0]!.up);
+  const rank = Math.max(...present.map(({ rank }) => rank));
+  const width = to - from;
+  const filled = pair.map((product) => {
+    const missing = rank - (product?.rank ?? 0);
+    const zeros = (...dims: readonly number[]) => missing === 0 ? [] : [graph.zeros(dims, type)];
+    const joined = (values: readonly Value[], axis: number) =>
+      values.length === 1 ? values[0]! : concat(values, axis);
+    const own = (value: Value | undefined) => value === undefined ? [] : [value];
+    return {
+      down: joined([...own(product?.down), ...zeros(missing, inner)], 0),
+      up: joined([...own(product?.up), ...zeros(width, missing)], 1),
+      strength: joined([...own(product && strengths(product)), ...zeros(missing)], 0),
+    };
+  });
+  const stack = (part: "down" | "up" | "strength", dims: readonly number[]) =>
+    reshape(concat(filled.map((one) => one[part]), 0), dims);
+  return {
+    adapter: present[0]!.adapter,
+    rank,
+    down: stack("down", [2, rank, inner]),
+    up: stack("up", [2, width, rank]),
+    strength: stack("strength", [2, 1, rank]),
+  };
+}
+
+/** What the matrices of a graph share. */
+interface Shared {
+  readonly graph: Graph;
+  readonly weights: Value;
+  /** What was made already, by what it is made of: the same for several parts of one matrix. */
+  readonly made: Map<string, Value>;
+}
+
+const SHARED = new WeakMap<Graph, Shared>();
+
+function sharedOf(graph: Graph, adapters: number): Shared {
+  let shared = SHARED.get(graph);
+  if (shared === undefined) {
+    const weights = graph.input(ADAPTER_WEIGHTS, "float32", [adapters]);
+    SHARED.set(graph, shared = { graph, weights, made: new Map() });
+  }
+  return shared;
+}
+
+function once({ made }: Shared, key: string, make: () => Value): Value {
+  let value = made.get(key);
+  if (value === undefined) made.set(key, value = make());
+  return value;
+}
+
+/** The weight of an adapter times the scale of a change, multiplied in float32: [1]. */
+function strengthOf(shared: Shared, adapter: number, scale: number, type: FloatType): Value {
+  return once(shared, `strength ${adapter} ${scale} ${type}`, () => {
+    const { graph, weights } = shared;
+    const weight = graph.node("Gather", [weights, graph.integers([adapter])], "float32");
+    return cast(mul(weight, graph.vector([scale], "float32")), type);
+  });
+}
+
+/** A matrix in an adapter's file. */
+function matrixOf(
+  shared: Shared,
+  prefix: string,
+  entry: TensorEntry,
+  shape: readonly [number, number],
+  type: FloatType,
+): Value {
+  // Names are those of the file: two files have the same.
+  const name = `${prefix}/${entry.name}`;
+  return once(
+    shared,
+    `${name} ${type}`,
+    () => cast(shared.graph.weight({ ...entry, name }, shape), type),
+  );
+}
