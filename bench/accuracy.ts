@@ -18,7 +18,7 @@ import { ClipModel } from "../src/pipeline/parts/clip_model.ts";
 import { TextEncoder } from "../src/pipeline/parts/text_encoder.ts";
 import { loadTransformer } from "../src/pipeline/parts/load_transformer.ts";
 import { permittedPolicy } from "../src/pipeline/parts/permitted_policy.ts";
-import { VaeDecoder } from "../src/pipeline/parts/vae.ts";
+import { Vae } from "../src/pipeline/parts/vae.ts";
 import { openWeights, readSafetensorsHeader } from "../src/safetensors/mod.ts";
 import type { Tensor } from "../src/tensor.ts";
 import { readTensor, relativeError } from "./_tensors.ts";
@@ -122,7 +122,7 @@ export async function benchAccuracy(request: AccuracyRequest): Promise<Accuracy[
     const { json, file, weights } = await open(folder);
     const config = parseVaeConfig(json, file, weights);
     const graphs = compileVae(config, weights, policy);
-    await using decoder = await VaeDecoder.create(config, graphs, device);
+    await using decoder = await Vae.create(config, graphs, device);
     await compare(part, "image", await decoder.decode(await reference.read(`${part}.latents`)));
   }
   return results;

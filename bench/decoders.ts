@@ -1,7 +1,7 @@
 /** AutoencoderTiny against AutoencoderKL, from latents to the pixels of a picture. */
 import { compileVae, parseVaeConfig } from "../src/models/mod.ts";
 import { type Device, DTYPE_POLICIES } from "../src/onnx/mod.ts";
-import { VaeDecoder } from "../src/pipeline/parts/vae.ts";
+import { Vae } from "../src/pipeline/parts/vae.ts";
 import { createGenerator } from "../src/random/mod.ts";
 import { openWeights } from "../src/safetensors/mod.ts";
 import { tensor } from "../src/tensor.ts";
@@ -58,15 +58,15 @@ export async function benchDecoders(request: DecodersRequest): Promise<DecoderRe
   return results;
 }
 
-async function load(folder: string, device: Device): Promise<VaeDecoder> {
+async function load(folder: string, device: Device): Promise<Vae> {
   const weights = await openWeights(folder);
   const file = `${folder}/config.json`;
   const config = parseVaeConfig(JSON.parse(await Deno.readTextFile(file)), file, weights);
   const graphs = compileVae(config, weights, DTYPE_POLICIES[device]);
-  return await VaeDecoder.create(config, graphs, device);
+  return await Vae.create(config, graphs, device);
 }
 
-async function decode(vae: VaeDecoder, size: number): Promise<number> {
+async function decode(vae: Vae, size: number): Promise<number> {
   const side = size / vae.scaleFactor;
   const dims = [1, vae.latentChannels, side, side];
   const latents = createGenerator({ seed: 1 }).randn(dims.reduce((product, n) => product * n));

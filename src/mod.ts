@@ -19,6 +19,7 @@ export {
   type PictureFormat,
   psnr,
   type RgbImage,
+  tensorFromImage,
 } from "./image/mod.ts";
 export { NewBieImagePipeline } from "./pipeline/pipeline.ts";
 export type * from "./pipeline/types.ts";

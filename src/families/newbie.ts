@@ -8,6 +8,7 @@ import {
   compileJinaClip,
   compileNextDiT,
   compileVae,
+  compileVaeEncoder,
   GEMMA3_MAX_TOKENS,
   GEMMA3_MODULES,
   gemma3Names,
@@ -83,6 +84,7 @@ export const NEWBIE: ModelFamily = {
       names: vaeNames,
       parse: parseVaeConfig,
       compile: compileVae,
+      compileEncoder: compileVaeEncoder,
     },
   },
   encoders: {

@@ -6,6 +6,7 @@
 import type {
   AdaptableModules,
   DecoderGraphs,
+  EncoderGraphs,
   Gemma3Config,
   Gemma3Graphs,
   JinaClipConfig,
@@ -108,7 +109,20 @@ export interface ModelFamily {
     readonly transformer: Network<NextDiTConfig, NextDiTGraphs>;
     readonly textEncoder: Network<Gemma3Config, Gemma3Graphs>;
     readonly clipModel: Network<JinaClipConfig, JinaClipGraph>;
-    readonly vae: Network<VaeConfig, DecoderGraphs>;
+    readonly vae: Network<VaeConfig, DecoderGraphs> & {
+      /**
+       * Compiles the encoder, of which config.json says more than the configuration holds.
+       *
+       * @throws {RequestError} When the file has a decoder alone.
+       */
+      readonly compileEncoder: (
+        config: VaeConfig,
+        json: unknown,
+        file: string,
+        weights: Weights,
+        policy: DtypePolicy,
+      ) => EncoderGraphs;
+    };
   };
   readonly encoders: Readonly<Record<"textEncoder" | "clipModel", Encoder>>;
   /** What the text encoder reads before a prompt of each kind, as in training; ends with a space. */

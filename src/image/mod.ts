@@ -11,4 +11,5 @@ export * from "./image_from_tensor.ts";
 export * from "./picture_format.ts";
 export * from "./psnr.ts";
 export { readPictureText } from "./read_picture_text.ts";
+export * from "./tensor_from_image.ts";
 export * from "./types.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { RequestError } from "../errors.ts";
 import type { DtypePolicy } from "../onnx/mod.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { parseConfig } from "./_config.ts";
@@ -26,7 +27,12 @@ import {
   compileAutoencoderTiny,
   parseAutoencoderTinyConfig,
 } from "./autoencoder_tiny.ts";
-import type { DecoderGraphs } from "./decoder_graphs.ts";
+import type { DecoderGraphs, EncoderGraphs } from "./autoencoder_graphs.ts";
+import { compileAutoencoderKLEncoder, hasAutoencoderKLEncoder } from "./autoencoder_kl_encoder.ts";
+import {
+  compileAutoencoderTinyEncoder,
+  hasAutoencoderTinyEncoder,
+} from "./autoencoder_tiny_encoder.ts";
 
 /** An autoencoder's configuration, of either kind. */
 export type VaeConfig = AutoencoderKLConfig | AutoencoderTinyConfig;
@@ -106,4 +112,41 @@ export function compileVae(
   return config._class_name === "AutoencoderKL"
     ? compileAutoencoderKL(config, weights, policy)
     : compileAutoencoderTiny(config, weights, policy);
+}
+
+/**
+ * Compiles an encoder over its weights.
+ *
+ * @param json The parsed config.json, which says what the configuration of the decoder does not;
+ *   absent when there is none.
+ * @param file Its path, for messages.
+ * @throws {RequestError} When the file has a decoder alone.
+ * @throws {ConfigError} When config.json describes an encoder of another kind.
+ * @throws {CheckpointError} Naming every tensor that is missing or has another shape.
+ */
+export function compileVaeEncoder(
+  config: VaeConfig,
+  json: unknown,
+  file: string,
+  weights: Weights,
+  policy: DtypePolicy,
+): EncoderGraphs {
+  const has = config._class_name === "AutoencoderKL"
+    ? hasAutoencoderKLEncoder
+    : hasAutoencoderTinyEncoder;
+  if (!has(weights)) throw noEncoder(weights);
+  return config._class_name === "AutoencoderKL"
+    ? compileAutoencoderKLEncoder(config, json, file, weights, policy)
+    : compileAutoencoderTinyEncoder(config, json, file, weights, policy);
+}
+
+function noEncoder({ source }: Weights): RequestError {
+  return new RequestError(
+    `The VAE ${source} is a decoder alone, so no picture can be drawn from. Use the autoencoder's ` +
+      "file that has both halves (--vae names one).",
+    {
+      zh: `VAE ${source} 只有解码器，因此不能以图片为起点。` +
+        "请使用同时含有编码器的自编码器文件（可用 --vae 指定）。",
+    },
+  );
 }

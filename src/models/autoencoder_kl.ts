@@ -13,25 +13,16 @@ import { z } from "zod";
 import {
   add,
   addScalar,
-  blockwiseAttention,
   cast,
   type CompiledGraph,
   conv2d,
-  crop,
   type DtypePolicy,
   Graph,
   type GroupMoments,
-  groupMoments,
-  groupNorm,
-  groupNormByMoments,
   INTERFACE_TYPE,
-  linear,
   Parameters,
-  reshape,
   scale,
-  shapeOf,
   silu,
-  transpose,
   upsampleNearest2x,
   type Value,
 } from "../onnx/mod.ts";
@@ -39,16 +30,22 @@ import { ConfigError } from "../errors.ts";
 import type { Texts } from "../language.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { inSchema } from "../schema_problems.ts";
-import { activate, type ActivationName, activationName } from "./_activation.ts";
+import { type ActivationName, activationName } from "./_activation.ts";
 import { parseConfig } from "./_config.ts";
-import { countOf, findNaming, type Naming, naming } from "./names.ts";
 import {
-  CORE_END,
-  CORE_START,
-  type DecoderGraphs,
-  type DecoderStep,
-  outputPicture,
-} from "./decoder_graphs.ts";
+  convolution3x3,
+  firstHalf,
+  KL_TILE_SIZE,
+  normalise,
+  type Part as KLPart,
+  resnet,
+  secondHalf,
+  selfAttention,
+  shortcut,
+  tiledSteps,
+} from "./_kl_blocks.ts";
+import { countOf, findNaming, type Naming, naming } from "./names.ts";
+import { type DecoderGraphs, outputPicture, type TiledStep } from "./autoencoder_graphs.ts";
 
 /** An AutoencoderKL's configuration, complete, in diffusers' words. */
 export interface AutoencoderKLConfig {
@@ -196,26 +193,29 @@ export function publishedKLFactors(latentChannels: number, file: string): object
 
 /** A stage's second norm shows its width; its first still has that of the stage before. */
 const FIRST_NORM = "resnets.0.norm2.weight";
-const ATTENTION = "decoder.mid_block.attentions.0";
+const MID_ATTENTION = "mid_block.attentions.0";
+const ATTENTION = `decoder.${MID_ATTENTION}`;
 
 /** diffusers' names of the attention's projections before version 0.17. */
 const FIRST_ATTENTION_NAMES: readonly (readonly [string, string])[] = [
-  [`${ATTENTION}.to_q`, `${ATTENTION}.query`],
-  [`${ATTENTION}.to_k`, `${ATTENTION}.key`],
-  [`${ATTENTION}.to_v`, `${ATTENTION}.value`],
-  [`${ATTENTION}.to_out.0`, `${ATTENTION}.proj_attn`],
+  [`${MID_ATTENTION}.to_q`, `${MID_ATTENTION}.query`],
+  [`${MID_ATTENTION}.to_k`, `${MID_ATTENTION}.key`],
+  [`${MID_ATTENTION}.to_v`, `${MID_ATTENTION}.value`],
+  [`${MID_ATTENTION}.to_out.0`, `${MID_ATTENTION}.proj_attn`],
 ];
 
 /** The names of the original latent diffusion code, which are FLUX's too. */
 const ORIGINAL_NAMES: readonly (readonly [string, string])[] = [
-  [`${ATTENTION}.group_norm`, "decoder.mid.attn_1.norm"],
-  [`${ATTENTION}.to_out.0`, "decoder.mid.attn_1.proj_out"],
-  [`${ATTENTION}.to_`, "decoder.mid.attn_1."],
+  [`${MID_ATTENTION}.group_norm`, "mid.attn_1.norm"],
+  [`${MID_ATTENTION}.to_out.0`, "mid.attn_1.proj_out"],
+  [`${MID_ATTENTION}.to_`, "mid.attn_1."],
   ["mid_block.resnets.0", "mid.block_1"],
   ["mid_block.resnets.1", "mid.block_2"],
   ["conv_shortcut", "nin_shortcut"],
   ["conv_norm_out", "norm_out"],
   ["upsamplers.0", "upsample"],
+  ["downsamplers.0", "downsample"],
+  ["down_blocks.", "down."],
   ["resnets.", "block."],
 ];
 
@@ -250,7 +250,8 @@ export function autoencoderKLNames(weights: Weights): Naming | undefined {
     : named((name) => replaced(name, FIRST_ATTENTION_NAMES));
 }
 
-function namesOf(weights: Weights): Naming {
+/** The same where there may be none: then as diffusers names them. */
+export function autoencoderKLNaming(weights: Weights): Naming {
   return autoencoderKLNames(weights) ?? naming(weights, STYLES.diffusers, "");
 }
 
@@ -266,30 +267,23 @@ export function compileAutoencoderKL(
 ): DecoderGraphs {
   const start = (name: string): Part => {
     const graph = new Graph(name, { device: policy.device });
-    const options = { nameInFile: namesOf(weights).nameInFile };
+    const options = { nameInFile: autoencoderKLNaming(weights).nameInFile };
     const parameters = new Parameters(graph, weights, options);
     return { graph, config, parameters, type: policy.convolution };
   };
   return {
     whole: compileWhole(start("autoencoder_kl")),
     steps: compileSteps(config, start),
-    tileSize: TILE_SIZE,
+    tileSize: KL_TILE_SIZE,
   };
 }
 
-/** A halo of one pixel costs almost nothing at this size, and a map of 512 channels is 128 MiB. */
-const TILE_SIZE = 256;
-/** diffusers' decoder has this in every norm, whatever the configuration. */
-const NORM_EPSILON = 1e-6;
-const UPSAMPLING = 2;
-
-/** A graph under construction, and what it is made from. */
-interface Part {
-  readonly graph: Graph;
+/** The decoder's graph under construction. */
+interface Part extends KLPart {
   readonly config: AutoencoderKLConfig;
-  readonly parameters: Parameters;
-  readonly type: DtypePolicy["convolution"];
 }
+
+const UPSAMPLING = 2;
 
 /** Stages in the order of decoding: each one's width, that of what comes in, and its scope. */
 interface Stage {
@@ -323,31 +317,11 @@ function compileWhole(part: Part): CompiledGraph {
  * The decoder from norm to norm. Two maps are alive between steps: the `trunk` that residual blocks
  * add to, and the `branch` between a block's two convolutions.
  */
-function compileSteps(config: AutoencoderKLConfig, start: (name: string) => Part): DecoderStep[] {
-  const steps: DecoderStep[] = [];
-  const step = (
-    name: string,
-    reads: readonly MapPort[],
-    options: Partial<DecoderStep>,
-    build: (part: Part, ...inputs: TileMap[]) => readonly TileOutput[],
-  ) => {
-    const part = start(`autoencoder_kl_${steps.length}_${name}`);
-    const inputs = reads.map((port) => mapInput(part, port));
-    const outputs = build(part, ...inputs);
-    writeTile(part, outputs);
-    part.parameters.check();
-    steps.push({
-      graph: part.graph.compile(),
-      reads: reads.map(({ name }) => name),
-      writes: outputs.flatMap(({ name, momentsOnly }) => momentsOnly ? [] : [name]),
-      global: false,
-      halo: 1,
-      scale: 1,
-      inPlace: false,
-      ...options,
-    });
-  };
-
+function compileSteps(
+  config: AutoencoderKLConfig,
+  start: (name: string) => Part,
+): readonly TiledStep[] {
+  const { steps, step } = tiledSteps("autoencoder_kl", start);
   step("head", [], { reads: ["latents"], global: true, halo: 0 }, (part) => {
     return [{ name: "trunk", value: latentsToFeatures(part) }];
   });
@@ -400,50 +374,6 @@ function compileSteps(config: AutoencoderKLConfig, start: (name: string) => Part
   return steps;
 }
 
-/** A map as a step's graph reads it, with or without its moments. */
-interface MapPort {
-  readonly name: string;
-  readonly channels: number;
-  readonly moments: boolean;
-}
-
-interface TileMap {
-  readonly value: Value;
-  readonly moments?: GroupMoments;
-}
-
-interface TileOutput {
-  readonly name: string;
-  readonly value: Value;
-  readonly momentsOnly?: boolean;
-}
-
-function mapInput({ graph, config, type }: Part, { name, channels, moments }: MapPort): TileMap {
-  const value = cast(graph.input(name, INTERFACE_TYPE, [1, channels, "h", "w"]), type);
-  if (!moments) return { value };
-  const dims = [1, config.norm_num_groups];
-  return {
-    value,
-    moments: {
-      mean: graph.input(`${name}_mean`, INTERFACE_TYPE, dims),
-      variance: graph.input(`${name}_variance`, INTERFACE_TYPE, dims),
-    },
-  };
-}
-
-function writeTile({ graph, config }: Part, outputs: readonly TileOutput[]): void {
-  const start = graph.input(CORE_START, "int64", [2]);
-  const end = graph.input(CORE_END, "int64", [2]);
-  for (const { name, value, momentsOnly } of outputs) {
-    const tile = cast(crop(value, start, end), INTERFACE_TYPE);
-    if (!momentsOnly) graph.output(`${name}_tile`, tile, [1, "C", "H", "W"]);
-    if (name === "image") continue;
-    const moments = groupMoments(tile, config.norm_num_groups);
-    graph.output(`${name}_tile_mean`, moments.mean, [1, config.norm_num_groups]);
-    graph.output(`${name}_tile_variance`, moments.variance, [1, config.norm_num_groups]);
-  }
-}
-
 /** Everything at the latents' size before the first stage, attention included. */
 function latentsToFeatures(part: Part): Value {
   const { graph, config, parameters, type } = part;
@@ -463,68 +393,8 @@ function latentsToFeatures(part: Part): Value {
   }
   x = convolution3x3(x, part, "decoder.conv_in", latent_channels, channels);
   x = resnet(x, part, "decoder.mid_block.resnets.0", channels, channels);
-  if (config.mid_block_add_attention) x = selfAttention(x, part, channels);
+  if (config.mid_block_add_attention) x = selfAttention(x, part, ATTENTION, channels);
   return resnet(x, part, "decoder.mid_block.resnets.1", channels, channels);
-}
-
-/** One head over all positions. */
-function selfAttention(x: Value, part: Part, channels: number): Value {
-  const { type } = part;
-  const parameters = part.parameters.scope(ATTENTION);
-  const project = (x: Value, name: string) =>
-    linear(
-      x,
-      parameters.get(`${name}.weight`, [channels, channels], type),
-      parameters.get(`${name}.bias`, [channels], type),
-    );
-  // [B, C, h, w] → [B, h · w, C]
-  const normalised = normalise(x, part, `${ATTENTION}.group_norm`, channels);
-  const tokens = transpose(reshape(normalised, [0, channels, -1]), [0, 2, 1]);
-  const attended = blockwiseAttention(
-    project(tokens, "to_q"),
-    project(tokens, "to_k"),
-    project(tokens, "to_v"),
-    { heads: 1, scale: channels ** -0.5 },
-  );
-  const change = transpose(project(attended, "to_out.0"), [0, 2, 1]);
-  return add(x, reshape(change, shapeOf(x)));
-}
-
-/** `ResnetBlock2D` without a time embedding. */
-function resnet(x: Value, part: Part, name: string, from: number, to: number): Value {
-  const branch = firstHalf(x, part, name, from, to);
-  return add(shortcut(x, part, name, from, to), secondHalf(branch, part, name, to));
-}
-
-function firstHalf(
-  x: Value,
-  part: Part,
-  name: string,
-  from: number,
-  to: number,
-  moments?: GroupMoments,
-): Value {
-  const normalised = normalise(x, part, `${name}.norm1`, from, moments);
-  return convolution3x3(activate(normalised, part.config.act_fn), part, `${name}.conv1`, from, to);
-}
-
-function secondHalf(
-  x: Value,
-  part: Part,
-  name: string,
-  channels: number,
-  moments?: GroupMoments,
-): Value {
-  const normalised = normalise(x, part, `${name}.norm2`, channels, moments);
-  const activated = activate(normalised, part.config.act_fn);
-  return convolution3x3(activated, part, `${name}.conv2`, channels, channels);
-}
-
-function shortcut(x: Value, part: Part, name: string, from: number, to: number): Value {
-  if (from === to) return x;
-  const { parameters, type } = part;
-  const weight = parameters.get(`${name}.conv_shortcut.weight`, [to, from, 1, 1], type);
-  return conv2d(x, weight, parameters.get(`${name}.conv_shortcut.bias`, [to], type), 1);
 }
 
 function upsample(x: Value, part: Part, { scope, channels }: Stage): Value {
@@ -539,26 +409,4 @@ function featuresToPicture(x: Value, part: Part, moments?: GroupMoments): Value 
   const activated = silu(normalise(x, part, "decoder.conv_norm_out", channels, moments));
   const image = convolution3x3(activated, part, "decoder.conv_out", channels, out_channels);
   return cast(image, INTERFACE_TYPE);
-}
-
-/** A group norm, by the moments of x itself unless others are given. */
-function normalise(
-  x: Value,
-  { config, parameters, type }: Part,
-  name: string,
-  channels: number,
-  moments?: GroupMoments,
-): Value {
-  const weight = parameters.get(`${name}.weight`, [channels], type);
-  const bias = parameters.get(`${name}.bias`, [channels], type);
-  const options = { groups: config.norm_num_groups, channels, epsilon: NORM_EPSILON };
-  return moments === undefined
-    ? groupNorm(x, weight, bias, options)
-    : groupNormByMoments(x, weight, bias, moments, options);
-}
-
-function convolution3x3(x: Value, part: Part, name: string, from: number, to: number): Value {
-  const { parameters, type } = part;
-  const weight = parameters.get(`${name}.weight`, [to, from, 3, 3], type);
-  return conv2d(x, weight, parameters.get(`${name}.bias`, [to], type), 3);
 }

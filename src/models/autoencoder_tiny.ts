@@ -8,7 +8,6 @@
  */
 import { z } from "zod";
 import {
-  add,
   addScalar,
   cast,
   conv2d,
@@ -17,7 +16,6 @@ import {
   Graph,
   INTERFACE_TYPE,
   Parameters,
-  relu,
   scale,
   tanh,
   upsampleNearest,
@@ -28,8 +26,9 @@ import type { Weights } from "../safetensors/mod.ts";
 import { inSchema } from "../schema_problems.ts";
 import { activate, type ActivationName, activationName } from "./_activation.ts";
 import { parseConfig } from "./_config.ts";
+import { CONVOLUTIONS_IN_BLOCK, TINY_TILE_SIZE, tinyBlock } from "./_tiny_block.ts";
 import { findNaming, type Naming, naming } from "./names.ts";
-import { CORE_END, CORE_START, type DecoderGraphs, outputPicture } from "./decoder_graphs.ts";
+import { CORE_END, CORE_START, type DecoderGraphs, outputPicture } from "./autoencoder_graphs.ts";
 
 /** An AutoencoderTiny's configuration, complete, in diffusers' words. */
 export interface AutoencoderTinyConfig {
@@ -140,16 +139,24 @@ const STYLES = {
 export function autoencoderTinyNames(weights: Weights): Naming | undefined {
   const found = findNaming(weights, Object.values(STYLES));
   if (found === undefined || found.style === STYLES.diffusers) return found;
-  const renamed = (name: string) =>
+  const decoder = (name: string) =>
     name.replace(/^decoder\.layers\.(\d+)\./, (_, layer) => `${Number(layer) + 1}.`);
+  // An encoder begins with no clamp, so its numbers are those of diffusers.
+  const other = /^(.*\.)?decoder\.$/.test(found.prefix)
+    ? naming(weights, STYLES.original, found.prefix.replace(/decoder\.$/, "encoder."))
+    : undefined;
+  const encoder = (name: string) => name.replace(/^encoder\.layers\./, "");
+  const isEncoders = (name: string) => other !== undefined && name.startsWith("encoder.layers.");
   return {
     ...found,
-    nameInFile: (name) => found.nameInFile(renamed(name)),
-    shape: (name) => found.shape(renamed(name)),
+    nameInFile: (name) =>
+      isEncoders(name) ? other!.nameInFile(encoder(name)) : found.nameInFile(decoder(name)),
+    shape: (name) => isEncoders(name) ? other!.shape(encoder(name)) : found.shape(decoder(name)),
   };
 }
 
-function namesOf(weights: Weights): Naming {
+/** The same where there may be none: then as diffusers names them. */
+export function autoencoderTinyNaming(weights: Weights): Naming {
   return autoencoderTinyNames(weights) ?? naming(weights, STYLES.diffusers, "");
 }
 
@@ -172,7 +179,7 @@ export function compileAutoencoderTiny(
       "w",
     ]);
     const parameters = new Parameters(graph, weights, {
-      nameInFile: namesOf(weights).nameInFile,
+      nameInFile: autoencoderTinyNaming(weights).nameInFile,
     });
     let image = decoder(latents, config, parameters, policy.convolution);
     parameters.check();
@@ -196,14 +203,8 @@ export function compileAutoencoderTiny(
     scale: autoencoderTinyScaleFactor(config),
     inPlace: false,
   };
-  return { whole: graph("autoencoder_tiny", false), steps: [step], tileSize: TILE_SIZE };
+  return { whole: graph("autoencoder_tiny", false), steps: [step], tileSize: TINY_TILE_SIZE };
 }
-
-/**
- * A tile of this size takes less than a gigabyte, and is large enough that the halo (152 pixels for
- * TAESD) is a small share of the work.
- */
-const TILE_SIZE = 768;
 
 /** What latents are clamped to, softly, before anything else. */
 const CLAMP = 3;
@@ -235,7 +236,7 @@ function decoder(
     const width = widths[stage]!;
     const next = widths[stage + 1];
     for (let index = 0; index < blocks; index++) {
-      x = block(x, width, act_fn, parameters.scope(`decoder.layers.${layer++}`), type);
+      x = tinyBlock(x, width, act_fn, parameters.scope(`decoder.layers.${layer++}`), type);
     }
     if (next === undefined) {
       x = convolution(x, width, out_channels, true);
@@ -247,28 +248,6 @@ function decoder(
   // From 0…1 to -1…1.
   return addScalar(scale(cast(x, INTERFACE_TYPE), 2), -1);
 }
-
-/** `AutoencoderTinyBlock`: three convolutions beside a shortcut, and always a ReLU at the end. */
-function block(
-  x: Value,
-  width: number,
-  activation: ActivationName,
-  parameters: Parameters,
-  type: DtypePolicy["convolution"],
-): Value {
-  const convolution = (x: Value, name: string) =>
-    conv2d(
-      x,
-      parameters.get(`conv.${name}.weight`, [width, width, 3, 3], type),
-      parameters.get(`conv.${name}.bias`, [width], type),
-      3,
-    );
-  let y = activate(convolution(x, "0"), activation);
-  y = activate(convolution(y, "2"), activation);
-  return relu(add(convolution(y, "4"), x));
-}
-
-const CONVOLUTIONS_IN_BLOCK = 3;
 
 /**
  * How far beyond its edge a tile must see, in latents: back from the picture, every convolution of

@@ -12,6 +12,7 @@ export {
 } from "./adaptable.ts";
 export {
   compileVae,
+  compileVaeEncoder,
   parseVaeConfig,
   pixelsPerLatent,
   type VaeConfig,
@@ -21,9 +22,10 @@ export {
   CORE_END,
   CORE_START,
   type DecoderGraphs,
-  type DecoderStep,
+  type EncoderGraphs,
   NON_FINITE,
-} from "./decoder_graphs.ts";
+  type TiledStep,
+} from "./autoencoder_graphs.ts";
 export {
   compileGemma3,
   GEMMA3_MAX_TOKENS,

@@ -172,12 +172,40 @@ export function depthToSpace(x: Value, block: number): Value {
 
 /** A convolution with stride 1 that keeps height and width; weight [out, in, size, size]. */
 export function conv2d(x: Value, weight: Value, bias: Value | undefined, size: 1 | 3): Value {
-  same("conv2d", x, weight);
   const padding = (size - 1) / 2;
+  return convolution(x, weight, bias, size, 1, [padding, padding, padding, padding]);
+}
+
+/**
+ * A convolution of 3 × 3 with stride 2, which halves height and width where they are even; weight
+ * [out, in, 3, 3].
+ *
+ * @param padding Zeros around all edges, or at the end of rows and columns alone.
+ */
+export function halvingConv2d(
+  x: Value,
+  weight: Value,
+  bias: Value | undefined,
+  padding: "around" | "end",
+): Value {
+  return convolution(x, weight, bias, 3, 2, padding === "around" ? [1, 1, 1, 1] : [0, 0, 1, 1]);
+}
+
+/** @param pads Rows above, columns to the left, rows below, columns to the right. */
+function convolution(
+  x: Value,
+  weight: Value,
+  bias: Value | undefined,
+  size: number,
+  stride: number,
+  pads: readonly number[],
+): Value {
+  same("conv2d", x, weight);
   return x.graph.node("Conv", [x, weight, bias], x.type, {
     attributes: {
       kernel_shape: ints([size, size]),
-      pads: ints([padding, padding, padding, padding]),
+      pads: ints(pads),
+      ...(stride === 1 ? {} : { strides: ints([stride, stride]) }),
     },
   });
 }

@@ -28,7 +28,7 @@ import { HeldPart } from "./parts/held_part.ts";
 import { permittedPolicy } from "./parts/permitted_policy.ts";
 import type { TextEncoder } from "./parts/text_encoder.ts";
 import type { Transformer } from "./parts/transformer.ts";
-import type { VaeDecoder } from "./parts/vae.ts";
+import type { Vae } from "./parts/vae.ts";
 
 /** Everything a pipeline runs. */
 export interface PipelineParts {
@@ -39,7 +39,7 @@ export interface PipelineParts {
   /** Absent in a model without CLIP conditioning. */
   readonly clip?: { readonly tokenizer: Tokenizer; readonly model: HeldPart<ClipModel> };
   readonly transformer: HeldPart<Transformer>;
-  readonly vae: HeldPart<VaeDecoder>;
+  readonly vae: HeldPart<Vae>;
   readonly scheduler: Scheduler;
   readonly transformerConfig: NextDiTConfig;
   readonly vaeClassName: "AutoencoderKL" | "AutoencoderTiny";
@@ -132,8 +132,11 @@ export async function loadParts(
   };
   const hold = { device, resident: offload !== "sequential" };
   const exactPolicy: DtypePolicy = { ...policy, convolution: "float32" };
+  const encoder = (policy: DtypePolicy) =>
+    networks.vae.compileEncoder(vae.config, vae.json, vae.file, vae.weights, policy);
   const fallback = policy.convolution === "float32" ? undefined : {
     exactGraphs: () => networks.vae.compile(vae.config, vae.weights, exactPolicy),
+    exactEncoder: () => encoder(exactPolicy),
     onUse: onVaeFallback,
   };
   return {
@@ -176,8 +179,9 @@ export async function loadParts(
       return await TextEncoder.create(textEncoder.config, graphs.textEncoder, { ...hold, host });
     }),
     vae: await threaded(vae, async (host) => {
-      const { VaeDecoder } = await import("./parts/vae.ts");
-      return await VaeDecoder.create(vae.config, graphs.vae, device, {
+      const { Vae } = await import("./parts/vae.ts");
+      return await Vae.create(vae.config, graphs.vae, device, {
+        encoder: () => encoder(policy),
         fallback,
         host,
         warmUpSize: keep && threads.length > 0 ? transformer.config.sample_size : undefined,

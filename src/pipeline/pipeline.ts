@@ -38,6 +38,7 @@ import {
   requireModelMemory,
 } from "./_memory_budget.ts";
 import { drawNoise, imageGenerators } from "./_noise.ts";
+import { pictureTensor } from "./_picture_tensor.ts";
 import { encodeEach, type EncoderTexts, promptTexts } from "./_prompt_texts.ts";
 import type { CheckpointFiles, CheckpointLayout } from "./checkpoint/types.ts";
 import { describeCheckpoint } from "./checkpoint/describe_checkpoint.ts";
@@ -57,7 +58,7 @@ import { expectDims, expectTensor } from "./parts/expect_tensor.ts";
 import { permittedPolicy } from "./parts/permitted_policy.ts";
 import type { TextEncoder } from "./parts/text_encoder.ts";
 import type { Transformer } from "./parts/transformer.ts";
-import type { VaeDecoder } from "./parts/vae.ts";
+import type { Vae } from "./parts/vae.ts";
 import type {
   GenerateOptions,
   GenerateResult,
@@ -282,6 +283,24 @@ export class NewBieImagePipeline implements AsyncDisposable {
   }
 
   /**
+   * Encodes a picture: the mode of the encoder's distribution, scaled and shifted, so that
+   * {@linkcode decodeLatents} gives about the picture again.
+   *
+   * @param image A decoded picture, or [B, 3, H, W] in −1…1. Both sides are multiples of the VAE's
+   *   factor.
+   * @returns Latents [B, C, H / factor, W / factor].
+   * @throws {RequestError} When the checkpoint's VAE is a decoder alone, or the size does not fit.
+   * @throws {InsufficientMemoryError} When it cannot fit into the computer's memory.
+   */
+  async encodeImage(image: Tensor | RgbImage): Promise<Tensor> {
+    const picture = pictureTensor("image", image);
+    const { vaeScaleFactor: factor } = this.#parts;
+    const [batch, , height, width] = picture.dims as [number, number, number, number];
+    await this.#requireMemory({ dims: [batch, 1, height / factor, width / factor] });
+    return await this.#use("vae", (vae) => vae.encode(picture));
+  }
+
+  /**
    * Decodes latents.
    *
    * @param latents [B, C, H, W], as sampling leaves them.
@@ -476,7 +495,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
    *
    * @throws {InsufficientMemoryError}
    */
-  async #requireMemory({ dims }: Tensor): Promise<void> {
+  async #requireMemory({ dims }: Pick<Tensor, "dims">): Promise<void> {
     const [, , rows = 0, columns = 0] = dims;
     if (this.device !== "cpu" || rows * columns <= this.#largestLatents) return;
     const budget = await memoryBudget();
@@ -619,7 +638,7 @@ interface PartOf {
   readonly textEncoder: TextEncoder;
   readonly clipModel: ClipModel;
   readonly transformer: Transformer;
-  readonly vae: VaeDecoder;
+  readonly vae: Vae;
 }
 
 /** The most threads; no machine has more cores. */

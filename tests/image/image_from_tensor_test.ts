@@ -1,6 +1,6 @@
 /** Expected bytes are those of diffusers' VaeImageProcessor: tests/reference/pictures.py. */
 import assert from "node:assert/strict";
-import { ImageError, imageFromTensor } from "../../src/image/mod.ts";
+import { ImageError, imageFromTensor, tensorFromImage } from "../../src/image/mod.ts";
 import { tensor } from "../../src/tensor.ts";
 import { fixture, readJson } from "../_fixtures.ts";
 
@@ -52,4 +52,16 @@ Deno.test("tensors that are no pictures, and missing pictures, are refused", () 
   assert.throws(() => imageFromTensor(picture([3, 2, 2])), RangeError);
   assert.throws(() => imageFromTensor(picture([1, 3, 2, 2]), 1), RangeError);
   assert.throws(() => imageFromTensor(picture([1, 3, 2, 2]), -1), RangeError);
+});
+
+Deno.test("a picture becomes values and again the same picture, and what does not fill its size is refused", () => {
+  const bytes = Uint8ClampedArray.from({ length: 3 * 256 }, (_, index) => Math.floor(index / 3));
+  bytes.subarray(0, 3).set([255, 128, 0]);
+  const image = { data: bytes, width: 64, height: 4 };
+  const values = tensorFromImage(image);
+  assert.deepEqual(values.dims, [1, 3, 4, 64]);
+  // numpy: 2 * (np.float32(128) / 255) - 1
+  assert.deepEqual([0, 256, 512].map((at) => values.data[at]), [1, 0.003921627998352051, -1]);
+  assert.deepEqual(imageFromTensor(values), image);
+  assert.throws(() => tensorFromImage({ ...image, width: 63 }), RangeError);
 });

@@ -7,7 +7,7 @@ import {
   publishedKLFactors,
 } from "../../src/models/autoencoder_kl.ts";
 import { CheckpointError, DTYPE_POLICIES } from "../../src/onnx/mod.ts";
-import { VaeDecoder } from "../../src/pipeline/parts/vae.ts";
+import { Vae } from "../../src/pipeline/parts/vae.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
 import { assertClose, fixture, readJson } from "../_fixtures.ts";
 import { openCase } from "./_case.ts";
@@ -22,7 +22,7 @@ for (const { name: testCase } of Deno.readDirSync(fixture("autoencoder_kl"))) {
     const { weights, json, file, runs, value } = await openCase<Run>(`autoencoder_kl/${testCase}`);
     const config = parseVaeConfig(json, file, weights);
     const graphs = compileVae(config, weights, DTYPE_POLICIES.cpu);
-    await using vae = await VaeDecoder.create(config, graphs, "cpu");
+    await using vae = await Vae.create(config, graphs, "cpu");
     for (const { name } of runs) {
       const latents = value(`${name}.latents`);
       const expected = value(`${name}.image`);

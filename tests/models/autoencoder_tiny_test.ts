@@ -3,7 +3,7 @@ import { ConfigError } from "../../src/errors.ts";
 import { compileVae, parseVaeConfig } from "../../src/models/autoencoder.ts";
 import { parseAutoencoderTinyConfig } from "../../src/models/autoencoder_tiny.ts";
 import { DTYPE_POLICIES } from "../../src/onnx/mod.ts";
-import { VaeDecoder } from "../../src/pipeline/parts/vae.ts";
+import { Vae } from "../../src/pipeline/parts/vae.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
 import { assertClose, fixture, readJson } from "../_fixtures.ts";
 import { openCase } from "./_case.ts";
@@ -20,7 +20,7 @@ for (const { name: testCase } of Deno.readDirSync(fixture("autoencoder_tiny"))) 
     );
     const config = parseVaeConfig(json, file, weights);
     const graphs = compileVae(config, weights, DTYPE_POLICIES.cpu);
-    await using vae = await VaeDecoder.create(config, graphs, "cpu");
+    await using vae = await Vae.create(config, graphs, "cpu");
     for (const { name } of runs) {
       const image = await vae.decode(value(`${name}.latents`));
       assertClose(image, value(`${name}.image`), 1e-5, name);

@@ -7,24 +7,24 @@ import * as fc from "fast-check";
 import { RequestError } from "../../src/errors.ts";
 import { imageFromTensor } from "../../src/image/mod.ts";
 import { compileVae, parseVaeConfig } from "../../src/models/autoencoder.ts";
-import type { DecoderStep } from "../../src/models/decoder_graphs.ts";
-import { outputPicture } from "../../src/models/decoder_graphs.ts";
+import type { TiledStep } from "../../src/models/autoencoder_graphs.ts";
+import { outputPicture } from "../../src/models/autoencoder_graphs.ts";
 import { DTYPE_POLICIES, Graph, INTERFACE_TYPE, scale, slice } from "../../src/onnx/mod.ts";
 import { NonFiniteError } from "../../src/pipeline/parts/non_finite_error.ts";
-import { VaeDecoder } from "../../src/pipeline/parts/vae.ts";
+import { Vae } from "../../src/pipeline/parts/vae.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";
 import { assertClose, fixture, readJson, relativeError } from "../_fixtures.ts";
 
 async function load(
   folder: string,
-  change: (step: DecoderStep) => DecoderStep = (step) => step,
-): Promise<VaeDecoder> {
+  change: (step: TiledStep) => TiledStep = (step) => step,
+): Promise<Vae> {
   const path = fixture(folder);
   const weights = await openWeights(path);
   const config = parseVaeConfig(await readJson(`${path}/config.json`), path, weights);
   const graphs = compileVae(config, weights, DTYPE_POLICIES.cpu);
-  return await VaeDecoder.create(config, { ...graphs, steps: graphs.steps.map(change) }, "cpu");
+  return await Vae.create(config, { ...graphs, steps: graphs.steps.map(change) }, "cpu");
 }
 
 /** Latents of a picture whose halves differ in every channel, under a noise without a pattern. */
@@ -188,7 +188,7 @@ Deno.test("a decoder that overflows in 16 bits goes over to float32, once", asyn
   const given = overflowing.input("latents", INTERFACE_TYPE, ["B", 16, "h", "w"]);
   outputPicture(overflowing, scale(slice(given, 0, 3, 1), Infinity), 3);
   let uses = 0;
-  await using vae = await VaeDecoder.create(
+  await using vae = await Vae.create(
     config,
     { ...graphs, whole: overflowing.compile() },
     "cpu",

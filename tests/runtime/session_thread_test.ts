@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { compileVae, parseVaeConfig } from "../../src/models/autoencoder.ts";
 import { DTYPE_POLICIES, Graph, INTERFACE_TYPE, matmul } from "../../src/onnx/mod.ts";
-import { VaeDecoder } from "../../src/pipeline/parts/vae.ts";
+import { Vae } from "../../src/pipeline/parts/vae.ts";
 import { createGenerator } from "../../src/random/mod.ts";
 import { OutOfMemoryError, SessionError, sessionError } from "../../src/runtime/session.ts";
 import { SessionThread } from "../../src/runtime/session_thread.ts";
@@ -104,8 +104,8 @@ Deno.test("a decoder draws the same on a thread of its own, warmed up or not, ti
   const weights = await openWeights(folder);
   const config = parseVaeConfig(await readJson(`${folder}/config.json`), folder, weights);
   const graphs = compileVae(config, weights, DTYPE_POLICIES.cpu);
-  await using here = await VaeDecoder.create(config, graphs, "cpu");
-  await using there = await VaeDecoder.create(config, graphs, "cpu", {
+  await using here = await Vae.create(config, graphs, "cpu");
+  await using there = await Vae.create(config, graphs, "cpu", {
     host: thread,
     warmUpSize: 3,
   });

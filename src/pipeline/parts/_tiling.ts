@@ -1,4 +1,4 @@
-import { CORE_END, CORE_START, type DecoderStep } from "../../models/mod.ts";
+import { CORE_END, CORE_START, type TiledStep } from "../../models/mod.ts";
 import type { Device } from "../../onnx/mod.ts";
 import {
   type Feeds,
@@ -23,39 +23,50 @@ interface State {
   readonly moments: Map<string, Tensor>;
 }
 
+/** How {@linkcode runInTiles} goes over a map. */
+export interface TilingOptions {
+  /** The side of a tile, in pixels of the larger of the maps that a step reads and writes. */
+  readonly tileSize: number;
+  readonly device: Device;
+  readonly host: SessionHost;
+}
+
 /**
- * Decodes one picture step by step, each step going over all tiles before the next begins. Only one
- * step's graph is loaded at a time.
+ * Encodes or decodes one picture step by step, each step going over all tiles before the next
+ * begins. Only one step's graph is loaded at a time.
  *
- * @param latents [1, latent_channels, h, w].
- * @param tileSize The side of a tile, in pixels of the map that a step writes.
+ * @param input What the first step reads, [1, C, H, W].
+ * @returns What the last one writes.
  */
-export async function decodeInTiles(
-  steps: readonly DecoderStep[],
-  latents: Tensor,
-  tileSize: number,
-  { device, host }: { readonly device: Device; readonly host: SessionHost },
+export async function runInTiles(
+  steps: readonly TiledStep[],
+  input: Tensor,
+  { tileSize, device, host }: TilingOptions,
 ): Promise<Tensor> {
-  const state: State = { maps: new Map([["latents", latents]]), moments: new Map() };
+  const [first, last] = [steps[0]!.reads[0]!, steps.at(-1)!.writes[0]!];
+  const state: State = { maps: new Map([[first, input]]), moments: new Map() };
   for (const step of steps) {
     await using session = await host.create(step.graph, { device, mayUseCpu: true });
     await runStep(step, session, state, tileSize);
   }
-  return state.maps.get("image")!;
+  return state.maps.get(last)!;
 }
 
 async function runStep(
-  step: DecoderStep,
+  step: TiledStep,
   session: RunningGraph,
   { maps, moments }: State,
   tileSize: number,
 ): Promise<void> {
   const { halo, scale } = step;
   const [, , height, width] = maps.get(step.reads[0]!)!.dims as [number, number, number, number];
-  const side = step.global ? Infinity : Math.max(1, Math.floor(tileSize / scale));
+  // Tiles are cut by pixels of the smaller map, so that none of them is cut in two.
+  const unit = Math.max(1, 1 / scale);
+  const side = step.global ? Infinity : Math.max(1, Math.floor(tileSize / Math.max(scale, unit)));
   const written = new Map<string, Tensor>();
   const measured = new MomentPool();
-  for (const core of tiles(height, width, side)) {
+  for (const smaller of tiles(height / unit, width / unit, side)) {
+    const core = times(smaller, unit);
     const seen: Region = {
       top: Math.max(0, core.top - halo),
       left: Math.max(0, core.left - halo),
@@ -97,6 +108,15 @@ function* tiles(height: number, width: number, side: number): Generator<Region> 
       };
     }
   }
+}
+
+function times({ top, left, bottom, right }: Region, factor: number): Region {
+  return {
+    top: top * factor,
+    left: left * factor,
+    bottom: bottom * factor,
+    right: right * factor,
+  };
 }
 
 function cut({ data, dims }: Tensor, { top, left, bottom, right }: Region): Tensor {

@@ -1,11 +1,13 @@
 /**
- * The decoder as the pipeline sees it: latents become pictures, in one run or tile by tile.
+ * The autoencoder as the pipeline sees it: latents become pictures and pictures latents, in one run
+ * or tile by tile.
  *
  * @module
  */
 import { RequestError } from "../../errors.ts";
 import {
   type DecoderGraphs,
+  type EncoderGraphs,
   NON_FINITE,
   pixelsPerLatent,
   type VaeConfig,
@@ -16,10 +18,10 @@ import { type RunningGraph, Session, type SessionHost } from "../../runtime/sess
 import { elementCount, type Tensor, tensor } from "../../tensor.ts";
 import { MAX_UNTILED_PIXELS } from "../checkpoint/memory.ts";
 import { isFiniteTensor, NonFiniteError } from "./non_finite_error.ts";
-import { decodeInTiles } from "./_tiling.ts";
+import { runInTiles } from "./_tiling.ts";
 
-/** Options of {@linkcode VaeDecoder.decode}. */
-export interface DecodeOptions {
+/** Options of {@linkcode Vae.decode} and {@linkcode Vae.encode}. */
+export interface TiledOptions {
   /**
    * Whether to go over the picture tile by tile: `"auto"` does so above 1024 × 1024 pixels.
    *
@@ -35,16 +37,20 @@ export interface DecodeOptions {
   readonly tileSize?: number | undefined;
 }
 
-/** What to do when 16 bits do not hold what the decoder computes. */
+/** What to do when 16 bits do not hold what the autoencoder computes. */
 export interface VaeFallback {
   /** Compiles the decoder for float32. */
   readonly exactGraphs: () => DecoderGraphs;
-  /** Is called when the decoder goes over to them. */
+  /** Compiles the encoder for float32; absent where there is none. */
+  readonly exactEncoder?: () => EncoderGraphs;
+  /** Is called when the autoencoder goes over to them. */
   readonly onUse: () => void;
 }
 
-/** How {@linkcode VaeDecoder.create} makes a decoder. */
+/** How {@linkcode Vae.create} makes an autoencoder. */
 export interface VaeOptions {
+  /** Compiles the encoder, when a picture is first encoded; throws where there is none. */
+  readonly encoder?: (() => EncoderGraphs) | undefined;
   /** Absent where 16 bits are not used. */
   readonly fallback?: VaeFallback | undefined;
   /**
@@ -57,8 +63,8 @@ export interface VaeOptions {
   readonly warmUpSize?: number | undefined;
 }
 
-/** An autoencoder's decoder, loaded. */
-export class VaeDecoder implements AsyncDisposable {
+/** An autoencoder: its decoder loaded, its encoder loaded while it encodes. */
+export class Vae implements AsyncDisposable {
   readonly config: VaeConfig;
   /** The channels that latents must have. */
   readonly latentChannels: number;
@@ -70,6 +76,7 @@ export class VaeDecoder implements AsyncDisposable {
   #fallback: VaeFallback | undefined;
   #graphs: DecoderGraphs;
   #whole: RunningGraph;
+  #encoder: () => EncoderGraphs;
 
   private constructor(
     config: VaeConfig,
@@ -78,6 +85,7 @@ export class VaeDecoder implements AsyncDisposable {
     whole: RunningGraph,
     host: SessionHost,
     fallback: VaeFallback | undefined,
+    encoder: () => EncoderGraphs,
   ) {
     this.config = config;
     this.latentChannels = config.latent_channels;
@@ -87,6 +95,7 @@ export class VaeDecoder implements AsyncDisposable {
     this.#whole = whole;
     this.#host = host;
     this.#fallback = fallback;
+    this.#encoder = encoder;
   }
 
   /** @throws {SessionError} When ONNX Runtime cannot load the graph. */
@@ -94,8 +103,8 @@ export class VaeDecoder implements AsyncDisposable {
     config: VaeConfig,
     graphs: DecoderGraphs,
     device: Device,
-    { fallback, host = Session, warmUpSize }: VaeOptions = {},
-  ): Promise<VaeDecoder> {
+    { encoder = noEncoder, fallback, host = Session, warmUpSize }: VaeOptions = {},
+  ): Promise<Vae> {
     const side = (warmUpSize ?? 0) * pixelsPerLatent(config);
     const dims = [1, config.latent_channels, warmUpSize ?? 0, warmUpSize ?? 0];
     const whole = await host.create(graphs.whole, {
@@ -106,7 +115,7 @@ export class VaeDecoder implements AsyncDisposable {
         ? { warmUp: { latents: tensor(new Float32Array(elementCount(dims)), dims) } }
         : {}),
     });
-    return new VaeDecoder(config, graphs, device, whole, host, fallback);
+    return new Vae(config, graphs, device, whole, host, fallback, encoder);
   }
 
   /**
@@ -128,7 +137,7 @@ export class VaeDecoder implements AsyncDisposable {
    * @throws {NonFiniteError} When it overflows in float32 too.
    * @throws {SessionError} When ONNX Runtime fails, for example for lack of memory.
    */
-  async decode(latents: Tensor, options: DecodeOptions = {}): Promise<Tensor> {
+  async decode(latents: Tensor, options: TiledOptions = {}): Promise<Tensor> {
     const { batch, rows, columns } = this.#pictures(latents);
     const dims = [this.config.out_channels, rows, columns];
     const pictures = new Float32Array(batch * elementCount(dims));
@@ -148,7 +157,7 @@ export class VaeDecoder implements AsyncDisposable {
    *
    * @throws As `decode` does.
    */
-  async decodeImages(latents: Tensor, options: DecodeOptions = {}): Promise<RgbImage[]> {
+  async decodeImages(latents: Tensor, options: TiledOptions = {}): Promise<RgbImage[]> {
     const { rows: height, columns: width } = this.#pictures(latents);
     const whole = async (one: Tensor) => {
       const result = await this.#whole.run({ latents: one }, ["pixels", NON_FINITE]);
@@ -161,6 +170,56 @@ export class VaeDecoder implements AsyncDisposable {
   }
 
   /**
+   * Encodes pictures to latents as the transformer wants them: the mode of the distribution, with
+   * `shift_factor` and `scaling_factor` applied. In tiles it gives the same but for rounding, as
+   * {@linkcode decode} does.
+   *
+   * A picture is encoded once for many steps, so the encoder is loaded for that and freed after it.
+   *
+   * @param image [B, 3, H, W], -1…1; both sides multiples of `scaleFactor`.
+   * @returns Latents [B, latentChannels, H / scaleFactor, W / scaleFactor].
+   * @throws {RequestError} When there is no encoder, or the picture's sides are no such multiples.
+   * @throws {NonFiniteError} When it overflows in float32 too.
+   * @throws {SessionError} When ONNX Runtime fails, for example for lack of memory.
+   */
+  async encode(image: Tensor, options: TiledOptions = {}): Promise<Tensor> {
+    const [batch = 0, channels = 0, height = 0, width = 0] = image.dims;
+    this.#expectPicture(image);
+    let graphs = this.#encoder();
+    const { tiling = "auto", tileSize = graphs.tileSize } = options;
+    expectTileSize(tileSize);
+    const inTiles = tiling === "auto" ? height * width > MAX_UNTILED_PIXELS : tiling;
+    const place = { device: this.#device, host: this.#host };
+    const encodeAll = async () => {
+      await using whole = inTiles
+        ? undefined
+        : await this.#host.create(graphs.whole, { device: this.#device, mayUseCpu: true });
+      const samples: Tensor[] = [];
+      const length = channels * height * width;
+      for (let index = 0; index < batch; index++) {
+        const values = image.data.subarray(index * length, (index + 1) * length);
+        const one = tensor(values, [1, channels, height, width]);
+        const latents = whole === undefined
+          ? await runInTiles(graphs.steps, one, { tileSize, ...place })
+          : (await whole.run({ image: one })).latents!;
+        if (!isFiniteTensor(latents)) return undefined;
+        samples.push(latents);
+      }
+      return samples;
+    };
+    let samples = await encodeAll();
+    if (samples === undefined && await this.#makeExact()) {
+      graphs = this.#encoder();
+      samples = await encodeAll();
+    }
+    if (samples === undefined) throw new NonFiniteError("vae");
+    const [, ...dims] = samples[0]!.dims;
+    const latents = new Float32Array(batch * elementCount(dims));
+    samples.forEach(({ data }, index) => latents.set(data, index * data.length));
+    return tensor(latents, [batch, ...dims]);
+  }
+
+  /**
    * Decodes a batch's latents one after another; what overflows, once more in float32.
    *
    * @param whole Decodes one in one run; `undefined` where a value is not finite.
@@ -168,15 +227,11 @@ export class VaeDecoder implements AsyncDisposable {
    */
   async *#decodeEach<T>(
     latents: Tensor,
-    { tiling = "auto", tileSize = this.#graphs.tileSize }: DecodeOptions,
+    { tiling = "auto", tileSize = this.#graphs.tileSize }: TiledOptions,
     whole: (one: Tensor) => Promise<T | undefined>,
     tiled: (picture: Tensor) => T,
   ): AsyncGenerator<T> {
-    if (!(tileSize >= 1)) {
-      throw new RequestError(`tileSize must be 1 or more, but is ${tileSize}.`, {
-        zh: `tileSize 不能小于 1，但是 ${tileSize}。`,
-      });
-    }
+    expectTileSize(tileSize);
     const { batch, rows, columns } = this.#pictures(latents);
     const inTiles = tiling === "auto" ? rows * columns > MAX_UNTILED_PIXELS : tiling;
     const place = { device: this.#device, host: this.#host };
@@ -187,7 +242,7 @@ export class VaeDecoder implements AsyncDisposable {
       const one = tensor(values, [1, ...dims]);
       const decodeOne = async () => {
         if (!inTiles) return await whole(one);
-        const picture = await decodeInTiles(this.#graphs.steps, one, tileSize, place);
+        const picture = await runInTiles(this.#graphs.steps, one, { tileSize, ...place });
         return isFiniteTensor(picture) ? tiled(picture) : undefined;
       };
       let picture = await decodeOne();
@@ -203,6 +258,7 @@ export class VaeDecoder implements AsyncDisposable {
     if (fallback === undefined) return false;
     this.#fallback = undefined;
     fallback.onUse();
+    if (fallback.exactEncoder !== undefined) this.#encoder = fallback.exactEncoder;
     const graphs = fallback.exactGraphs();
     await this.#whole[Symbol.asyncDispose]();
     this.#whole = await this.#host.create(graphs.whole, {
@@ -243,4 +299,28 @@ export class VaeDecoder implements AsyncDisposable {
     }
     return { batch, rows: height * this.scaleFactor, columns: width * this.scaleFactor };
   }
+
+  #expectPicture({ dims }: Tensor): void {
+    const [batch = 0, channels = 0, height = 0, width = 0] = dims;
+    const factor = this.scaleFactor;
+    const fits = dims.length === 4 && batch > 0 && channels === this.config.out_channels &&
+      Math.min(height, width) > 0 && height % factor === 0 && width % factor === 0;
+    if (fits) return;
+    throw new RequestError(
+      `The picture must be [B, 3, H, W] with H and W multiples of ${factor}, but is ` +
+        `[${dims.join(", ")}].`,
+      { zh: `图片应为 [B, 3, H, W]，H 与 W 为 ${factor} 的倍数，但是 [${dims.join(", ")}]。` },
+    );
+  }
+}
+
+function expectTileSize(tileSize: number): void {
+  if (tileSize >= 1) return;
+  throw new RequestError(`tileSize must be 1 or more, but is ${tileSize}.`, {
+    zh: `tileSize 不能小于 1，但是 ${tileSize}。`,
+  });
+}
+
+function noEncoder(): never {
+  throw new TypeError("The autoencoder was made without its encoder.");
 }

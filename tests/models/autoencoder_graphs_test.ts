@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { imageFromTensor } from "../../src/image/mod.ts";
-import { NON_FINITE, outputPicture } from "../../src/models/decoder_graphs.ts";
+import { NON_FINITE, outputPicture } from "../../src/models/autoencoder_graphs.ts";
 import { Graph, INTERFACE_TYPE } from "../../src/onnx/mod.ts";
 import { Session } from "../../src/runtime/session.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";

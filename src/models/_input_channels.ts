@@ -1,0 +1,13 @@
+import { z } from "zod";
+import { inSchema } from "../schema_problems.ts";
+
+/** Red, green and blue. */
+export const PICTURE_CHANNELS = 3;
+
+/** `in_channels` of an encoder. */
+export const inputChannels = z.literal(PICTURE_CHANNELS, {
+  error: inSchema({
+    en: "the encoder must take pictures of 3 channels",
+    zh: "编码器必须接受 3 通道的图片",
+  }),
+}).default(PICTURE_CHANNELS);
