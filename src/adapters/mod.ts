@@ -4,6 +4,9 @@
  * @module
  */
 export { type AdaptableNetwork, adaptablePart } from "./adaptable_part.ts";
+export { AdapterError, type AdapterProblem, type AdapterProblemKind } from "./adapter_error.ts";
+export { denseChange, needsBaseWeight } from "./dense_change.ts";
+export { readAdapter } from "./read_adapter.ts";
 export type {
   AdaptablePart,
   AdaptableParts,

@@ -63,6 +63,8 @@ export interface HadamardChange {
   readonly w1: Product;
   readonly w2: Product;
   readonly scale: number;
+  /** Which rows of it are meant, for a part of a matrix; all by default. */
+  readonly rows?: readonly [from: number, to: number];
 }
 
 /**

@@ -1,0 +1,175 @@
+/** What is said of adapters that cannot be applied, in both languages. */
+import { headed, type Message } from "../errors.ts";
+import type { Language, Texts } from "../language.ts";
+import { inBoth } from "../language.ts";
+import { shown } from "../shown.ts";
+import { AdapterError, type AdapterProblem, type AdapterProblemKind } from "./adapter_error.ts";
+
+const en = {
+  doesNotFit: (faulty: number, all: number) =>
+    `this adapter does not fit the model, and nothing of it is applied: ${faulty} of its ${all} ` +
+    `keys ${faulty === 1 ? "is" : "are"} at fault.`,
+  kinds: {
+    unknown: (count: number) => `${count} keys name modules that the model does not have`,
+    unread: (count: number) => `${count} keys are of a kind of adapter that is not read`,
+    half: (count: number) => `${count} modules have one part of their change without the other`,
+    shape: (count: number) => `${count} changes have a shape that does not fit the model`,
+    rank: (count: number) => `${count} changes contradict themselves about their rank`,
+    alpha: (count: number) => `${count} modules have an alpha that is no finite number`,
+    dtype: (count: number) => `${count} keys have a dtype that weights cannot have`,
+    twice: (count: number) => `${count} keys say again what another key said`,
+    "no-bias": (count: number) => `${count} biases are changed that the model does not have`,
+    "dora-columns": (count: number) =>
+      `${count} matrices of queries, keys and values have DoRA's norms by column, which needs them ` +
+      "in one matrix, and this model has them apart",
+  } satisfies Record<AdapterProblemKind, (count: number) => string>,
+  more: (count: number) => `… and ${count} more`,
+  looksLike: (model: string) => `The names are those of ${model}: it is an adapter of that model.`,
+  checkpoint: "These are the names of a whole checkpoint, not of an adapter: give it as " +
+    "--transformer, --text-encoder or --clip-model.",
+  remedy: (modules: readonly string[]) =>
+    `Expected: an adapter made for this very model, of modules such as ${modules.join(", ")}.`,
+  noAdapter: "holds no tensor, so there is no adapter in it.",
+  noWeights: (folder: string) =>
+    `has no safetensors file in it. An adapter's folder holds adapter_model.safetensors; where ` +
+    `there is adapter_model.bin instead, save it again with safe_serialization=True. (${folder})`,
+  pickle:
+    "is no safetensors file, and what Python's pickle wrote is not read, since it can run any " +
+    "program. Save the adapter as safetensors.",
+  config: (problem: string) => `${problem}. Take the folder as it was written, or write it again.`,
+  peftType: (type: string) =>
+    `peft_type ${type} is not read. Of PEFT, LORA, LOKR and LOHA are, and LYCORIS as NewBie's trainer ` +
+    "writes it",
+  initialised: (how: string) =>
+    `init_lora_weights ${how} changes the model itself when the adapter is made, so that the ` +
+    "adapter alone is not enough. Save it with PEFT's path_initial_model_for_weight_conversion, " +
+    "which makes a plain LoRA of it",
+  replicated:
+    "layer_replication makes another model of layers used several times, which is not read",
+  pattern: (key: string, pattern: string) =>
+    `${key}: the expression ${pattern} cannot be read; no look-ahead or back-reference is`,
+  tooManyPatterns: (key: string, count: number, most: number) =>
+    `${key} has ${count} expressions; at most ${most} are read`,
+  tooLong: (bytes: number, most: number) => `has ${bytes} bytes; at most ${most} are read`,
+  notAnObject: "is not a JSON object",
+};
+
+/** Everything that can be said. */
+export type AdapterTexts = typeof en;
+
+const zh: AdapterTexts = {
+  doesNotFit: (faulty, all) =>
+    `此适配器与模型不符，没有应用其中任何内容：${all} 个键中有 ${faulty} 个有问题。`,
+  kinds: {
+    unknown: (count) => `${count} 个键所指的模块，模型没有`,
+    unread: (count) => `${count} 个键属于无法读取的适配器类型`,
+    half: (count) => `${count} 个模块的改动只有一半`,
+    shape: (count) => `${count} 处改动的形状与模型不符`,
+    rank: (count) => `${count} 处改动的秩自相矛盾`,
+    alpha: (count) => `${count} 个模块的 alpha 不是有限的数`,
+    dtype: (count) => `${count} 个键的 dtype 不能用作权重`,
+    twice: (count) => `${count} 个键重复了其他键的内容`,
+    "no-bias": (count) => `改动了 ${count} 个模型没有的偏置`,
+    "dora-columns": (count) =>
+      `${count} 个查询、键、值的矩阵按列计算 DoRA 的范数，需要三者在同一个矩阵里，而此模型是分开的`,
+  },
+  more: (count) => `… 还有 ${count} 个`,
+  looksLike: (model) => `这些是 ${model} 的名字：它是那个模型的适配器。`,
+  checkpoint: "这些是整个模型的名字，不是适配器的：请用 --transformer、--text-encoder 或 " +
+    "--clip-model 指定。",
+  remedy: (modules) => `应为：为此模型制作的适配器，改动 ${modules.join("、")} 之类的模块。`,
+  noAdapter: "里面没有张量，也就没有适配器。",
+  noWeights: (folder) =>
+    `里面没有 safetensors 文件。适配器的文件夹应有 adapter_model.safetensors；如果只有 ` +
+    `adapter_model.bin，请用 safe_serialization=True 重新保存。（${folder}）`,
+  pickle: "不是 safetensors 文件；Python 的 pickle 写出的文件可以运行任意程序，因此不读取。" +
+    "请把适配器保存为 safetensors。",
+  config: (problem) => `${problem}。请使用原样的文件夹，或重新保存。`,
+  peftType: (type) =>
+    `peft_type ${type} 无法读取。PEFT 的类型中能读取 LORA、LOKR、LOHA，以及 NewBie 训练器写出的 LYCORIS`,
+  initialised: (how) =>
+    `init_lora_weights ${how} 在制作适配器时改动了模型本身，只有适配器是不够的。请用 PEFT 的 ` +
+    "path_initial_model_for_weight_conversion 保存，它会转换成普通的 LoRA",
+  replicated: "layer_replication 会把层重复使用，成为另一个模型，无法读取",
+  pattern: (key, pattern) => `${key}：无法读取表达式 ${pattern}；不支持前瞻和反向引用`,
+  tooManyPatterns: (key, count, most) => `${key} 有 ${count} 个表达式；最多读取 ${most} 个`,
+  tooLong: (bytes, most) => `有 ${bytes} 字节；最多读取 ${most} 字节`,
+  notAnObject: "不是 JSON 对象",
+};
+
+export const TEXTS: Texts<AdapterTexts> = { en, zh };
+
+/** The error that says what is wrong with a file or folder as a whole. */
+export function refusal(
+  file: string,
+  say: (text: AdapterTexts, language: Language) => Message,
+  options: ErrorOptions & { readonly problems?: readonly AdapterProblem[] } = {},
+): AdapterError {
+  const message = inBoth(TEXTS, say);
+  const name = shown(file);
+  return new AdapterError(file, {
+    en: headed(`${name}: `, message.en),
+    zh: headed(`${name}：`, message.zh),
+  }, options);
+}
+
+const MOST_EXAMPLES = 3;
+
+/** The one error of all that is wrong with an adapter's keys. */
+export function misfit(
+  file: string,
+  problems: readonly AdapterProblem[],
+  allKeys: number,
+  known: { readonly lookalike: string | undefined; readonly modules: readonly string[] },
+): AdapterError {
+  const byKind = Map.groupBy(problems, ({ kind }) => kind);
+  const faulty = Math.min(allKeys, problems.reduce((sum, { keys }) => sum + keys, 0));
+  return refusal(file, (text, language) => {
+    const lines = [...byKind].map(([kind, found]) => {
+      const examples = found.slice(0, MOST_EXAMPLES).map(({ name, detail }) => {
+        const said = detail[language];
+        return said === "" ? shown(name) : `${shown(name)} (${said})`;
+      });
+      const rest = found.length - examples.length;
+      const list = [...examples, ...(rest > 0 ? [text.more(rest)] : [])].join(", ");
+      return `  ${text.kinds[kind](found.length)}: ${list}`;
+    });
+    const { lookalike, modules } = known;
+    const cause = lookalike === undefined
+      ? []
+      : [lookalike === CHECKPOINT ? text.checkpoint : text.looksLike(lookalike)];
+    return [text.doesNotFit(faulty, allKeys), ...lines, ...cause, text.remedy(modules)];
+  }, { problems });
+}
+
+/** In the place of a model's name: the file is no adapter. */
+export const CHECKPOINT = "checkpoint";
+
+/** Models whose adapters go about, by names that theirs have and ours have not. */
+const LOOKALIKES: readonly (readonly [RegExp, string])[] = [
+  [/double_blocks|single_blocks|single_transformer_blocks/, "FLUX"],
+  [/joint_blocks/, "Stable Diffusion 3"],
+  [
+    /(?:input|output|middle)_blocks?_|down_blocks|up_blocks|mid_block/,
+    "Stable Diffusion (1.5 or SDXL)",
+  ],
+  [
+    /transformer_blocks/,
+    "a model with transformer_blocks, such as Qwen-Image or Stable Diffusion 3",
+  ],
+  [/blocks[._]\d+[._](?:cross_attn|self_attn|ffn)/, "Wan or Cosmos"],
+  [/lora_te\d?_text_model|text_encoder.*text_model\.encoder/, "a model with CLIP's text encoder"],
+];
+
+/** Which other model's adapter these keys are of, where one can tell. */
+export function lookalikeOf(keys: Iterable<string>): string | undefined {
+  let whole = 0;
+  let all = 0;
+  for (const key of keys) {
+    all++;
+    if (/\.(?:weight|bias)$/.test(key) && !/lora/i.test(key)) whole++;
+    const model = LOOKALIKES.find(([pattern]) => pattern.test(key))?.[1];
+    if (model !== undefined) return model;
+  }
+  return all > 0 && whole === all ? CHECKPOINT : undefined;
+}

@@ -1,0 +1,322 @@
+import { basename, dirname, join } from "node:path";
+import type { PartName } from "../families/mod.ts";
+import { exists, isFolder } from "../files.ts";
+import type { Texts } from "../language.ts";
+import {
+  type OpaqueEntry,
+  openWeights,
+  SafetensorsError,
+  type TensorEntry,
+  type Weights,
+} from "../safetensors/mod.ts";
+import { shown } from "../shown.ts";
+import type { AdapterProblem } from "./adapter_error.ts";
+import { changesOf, type ModuleChange, rowsOfChange } from "./_changes.ts";
+import { type Key, parseKey, parseWholeTensor, type Slot, unreadKind } from "./_keys.ts";
+import { type Cut, ModuleFinder, type Place } from "./_modules.ts";
+import { parsePeftConfig, type PeftConfig, readPeftConfig } from "./_peft_config.ts";
+import { readNumber } from "./_tensors.ts";
+import { lookalikeOf, misfit, refusal } from "./_texts.ts";
+import type {
+  AdaptablePart,
+  AdaptableParts,
+  Adapter,
+  AdapterFormat,
+  AdapterTarget,
+} from "./types.ts";
+
+const PEFT_CONFIG = "adapter_config.json";
+const PEFT_WEIGHTS = "adapter_model.safetensors";
+/** Where diffusers puts PEFT's configuration: in the metadata, each part's under its own prefix. */
+const DIFFUSERS_CONFIG = "lora_adapter_metadata";
+/** No module has a longer name. */
+const LONGEST_NAME = 512;
+const PICKLED = /\.(?:pt|pth|bin|ckpt)$/i;
+
+/**
+ * Reads an adapter: a safetensors file of any program that writes them, or a PEFT folder. Only its
+ * header and its alphas are read; the matrices stay on disk.
+ *
+ * Formats are told by their keys, each key by itself: PEFT, kohya, ComfyUI, diffusion-pipe, diffusers
+ * old and new, LyCORIS. docs/adapters.md lists them.
+ *
+ * @param path The file or folder.
+ * @param parts What the model has, from `adaptablePart`.
+ * @returns What the adapter changes.
+ * @throws {AdapterError} When anything in the file is unknown or does not fit the model; it names
+ *   how many keys of what kind, with examples. Nothing is to be applied then.
+ * @throws {SafetensorsError} When the file is damaged or cannot be read.
+ */
+export async function readAdapter(path: string, parts: AdaptableParts): Promise<Adapter> {
+  const { weights, config } = await openAdapter(path);
+  const file = weights.paths[0] ?? path;
+  const configOf = config === undefined
+    ? metadataConfig(weights.metadata, file)
+    : (module: string) => ({ config, module: module.replace(/^base_model\.model\./, "") });
+
+  const sorted = sortOut(weights, new ModuleFinder(parts));
+  const { allKeys, problems, modules } = sorted;
+  if (allKeys === 0) throw refusal(path, (text) => text.noAdapter);
+  const targets = new Map<PartName, AdapterTarget[]>();
+  const targetsOf = (part: PartName) => {
+    const list = targets.get(part) ?? [];
+    if (list.length === 0) targets.set(part, list);
+    return list;
+  };
+  const unused: string[] = [];
+  for (const found of modules.values()) {
+    const { place, name, slots, keys, alpha } = found;
+    if (place.cuts.length === 0) {
+      unused.push(...keys);
+      continue;
+    }
+    const adaptable = parts[place.part]!;
+    const stated = configOf?.(name);
+    const tensors = {
+      slots,
+      isRankStabilised: stated?.config.isRankStabilised ?? false,
+      ...(alpha === undefined ? {} : { alpha: await readNumber(alpha) ?? NaN }),
+      ...(stated === undefined ? {} : { stated: stated.config.of(stated.module) }),
+    };
+    const made = changesOf(tensors, wholeShape(place.cuts, adaptable));
+    problems.push(...made.problems.map((problem) => ({ ...problem, name, keys: keys.length })));
+    for (const change of made.changes) {
+      for (const cut of place.cuts) {
+        const target = targetOf(change, cut, adaptable);
+        if ("problem" in target) {
+          problems.push({ kind: target.problem, name, detail: NOTHING, keys: 1 });
+          break;
+        }
+        targetsOf(place.part).push(target);
+      }
+    }
+  }
+  if (problems.length > 0) {
+    throw misfit(path, problems, allKeys, {
+      lookalike: lookalikeOf(sorted.unknown),
+      modules: examplesOf(parts),
+    });
+  }
+  return {
+    file,
+    format: formatOf(sorted, config !== undefined),
+    parts: targets,
+    unused,
+    triggerWords: triggerWordsOf(weights.metadata),
+    metadata: weights.metadata,
+  };
+}
+
+const NOTHING: Texts<string> = { en: "", zh: "" };
+
+interface OpenedAdapter {
+  readonly weights: Weights;
+  readonly config?: PeftConfig;
+}
+
+async function openAdapter(path: string): Promise<OpenedAdapter> {
+  let weightsPath = path;
+  let folder: string | undefined;
+  if (await isFolder(path)) {
+    folder = path;
+    const peft = join(path, PEFT_WEIGHTS);
+    if (await exists(peft)) weightsPath = peft;
+    else if (!await holdsSafetensors(path)) {
+      throw refusal(path, (text) => text.noWeights(shown(path)));
+    }
+  } else if (basename(path) === PEFT_WEIGHTS) {
+    folder = dirname(path);
+  } else if (PICKLED.test(path) && await exists(path)) {
+    throw refusal(path, (text) => text.pickle);
+  }
+  const config = folder === undefined ? undefined : await readPeftConfig(join(folder, PEFT_CONFIG));
+  const weights = await openWeights(weightsPath);
+  return { weights, ...(config === undefined ? {} : { config }) };
+}
+
+async function holdsSafetensors(folder: string): Promise<boolean> {
+  for await (const { name } of Deno.readDir(folder)) if (name.endsWith(".safetensors")) return true;
+  return false;
+}
+
+/** What diffusers' metadata says of a module. */
+function metadataConfig(metadata: Readonly<Record<string, string>>, file: string) {
+  const text = metadata[DIFFUSERS_CONFIG];
+  if (text === undefined) return undefined;
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    // A note that cannot be read is none; the keys are there all the same.
+    return undefined;
+  }
+  if (typeof json !== "object" || json === null) return undefined;
+  const byPart = new Map<string, Record<string, unknown>>();
+  for (const [key, value] of Object.entries(json)) {
+    const [, part, name] = /^([^.]+)\.(.+)$/s.exec(key) ?? [];
+    if (part === undefined || name === undefined) continue;
+    const stated = byPart.get(part) ?? Object.create(null) as Record<string, unknown>;
+    stated[name] = value;
+    byPart.set(part, stated);
+  }
+  const configs = new Map(
+    [...byPart].map(([part, stated]) => [part, parsePeftConfig({ ...stated }, file)]),
+  );
+  return (module: string) => {
+    const dot = module.indexOf(".");
+    const config = configs.get(module.slice(0, Math.max(0, dot)));
+    return config === undefined ? undefined : { config, module: module.slice(dot + 1) };
+  };
+}
+
+/** What a file has of one module. */
+interface FoundModule {
+  /** What the file calls it. */
+  readonly name: string;
+  readonly place: Place;
+  readonly keys: string[];
+  readonly slots: Map<Slot, TensorEntry>;
+  alpha?: TensorEntry | OpaqueEntry;
+}
+
+interface SortedKeys {
+  readonly allKeys: number;
+  readonly problems: AdapterProblem[];
+  readonly unknown: readonly string[];
+  readonly modules: ReadonlyMap<string, FoundModule>;
+  readonly styles: ReadonlySet<AdapterFormat>;
+}
+
+/** Puts the keys together by module. */
+function sortOut(weights: Weights, finder: ModuleFinder): SortedKeys {
+  const problems: AdapterProblem[] = [];
+  const unknown: string[] = [];
+  const modules = new Map<string, FoundModule>();
+  const styles = new Set<AdapterFormat>();
+  const problem = (kind: AdapterProblem["kind"], name: string, detail = NOTHING) =>
+    problems.push({ kind, name, detail, keys: 1 });
+  const all = new Map<string, TensorEntry | OpaqueEntry | SafetensorsError>([
+    ...weights.tensors,
+    ...weights.opaque,
+    ...weights.unusable,
+  ]);
+  for (const [key, entry] of all) {
+    const unread = unreadKind(key);
+    if (unread !== undefined) {
+      problem("unread", key, { en: unread, zh: unread });
+      continue;
+    }
+    const parsed = parseKey(key) ?? parseWholeTensor(key);
+    const place = parsed === undefined || parsed.module.length > LONGEST_NAME
+      ? undefined
+      : finder.find(parsed.module);
+    if (parsed === undefined || place === undefined) {
+      unknown.push(key);
+      problem("unknown", key);
+      continue;
+    }
+    styles.add(styleOf(parsed));
+    const found = entryOf(modules, place, parsed.module);
+    found.keys.push(key);
+    if (entry instanceof SafetensorsError) {
+      problem("dtype", key, { en: entry.explain("en"), zh: entry.explain("zh") });
+    } else if (parsed.slot === "alpha") {
+      if (found.alpha !== undefined) problem("twice", key);
+      found.alpha = entry;
+    } else if (!("name" in entry) || entry.quantization !== undefined) {
+      problem("dtype", key, { en: entry.dtype, zh: entry.dtype });
+    } else if (found.slots.has(parsed.slot)) {
+      const other = shown(found.slots.get(parsed.slot)!.name);
+      problem("twice", key, { en: other, zh: other });
+    } else {
+      found.slots.set(parsed.slot, entry);
+    }
+  }
+  return { allKeys: all.size, problems, unknown, modules, styles };
+}
+
+function entryOf(modules: Map<string, FoundModule>, place: Place, name: string): FoundModule {
+  const id = `${place.part} ${place.module}`;
+  const known = modules.get(id);
+  if (known !== undefined) return known;
+  const found: FoundModule = { name, place, keys: [], slots: new Map() };
+  modules.set(id, found);
+  return found;
+}
+
+/** The shape of all that a module's change covers. */
+function wholeShape(cuts: readonly Cut[], { tensors }: AdaptablePart): readonly number[] {
+  const shapes = cuts.map(({ module, rows }) => {
+    const shape = tensors.get(`${module}.weight`) ?? [];
+    return rows === undefined ? shape : [rows[1] - rows[0], ...shape.slice(1)];
+  });
+  const [first = []] = shapes;
+  const rows = shapes.reduce((sum, [extent = 0]) => sum + extent, 0);
+  return [rows, ...first.slice(1)];
+}
+
+function targetOf(
+  { of, shape, change }: ModuleChange,
+  { module, rows, ofRows }: Cut,
+  { tensors }: AdaptablePart,
+): AdapterTarget | { readonly problem: "no-bias" | "dora-columns" } {
+  const tensor = `${module}.${of}`;
+  if (!tensors.has(tensor)) return { problem: "no-bias" };
+  const cut = ofRows === undefined ? change : rowsOfChange(change, ofRows);
+  if (cut === undefined) return { problem: "dora-columns" };
+  return {
+    tensor,
+    ...(rows === undefined ? {} : { rows }),
+    shape: ofRows === undefined ? shape : [ofRows[1] - ofRows[0], ...shape.slice(1)],
+    change: cut,
+  };
+}
+
+/** Whose way of writing a key is. */
+function styleOf({ module, slot }: Key): AdapterFormat {
+  if (module.startsWith("base_model.model.")) return "peft";
+  if (module.startsWith("lycoris_") || /^(?:hada|lokr)_/.test(slot)) return "lycoris";
+  if (/^lora_(?:unet|te\d?|transformer|dit)_/.test(module)) return "kohya";
+  if (/^(?:model\.)?diffusion_model\.|^text_encoders\./.test(module)) return "comfyui";
+  if (/^(?:transformer|text_encoder\w*)\./.test(module)) return "diffusers";
+  return "plain";
+}
+
+const BY_DISTINCTION: readonly AdapterFormat[] = [
+  "lycoris",
+  "kohya",
+  "comfyui",
+  "diffusers",
+  "peft",
+];
+
+function formatOf({ styles }: SortedKeys, hasConfig: boolean): AdapterFormat {
+  if (hasConfig) return "peft";
+  return BY_DISTINCTION.find((format) => styles.has(format)) ?? "plain";
+}
+
+const MOST_EXAMPLES = 3;
+
+/** Modules that an adapter of this model may change, for messages. */
+function examplesOf(parts: AdaptableParts): string[] {
+  return Object.values(parts).flatMap(({ tensors }) => {
+    const modules = [...tensors.keys()].filter((name) => /\.0\..*(?:qkv|w1|q_proj)\./i.test(name));
+    return modules.map((name) => name.replace(/\.weight$/, ""));
+  }).slice(0, MOST_EXAMPLES);
+}
+
+const TRIGGER_KEYS = [
+  "modelspec.trigger_phrase",
+  "trigger_words",
+  "trigger_word",
+  "ss_trigger_words",
+];
+const MOST_TRIGGER_WORDS = 32;
+const LONGEST_TRIGGER_WORD = 200;
+
+function triggerWordsOf(metadata: Readonly<Record<string, string>>): string[] {
+  const words = TRIGGER_KEYS.flatMap((key) => (metadata[key] ?? "").slice(0, 10_000).split(","))
+    .map((word) => word.trim())
+    .filter((word) => word !== "" && word.length <= LONGEST_TRIGGER_WORD);
+  return [...new Set(words)].slice(0, MOST_TRIGGER_WORDS);
+}
