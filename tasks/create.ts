@@ -11,15 +11,18 @@ import {
 import { type AskedSettings, COUNT, mergeSettings, SETTINGS } from "../src/settings/mod.ts";
 import { parseShard, readBatch } from "../src/studio/batch.ts";
 import { foreignRequest } from "../src/studio/foreign_request.ts";
+import { type Grid, parseGrid } from "../src/studio/grid.ts";
 import { readBytes } from "../src/studio/read_text.ts";
 import { latestPicture } from "../src/studio/latest_picture.ts";
 import { folderName, folderOfDay, pictureName, prepareFolder } from "../src/studio/outputs.ts";
 import { Studio } from "../src/studio/studio.ts";
+import { shown } from "../src/shown.ts";
 import { isTemplate } from "../src/templates/mod.ts";
 import { runBatch } from "./create/batch.ts";
 import { foreignReport } from "./create/foreign_report.ts";
 import { runInteractive } from "./create/interactive.ts";
 import { makePictures, savedLine } from "./create/picture.ts";
+import type { SavedSheet } from "./create/sheet.ts";
 import { both, text } from "./create/texts.ts";
 import {
   addModelOptions,
@@ -53,6 +56,8 @@ interface Options extends ModelOptions, PartOptions, Readonly<Record<string, unk
   readonly from?: string;
   readonly strict?: true;
   readonly combinations?: true;
+  readonly grid?: string;
+  readonly sheet?: true;
   readonly show?: true;
   readonly showSteps?: true;
 }
@@ -67,6 +72,8 @@ addSettingOptions(command)
   .option("--shard <i/n>", help.shard)
   .option("--from <picture>", help.from)
   .option("--combinations", help.combinations)
+  .option("--grid <axes>", help.grid)
+  .option("--sheet", help.sheet)
   .option("--strict", help.strict)
   .option("--show", help.show)
   .option("--show-steps", help.showSteps)
@@ -93,6 +100,7 @@ async function once(options: Options) {
   const foreign = source !== undefined && "left" in source ? source : undefined;
   if (foreign !== undefined) tell(foreignReport(options.from!, foreign, language));
   const typed = [settingsOf(options), await textsOf(options)];
+  const grid = gridOf(options, recipe);
   const name = pictureName(options.output ?? NAME);
   const folder = folderOfDay(new Date());
   await prepareFolder(folder);
@@ -103,11 +111,16 @@ async function once(options: Options) {
   if (taken?.isResized) {
     tell(text.resized(`${taken.request.width}×${taken.request.height}`));
   }
-  const own = recipe === undefined ? taken?.request ?? {} : generateOptions(recipe);
+  const own = recipe === undefined
+    ? taken?.request ?? {}
+    : grid === undefined || recipe.template === undefined
+    ? generateOptions(recipe)
+    : { ...generateOptions(recipe), prompt: recipe.template };
   const asked = mergeSettings([own, ...typed]);
   const request = { ...asked, prompt: asked.prompt! };
   if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
-  const isDrawn = typed.every(({ prompt }) => prompt === undefined);
+  const isDrawn = typed.every(({ prompt }) => prompt === undefined) &&
+    (grid === undefined || recipe?.template === undefined);
   // What a template makes is looked at when it is made.
   if (!request.raw && (isDrawn || !isTemplate(request.prompt))) {
     const { report, faultyLine } = examinePrompt(request.prompt, studio.pipe.promptEncoders);
@@ -119,17 +132,50 @@ async function once(options: Options) {
   if (differences.length > 0) {
     tell(text.recipeDiffers(differences.map((part) => text.parts[part])));
   }
+  if (grid !== undefined) tell(gridLine(grid));
+  let sheet: SavedSheet | undefined;
   const pictures = await makePictures(studio, request, {
     folder,
     name,
     count: options.count ?? COUNT.default,
     isDrawn,
     ...(options.combinations ? { combinations: { limit: options.count } } : {}),
+    grid,
+    hasSheet: options.sheet,
     show: options.show,
     showSteps: options.showSteps,
     onSaved: (picture) => say(options, savedLine(picture)),
+    onSheet: (saved) => {
+      sheet = saved;
+      say(options, sheetLines(saved));
+    },
   });
-  return recipe === undefined ? { pictures } : { pictures, differences };
+  return {
+    pictures,
+    ...(sheet === undefined ? {} : { sheet }),
+    ...(recipe === undefined ? {} : { differences }),
+  };
+}
+
+/** The grid that is asked for, or that a sheet's recipe has. */
+function gridOf(options: Options, recipe: Recipe | undefined): Grid | undefined {
+  const asked = options.grid ?? (options.count === undefined ? recipe?.grid : undefined);
+  return asked === undefined ? undefined : parseGrid(asked);
+}
+
+function gridLine({ axes }: Grid): string {
+  const shown = axes.map(({ word, values }) =>
+    `${word} ${values.map(({ text }) => text).join(", ")}`
+  );
+  const count = axes.reduce((product, { values }) => product * values.length, 1);
+  return text.gridStart(count, shown.join(" × "));
+}
+
+function sheetLines({ path, scale, labels }: SavedSheet): readonly string[] {
+  return [
+    text.sheetSaved(path, scale === 1 ? undefined : Math.round(100 * scale)),
+    ...Object.entries(labels).map(([label, meant]) => text.sheetLabel(label, shown(meant))),
+  ];
 }
 
 async function batch(options: Options, path: string) {
@@ -186,6 +232,18 @@ function refuseContradictions(options: Options): void {
   const others = given.filter((name) => name !== "--from" || given.includes("--batch"));
   if (others.length > 1) {
     throw new RequestError(both((text) => text.together(others[0]!, others[1]!)));
+  }
+  const several = (["grid", "combinations", "count"] as const)
+    .filter((name) => options[name] !== undefined);
+  if (several.includes("grid") && several.length > 1) {
+    throw new RequestError(both((text) => text.together("--grid", `--${several[1]}`)));
+  }
+  for (const name of ["grid", "sheet"] as const) {
+    if (options[name] === undefined) continue;
+    if (options.batch !== undefined) {
+      throw new RequestError(both((text) => text.together(`--${name}`, "--batch")));
+    }
+    if (given.length === 0) throw new RequestError(both((text) => text.needsPrompt(`--${name}`)));
   }
   if (options.shard !== undefined && options.batch === undefined) {
     throw new RequestError(both((text) => text.shardNeedsBatch));

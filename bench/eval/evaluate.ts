@@ -4,7 +4,7 @@
  * @module
  */
 import { NewBieError } from "../../src/errors.ts";
-import type { RgbImage } from "../../src/image/mod.ts";
+import { type RgbImage, shrink } from "../../src/image/mod.ts";
 import { measureCharacters } from "./checker.ts";
 import {
   type CheckerErrors,
@@ -19,7 +19,6 @@ import {
   scoreConsistency,
   type TwoSided,
 } from "./consistency.ts";
-import { shrink } from "./contact_sheet.ts";
 import {
   type EvalScene,
   PROMPT_KINDS,

@@ -48,6 +48,8 @@ export interface RecipeVersions {
 export interface Recipe extends RecipeSettings {
   /** The template from which the prompt was drawn; absent where it was typed as it is. */
   readonly template?: string;
+  /** Of a sheet of pictures: which settings they differ in, the first picture's being this recipe's. */
+  readonly grid?: string;
   readonly models: RecipeModels;
   /** ONNX Runtime's execution provider, `"cpu"` or `"cuda"`; another one rounds differently. */
   readonly provider: string;

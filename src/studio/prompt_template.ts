@@ -35,6 +35,11 @@ export class PromptTemplate {
     );
   }
 
+  /** Another text with the same wildcards. */
+  with(text: string): PromptTemplate {
+    return new PromptTemplate(text, this.#wildcards);
+  }
+
   /**
    * The prompt of one picture.
    *

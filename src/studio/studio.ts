@@ -168,7 +168,7 @@ function isSame(recorded: RecipeModel | undefined, own: RecipeModel | undefined)
 
 /** A picture's file: the picture, its recipe, and any further texts by keyword. */
 export function pictureFile(
-  { image, recipe }: MadePicture,
+  { image, recipe }: Pick<MadePicture, "image" | "recipe">,
   texts: Readonly<Record<string, string>> = {},
   format: PictureFormat = "png",
 ): Promise<Uint8Array> {

@@ -3,10 +3,11 @@ import { formatOfName } from "../../src/image/mod.ts";
 import { BATCH_KEYWORD, batchIdOf } from "../../src/studio/batch.ts";
 import { previews } from "../../src/studio/preview.ts";
 import { savePicture } from "../../src/studio/outputs.ts";
-import { PromptTemplate } from "../../src/studio/prompt_template.ts";
-import { laterSeed, type PictureRequest, requestedGenerator } from "../../src/studio/request.ts";
+import type { PictureRequest } from "../../src/studio/request.ts";
 import { type MadePicture, pictureFile, type Studio } from "../../src/studio/studio.ts";
 import { RequestError } from "../../src/errors.ts";
+import { type Plan, type PlanOptions, planPictures } from "./plan.ts";
+import { type SavedSheet, Sheet } from "./sheet.ts";
 import { both, text } from "./texts.ts";
 import { formatBytes } from "../../src/format_bytes.ts";
 import { tell } from "../cli/print.ts";
@@ -38,22 +39,14 @@ export interface SavedPicture {
 }
 
 /** Where pictures go, and what is to be seen of them. */
-export interface MakeRequestOptions extends ShowOptions {
+export interface MakeRequestOptions extends ShowOptions, PlanOptions {
   readonly folder: string;
   readonly name: string;
-  /** How many, with seeds in a row. */
-  readonly count: number;
-  /**
-   * Whether the prompt was drawn already: then it is taken as it is, even where it looks like a
-   * template.
-   */
-  readonly isDrawn?: boolean;
-  /** Makes all prompts of a template with one seed, at most so many, instead of `count` pictures. */
-  readonly combinations?: { readonly limit: number | undefined };
   readonly signal?: AbortSignal | undefined;
   /** The request of a batch that the picture answers. */
   readonly batchId?: string;
   readonly onSaved?: (picture: SavedPicture) => void;
+  readonly onSheet?: (sheet: SavedSheet) => void;
 }
 
 /**
@@ -69,16 +62,20 @@ export async function makePictures(
   const { folder, name, signal, batchId, onSaved } = options;
   const texts = batchId === undefined ? {} : { [BATCH_KEYWORD]: batchId };
   const saved: SavedPicture[] = [];
-  const { pictures, template } = await picturesOf(request, options);
-  for (const [index, { generator, prompt }] of pictures.entries()) {
+  const plan = await planPictures(studio, request, options);
+  const { pictures } = plan;
+  const sheet = Sheet.of(plan, studio);
+  if (sheet !== undefined) checkPrompts(request, plan, studio);
+  for (const [index, { request: own, template }] of pictures.entries()) {
+    const { prompt } = own;
     const label = pictures.length === 1 ? "" : text.picture(index + 1, pictures.length);
-    if (template !== undefined) checkDrawn(prompt, studio);
+    if (template !== undefined && sheet === undefined) checkDrawn(prompt, studio);
     const progress = new ProgressLine();
     const screen = options.show || options.showSteps ? new TerminalPicture() : undefined;
     const preview = options.showSteps ? previews(studio.pipe) : undefined;
     try {
       const made = await studio.make(
-        { ...request, prompt, generator },
+        own,
         {
           ...(signal === undefined ? {} : { signal }),
           ...(template === undefined ? {} : { template }),
@@ -101,7 +98,7 @@ export async function makePictures(
           id: batchId,
           idOf: batchIdOf,
         }),
-        ...(template === undefined ? {} : { prompt }),
+        ...(prompt === request.prompt ? {} : { prompt }),
         seed: String(recipe.generator.seed),
         width: recipe.width,
         height: recipe.height,
@@ -110,34 +107,26 @@ export async function makePictures(
         evaluations,
         milliseconds: Math.round(milliseconds),
       };
+      sheet?.add(index, made.image, recipe);
       saved.push(picture);
       onSaved?.(picture);
     } finally {
       progress.clear();
     }
   }
+  if (sheet !== undefined) {
+    options.onSheet?.(await sheet.save(folder, name));
+    if (options.show || options.showSteps) new TerminalPicture().show(sheet.image);
+  }
   return saved;
 }
 
-/** The pictures of a request: a template draws each one's prompt by the picture's own seed. */
-async function picturesOf(
-  request: PictureRequest,
-  { count, isDrawn, combinations }: MakeRequestOptions,
-) {
-  const first = requestedGenerator(request.generator);
-  const template = request.raw || isDrawn ? undefined : await PromptTemplate.of(request.prompt);
-  if (template !== undefined && combinations !== undefined) {
-    const prompts = template.combinations(first.seed, combinations.limit);
-    return {
-      pictures: prompts.map((prompt) => ({ prompt, generator: first })),
-      template: template.text,
-    };
+/** Looks at every prompt of a sheet before its first picture is made. */
+function checkPrompts(request: PictureRequest, { pictures }: Plan, studio: Studio): void {
+  const prompts = new Set(pictures.map(({ request: { prompt } }) => prompt));
+  for (const prompt of prompts) {
+    if (!request.raw && prompt !== request.prompt) checkDrawn(prompt, studio);
   }
-  const pictures = Array.from({ length: count }, (_, index) => {
-    const generator = laterSeed(first, index);
-    return { generator, prompt: template?.draw(generator.seed, index) ?? request.prompt };
-  });
-  return { pictures, template: template?.text };
 }
 
 /** @throws {RequestError} When what a template made is no prompt. */

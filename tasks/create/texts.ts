@@ -26,6 +26,9 @@ export const { text, both } = catalogue({
       showSteps: "show the steps, too",
       combinations: "make every prompt that the choices of a template allow, with one seed; " +
         "--count is the most",
+      grid: 'pictures that differ in up to three settings, and a sheet of all of them: "seed=1-3 ' +
+        'steps=10,20", "scheduler=euler,heun guidance=3,5"; prompt="red|blue" replaces red in the prompt',
+      sheet: "a sheet of all the pictures, too: --count 9 --sheet",
       strict: "read all weights again and compare them with checksums.txt",
     },
     examples: `
@@ -35,6 +38,7 @@ Examples:
   deno task create --prompt "1girl, solo, blue hair, smile" --steps 20 --count 4
   deno task create --batch prompts.jsonl --shard 0/4
   deno task create --prompt @models/demo/two_characters.xml --draft
+  deno task create --prompt "1girl, red hair" --grid "seed=1-3 steps=10,20,30"
   deno task create --from last --seed 8`,
     askPrompt: "Enter your XML prompt (or 'q' to quit): ",
     promptHint:
@@ -58,6 +62,17 @@ Examples:
       ` (seed ${seed}, ${time}` +
       (foretold === 0 ? ")" : `, ${foretold} of ${evaluations} evaluations predicted)`),
     drawn: (prompt: string) => `: ${shown(prompt)}`,
+    gridStart: (count: number, axes: string) => `${count} pictures: ${shown(axes)}`,
+    sheetSaved: (path: string, percent: number | undefined) =>
+      `Sheet saved to ${path}` +
+      (percent === undefined
+        ? ""
+        : `; so that it is no larger than 16 megapixels, its pictures have ${percent} % of their size`),
+    sheetLabel: (label: string, meant: string) => `On the sheet, "${label}" stands for ${meant}`,
+    sheetTooLarge: (count: number, most: number) =>
+      `--sheet holds at most ${most} pictures, and there would be ${count}.`,
+    needsPrompt: (option: string) =>
+      `${option} asks no questions: give --prompt, --prompt-file or --from, too.`,
     cancelled: "Cancelled.",
     goodbye: "Goodbye.",
     promptFaulty: "The prompt has errors.",
@@ -103,6 +118,9 @@ Examples:
       show: "在终端里显示图片",
       showSteps: "同时显示每一步",
       combinations: "用同一种子生成模板各选项的全部组合；--count 为上限",
+      grid: '至多三项设置各取多个值，并拼成一张总览图："seed=1-3 steps=10,20"、' +
+        '"scheduler=euler,heun guidance=3,5"；prompt="red|blue" 把提示词中的 red 依次替换',
+      sheet: "另外把所有图片拼成一张总览图：--count 9 --sheet",
       strict: "重新读取全部权重，并与 checksums.txt 比较",
     },
     examples: `
@@ -112,6 +130,7 @@ Examples:
   deno task create --prompt "1girl, solo, blue hair, smile" --steps 20 --count 4
   deno task create --batch prompts.jsonl --shard 0/4
   deno task create --prompt @models/demo/two_characters.xml --draft
+  deno task create --prompt "1girl, red hair" --grid "seed=1-3 steps=10,20,30"
   deno task create --from last --seed 8`,
     askPrompt: "请输入 XML 提示词（输入 q 退出）：",
     promptHint:
@@ -133,6 +152,15 @@ Examples:
       `（种子 ${seed}，用时 ${time}` +
       (foretold === 0 ? "）" : `，${evaluations} 次求值中有 ${foretold} 次由预测代替）`),
     drawn: (prompt: string) => `：${shown(prompt)}`,
+    gridStart: (count: number, axes: string) => `${count} 张图片：${shown(axes)}`,
+    sheetSaved: (path: string, percent: number | undefined) =>
+      `总览图已保存到 ${path}` +
+      (percent === undefined ? "" : `；为不超过 1600 万像素，其中的图片缩小到 ${percent} %`),
+    sheetLabel: (label: string, meant: string) => `总览图中的“${label}”表示 ${meant}`,
+    sheetTooLarge: (count: number, most: number) =>
+      `--sheet 最多容纳 ${most} 张图片，而这里有 ${count} 张。`,
+    needsPrompt: (option: string) =>
+      `${option} 不会提问：请同时给出 --prompt、--prompt-file 或 --from。`,
     cancelled: "已取消。",
     goodbye: "再见。",
     promptFaulty: "提示词有错误。",
