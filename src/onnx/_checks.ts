@@ -10,8 +10,7 @@ export function same(operator: string, a: Value, b: Value): void {
 
 /** The type of a value that must be a floating-point one. */
 export function floatType(x: Value): FloatType {
-  if (x.type === "int64" || x.type === "bool" || x.type === "uint8") {
-    throw new TypeError(`${x.name} is ${x.type}, where a floating-point value is needed.`);
-  }
-  return x.type;
+  const { type } = x;
+  if (type === "float32" || type === "float16" || type === "bfloat16") return type;
+  throw new TypeError(`${x.name} is ${type}, where a floating-point value is needed.`);
 }

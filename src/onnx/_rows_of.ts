@@ -1,3 +1,4 @@
+import { elementCount } from "../tensor.ts";
 import type { TensorEntry } from "../safetensors/mod.ts";
 
 /** Some rows of a tensor; the outermost axis is contiguous, so they are one run of bytes. */
@@ -5,8 +6,12 @@ export function rowsOf(entry: TensorEntry, [from, to]: readonly [number, number]
   const [rows = 1, ...inner] = entry.shape;
   if (from === 0 && to === rows) return entry;
   const bytes = entry.byteLength / rows;
+  const { scale } = entry;
   return {
     ...entry,
+    ...(scale !== undefined && elementCount(scale.shape) > 1
+      ? { scale: rowsOf(scale, [from, to]) }
+      : {}),
     name: `${entry.name}[${from}:${to}]`,
     shape: [to - from, ...inner],
     offset: entry.offset + from * bytes,

@@ -79,7 +79,11 @@ export class Graph {
   readonly #outputs: Port[] = [];
   readonly #nodes: Onnx.INodeProto[] = [];
   readonly #initializers: Onnx.ITensorProto[] = [];
-  readonly #references: { readonly value: Value; readonly entry: TensorEntry }[] = [];
+  readonly #references: {
+    readonly value: Value;
+    readonly entry: TensorEntry;
+    readonly isKept: boolean;
+  }[] = [];
   readonly #referenceShapes = new Map<string, readonly number[]>();
   /** Initializers that lie in memory, by name: what becomes of a tensor that an adapter changes. */
   readonly #memory = new Map<string, InMemory>();
@@ -177,12 +181,18 @@ export class Graph {
    *
    * @param dims The shape that the graph sees; the file's own by default. Another one must hold as
    *   many values: a 1×1 convolution stored as [out, in, 1, 1] serves as an [out, in] matrix.
+   * @param isKept Whether it stays as it is in memory. Otherwise what is computed of weights alone is
+   *   computed when the graph is loaded, and the result kept in their place.
    */
-  weight(entry: TensorEntry, dims: readonly number[] = entry.shape): Value {
+  weight(
+    entry: TensorEntry,
+    dims: readonly number[] = entry.shape,
+    isKept = false,
+  ): Value {
     const value = { graph: this, name: entry.name, type: ELEMENT_TYPE_OF[entry.dtype] };
     if (!this.#referenceShapes.has(entry.name)) {
       this.#referenceShapes.set(entry.name, dims);
-      this.#references.push({ value, entry });
+      this.#references.push({ value, entry, isKept });
     }
     return value;
   }
@@ -237,7 +247,13 @@ export class Graph {
       graph: {
         name: this.name,
         node: this.#nodes,
-        input: this.#inputs.map(valueInfo),
+        // An initializer that is an input, too, could be given anew in each run: it is no constant.
+        input: [
+          ...this.#inputs,
+          ...this.#references.filter(({ isKept }) => isKept).map(({ value: { name, type } }) => {
+            return { name, type, dims: this.#referenceShapes.get(name)! };
+          }),
+        ].map(valueInfo),
         output: this.#outputs.map(valueInfo),
         initializer: [...this.#initializers, ...references, ...inMemory],
       },

@@ -5,14 +5,16 @@
  * @module
  */
 import { floatType, same } from "./_checks.ts";
+import { rotationMatrix } from "../safetensors/mod.ts";
 import { type MatrixPart, stackedProducts, type ThinProduct } from "./adaptation.ts";
-import { MICROSOFT_DOMAIN, OWN_DOMAIN, type Value } from "./graph.ts";
+import { type Graph, MICROSOFT_DOMAIN, OWN_DOMAIN, type Value } from "./graph.ts";
 import { LANE_VALUES, LONGEST_HEAD, LONGEST_ROW, VECTOR_VALUES } from "./kernel_limits.ts";
 import {
   add,
   addScalar,
   cast,
   div,
+  matmul,
   mean,
   mul,
   reshape,
@@ -68,7 +70,7 @@ export function swiglu(gate: Value, x: Value, width: number): Value {
 export function gatedLinear(x: Value, gate: Matrix, value: Matrix, width: number): Value {
   const { graph } = x;
   const [first, second] = [apart(gate), apart(value)];
-  const isPlain = !("packed" in first.base || "packed" in second.base);
+  const isPlain = "type" in first.base && "type" in second.base;
   if (!graph.ownOperators || width % VECTOR_VALUES !== 0 || !isPlain) {
     return swiglu(linear(x, gate), linear(x, value), width);
   }
@@ -101,8 +103,16 @@ export interface QuantizedMatrix {
   readonly scales: Value;
 }
 
+/** A matrix [out, in] whose rows were rotated in groups of so many values (`TensorEntry.rotation`). */
+export interface RotatedMatrix {
+  readonly shape: readonly [number, number];
+  /** [out, in], as it is stored. */
+  readonly rotated: Value;
+  readonly groupSize: number;
+}
+
 /** A matrix [out, in] as it lies in its file. */
-export type PlainMatrix = Value | QuantizedMatrix;
+export type PlainMatrix = Value | QuantizedMatrix | RotatedMatrix;
 
 /** A matrix with what adapters add to its products. */
 export interface AdaptedMatrix<Base extends PlainMatrix = PlainMatrix> {
@@ -146,7 +156,11 @@ function thinProduct(x: Value, { down, up, strength }: ThinProduct): Value {
 /** x · weightᵀ + bias, PyTorch's `nn.Linear`: weight is [out, in], bias [out]. */
 export function linear(x: Value, weight: Matrix, bias?: Value): Value {
   const { base, thin } = apart(weight);
-  const product = "packed" in base ? quantizedProduct(x, base) : plainProduct(x, base);
+  const product = "packed" in base
+    ? quantizedProduct(x, base)
+    : "rotated" in base
+    ? plainProduct(rotate(x, base.groupSize, [1, -1, base.shape[1]]), base.rotated)
+    : plainProduct(x, base);
   // The bias comes last, where ONNX Runtime looks for it.
   const sum = withThin(product, x, thin);
   return bias === undefined ? sum : add(sum, bias);
@@ -181,6 +195,33 @@ function plainProduct(x: Value, weight: Value): Value {
   return x.graph.node("FusedMatMul", [x, weight], x.type, {
     domain: MICROSOFT_DOMAIN,
     attributes: { transB: int(1) },
+  });
+}
+
+/** The matrices that a graph rotates by, and what it rotated: several layers have the same input. */
+const rotations = new WeakMap<Graph, Map<string, Value>>();
+
+/**
+ * Multiplies each run of `groupSize` values by {@linkcode rotationMatrix}.
+ *
+ * @param shape The shape of x; -1 for one extent that is to be taken from the input.
+ */
+export function rotate(x: Value, groupSize: number, shape: readonly number[]): Value {
+  const { graph, name } = x;
+  const type = floatType(x);
+  const known = rotations.get(graph) ?? new Map<string, Value>();
+  rotations.set(graph, known);
+  const once = (key: string, make: () => Value) => {
+    const value = known.get(key) ?? make();
+    known.set(key, value);
+    return value;
+  };
+  const matrix = once(`${groupSize} ${type}`, () => {
+    const values = graph.vector([...rotationMatrix(groupSize)], type);
+    return reshape(values, [groupSize, groupSize]);
+  });
+  return once(`${groupSize} ${name}`, () => {
+    return reshape(matmul(reshape(x, [-1, groupSize]), matrix), shape);
   });
 }
 

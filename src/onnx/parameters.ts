@@ -10,9 +10,10 @@ import { elementCount } from "../tensor.ts";
 import type { TensorEntry, Weights } from "../safetensors/mod.ts";
 import { type Adaptation, thinProducts } from "./adaptation.ts";
 import type { Graph, Value } from "./graph.ts";
-import type { AdaptedMatrix, Matrix, PlainMatrix } from "./layers.ts";
+import { type AdaptedMatrix, type Matrix, type PlainMatrix, rotate } from "./layers.ts";
 import { cast } from "./operators.ts";
 import { rowsOf } from "./_rows_of.ts";
+import { weightValue } from "./_weight_value.ts";
 import type { FloatType } from "./types.ts";
 
 /** One tensor that is not what the architecture needs. */
@@ -151,7 +152,8 @@ export class Parameters {
     if (entry === undefined) return this.#graph.scalar(NaN, type);
     const merged = this.#adaptation?.merged.get(this.#prefix + name);
     if (merged !== undefined) return this.#graph.memory(entry.name, merged, shape, type);
-    return cast(this.#graph.weight(entry, shape), type);
+    const value = weightValue(this.#graph, entry, shape, type);
+    return entry.rotation === undefined ? value : rotate(value, entry.rotation, shape);
   }
 
   /** The same of a weight [out, in] for {@linkcode linear} or {@linkcode affine}. */
@@ -194,7 +196,11 @@ export class Parameters {
       const own = merged.subarray(rows[0] * shape[1], rows[1] * shape[1]);
       return this.#graph.memory(entry.name, own, part, type);
     }
-    if (found.quantization === undefined) return cast(this.#graph.weight(entry, part), type);
+    if (found.quantization === undefined) {
+      const value = weightValue(this.#graph, entry, part, type);
+      if (entry.rotation === undefined) return value;
+      return { shape: part, rotated: value, groupSize: entry.rotation };
+    }
     const { bits, blockSize, scales } = found.quantization;
     const blocks = shape[1] / blockSize;
     const bytes = entry.byteLength / (part[0] * blocks);

@@ -6,7 +6,16 @@
 import type { WeightDtype } from "../safetensors/mod.ts";
 
 /** The element types that appear in our graphs. */
-export type ElementType = "float32" | "float16" | "bfloat16" | "uint8" | "int64" | "bool";
+export type ElementType =
+  | "float32"
+  | "float16"
+  | "bfloat16"
+  | "float8e4m3fn"
+  | "float8e5m2"
+  | "int8"
+  | "uint8"
+  | "int64"
+  | "bool";
 
 /** The floating-point types in which a graph can do its arithmetic. */
 export type FloatType = "float32" | "float16" | "bfloat16";
@@ -15,10 +24,13 @@ export type FloatType = "float32" | "float16" | "bfloat16";
 export const ONNX_DATA_TYPE: Readonly<Record<ElementType, number>> = Object.freeze({
   float32: 1,
   uint8: 2,
+  int8: 3,
   int64: 7,
   bool: 9,
   float16: 10,
   bfloat16: 16,
+  float8e4m3fn: 17,
+  float8e5m2: 19,
 });
 
 /** The element type in which safetensors stores each of its dtypes. */
@@ -26,6 +38,9 @@ export const ELEMENT_TYPE_OF: Readonly<Record<WeightDtype, ElementType>> = Objec
   F32: "float32",
   F16: "float16",
   BF16: "bfloat16",
+  F8_E4M3: "float8e4m3fn",
+  F8_E5M2: "float8e5m2",
+  I8: "int8",
   U8: "uint8",
 });
 

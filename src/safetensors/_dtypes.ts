@@ -1,5 +1,5 @@
 /** The dtypes of the safetensors format. */
-import type { WeightDtype } from "./types.ts";
+import type { ByteDtype, FloatDtype, WeightDtype } from "./types.ts";
 
 /** Bits a value takes, for every dtype that safetensors 0.8 writes. */
 export const DTYPE_BITS: ReadonlyMap<string, number> = new Map([
@@ -34,7 +34,12 @@ export function bytesPerValue(dtype: WeightDtype): number {
   return DTYPE_BITS.get(dtype)! / BITS_A_BYTE;
 }
 
-/** Whether the values are floating-point numbers that the toolkit reads. */
-export function isFloatDtype(dtype: string): dtype is Exclude<WeightDtype, "U8"> {
+/** Whether the values are numbers that stand as they are. */
+export function isFloatDtype(dtype: string): dtype is FloatDtype {
   return dtype === "F32" || dtype === "F16" || dtype === "BF16";
+}
+
+/** Whether the values are numbers of one byte. */
+export function isByteDtype(dtype: string): dtype is ByteDtype {
+  return dtype === "F8_E4M3" || dtype === "F8_E5M2" || dtype === "I8";
 }

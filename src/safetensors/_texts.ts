@@ -105,8 +105,19 @@ const en = {
 
   // Dtypes.
   noWeight: (tensorIs: string) =>
-    `weights must be F32, F16 or BF16, but ${tensorIs}. Take a checkpoint in one of these ` +
-    "dtypes, or convert this one.",
+    `weights must be F32, F16, BF16, F8_E4M3, F8_E5M2 or I8 with a scale, but ${tensorIs}. Take a ` +
+    "checkpoint in one of these dtypes, or convert this one.",
+  otherScale: (scale: string, dtype: string, shape: string, rows: number) =>
+    `its scale ${scale} is ${dtype} of the shape ${shape}; expected one number, or ${rows} for as ` +
+    "many rows, in F32, F16 or BF16. Take a checkpoint that is scaled by tensor or by row.",
+  unknownFormat: (format: string, known: Iterable<string>) =>
+    `its format is ${format}, which cannot be read; ${[...known].join(", ")} can. Take a ` +
+    "checkpoint in one of these formats.",
+  otherFormat: (format: string, dtype: string, found: string) =>
+    `its format is ${format}, which is ${dtype}, but it is ${found}. ${DAMAGED}`,
+  otherRotation: (size: string, shape: string) =>
+    `it is rotated in groups of ${size}, which must be a power of 4 that divides the rows of ` +
+    `${shape}. ${DAMAGED}`,
   tensorIs: (tensor: string, dtype: string) => `tensor ${tensor} is ${dtype}`,
 
   // Quantised matrices.
@@ -254,7 +265,17 @@ const zh: Catalogue = {
     ZH_DAMAGED,
 
   noWeight: (tensorIs) =>
-    `权重必须是 F32、F16 或 BF16，但${tensorIs}。请使用这几种 dtype 的模型，或转换这一个。`,
+    `权重必须是 F32、F16、BF16、F8_E4M3、F8_E5M2 或带缩放系数的 I8，但${tensorIs}。` +
+    "请使用这几种 dtype 的模型，或转换这一个。",
+  otherScale: (scale, dtype, shape, rows) =>
+    `缩放系数 ${scale} 是形状为 ${shape} 的 ${dtype}；应为 F32、F16 或 BF16 的一个数，` +
+    `或每行一个，共 ${rows} 个。请使用按张量或按行缩放的模型。`,
+  unknownFormat: (format, known) =>
+    `格式是 ${format}，无法读取；可以读取 ${[...known].join("、")}。请使用这几种格式的模型。`,
+  otherFormat: (format, dtype, found) =>
+    `格式是 ${format}，即 ${dtype}，但它是 ${found}。${ZH_DAMAGED}`,
+  otherRotation: (size, shape) =>
+    `按每组 ${size} 个值旋转，而每组的值数必须是 4 的幂，并能整除 ${shape} 的行长。${ZH_DAMAGED}`,
   tensorIs: (tensor, dtype) => `张量 ${tensor} 是 ${dtype}`,
 
   unknownBits: (key, stated) => `元数据里的 ${key} 是 ${stated}；只能读取 4 和 8。`,

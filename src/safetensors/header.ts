@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { BITS_A_BYTE, DTYPE_BITS, isFloatDtype } from "./_dtypes.ts";
+import { BITS_A_BYTE, DTYPE_BITS, isByteDtype, isFloatDtype } from "./_dtypes.ts";
 import { JsonScanner } from "./_json_scanner.ts";
 import { quantizedBits, quantizedEntry } from "./_quantization.ts";
 import { refusal } from "./_refusal.ts";
+import { byteEntry } from "./_scales.ts";
 import { quote, showShape } from "./_shown.ts";
 import type { Say } from "./_texts.ts";
 import { SafetensorsError } from "./safetensors_error.ts";
@@ -236,6 +237,8 @@ function sortOut(
     else {
       const found = dtype === "U8" && bits !== undefined
         ? quantizedEntry(name, entries, bits, source)
+        : isByteDtype(dtype)
+        ? byteEntry(name, dtype, entries, source)
         : refusal(source, (text) => text.noWeight(text.tensorIs(quote(name), dtype)), {
           tensor: name,
         });

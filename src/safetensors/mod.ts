@@ -7,13 +7,17 @@
  * @module
  */
 
+export { isByteDtype } from "./_dtypes.ts";
 export { findWeights } from "./find_weights.ts";
 export { openWeights } from "./open_weights.ts";
 export { readSafetensorsHeader } from "./read_safetensors_header.ts";
 export { QUANTIZED_BITS_KEY, SCALES_SUFFIX } from "./_quantization.ts";
+export { rotationMatrix } from "./rotation_matrix.ts";
 export { RowReader } from "./row_reader.ts";
 export { SafetensorsError } from "./safetensors_error.ts";
 export type {
+  ByteDtype,
+  FloatDtype,
   OpaqueEntry,
   OpenWeightsOptions,
   Quantization,

@@ -2,6 +2,7 @@ import { basename, dirname, join } from "node:path";
 import { openFile, readJsonBytes, unreadable } from "./_files.ts";
 import { parseIndex } from "./_index.ts";
 import { refusal } from "./_refusal.ts";
+import { scaleAcrossShards } from "./_scales.ts";
 import { quote } from "./_shown.ts";
 import type { Catalogue } from "./_texts.ts";
 import { findWeights } from "./find_weights.ts";
@@ -103,6 +104,7 @@ async function openShards(index: string, options: OpenWeightsOptions): Promise<W
   for (const [name, shard] of shardOf) {
     if (!holder.has(name)) spoil(name, (text) => text.notInShard(quote(shard)));
   }
+  scaleAcrossShards(tensors, unusable, index);
   const paths = shards.map((shard) => join(folder, shard));
   return { source: index, files: [...files], paths, tensors, opaque, unusable, metadata };
 }

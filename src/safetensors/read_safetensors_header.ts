@@ -1,7 +1,9 @@
 import { openFile, readJsonBytes, unreadable } from "./_files.ts";
 import { parseHeader, parsePrefix, PREFIX_BYTES } from "./header.ts";
+import { applyFormats, layerFormats } from "./_scales.ts";
+import { refusal } from "./_refusal.ts";
 import { SafetensorsError } from "./safetensors_error.ts";
-import type { OpenWeightsOptions, Weights } from "./types.ts";
+import type { OpaqueEntry, OpenWeightsOptions, Weights } from "./types.ts";
 
 /**
  * Reads the header of one safetensors file: names, dtypes, shapes and places of its tensors. The
@@ -17,8 +19,9 @@ import type { OpenWeightsOptions, Weights } from "./types.ts";
  * @param options Which tensors may stand in the file without being weights.
  * @returns What the file holds, in the header's order.
  * @throws {SafetensorsError} When the file cannot be read or is not a well-formed safetensors file. A
- * tensor that is neither `F32`, `F16` nor `BF16`, nor, in a file whose metadata says so, a quantised
- * matrix in `U8`, does no harm until it is asked for: `unusable` has what is wrong with it.
+ * tensor that is neither `F32`, `F16`, `BF16`, `F8_E4M3` nor `F8_E5M2`, nor `I8` with a scale, nor, in
+ * a file whose metadata says so, a quantised matrix in `U8`, does no harm until it is asked for:
+ * `unusable` has what is wrong with it.
  *
  * @example
  * ```ts
@@ -48,6 +51,8 @@ export async function readSafetensorsHeader(
     const realPath = await Deno.realPath(path);
     const opaque = new Set(options.opaque);
     const header = parseHeader(bytes, size, { source: path, file: realPath, opaque });
+    const read = (entry: OpaqueEntry) => readBytes(file, entry, path);
+    applyFormats(layerFormats(header.metadata, header.opaque, read), header, path);
     return { source: path, files: [realPath], paths: [path], ...header };
   } catch (error) {
     throw error instanceof SafetensorsError ? error : unreadable(path, error);
@@ -64,4 +69,16 @@ async function readPrefix(file: Deno.FsFile): Promise<Uint8Array> {
     filled += count;
   }
   return prefix.subarray(0, filled);
+}
+
+/** The bytes of a small tensor. */
+function readBytes(file: Deno.FsFile, entry: OpaqueEntry, source: string): Uint8Array {
+  const bytes = new Uint8Array(entry.byteLength);
+  file.seekSync(entry.offset, Deno.SeekMode.Start);
+  for (let filled = 0; filled < bytes.length;) {
+    const count = file.readSync(bytes.subarray(filled));
+    if (count === null) throw refusal(source, (text) => text.becameShorter);
+    filled += count;
+  }
+  return bytes;
 }

@@ -1,7 +1,13 @@
 import type { SafetensorsError } from "./safetensors_error.ts";
 
+/** The dtypes in which numbers stand as they are. */
+export type FloatDtype = "F32" | "F16" | "BF16";
+
+/** The dtypes of one byte, which mostly have a scale: see {@linkcode TensorEntry.scale}. */
+export type ByteDtype = "F8_E4M3" | "F8_E5M2" | "I8";
+
 /** The dtypes that a weight may have; `U8` holds quantised values, several to a byte or one. */
-export type WeightDtype = "F32" | "F16" | "BF16" | "U8";
+export type WeightDtype = FloatDtype | ByteDtype | "U8";
 
 /** Where the bytes of a tensor lie, and what they are. */
 export interface StoredTensor {
@@ -23,6 +29,16 @@ export interface TensorEntry extends StoredTensor {
   readonly dtype: WeightDtype;
   /** Of a quantised matrix, whose `shape` is that of the matrix; with dtype `U8` and no other. */
   readonly quantization?: Quantization;
+  /**
+   * What the values of a {@linkcode ByteDtype} are multiplied by: one number, or one for each index
+   * of the first axis. Without it they stand as they are.
+   */
+  readonly scale?: TensorEntry;
+  /**
+   * Set where a matrix [N, K] was rotated before it was rounded: each run of so many values of a row,
+   * a power of 4, is stored times a symmetric orthogonal matrix (see {@linkcode rotationMatrix}).
+   */
+  readonly rotation?: number;
 }
 
 /**

@@ -50,7 +50,7 @@ Deno.test("a tensor in a dtype of no weight is explained in Chinese", async () =
     const { unusable } = await openWeights(folder);
     assert.equal(
       await chineseOf(path, () => Promise.reject(unusable.get("a"))),
-      '权重必须是 F32、F16 或 BF16，但张量 "a" 是 I32。请使用这几种 dtype 的模型，或转换这一个。',
+      '权重必须是 F32、F16、BF16、F8_E4M3、F8_E5M2 或带缩放系数的 I8，但张量 "a" 是 I32。请使用这几种 dtype 的模型，或转换这一个。',
     );
   });
 });

@@ -5,7 +5,7 @@
  */
 import type { ModelFamily, PartName, PartShape } from "../../families/mod.ts";
 import { pixelsPerLatent, type VaeConfig } from "../../models/mod.ts";
-import type { Weights } from "../../safetensors/mod.ts";
+import { isByteDtype, type Weights } from "../../safetensors/mod.ts";
 import { elementCount } from "../../tensor.ts";
 
 /** Longest texts that people write; the encoder takes more. */
@@ -94,9 +94,10 @@ function countOnDevice(
   isOnDevice: (name: string) => boolean,
 ): Pick<PartShape, "deviceParameters" | "quantizedBytes"> {
   let [deviceParameters, quantizedBytes] = [0, 0];
-  for (const { name, shape, byteLength, quantization } of tensors.values()) {
+  for (const { name, dtype, shape, byteLength, quantization } of tensors.values()) {
     if (!isOnDevice(name)) continue;
-    if (quantization === undefined) deviceParameters += elementCount(shape);
+    if (isByteDtype(dtype)) quantizedBytes += byteLength;
+    else if (quantization === undefined) deviceParameters += elementCount(shape);
     else quantizedBytes += byteLength + quantization.scales.byteLength;
   }
   return { deviceParameters, quantizedBytes };
