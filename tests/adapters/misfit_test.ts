@@ -1,0 +1,198 @@
+/** What does not fit is one message, and nothing is applied. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { AdapterError, readAdapter } from "../../src/adapters/mod.ts";
+import { SafetensorsError, type TensorSource } from "../../src/safetensors/mod.ts";
+import { saysSameInChinese } from "../_languages.ts";
+import { temporaryFolder } from "../_folders.ts";
+import { FOLDER, partsOf } from "./_cases.ts";
+import { float32, lora, writeAdapter } from "./_written.ts";
+
+const QKV = "lora_unet_layers_0_attention_qkv";
+const QKV_SHAPE = [20, 12] as const;
+
+/** The error of an adapter of these tensors. */
+async function refused(tensors: readonly TensorSource[]): Promise<AdapterError> {
+  await using folder = await temporaryFolder();
+  const path = await writeAdapter(folder.path, tensors);
+  return await errorOf(path);
+}
+
+async function errorOf(path: string): Promise<AdapterError> {
+  const error = await readAdapter(path, await partsOf("base_12")).then(
+    () => assert.fail(`${path} was read`),
+    (error) => error,
+  );
+  assert(error instanceof AdapterError, String(error));
+  assert(saysSameInChinese(error), error.explain("zh"));
+  return error;
+}
+
+Deno.test("another model's adapter is told by its names, with their number", async () => {
+  const sdxl = await refused([
+    ...lora("lora_unet_down_blocks_1_attentions_0_proj_in", [32, 32]),
+    ...lora("lora_te1_text_model_encoder_layers_0_self_attn_q_proj", [32, 32]),
+  ]);
+  assert.match(sdxl.message, /4 of its 4 keys are at fault/);
+  assert.match(
+    sdxl.message,
+    /4 keys name modules that the model does not have: lora_unet_down_blocks/,
+  );
+  assert.match(sdxl.message, /Stable Diffusion \(1\.5 or SDXL\)/);
+  assert.match(sdxl.message, /layers\.0\.attention\.qkv/);
+  const flux = await refused(lora("transformer.single_transformer_blocks.0.attn.to_q", [32, 32]));
+  assert.match(flux.message, /FLUX/);
+});
+
+Deno.test("an adapter of which half is unknown is refused as a whole", async () => {
+  const error = await refused([
+    ...lora(QKV, QKV_SHAPE),
+    ...lora("lora_unet_layers_7_attention_qkv", QKV_SHAPE),
+  ]);
+  assert.match(error.message, /2 of its 4 keys/);
+  assert.match(error.message, /lora_unet_layers_7_attention_qkv/);
+  assert.deepEqual(error.problems.map(({ kind }) => kind), ["unknown", "unknown"]);
+});
+
+Deno.test("matrices of another model's dimensions are shown with what was expected", async () => {
+  const error = await refused(lora(QKV, [4608, 24]));
+  assert.match(error.message, /found \[4608, 2\] · \[2, 24\], expected \[20, 12\]/);
+});
+
+Deno.test("two halves of different ranks are refused", async () => {
+  const error = await refused([
+    float32(`${QKV}.lora_down.weight`, [3, 12]),
+    float32(`${QKV}.lora_up.weight`, [20, 2]),
+  ]);
+  assert.match(error.message, /1 changes contradict themselves about their rank/);
+});
+
+Deno.test("half of a pair is named with what is missing", async () => {
+  const [down, up] = lora(QKV, QKV_SHAPE);
+  assert.match((await refused([down!])).message, /without lora_up/);
+  assert.match((await refused([up!])).message, /without lora_down/);
+  const lokr = await refused([
+    float32(`${QKV}.lokr_w1`, [4, 3]),
+    float32(`${QKV}.lokr_w2_a`, [5, 1]),
+  ]);
+  assert.match(lokr.message, /without lokr_w2_b/);
+  const loha = await refused([float32(`${QKV}.hada_w1_a`, [20, 2])]);
+  assert.match(loha.message, /without hada_w1_b/);
+  assert.match((await refused([float32(`${QKV}.alpha`, [], () => 4)])).message, /alpha without/);
+});
+
+Deno.test("an alpha that is no number is refused, but where it counts for nothing", async () => {
+  const alpha = (value: number) => float32(`${QKV}.alpha`, [], () => value);
+  for (const value of [NaN, Infinity]) {
+    const error = await refused([...lora(QKV, QKV_SHAPE), alpha(value)]);
+    assert.match(error.message, /1 modules have an alpha that is no finite number/);
+  }
+  const two = await refused([...lora(QKV, QKV_SHAPE), float32(`${QKV}.alpha`, [2])]);
+  assert.match(two.message, /no finite number/);
+  // NewBie's trainer's rank of 114514, rounded to float16, is infinite.
+  await using folder = await temporaryFolder();
+  const path = await writeAdapter(folder.path, [
+    float32(`${QKV}.lokr_w1`, [4, 3]),
+    float32(`${QKV}.lokr_w2`, [5, 4]),
+    alpha(Infinity),
+  ]);
+  const { parts } = await readAdapter(path, await partsOf("base_12"));
+  const change = parts.get("transformer")![0]!.change;
+  assert(change.kind === "kronecker" && change.scale === 1);
+});
+
+Deno.test("a module that is given twice, under two names or in two kinds, is refused", async () => {
+  const names = await refused([
+    ...lora(QKV, QKV_SHAPE),
+    ...lora("diffusion_model.layers.0.attention.qkv", QKV_SHAPE),
+  ]);
+  assert.match(names.message, /2 keys say again/);
+  const kinds = await refused([
+    ...lora(QKV, QKV_SHAPE),
+    float32(`${QKV}.lokr_w1`, [4, 3]),
+    float32(`${QKV}.lokr_w2`, [5, 4]),
+  ]);
+  assert.match(kinds.message, /say again/);
+});
+
+for (
+  const [kind, key] of [
+    ["OFT", "oft_blocks"],
+    ["OFT", "oft_R.weight"],
+    ["BOFT", "boft_R"],
+    ["GLoRA", "a1.weight"],
+    ["IA3", "on_input"],
+    ["VeRA", "vera_lambda_b"],
+    ["LoCon with lora_mid", "lora_mid.weight"],
+    ["LoRA of an embedding table", "lora_embedding_A"],
+  ] as const
+) {
+  Deno.test(`${kind} (${key}) is refused by name`, async () => {
+    const error = await refused([...lora(QKV, QKV_SHAPE), float32(`${QKV}.${key}`, [2, 2])]);
+    assert.match(error.message, /1 keys are of a kind of adapter that is not read/);
+    assert(error.message.includes(`(${kind})`), error.message);
+  });
+}
+
+Deno.test("a bias that the model does not have is refused", async () => {
+  const error = await refused([float32(`${QKV}.diff_b`, [20])]);
+  assert.match(error.message, /1 biases are changed that the model does not have/);
+});
+
+Deno.test("a whole checkpoint is told from an adapter", async () => {
+  const error = await errorOf(join(FOLDER, "base_12", "model.safetensors"));
+  assert.match(error.message, /a whole checkpoint, not of an adapter.*--transformer/);
+});
+
+Deno.test("files that are no safetensors are refused in words for people", async () => {
+  await using folder = await temporaryFolder();
+  const pickle = join(folder.path, "lora.pt");
+  await Deno.writeTextFile(pickle, "PK");
+  assert.match((await errorOf(pickle)).message, /pickle.*not read/);
+  assert.match((await errorOf(folder.path)).message, /no safetensors file/);
+  const parts = await partsOf("base_12");
+  await assert.rejects(readAdapter(join(folder.path, "none.safetensors"), parts), SafetensorsError);
+  assert.match((await errorOf(await writeAdapter(folder.path, []))).message, /holds no tensor/);
+});
+
+/** A PEFT folder of one LoRA and a configuration. */
+async function withConfig(config: unknown): Promise<AdapterError> {
+  await using folder = await temporaryFolder();
+  const path = await writeAdapter(
+    folder.path,
+    lora("base_model.model.layers.0.attention.qkv", QKV_SHAPE, {
+      down: ".lora_A.weight",
+      up: ".lora_B.weight",
+    }),
+  );
+  await Deno.rename(path, join(folder.path, "adapter_model.safetensors"));
+  const text = typeof config === "string" ? config : JSON.stringify(config);
+  await Deno.writeTextFile(join(folder.path, "adapter_config.json"), text);
+  return await errorOf(folder.path);
+}
+
+Deno.test("a configuration that means something else is refused by name", async () => {
+  const message = async (config: unknown) => (await withConfig(config)).message;
+  assert.match(await message({ peft_type: "OFT" }), /peft_type OFT is not read/);
+  assert.match(
+    await message({ init_lora_weights: "pissa_niter_16", r: 2 }),
+    /pissa_niter_16 changes/,
+  );
+  assert.match(await message({ layer_replication: [[0, 2]], r: 2 }), /layer_replication/);
+  assert.match(await message({ r: 8, lora_alpha: 8 }), /says 8, the tensors have 2/);
+  assert.match(await message({ r: 2, lora_alpha: "much" }), /lora_alpha/);
+  assert.match(await message({ r: 2, alpha_pattern: { "(?=a)": 2 } }), /look-ahead/);
+  assert.match(await message("{"), /adapter_config\.json/);
+  assert.match(await message([]), /not a JSON object/);
+});
+
+Deno.test("an expression that would backtrack for ever does not", async () => {
+  const alpha_pattern = { [`(${"(.*)*".repeat(20)})+x`]: 3 };
+  assert.match((await withConfig({ r: 9, alpha_pattern })).message, /says 9/);
+});
+
+Deno.test("names in messages cannot steer a terminal, however long they are", async () => {
+  const error = await refused(lora(`\x1b[31m${"x".repeat(100_000)}`, [2, 2]));
+  assert(!error.message.includes("\x1b"));
+  assert(error.message.length < 5000);
+});
