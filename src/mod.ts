@@ -23,6 +23,7 @@ export {
 } from "./image/mod.ts";
 export { NewBieImagePipeline } from "./pipeline/pipeline.ts";
 export type * from "./pipeline/types.ts";
+export type { LoadedAdapter, LoadLoraOptions } from "./pipeline/adapters/types.ts";
 export {
   CHECKPOINT_LAYOUTS,
   type CheckpointFiles,
@@ -31,6 +32,12 @@ export {
   type TokenizerPlace,
 } from "./pipeline/checkpoint/types.ts";
 export { type PartName, PARTS } from "./families/mod.ts";
+export {
+  AdapterError,
+  type AdapterFormat,
+  type AdapterProblem,
+  type AdapterProblemKind,
+} from "./adapters/mod.ts";
 export type { OffloadMode } from "./pipeline/checkpoint/memory.ts";
 export { CheckpointNotFoundError } from "./pipeline/checkpoint/checkpoint_not_found_error.ts";
 export { type Arithmetic, DeviceError } from "./machine/mod.ts";

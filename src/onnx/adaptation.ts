@@ -3,9 +3,11 @@
  *
  * @module
  */
-import { rowsOf, type TensorEntry } from "../safetensors/mod.ts";
+import type { TensorEntry } from "../safetensors/mod.ts";
 import { floatType } from "./_checks.ts";
+import { rowsOf } from "./_rows_of.ts";
 import type { Graph, Value } from "./graph.ts";
+import { weightValue } from "./_weight_value.ts";
 import { cast, concat, mul, reshape } from "./operators.ts";
 import type { FloatType } from "./types.ts";
 
@@ -217,6 +219,6 @@ function matrixOf(
   return once(
     shared,
     `${name} ${type}`,
-    () => cast(shared.graph.weight({ ...entry, name }, shape), type),
+    () => weightValue(shared.graph, { ...entry, name }, shape, type),
   );
 }

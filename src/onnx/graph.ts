@@ -30,6 +30,8 @@ const MICROSOFT_OPSET = 1;
 /** The project's own operators, which only a session that was given them can run. */
 export const OWN_DOMAIN = "newbie";
 const OWN_OPSET = 1;
+/** Protocol buffers hold 2 GiB at most, and the rest of a graph wants its share. */
+export const MOST_OWN_BYTES = 1.5e9;
 /** Characters. */
 const LONGEST_LABEL = 64;
 
@@ -55,8 +57,6 @@ export interface CompiledGraph {
   readonly model: Uint8Array;
   /** The folder that the references are relative to; absent when the graph has no weights. */
   readonly weightFolder?: string;
-  /** What references call files and is in memory, by name; absent where nothing is. */
-  readonly memory?: Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
 }
@@ -85,8 +85,6 @@ export class Graph {
     readonly isKept: boolean;
   }[] = [];
   readonly #referenceShapes = new Map<string, readonly number[]>();
-  /** Initializers that lie in memory, by name: what becomes of a tensor that an adapter changes. */
-  readonly #memory = new Map<string, InMemory>();
   readonly #constants = new Map<string, Value>();
   #count = 0;
 
@@ -198,16 +196,18 @@ export class Graph {
   }
 
   /**
-   * An initializer in memory, in the place of one in a file.
+   * An initializer in the place of one in a file, with values of its own. All of a graph's must stay
+   * below {@linkcode MOST_OWN_BYTES}.
    *
    * @param name The tensor's in its file.
    */
-  memory(name: string, values: Float32Array, dims: readonly number[], type: FloatType): Value {
-    const value = { graph: this, name: `memory/${name}`, type };
-    if (!this.#memory.has(value.name)) {
-      this.#memory.set(value.name, { value, dims, bytes: encodeFloats(values, type) });
-    }
-    return value;
+  replacement(
+    name: string,
+    values: Float32Array,
+    dims: readonly number[],
+    type: FloatType,
+  ): Value {
+    return this.#constant(`replaced/${name}`, type, [...dims], () => encodeFloats(values, type));
   }
 
   /** Serialises the model. */
@@ -222,18 +222,6 @@ export class Graph {
         { key: "location", value: relative(folder ?? "", entry.file) },
         { key: "offset", value: String(entry.offset) },
         { key: "length", value: String(entry.byteLength) },
-      ],
-    }));
-    // Protocol buffers hold 2 GiB at most, so that these are handed over beside the model.
-    const inMemory = [...this.#memory.values()].map(({ value, dims, bytes }) => ({
-      name: value.name,
-      dataType: ONNX_DATA_TYPE[value.type],
-      dims: [...dims],
-      dataLocation: onnx.TensorProto.DataLocation.EXTERNAL,
-      externalData: [
-        { key: "location", value: value.name },
-        { key: "offset", value: "0" },
-        { key: "length", value: String(bytes.length) },
       ],
     }));
     const model = onnx.ModelProto.encode({
@@ -255,18 +243,13 @@ export class Graph {
           }),
         ].map(valueInfo),
         output: this.#outputs.map(valueInfo),
-        initializer: [...this.#initializers, ...references, ...inMemory],
+        initializer: [...this.#initializers, ...references],
       },
     }).finish();
     return {
       name: this.name,
       model,
       ...(folder === undefined ? {} : { weightFolder: folder }),
-      ...(inMemory.length === 0 ? {} : {
-        memory: Object.fromEntries(
-          [...this.#memory].map(([name, { bytes }]) => [name, bytes]),
-        ),
-      }),
       inputs: this.#inputs,
       outputs: this.#outputs,
     };
@@ -284,12 +267,6 @@ export class Graph {
     }
     return value;
   }
-}
-
-interface InMemory {
-  readonly value: Value;
-  readonly dims: readonly number[];
-  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 function attributeProto(name: string, value: Attribute): Onnx.IAttributeProto {

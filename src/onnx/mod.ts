@@ -4,7 +4,14 @@
  * @module
  */
 export { type Adaptation, ADAPTER_WEIGHTS, type ThinChange } from "./adaptation.ts";
-export { type CompiledGraph, Graph, OWN_DOMAIN, type Port, type Value } from "./graph.ts";
+export {
+  type CompiledGraph,
+  Graph,
+  MOST_OWN_BYTES,
+  OWN_DOMAIN,
+  type Port,
+  type Value,
+} from "./graph.ts";
 export {
   type Device,
   type Dtype,

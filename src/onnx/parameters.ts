@@ -7,11 +7,12 @@
 import { NewBieError } from "../errors.ts";
 import type { Language, Texts } from "../language.ts";
 import { elementCount } from "../tensor.ts";
-import { rowsOf, type TensorEntry, type Weights } from "../safetensors/mod.ts";
+import type { TensorEntry, Weights } from "../safetensors/mod.ts";
 import { type Adaptation, thinProducts } from "./adaptation.ts";
 import type { Graph, Value } from "./graph.ts";
 import { type AdaptedMatrix, type Matrix, type PlainMatrix, rotate } from "./layers.ts";
 import { cast } from "./operators.ts";
+import { rowsOf } from "./_rows_of.ts";
 import { weightValue } from "./_weight_value.ts";
 import type { FloatType } from "./types.ts";
 
@@ -150,7 +151,7 @@ export class Parameters {
     const entry = this.entry(name, shape);
     if (entry === undefined) return this.#graph.scalar(NaN, type);
     const merged = this.#adaptation?.merged.get(this.#prefix + name);
-    if (merged !== undefined) return this.#graph.memory(entry.name, merged, shape, type);
+    if (merged !== undefined) return this.#graph.replacement(entry.name, merged, shape, type);
     const value = weightValue(this.#graph, entry, shape, type);
     return entry.rotation === undefined ? value : rotate(value, entry.rotation, shape);
   }
@@ -193,7 +194,7 @@ export class Parameters {
     const merged = this.#adaptation?.merged.get(this.#prefix + name);
     if (merged !== undefined) {
       const own = merged.subarray(rows[0] * shape[1], rows[1] * shape[1]);
-      return this.#graph.memory(entry.name, own, part, type);
+      return this.#graph.replacement(entry.name, own, part, type);
     }
     if (found.quantization === undefined) {
       const value = weightValue(this.#graph, entry, part, type);

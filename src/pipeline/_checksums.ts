@@ -1,6 +1,6 @@
 /** The files of a checkpoint against the list of checksums that names them. */
 import { fileURLToPath } from "node:url";
-import { checkModelFiles, CHECKSUM_LIST } from "../integrity/mod.ts";
+import { checkModelFiles, CHECKSUM_LIST, ChecksumCache, hashFile } from "../integrity/mod.ts";
 import type { CheckpointFiles } from "./checkpoint/types.ts";
 import type { PretrainedOptions } from "./types.ts";
 
@@ -41,4 +41,26 @@ export async function checkListedFiles(
     `Not in ${CHECKSUM_LIST}, and so not checked: ${unlisted.join(", ")}. ` +
       "deno task checksums --write lists them.",
   );
+}
+
+/**
+ * A file's SHA-256, after it was compared with the toolkit's list, where that names it.
+ *
+ * @throws {ChangedWeightsError} When it is not as listed.
+ */
+export async function hashListedFile(
+  file: string,
+  { strict, checksumCache }: PretrainedOptions,
+): Promise<string> {
+  const cache = await ChecksumCache.open(checksumCache);
+  const found = await cache.find(file);
+  const sha256 = (strict ? undefined : found.sha256) ?? await hashFile(file);
+  if (found.sha256 !== sha256) {
+    cache.remember(file, found, sha256);
+    await cache.save();
+  }
+  if (LIST.protocol === "file:") {
+    await checkModelFiles([file], fileURLToPath(LIST), { cacheFile: checksumCache });
+  }
+  return sha256;
 }

@@ -6,13 +6,17 @@
  */
 import { type Network, PART_NAMES, type PartName, type PartShape } from "../families/mod.ts";
 import { type NextDiTConfig, pixelsPerLatent } from "../models/mod.ts";
-import type { DtypePolicy } from "../onnx/mod.ts";
+import type { AdaptableParts } from "../adapters/mod.ts";
+import { type Adaptation, type DtypePolicy, MOST_OWN_BYTES } from "../onnx/mod.ts";
 import type { PromptEncoder } from "../prompt/mod.ts";
 import type { SessionHost } from "../runtime/session.ts";
 import type { SessionThread } from "../runtime/session_thread.ts";
 import { withThreads } from "../runtime/with_threads.ts";
 import { createScheduler, type Scheduler, schedulerFromConfig } from "../schedulers/mod.ts";
+import type { Weights } from "../safetensors/mod.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
+import { ownWeights } from "./adapters/own_weights.ts";
+import { PartAdapters } from "./adapters/part_adapters.ts";
 import { compileParts } from "./_compile_parts.ts";
 import { CheckpointNotFoundError } from "./checkpoint/checkpoint_not_found_error.ts";
 import { type ConfigOf, expectFit } from "./checkpoint/fit.ts";
@@ -50,6 +54,10 @@ export interface PipelineParts {
   readonly offload: OffloadMode;
   /** The threads of the parts that have one of their own. */
   readonly threads: readonly SessionThread[];
+  /** What adapters make of the parts in which they can change anything. */
+  readonly adapters: ReadonlyMap<PartName, PartAdapters>;
+  /** What they may change there. */
+  readonly adaptable: AdaptableParts;
 }
 
 /** A part's size. */
@@ -66,6 +74,8 @@ export interface LoadPartsOptions {
   readonly onVaeFallback: () => void;
   /** Is called when our own operators cannot be used, with why. */
   readonly onOperatorFallback: (reason: string) => void;
+  /** Throws when an adapter's file is no longer what it was. */
+  readonly checkAdapters?: () => Promise<void>;
 }
 
 /**
@@ -80,9 +90,11 @@ export interface LoadPartsOptions {
  */
 export async function loadParts(
   files: CheckpointFiles,
-  { policy: wanted, computeThreads, chooseOffload, onVaeFallback, onOperatorFallback }:
-    LoadPartsOptions,
+  options: LoadPartsOptions,
 ): Promise<PipelineParts> {
+  const { policy: wanted, computeThreads, chooseOffload, onVaeFallback, onOperatorFallback } =
+    options;
+  const { checkAdapters = () => Promise.resolve() } = options;
   const policy = await permittedPolicy(wanted);
   const { family } = files;
   const { networks, encoders } = family;
@@ -114,7 +126,45 @@ export async function loadParts(
   const offload = chooseOffload(sizes);
   const segments = offload === "sequential" ? SEGMENTS : 1;
   const graphs = compileParts(family, opened, policy, segments);
-  let compiledTransformer = { policy, graphs: graphs.transformer };
+  let transformerPolicy = policy;
+  const own = new Map(
+    PART_NAMES.map((
+      name,
+    ) => [name, opened[name] && ownWeights(family, name, opened[name].weights)]),
+  );
+  const adaptable = Object.fromEntries(
+    [...own].flatMap(([name, part]) => part === undefined ? [] : [[name, part.adaptable]]),
+  ) as AdaptableParts;
+  const adapters = new Map(PART_NAMES.map((name) => [name, new PartAdapters(own.get(name))]));
+  /** The graphs of a part, with the adapters that there are. */
+  const adapted = <Config, Graphs>(
+    { compile }: Network<Config, Graphs>,
+    { config, weights }: { readonly config: Config; readonly weights: Weights },
+    plain: Graphs,
+  ) => {
+    let last: Compiled<Graphs> = { policy, adaptation: undefined, graphs: plain };
+    return (policy: DtypePolicy, adaptation: Adaptation | undefined) => {
+      if (policy !== last.policy || adaptation !== last.adaptation) {
+        const pieces = Math.max(segments, piecesFor(adaptation, policy));
+        const graphs = compile(config, weights, policy, pieces, adaptation);
+        last = { policy, adaptation, graphs };
+      }
+      return last.graphs;
+    };
+  };
+  const transformerGraphs = adapted(
+    networks.transformer,
+    transformer,
+    graphs.transformer,
+  );
+  const encoderGraphs = adapted(
+    networks.textEncoder,
+    textEncoder,
+    graphs.textEncoder,
+  );
+  const clipGraphs = clipModel &&
+    adapted(networks.clipModel, clipModel, graphs.clipModel!);
+  const adaptersOf = (name: PartName) => adapters.get(name)!;
 
   // ONNX Runtime is not loaded before a session is made: whoever only checks a checkpoint needs none.
   const { device } = policy;
@@ -128,7 +178,8 @@ export async function loadParts(
   ) => {
     const thread = device === "cpu" ? undefined : await openThread();
     if (thread !== undefined) threads.push(thread);
-    return new HeldPart(() => load(withThreads(computeThreads, thread)), check, keep, thread);
+    const checkAll = () => check().then(checkAdapters);
+    return new HeldPart(() => load(withThreads(computeThreads, thread)), checkAll, keep, thread);
   };
   const hold = { device, resident: offload !== "sequential" };
   const exactPolicy: DtypePolicy = { ...policy, convolution: "float32" };
@@ -154,29 +205,35 @@ export async function loadParts(
     sizes,
     offload,
     threads,
+    adapters,
+    adaptable,
     transformer: new HeldPart(
       async () => {
         const { loadTransformer } = await import("./parts/load_transformer.ts");
+        const adapters = adaptersOf("transformer");
+        const adaptation = await adapters.adaptation();
         // A part that had to go over to another policy keeps it when it is loaded again.
         const compiled = (policy: DtypePolicy) => {
-          if (policy !== compiledTransformer.policy) {
-            const { config, weights } = transformer;
-            const graphs = networks.transformer.compile(config, weights, policy, segments);
-            compiledTransformer = { policy, graphs };
-          }
-          return compiledTransformer.graphs;
+          transformerPolicy = policy;
+          return transformerGraphs(policy, adaptation);
         };
-        const { resident } = hold;
-        const host = withThreads(computeThreads);
-        const options = { policy: compiledTransformer.policy, resident, host, onOperatorFallback };
-        return await loadTransformer(transformer.config, compiled, options);
+        return await loadTransformer(transformer.config, compiled, {
+          policy: transformerPolicy,
+          resident: hold.resident,
+          host: withThreads(computeThreads),
+          adapterWeights: adapters.weights,
+          onOperatorFallback,
+        });
       },
-      transformer.check,
+      () => transformer.check().then(checkAdapters),
       keep,
     ),
     textEncoder: await threaded(textEncoder, async (host) => {
       const { TextEncoder } = await import("./parts/text_encoder.ts");
-      return await TextEncoder.create(textEncoder.config, graphs.textEncoder, { ...hold, host });
+      const adapters = adaptersOf("textEncoder");
+      const graphs = encoderGraphs(policy, await adapters.adaptation());
+      const { config } = textEncoder;
+      return await TextEncoder.create(config, graphs, { ...hold, host }, adapters.weights);
     }),
     vae: await threaded(vae, async (host) => {
       const { Vae } = await import("./parts/vae.ts");
@@ -192,11 +249,27 @@ export async function loadParts(
         tokenizer: clipTokenizer,
         model: await threaded(clipModel, async (host) => {
           const { ClipModel } = await import("./parts/clip_model.ts");
-          return await ClipModel.create(clipModel.config, graphs.clipModel!, device, host);
+          const adapters = adaptersOf("clipModel");
+          const graph = clipGraphs!(policy, await adapters.adaptation());
+          return await ClipModel.create(clipModel.config, graph, device, host, adapters.weights);
         }),
       },
     }),
   };
+}
+
+/** Graphs, and what they were compiled for. */
+interface Compiled<Graphs> {
+  readonly policy: DtypePolicy;
+  readonly adaptation: Adaptation | undefined;
+  readonly graphs: Graphs;
+}
+
+/** How many graphs a part must be cut into so that each can hold its share of merged tensors. */
+function piecesFor(adaptation: Adaptation | undefined, { compute }: DtypePolicy): number {
+  const merged = [...adaptation?.merged.values() ?? []];
+  const values = merged.reduce((sum, { length }) => sum + length, 0);
+  return Math.ceil(values * (compute === "float32" ? 4 : 2) / MOST_OWN_BYTES);
 }
 
 async function openThread(): Promise<SessionThread | undefined> {

@@ -26,9 +26,11 @@ import {
 } from "../schedulers/mod.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
+import { AdapterSet } from "./adapters/adapter_set.ts";
+import type { LoadedAdapter, LoadLoraOptions } from "./adapters/types.ts";
 import { sampleOf, stack, stackPadded, unpadded } from "./_batches.ts";
 import { calledWith, callSettings } from "./_call_settings.ts";
-import { checkListedFiles } from "./_checksums.ts";
+import { checkListedFiles, hashListedFile } from "./_checksums.ts";
 import { denoise } from "./_denoise.ts";
 import {
   memoryBudget,
@@ -43,6 +45,7 @@ import { encodeEach, type EncoderTexts, promptTexts } from "./_prompt_texts.ts";
 import type { CheckpointFiles, CheckpointLayout } from "./checkpoint/types.ts";
 import { describeCheckpoint } from "./checkpoint/describe_checkpoint.ts";
 import { findCheckpoint } from "./checkpoint/find_checkpoint.ts";
+import { rememberFiles } from "./checkpoint/open_part.ts";
 import {
   estimateMemory,
   OFFLOAD_MODES,
@@ -50,7 +53,7 @@ import {
   trainedSize,
 } from "./checkpoint/memory.ts";
 import type { PartName } from "../families/mod.ts";
-import { loadParts, type PipelineParts } from "./load_parts.ts";
+import { loadParts, type PipelineParts, type SizedPart } from "./load_parts.ts";
 import { DeviceMemoryError } from "./device_memory_error.ts";
 import type { ClipModel } from "./parts/clip_model.ts";
 import type { HeldPart } from "./parts/held_part.ts";
@@ -96,6 +99,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
   /** The type of arithmetic in the text encoders and the transformer. */
   readonly dtype: Dtype;
   readonly #parts: PipelineParts;
+  readonly #adapters: AdapterSet;
   readonly #log: (line: string) => void;
   readonly #language: Language;
   /** What {@linkcode encodePrompt} said of the padding in its features. */
@@ -109,6 +113,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     device: Device,
     dtype: Dtype,
     parts: PipelineParts,
+    adapters: AdapterSet,
     arithmetic: () => Arithmetic,
     { log, language }: { log: (line: string) => void; language: Language },
   ) {
@@ -118,6 +123,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     this.device = device;
     this.dtype = dtype;
     this.#parts = parts;
+    this.#adapters = adapters;
     this.#arithmetic = arithmetic;
     this.#log = log;
     this.#language = language;
@@ -177,6 +183,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const onCpu = place.device === "cpu" ? await cpuArithmetic() : undefined;
     const parts = await loadParts(files, {
       policy,
+      checkAdapters: () => adapters.check(),
       computeThreads: threads,
       onVaeFallback: () => log(TEXTS[language].vaeFallback),
       onOperatorFallback: (reason) => {
@@ -192,12 +199,24 @@ export class NewBieImagePipeline implements AsyncDisposable {
         return offload === "auto" ? offloadForGpu(parts, place.memoryFree, dtype) : offload;
       },
     });
+    const adapters = new AdapterSet({
+      adaptable: parts.adaptable,
+      parts: parts.adapters,
+      reload: async (names) => {
+        const { textEncoder, clip, transformer, vae } = parts;
+        const held = { textEncoder, clipModel: clip?.model, transformer, vae };
+        for (const name of names) await held[name]?.free();
+      },
+      hash: (file) => hashListedFile(file, options),
+      remember: rememberFiles,
+    });
     await checkListedFiles(files, options, log);
     const pipeline = new NewBieImagePipeline(
       files,
       place.device,
       policy.compute,
       parts,
+      adapters,
       () => onCpu ?? { processor: gpu, kernels },
       { log, language },
     );
@@ -221,7 +240,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * @throws {RequestError} When there are neither one nor as many negative prompts as prompts.
    */
   async encodePrompt(options: PromptOptions): Promise<PromptEmbeds> {
-    return await this.#encode(promptTexts(options, this.checkpoint.family));
+    const texts = promptTexts(options, this.checkpoint.family);
+    return await this.#adapters.use(() => this.#encode(texts));
   }
 
   /**
@@ -264,7 +284,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
         },
       );
     }
-    return await this.#use("transformer", async (transformer) => {
+    return await this.#useAdapted("transformer", async (transformer) => {
       const velocities: Tensor[] = [];
       for (const [index, t] of timesteps.entries()) {
         const embeds = unpadded(
@@ -324,6 +344,97 @@ export class NewBieImagePipeline implements AsyncDisposable {
   }
 
   /**
+   * Loads an adapter: LoRA, LoKr, LoHa, DoRA or full differences, from the file of any trainer or from
+   * PEFT's folder. It works from now on, with weight 1, together with those that are loaded already.
+   *
+   * A LoRA runs beside the weights, which stay in their files, and so does it in its own. The parts of
+   * the model that it changes are compiled again, and loaded when they are next used. docs/adapters.md
+   * says what the other kinds cost.
+   *
+   * @param path The file or folder.
+   * @returns The adapter's name.
+   * @throws {AdapterError} When the file is no adapter of this model; nothing of it is applied.
+   * @throws {SafetensorsError} When the file is damaged.
+   * @throws {ChangedWeightsError} When it is not the file that checksums.txt lists.
+   * @throws {RequestError} When the name is taken, the weight is no number, or pictures are being made.
+   *
+   * @example
+   * ```ts
+   * import assert from "node:assert/strict";
+   * import { writeSafetensors } from "../safetensors/mod.ts";
+   *
+   * // An adapter of rank 1 for one matrix of the demo model: of zeros, it changes nothing.
+   * const file = `${await Deno.makeTempDir()}/nothing.safetensors`;
+   * const name = "diffusion_model.layers.0.attention.out";
+   * const zeros = { dtype: "F32", bytes: () => [new Uint8Array(320 * 4)] } as const;
+   * await writeSafetensors(file, [
+   *   { name: `${name}.lora_A.weight`, shape: [1, 320], ...zeros },
+   *   { name: `${name}.lora_B.weight`, shape: [320, 1], ...zeros },
+   * ]);
+   *
+   * await using pipe = await NewBieImagePipeline.fromPretrained(".", { log: () => {} });
+   * await pipe.loadLoraWeights(file);
+   * await pipe.setAdapters("nothing", 0.8);
+   * assert.deepEqual(pipe.adapters.map(({ name, weight }) => [name, weight]), [["nothing", 0.8]]);
+   * await pipe.unloadLoraWeights();
+   * ```
+   */
+  async loadLoraWeights(path: string, options: LoadLoraOptions = {}): Promise<string> {
+    const name = await this.#adapters.load(path, options);
+    this.#largestLatents = 0;
+    return name;
+  }
+
+  /**
+   * Gives adapters their weights: 1 as trained, 0 not at all, less than 0 away from what they were
+   * trained for. All that are not named get 0. Nothing is compiled or loaded again, save for tensors
+   * that an adapter without a thin form changes.
+   *
+   * With weights of 0 the pictures are those without adapters, bit for bit.
+   *
+   * @param names One name, or several.
+   * @param weights One for all, or one for each.
+   * @throws {RequestError} When there is no such adapter, a weight is no number, or pictures are being
+   *   made.
+   */
+  async setAdapters(
+    names: string | readonly string[],
+    weights: number | readonly number[] = 1,
+  ): Promise<void> {
+    const list = typeof names === "string" ? [names] : names;
+    const each = typeof weights === "number" ? list.map(() => weights) : weights;
+    await this.#adapters.weigh(list, each);
+  }
+
+  /** The adapters that are loaded. */
+  get adapters(): readonly LoadedAdapter[] {
+    return this.#adapters.all;
+  }
+
+  /** The names of the adapters that work now: those with another weight than 0. */
+  getActiveAdapters(): readonly string[] {
+    return this.adapters.filter(({ weight }) => weight !== 0).map(({ name }) => name);
+  }
+
+  /**
+   * Unloads some adapters.
+   *
+   * @throws {RequestError} When there is no such adapter, or pictures are being made.
+   */
+  async deleteAdapters(names: string | readonly string[]): Promise<void> {
+    await this.#adapters.remove(typeof names === "string" ? [names] : names);
+  }
+
+  /**
+   * Unloads all adapters.
+   *
+   * @throws {RequestError} When pictures are being made.
+   */
+  async unloadLoraWeights(): Promise<void> {
+    await this.#adapters.remove(this.adapters.map(({ name }) => name));
+  }
+
+  /**
    * Makes pictures.
    *
    * @throws {XmlPromptError} When a prompt is malformed XML.
@@ -340,6 +451,10 @@ export class NewBieImagePipeline implements AsyncDisposable {
   async generate(options: GenerateOptions & { outputType?: "image" }): Promise<GenerateResult>;
   async generate(options: GenerateOptions): Promise<GenerateResult<RgbImage | Tensor>>;
   async generate(options: GenerateOptions): Promise<GenerateResult<RgbImage | Tensor>> {
+    return await this.#adapters.use(() => this.#generate(options));
+  }
+
+  async #generate(options: GenerateOptions): Promise<GenerateResult<RgbImage | Tensor>> {
     const { numImagesPerPrompt = 1, outputType = "image", signal } = options;
     checkChoice("outputType", outputType, ["image", "latent"]);
     if (!Number.isSafeInteger(numImagesPerPrompt) || numImagesPerPrompt < 1) {
@@ -500,7 +615,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
     if (this.device !== "cpu" || rows * columns <= this.#largestLatents) return;
     const budget = await memoryBudget();
     if (budget === undefined) return;
-    const { sizes: parts, offload, vaeScaleFactor } = this.#parts;
+    const { offload, vaeScaleFactor } = this.#parts;
+    const parts = this.#sizes;
     const [width, height] = [columns * vaeScaleFactor, rows * vaeScaleFactor];
     requireMemory({ parts, offload, width, height, multiple: this.sizeMultiple }, budget);
     this.#largestLatents = rows * columns;
@@ -519,10 +635,24 @@ export class NewBieImagePipeline implements AsyncDisposable {
     } catch (cause) {
       if (!(cause instanceof OutOfMemoryError)) throw cause;
       await part.free();
-      const { sizes, offload } = this.#parts;
+      const { offload } = this.#parts;
+      const sizes = this.#sizes;
       const { peak } = estimateMemory(sizes, this.device, trainedSize(sizes), this.dtype);
       throw new DeviceMemoryError(name, this.device, offload, peak, { cause });
     }
+  }
+
+  /** As {@linkcode #use}, with the adapters as they are now. */
+  #useAdapted<R extends PartName, T>(name: R, work: (part: PartOf[R]) => Promise<T>): Promise<T> {
+    return this.#adapters.use(() => this.#use(name, work));
+  }
+
+  /** What the parts take, with their adapters. */
+  get #sizes(): readonly SizedPart[] {
+    return this.#parts.sizes.map((part) => {
+      const added = this.#parts.adapters.get(part.name)?.addedValues ?? 0;
+      return { ...part, deviceParameters: part.deviceParameters + added };
+    });
   }
 
   /** Encodes each text once, however often it occurs. */

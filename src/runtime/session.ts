@@ -144,9 +144,6 @@ export class Session implements AsyncDisposable {
         executionProviders: [device],
         intraOpNumThreads: threads,
         extra: { session: sessionEntries(graph, device, mayUseCpu) },
-        ...(graph.memory === undefined ? {} : {
-          externalData: Object.entries(graph.memory).map(([path, data]) => ({ path, data })),
-        }),
         logSeverityLevel: ORT_LOG_LEVEL,
       });
     } catch (cause) {

@@ -41,8 +41,12 @@ export async function openPart(
   return { json: await readConfig(config), file: config, weights, check };
 }
 
-/** Weights stay in their files, so those must stay as they are for as long as they are in use. */
-async function rememberFiles(paths: readonly string[]): Promise<() => Promise<void>> {
+/**
+ * Weights stay in their files, so those must stay as they are for as long as they are in use.
+ *
+ * @returns Throws when one of them is no longer what it was.
+ */
+export async function rememberFiles(paths: readonly string[]): Promise<() => Promise<void>> {
   // The time of the last write can be set back; that of the last change of any kind cannot. Deno
   // knows the latter in whole seconds: what is set back within the second of the last change passes.
   const identity = async (path: string) => {

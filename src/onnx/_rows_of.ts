@@ -1,12 +1,7 @@
 import { elementCount } from "../tensor.ts";
-import type { TensorEntry } from "./types.ts";
+import type { TensorEntry } from "../safetensors/mod.ts";
 
-/**
- * Some rows of a tensor: the outermost axis is contiguous, so they are one run of bytes.
- *
- * @param entry The tensor, as `openWeights` found it.
- * @param rows From which row to before which.
- */
+/** Some rows of a tensor; the outermost axis is contiguous, so they are one run of bytes. */
 export function rowsOf(entry: TensorEntry, [from, to]: readonly [number, number]): TensorEntry {
   const [rows = 1, ...inner] = entry.shape;
   if (from === 0 && to === rows) return entry;

@@ -1,0 +1,35 @@
+/**
+ * Adapters as a pipeline has them.
+ *
+ * @module
+ */
+import type { AdapterFormat } from "../../adapters/mod.ts";
+import type { PartName } from "../../families/mod.ts";
+
+/** How {@linkcode NewBieImagePipeline.loadLoraWeights} loads an adapter. */
+export interface LoadLoraOptions {
+  /** What it is called afterwards; by default its file's name without the ending. */
+  readonly adapterName?: string;
+  /**
+   * Its weight to begin with.
+   *
+   * @default {1}
+   */
+  readonly weight?: number;
+}
+
+/** An adapter that is loaded. */
+export interface LoadedAdapter {
+  readonly name: string;
+  /** How strongly it works: 1 as it was trained, 0 not at all; it may be negative. */
+  readonly weight: number;
+  /** Its safetensors file. */
+  readonly file: string;
+  /** The file's SHA-256, 64 hexadecimal digits. */
+  readonly sha256: string;
+  readonly format: AdapterFormat;
+  /** The parts of the model that it changes. */
+  readonly parts: readonly PartName[];
+  /** Words that call up what it was trained for, where the file states them. */
+  readonly triggerWords: readonly string[];
+}

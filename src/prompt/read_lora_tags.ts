@@ -1,0 +1,127 @@
+/** An adapter that a prompt asks for. */
+export interface LoraTag {
+  readonly name: string;
+  /** How strongly it works in the transformer; 1 where the tag does not say. */
+  readonly weight: number;
+  /** The same in the text encoders, where that differs. */
+  readonly textWeight?: number;
+}
+
+/** A prompt without the adapters that it asks for. */
+export interface LoraTags {
+  /** The prompt as if nobody had typed the tags: commas and lines that were theirs are gone, too. */
+  readonly text: string;
+  /** The prompt with spaces in the place of the tags, so that places in it stay what they are. */
+  readonly blanked: string;
+  /** In the order of the text; one that is named twice stands there with the sum of its weights. */
+  readonly loras: readonly LoraTag[];
+}
+
+/** Also as an input method writes it: `＜lora：style：0.8＞`. */
+const TAG = /[<＜](?:lora|lyco|lycoris)[:：]([^<>＜＞\r\n]{1,300})[>＞]/gi;
+const COMMENT = /<!--[^]*?-->/g;
+const NUMBER = String.raw`[-+]?(?:\d{1,6}\.?\d{0,12}|\.\d{1,12})`;
+/** A name, which may have colons, and up to two weights: `style:0.8`, `style:0.6:0.8`. */
+const BODY = new RegExp(
+  `^(.*?)(?:\\s*[:：]\\s*(?:te=)?(${NUMBER}))?(?:\\s*[:：]\\s*(?:unet=)?(${NUMBER}))?\\s*$`,
+  "iu",
+);
+
+/**
+ * Takes the adapters out of a prompt that it asks for in AUTOMATIC1111's words: `<lora:style>`,
+ * `<lora:style:0.8>`, and with a weight of its own for the text encoders in front,
+ * `<lora:style:0.6:0.8>`. They may stand anywhere, inside XML's elements too; what is in a comment is
+ * none.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ *
+ * const { text, loras } = readLoraTags("1girl, <lora:night:0.8>, smile");
+ * assert.equal(text, "1girl, smile");
+ * assert.deepEqual(loras, [{ name: "night", weight: 0.8 }]);
+ * ```
+ */
+export function readLoraTags(prompt: string): LoraTags {
+  const found = [...prompt.matchAll(TAG)];
+  if (found.length === 0) return { text: prompt, blanked: prompt, loras: [] };
+  const comments = [...prompt.matchAll(COMMENT)].map(({ index, 0: { length } }) =>
+    [index, index + length] as const
+  );
+  const tags = found.flatMap((match) => {
+    const start = match.index;
+    if (comments.some(([from, to]) => from <= start && start < to)) return [];
+    const [, name = "", first, second] = BODY.exec(match[1]!)!;
+    const weight = Number(second ?? first ?? 1);
+    const textWeight = second === undefined ? weight : Number(first);
+    return [{ start, end: start + match[0].length, name: name.trim(), weight, textWeight }];
+  });
+  const sums = new Map<string, { weight: number; textWeight: number }>();
+  for (const { name, weight, textWeight } of tags) {
+    const sum = sums.get(name) ?? { weight: 0, textWeight: 0 };
+    sums.set(name, { weight: sum.weight + weight, textWeight: sum.textWeight + textWeight });
+  }
+  return {
+    text: withoutTags(prompt, tags),
+    blanked: tags.reduce(
+      (text, { start, end }) => text.slice(0, start) + " ".repeat(end - start) + text.slice(end),
+      prompt,
+    ),
+    loras: [...sums].map(([name, { weight, textWeight }]) => ({
+      name,
+      weight,
+      ...(textWeight === weight ? {} : { textWeight }),
+    })),
+  };
+}
+
+interface Place {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Cuts tags out, each with what only it had put there: a comma and spaces, or a line of its own. */
+function withoutTags(prompt: string, tags: readonly Place[]): string {
+  const kept: string[] = [];
+  let at = 0;
+  for (const { start, end } of neighboursJoined(prompt, tags)) {
+    const before = prompt.slice(at, start);
+    // What stands directly before a tag, and directly behind it.
+    const tail = (at === 0 ? "" : kept.at(-1)!.slice(-LONGEST_GAP)) + before.slice(-LONGEST_GAP);
+    const next = prompt.slice(end, end + LONGEST_GAP);
+    const isFirst = /(?:^|[,，、>\n])[ \t]*$/.test(tail);
+    const comma = /^[ \t]*[,，、][ \t]*/.exec(next)?.[0].length;
+    const isLast = /^[ \t]*(?:\r?\n|<|$)/.test(next);
+    const isAloneInLine = /(?:^|\n)[ \t]*$/.test(tail) && /^[ \t]*(?:\r?\n|$)/.test(next);
+    at = end;
+    if (isFirst && comma !== undefined) {
+      kept.push(before);
+      at += comma;
+    } else if (isAloneInLine) {
+      kept.push(before.replace(/[ \t]*$/, ""));
+      at += /^[ \t]*(?:\r?\n)?/.exec(next)![0].length;
+    } else if (isLast) {
+      kept.push(before.replace(/[ \t]*[,，、]?[ \t]*$/, ""));
+    } else {
+      kept.push(before);
+      if (isFirst || /[ \t]$/.test(tail)) at += /^[ \t]*/.exec(next)![0].length;
+    }
+  }
+  return kept.join("") + prompt.slice(at);
+}
+
+/** Tags with nothing but white space of one line between them are cut out as one. */
+function neighboursJoined(prompt: string, tags: readonly Place[]): readonly Place[] {
+  const joined: Place[] = [];
+  for (const tag of tags) {
+    const last = joined.at(-1);
+    const isNext = last !== undefined && tag.start - last.end <= LONGEST_GAP &&
+      /^[ \t,，、]*$/.test(prompt.slice(last.end, tag.start));
+    if (isNext) joined[joined.length - 1] = { start: last.start, end: tag.end };
+    else joined.push(tag);
+  }
+  return joined;
+}
+
+/** Characters of white space that are looked at beside a tag. */
+const LONGEST_GAP = 100;
