@@ -15,6 +15,7 @@ import { type Grid, parseGrid } from "../src/studio/grid.ts";
 import { readBytes } from "../src/studio/read_text.ts";
 import { latestPicture } from "../src/studio/latest_picture.ts";
 import { folderName, folderOfDay, pictureName, prepareFolder } from "../src/studio/outputs.ts";
+import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../src/studio/preset.ts";
 import { Studio } from "../src/studio/studio.ts";
 import { shown } from "../src/shown.ts";
 import { isTemplate } from "../src/templates/mod.ts";
@@ -56,6 +57,8 @@ interface Options extends ModelOptions, PartOptions, Readonly<Record<string, unk
   readonly from?: string;
   readonly strict?: true;
   readonly combinations?: true;
+  readonly preset: readonly string[];
+  readonly wildcards?: string;
   readonly grid?: string;
   readonly sheet?: true;
   readonly show?: true;
@@ -71,13 +74,16 @@ addSettingOptions(command)
   .option("--batch <path>", help.batch)
   .option("--shard <i/n>", help.shard)
   .option("--from <picture>", help.from)
+  .option("--preset <name>", help.preset, collected, [])
+  .option("--wildcards <folder>", help.wildcards)
   .option("--combinations", help.combinations)
   .option("--grid <axes>", help.grid)
   .option("--sheet", help.sheet)
   .option("--strict", help.strict)
   .option("--show", help.show)
   .option("--show-steps", help.showSteps)
-  .addHelpText("after", text.examples);
+  .addHelpText("after", text.examples)
+  .addHelpText("after", text.presetsThere(await presetNames()));
 
 addPartOptions(addModelOptions(command));
 
@@ -101,6 +107,7 @@ async function once(options: Options) {
   if (foreign !== undefined) tell(foreignReport(options.from!, foreign, language));
   const typed = [settingsOf(options), await textsOf(options)];
   const grid = gridOf(options, recipe);
+  const presets = await presetsOf(options);
   const name = pictureName(options.output ?? NAME);
   const folder = folderOfDay(new Date());
   await prepareFolder(folder);
@@ -116,8 +123,8 @@ async function once(options: Options) {
     : grid === undefined || recipe.template === undefined
     ? generateOptions(recipe)
     : { ...generateOptions(recipe), prompt: recipe.template };
-  const asked = mergeSettings([own, ...typed]);
-  const request = { ...asked, prompt: asked.prompt! };
+  const asked = mergeSettings([own, ...presets.map(({ settings }) => settings), ...typed]);
+  const request = { ...asked, prompt: dressed(presets, asked.prompt!, asked.raw) };
   if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
   const isDrawn = typed.every(({ prompt }) => prompt === undefined) &&
     (grid === undefined || recipe?.template === undefined);
@@ -141,6 +148,8 @@ async function once(options: Options) {
     isDrawn,
     ...(options.combinations ? { combinations: { limit: options.count } } : {}),
     grid,
+    wildcards: options.wildcards,
+    preset: namesOf(presets) ?? recipe?.preset,
     hasSheet: options.sheet,
     show: options.show,
     showSteps: options.showSteps,
@@ -155,6 +164,15 @@ async function once(options: Options) {
     ...(sheet === undefined ? {} : { sheet }),
     ...(recipe === undefined ? {} : { differences }),
   };
+}
+
+function collected(name: string, before: readonly string[]): readonly string[] {
+  return [...before, name];
+}
+
+/** The presets that are asked for, in their order. */
+async function presetsOf({ preset }: Options): Promise<readonly Preset[]> {
+  return await Promise.all(preset.map((name) => loadPreset(name)));
 }
 
 /** The grid that is asked for, or that a sheet's recipe has. */
@@ -180,17 +198,26 @@ function sheetLines({ path, scale, labels }: SavedSheet): readonly string[] {
 
 async function batch(options: Options, path: string) {
   const shard = options.shard === undefined ? undefined : parseShard(options.shard);
+  const presets = await presetsOf(options);
   await using studio = await open(options);
   const defaults = mergeSettings([
     studioDefaults(studio),
+    ...presets.map(({ settings }) => settings),
     settingsOf(options),
     await textsOf(options),
   ]);
-  const read = await readBatch(path, defaults, options.count);
+  const read = await readBatch(
+    path,
+    defaults,
+    options.count,
+    (prompt, isRaw) => dressed(presets, prompt, isRaw),
+  );
   const folder = options.output === undefined ? read.name : folderName(options.output);
   return await runBatch(studio, read, {
     folder,
     shard,
+    preset: namesOf(presets),
+    wildcards: options.wildcards,
     show: options.show,
     showSteps: options.showSteps,
     say: (line) => say(options, line),
@@ -200,7 +227,8 @@ async function batch(options: Options, path: string) {
 async function interactive(options: Options): Promise<undefined> {
   if (options.json) throw new RequestError(both((text) => text.jsonNeedsPrompt));
   const name = pictureName(options.output ?? NAME);
-  const settings = settingsOf(options);
+  const settings = mergeSettings([settingsOf(options), await textsOf(options)]);
+  const presets = await presetsOf(options);
   await using studio = await open(options);
   const { defaultSize } = studio.pipe;
   const size = { width: defaultSize, height: defaultSize };
@@ -210,8 +238,9 @@ async function interactive(options: Options): Promise<undefined> {
       request: mergeSettings([studioDefaults(studio), size, settings]),
       name,
       count: options.count ?? COUNT.default,
+      presets,
     },
-    { show: options.show, showSteps: options.showSteps },
+    { show: options.show, showSteps: options.showSteps, wildcards: options.wildcards },
   );
 }
 

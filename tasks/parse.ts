@@ -13,6 +13,7 @@ import {
   withSystemPrompt,
 } from "../src/prompt/mod.ts";
 import { beyondTraining, KnownWords } from "../src/studio/known_words.ts";
+import { loadTagList, type TagHint, tagHints } from "../src/tags/mod.ts";
 import { type Input, readArgument } from "./cli/prompt_input.ts";
 import { readInput } from "./parse/input.ts";
 import { texts } from "./parse/texts.ts";
@@ -71,6 +72,7 @@ await run<Options>(command, async (options, args) => {
   const beyond = canonical === undefined || counters.words === undefined
     ? []
     : beyondTraining(counters.words, { prompt: input.text })[language];
+  const hints = canonical === undefined ? [] : await hintsOf(input.text);
   const isUnderstood = canonical !== undefined && prompt.kind === "xml";
   const result = {
     kind: prompt.kind,
@@ -81,6 +83,7 @@ await run<Options>(command, async (options, args) => {
       ? { positive: checked.tokens, negative: negative.tokens }
       : null,
     beyondTraining: beyond,
+    tagHints: hints,
     diagnostics: checked.diagnostics,
     negativeDiagnostics: negative.diagnostics,
   };
@@ -90,12 +93,26 @@ await run<Options>(command, async (options, args) => {
     showDiagnostics(input, checked);
     showDiagnostics(negativeInput, negative);
     tell(beyond);
+    for (const { tag, name, near } of hints) {
+      tell(name === undefined ? texts.misspelt(tag, near) : texts.aliasOf(tag, name));
+    }
   }
   const summary = texts.summary(errors, diagnostics.length - errors);
   if (errors > 0) throw new TaskFailure(summary, result, { isRequestWrong: true });
   if (!options.json) tell(summary);
   return result;
 });
+
+/** What the person's lists of tags say of a prompt; a list that is none is told of, and no error. */
+async function hintsOf(prompt: string): Promise<readonly TagHint[]> {
+  try {
+    return tagHints(prompt, await loadTagList());
+  } catch (error) {
+    if (!(error instanceof NewBieError)) throw error;
+    tell(messageOf(error).split("\n"));
+    return [];
+  }
+}
 
 function showDiagnostics({ text, source }: Input, { diagnostics }: CheckedPrompt): void {
   if (diagnostics.length === 0) return;

@@ -3,49 +3,10 @@
  *
  * @module
  */
+import { CHARACTER_ELEMENTS, GENERAL_ELEMENTS } from "./elements.ts";
 
-/**
- * Of a character. README of NewBieAI-Lab/NewBie-image-Exp0.1, "XML structured prompt": `n`, `gender`,
- * `appearance`, `clothing`, `expression`, `action`, `position`. `body_type` and `interaction` are
- * from the prompt builders that the community uses with the model (ComfyUI's NewBie nodes).
- */
-const CHARACTER_ELEMENTS: ReadonlySet<string> = new Set([
-  "n",
-  "gender",
-  "appearance",
-  "clothing",
-  "body_type",
-  "expression",
-  "action",
-  "interaction",
-  "position",
-]);
-
-/**
- * Of the picture. The same README: `count`, `style`, `background`, `atmosphere`, `quality`,
- * `objects`, `other`; the rest from the prompt builders, which also write `caption` beside
- * `general_tags`.
- */
-const GENERAL_ELEMENTS: ReadonlySet<string> = new Set([
-  "count",
-  "artist",
-  "artists",
-  "style",
-  "background",
-  "environment",
-  "perspective",
-  "atmosphere",
-  "lighting",
-  "quality",
-  "resolution",
-  "objects",
-  "other",
-  "caption",
-  // The builders write these here as well as in a character.
-  "body_type",
-  "interaction",
-  "extra_tags",
-]);
+const CHARACTER_NAMES: ReadonlySet<string> = new Set(CHARACTER_ELEMENTS);
+const GENERAL_NAMES: ReadonlySet<string> = new Set(GENERAL_ELEMENTS);
 
 /** What holds the others: `img` wraps a whole prompt, `danbooru_tags` is used in negative prompts. */
 const CONTAINERS: ReadonlySet<string> = new Set(["general_tags", "img", "danbooru_tags"]);
@@ -57,7 +18,7 @@ export const isCharacter = (name: string): boolean => CHARACTER.test(name);
 
 /** Whether an element belongs into a character. */
 export const isCharacterElement = (name: string): boolean =>
-  CHARACTER_ELEMENTS.has(name) && !GENERAL_ELEMENTS.has(name);
+  CHARACTER_NAMES.has(name) && !GENERAL_NAMES.has(name);
 
 /** The two elements that no plain text contains by chance. */
 export const isMainElement = (name: string): boolean =>
@@ -68,10 +29,11 @@ export const isContainer = (name: string): boolean => isCharacter(name) || CONTA
 
 /** Whether the model was trained on an element of this name. */
 export const isKnown = (name: string): boolean =>
-  isCharacter(name) || CHARACTER_ELEMENTS.has(name) || GENERAL_ELEMENTS.has(name) ||
+  isCharacter(name) || CHARACTER_NAMES.has(name) || GENERAL_NAMES.has(name) ||
   CONTAINERS.has(name);
 
-const KNOWN: readonly string[] = [...CHARACTER_ELEMENTS, ...GENERAL_ELEMENTS, ...CONTAINERS];
+/** All names but those of characters. */
+export const KNOWN: readonly string[] = [...CHARACTER_ELEMENTS, ...GENERAL_ELEMENTS, ...CONTAINERS];
 
 /** Names that people use for what has another name here. */
 const ALIASES: Readonly<Record<string, string>> = {

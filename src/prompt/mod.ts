@@ -6,6 +6,8 @@
 export { near as isNearName } from "./_known_elements.ts";
 export * from "./canonical_prompt.ts";
 export * from "./check_prompt.ts";
+export * from "./complete_element.ts";
+export * from "./elements.ts";
 export { listItems } from "./_list.ts";
 export * from "./parse_prompt.ts";
 export * from "./parse_xml_prompt.ts";

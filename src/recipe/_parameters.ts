@@ -39,6 +39,7 @@ export function parametersText(recipe: Recipe, table: SettingsTable = SETTINGS):
     ...pick(names.filter((name) => !FIRST.includes(name))),
     // As the web UI's extension for dynamic prompts writes it.
     ...(recipe.template === undefined ? [] : [["Template", recipe.template] as const]),
+    ...(recipe.preset === undefined ? [] : [["Preset", recipe.preset] as const]),
     ...(recipe.grid === undefined ? [] : [["Grid", recipe.grid] as const]),
     // Not a bare number, which readers take for a version of the web UI.
     ["Version", `NewBie toolkit ${recipe.versions.toolkit}`] as const,

@@ -28,6 +28,7 @@ function recipeSchema(table: SettingsTable) {
   return settingsSchema(table).extend({
     version: z.literal(RECIPE_VERSION),
     template: z.string().exactOptional(),
+    preset: z.string().exactOptional(),
     grid: z.string().exactOptional(),
     models: z.strictObject({
       layout: z.enum(CHECKPOINT_LAYOUTS),

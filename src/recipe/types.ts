@@ -48,6 +48,8 @@ export interface RecipeVersions {
 export interface Recipe extends RecipeSettings {
   /** The template from which the prompt was drawn; absent where it was typed as it is. */
   readonly template?: string;
+  /** The presets that had a part in the settings, by their names; the settings here are what counted. */
+  readonly preset?: string;
   /** Of a sheet of pictures: which settings they differ in, the first picture's being this recipe's. */
   readonly grid?: string;
   readonly models: RecipeModels;

@@ -79,12 +79,14 @@ export interface Batch {
  *
  * @param defaults What lines leave out.
  * @param count How many pictures to make of each request that does not say it, with seeds in a row.
+ * @param dress What is done to each prompt, such as a preset's words around it.
  * @throws {RequestError} When there is no such file or folder, or it has no request.
  */
 export async function readBatch(
   path: string,
   defaults: AskedSettings,
   count: number = COUNT.default,
+  dress: (prompt: string, isRaw: boolean) => string = (prompt) => prompt,
 ): Promise<Batch> {
   if (!await exists(path)) {
     throw new RequestError(`There is no ${path}.`, { zh: `${path} 不存在。` });
@@ -107,7 +109,8 @@ export async function readBatch(
     try {
       const { output, request: own, count: ownCount = count } = await read();
       const name = pictureName(output ?? `${nameAfter(stem)}.png`);
-      const request = { ...mergeSettings([defaults, own]), prompt: own.prompt };
+      const asked = mergeSettings([defaults, own]);
+      const request = { ...asked, prompt: dress(own.prompt, asked.raw ?? false) };
       for (let index = 0; index < ownCount; index++) {
         items.push(identify(place, name, request, index));
       }

@@ -111,6 +111,17 @@ export class KnownWords {
     return [...unknown.values()];
   }
 
+  /** Tags that begin so, in the order of the list. */
+  beginningWith(start: string): readonly string[] {
+    const plain = normal(start);
+    return plain === "" ? [] : this.#order.filter((tag) => tag.startsWith(plain));
+  }
+
+  /** Tags that a word which the model does not know was probably meant to be, the nearest first. */
+  near(word: string): readonly string[] {
+    return this.#near(normal(word));
+  }
+
   #unknownOf(phrase: string): readonly string[] {
     const tag = normal(phrase);
     if (tag === "" || this.#tags.has(tag)) return [];

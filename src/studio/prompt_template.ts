@@ -9,7 +9,7 @@ import {
 } from "../templates/mod.ts";
 
 /** Where `__name__` is looked up, unless somebody says another folder. */
-export const WILDCARD_FOLDER = "wildcards";
+const WILDCARD_FOLDER = "wildcards";
 
 /** A template with the wildcards that it may use. */
 export class PromptTemplate {
@@ -24,14 +24,16 @@ export class PromptTemplate {
   /**
    * A prompt as a template; undefined where it has nothing of the syntax.
    *
-   * @param folder The wildcards; it may be missing.
-   * @throws {RequestError} When a file of the wildcards is damaged.
+   * @param folder The wildcards; the usual folder may be missing.
+   * @throws {RequestError} When a folder that is named is missing, or a file of the wildcards is
+   *   damaged.
    */
-  static async of(prompt: string, folder = WILDCARD_FOLDER): Promise<PromptTemplate | undefined> {
+  static async of(prompt: string, folder?: string): Promise<PromptTemplate | undefined> {
     if (!isTemplate(prompt)) return undefined;
+    const isThere = folder !== undefined || await isFolder(WILDCARD_FOLDER);
     return new PromptTemplate(
       prompt,
-      await isFolder(folder) ? await loadWildcards(folder) : undefined,
+      isThere ? await loadWildcards(folder ?? WILDCARD_FOLDER) : undefined,
     );
   }
 

@@ -45,6 +45,8 @@ export interface MakeOptions {
   readonly signal?: AbortSignal;
   /** What the request's prompt was drawn from, for the recipe. */
   readonly template?: string;
+  /** The presets that had a part in the request, for the recipe. */
+  readonly preset?: string;
 }
 
 /** A picture, and how to make it again. */
@@ -62,11 +64,12 @@ export class Studio implements AsyncDisposable {
   readonly #models: Promise<RecipeModels>;
   readonly #closed = new AbortController();
 
-  readonly #words: KnownWords | undefined;
+  /** The words that the model knows; absent where it does not say so. */
+  readonly words: KnownWords | undefined;
 
   private constructor(pipe: NewBieImagePipeline, words: KnownWords | undefined) {
     this.pipe = pipe;
-    this.#words = words;
+    this.words = words;
     this.#models = this.#identify();
     // An error is reported where it is awaited; until then it must not end the process.
     this.#models.catch(() => {});
@@ -91,7 +94,7 @@ export class Studio implements AsyncDisposable {
    */
   async make(
     request: PictureRequest,
-    { template, ...options }: MakeOptions = {},
+    { template, preset, ...options }: MakeOptions = {},
   ): Promise<MadePicture> {
     const { pipe } = this;
     const generator = requestedGenerator(request.generator);
@@ -99,7 +102,11 @@ export class Studio implements AsyncDisposable {
     const recipe = pictureRecipe(pipe, result, await this.#models);
     return {
       image: result.images[0]!,
-      recipe: template === undefined ? recipe : { ...recipe, template },
+      recipe: {
+        ...recipe,
+        ...(template === undefined ? {} : { template }),
+        ...(preset === undefined ? {} : { preset }),
+      },
       evaluations: result.evaluations,
       milliseconds: result.timings.total,
     };
@@ -114,8 +121,8 @@ export class Studio implements AsyncDisposable {
   beyondTraining(
     request: Pick<PictureRequest, "prompt" | "width" | "height">,
   ): Texts<readonly string[]> {
-    if (this.#words === undefined) return { en: [], zh: [] };
-    return beyondTraining(this.#words, request, this.pipe.defaultSize);
+    if (this.words === undefined) return { en: [], zh: [] };
+    return beyondTraining(this.words, request, this.pipe.defaultSize);
   }
 
   /** What a setting is where nobody says anything. */

@@ -5,42 +5,20 @@
  * The forms follow the tag groups of Danbooru's wiki ("Tag group:Hair color", "Tag group:Attire",
  * "Tag group:Posture" …) in words of our own; what many tags share is said by their ending.
  */
-
-/** An element of a character, or of the whole picture. */
-export type TagElement =
-  | "gender"
-  | "appearance"
-  | "clothing"
-  | "expression"
-  | "action"
-  | "position"
-  | "count"
-  | "artist"
-  | "style"
-  | "background"
-  | "atmosphere"
-  | "lighting"
-  | "perspective"
-  | "quality"
-  | "objects"
-  | "other";
+import { CHARACTER_ELEMENTS, type ElementName } from "../prompt/mod.ts";
 
 /** Elements of a character; the others are of the picture. */
-export const CHARACTER_ELEMENTS: ReadonlySet<TagElement> = new Set([
-  "gender",
-  "appearance",
-  "clothing",
-  "expression",
-  "action",
-  "position",
-]);
+const OF_CHARACTER: ReadonlySet<string> = new Set(CHARACTER_ELEMENTS);
+
+/** Whether what a form says is said of a character. */
+export const isOfCharacter = (element: ElementName): boolean => OF_CHARACTER.has(element);
 
 /** What a character has but once, so that two of a kind are two characters'. */
 export type TagSlot = "hair color" | "eye color" | "skin" | "hair length";
 
 /** Where a tag belongs. */
 export interface TagForm {
-  readonly element: TagElement;
+  readonly element: ElementName;
   readonly slot?: TagSlot;
 }
 

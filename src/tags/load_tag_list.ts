@@ -5,6 +5,8 @@ import { isNearName } from "../prompt/mod.ts";
 import { reasonOf } from "../system_reason.ts";
 import { TEXTS } from "./_texts.ts";
 
+/** Where a person puts lists of tags. */
+const TAG_FOLDER = "tags";
 /** The largest file: five times the list of all of Danbooru's tags. */
 const MOST_BYTES = 1 << 26;
 /** Rows of a file that may be no tags, such as a heading. */
@@ -106,11 +108,11 @@ export class TagList {
  * Reads lists of tags as a1111-sd-webui-tagcomplete and SwarmUI read them: CSV files of
  * `name,category,count,"alias,alias"`, with or without a heading. None comes with the toolkit.
  *
- * @param folder The folder, usually `tags`; where it is missing, or no CSV is in it, the list is
+ * @param folder The folder; where it is missing, or no CSV is in it, the list is
  *   empty.
  * @throws {RequestError} When a file is too large or is no such list, with the line.
  */
-export async function loadTagList(folder: string): Promise<TagList> {
+export async function loadTagList(folder: string = TAG_FOLDER): Promise<TagList> {
   const paths: string[] = [];
   try {
     for await (const { name, isDirectory } of Deno.readDir(folder)) {

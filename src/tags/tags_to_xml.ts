@@ -1,30 +1,12 @@
-import { listItems } from "../prompt/mod.ts";
-import { CHARACTER_ELEMENTS, formOf, type TagElement, type TagForm } from "./_forms.ts";
+import {
+  CHARACTER_ELEMENTS,
+  type ElementName,
+  GENERAL_ELEMENTS,
+  listItems,
+} from "../prompt/mod.ts";
+import { formOf, isOfCharacter, type TagForm } from "./_forms.ts";
 import { TEXTS } from "./_texts.ts";
 import type { TagQuestion, TagsAsXml, UnsureTag } from "./types.ts";
-
-/** The elements of a character and of the picture, in the order of upstream's README. */
-const CHARACTER_ORDER = [
-  "n",
-  "gender",
-  "appearance",
-  "clothing",
-  "expression",
-  "action",
-  "position",
-];
-const GENERAL_ORDER = [
-  "count",
-  "artist",
-  "style",
-  "background",
-  "perspective",
-  "atmosphere",
-  "lighting",
-  "quality",
-  "objects",
-  "other",
-];
 
 /** How {@linkcode tagsToXml} may be helped. */
 export interface TagsToXmlOptions {
@@ -78,8 +60,8 @@ export function tagsToXml(text: string, options: TagsToXmlOptions = {}): TagsAsX
 
   const elements = Array.from({ length: characters + 1 }, () => new Map<string, string[]>());
   for (const [index, { tag, form, isName }] of items.entries()) {
-    const isOfCharacter = isName || form === undefined || CHARACTER_ELEMENTS.has(form.element);
-    const owner = characters === 0 ? 0 : answered(tag) ?? (isOfCharacter ? owners[index]! : 0);
+    const isOwned = isName || form === undefined || isOfCharacter(form.element);
+    const owner = characters === 0 ? 0 : answered(tag) ?? (isOwned ? owners[index]! : 0);
     const element = isName ? "n" : elementIn(form?.element, owner);
     const list = elements[owner] ?? elements[0]!;
     const tags = list.get(element) ?? [];
@@ -97,13 +79,13 @@ export function tagsToXml(text: string, options: TagsToXmlOptions = {}): TagsAsX
 }
 
 /** In a character what has no form is part of the appearance; in the picture it is `other`. */
-function elementIn(element: TagElement | undefined, owner: number): string {
+function elementIn(element: ElementName | undefined, owner: number): string {
   if (owner > 0) {
-    return element !== undefined && CHARACTER_ELEMENTS.has(element) ? element : "appearance";
+    return element !== undefined && isOfCharacter(element) ? element : "appearance";
   }
   if (element === undefined) return "other";
   if (element === "gender") return "count";
-  return CHARACTER_ELEMENTS.has(element) ? "other" : element;
+  return isOfCharacter(element) ? "other" : element;
 }
 
 function itemsOf(text: string): Item[] {
@@ -123,9 +105,7 @@ function countCharacters(items: readonly Item[]): number {
     promised += Number(count ?? 0);
   }
   const names = items.filter(({ isName }) => isName).length;
-  const hasBody = items.some(({ form }) =>
-    form !== undefined && CHARACTER_ELEMENTS.has(form.element)
-  );
+  const hasBody = items.some(({ form }) => form !== undefined && isOfCharacter(form.element));
   const isEmptyPlace = items.some(({ tag }) => /^no[ _]humans$/i.test(tag));
   return isEmptyPlace ? 0 : Math.max(promised, names, hasBody ? 1 : 0);
 }
@@ -142,7 +122,7 @@ function ownersOf(
     blocksByPosition(items, characters);
   if (blocks !== undefined) return blocks;
   const owned = items.filter(({ form, isName }) =>
-    isName || form !== undefined && CHARACTER_ELEMENTS.has(form.element)
+    isName || form !== undefined && isOfCharacter(form.element)
   );
   questions.push({
     tags: owned.map(({ tag }) => tag),
@@ -215,9 +195,7 @@ function blocks(items: readonly Item[], starts: readonly number[]): readonly num
  */
 function byOrder(items: readonly Item[], characters: number): readonly number[] {
   const owned = items.flatMap(({ form }, index) =>
-    form !== undefined && CHARACTER_ELEMENTS.has(form.element) && form.element !== "gender"
-      ? [index]
-      : []
+    form !== undefined && isOfCharacter(form.element) && form.element !== "gender" ? [index] : []
   );
   const starts = Array.from(
     { length: characters },
@@ -274,10 +252,10 @@ function xmlOf(
       return list === undefined ? [] : [`<${name}>${list.map(escaped).join(", ")}</${name}>`];
     });
   const blocks = each.slice(0, characters).map((tags, index) => {
-    const inner = lines(tags, CHARACTER_ORDER);
+    const inner = lines(tags, CHARACTER_ELEMENTS);
     return [`<character_${index + 1}>`, ...inner, `</character_${index + 1}>`].join("\n");
   });
-  const inner = lines(withCount(general!, each), GENERAL_ORDER);
+  const inner = lines(withCount(general!, each), GENERAL_ELEMENTS);
   if (inner.length > 0) blocks.push(["<general_tags>", ...inner, "</general_tags>"].join("\n"));
   return blocks.join("\n\n") + "\n";
 }

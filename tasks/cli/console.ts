@@ -3,6 +3,7 @@ import readline from "node:readline";
 import process from "node:process";
 import { type Message, RequestError } from "../../src/errors.ts";
 import type { Texts } from "../../src/language.ts";
+import type { Completion } from "../../src/studio/prompt_completion.ts";
 import { visible } from "../../src/shown.ts";
 import { language } from "./language.ts";
 import { type Painted, print } from "./print.ts";
@@ -26,6 +27,8 @@ export interface AskOptions {
   readonly prefill?: string;
   /** Former answers for the arrow keys, the latest first; the answer is not added. */
   readonly history?: readonly string[];
+  /** What Tab does with what stands in the line before the cursor; only on a terminal. */
+  readonly complete?: ((line: string) => Completion) | undefined;
 }
 
 /**
@@ -36,6 +39,7 @@ export class Console {
   readonly isTerminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   readonly #lines: string[] = [];
   readonly #interface: readline.Interface & { history?: string[] };
+  #complete: AskOptions["complete"];
   #ended = false;
   #interrupted = false;
   /** Wakes whoever waits for a line. */
@@ -45,6 +49,11 @@ export class Console {
     this.#interface = readline.createInterface({
       input: process.stdin,
       ...(this.isTerminal ? { output: process.stdout, terminal: true } : {}),
+      // Of a paste, readline takes tabs as they are.
+      completer: (line: string): [string[], string] => {
+        const { candidates = [], typed = line } = this.#complete?.(line) ?? {};
+        return [candidates.map(typeable), typed];
+      },
     });
     this.#interface.on("line", (line) => {
       this.#lines.push(line);
@@ -83,7 +92,8 @@ export class Console {
    * @returns The line, or undefined where the input has ended.
    * @throws {Interrupted} When Ctrl-C was pressed.
    */
-  async ask(question: string, { prefill = "", history = [] }: AskOptions = {}) {
+  async ask(question: string, { prefill = "", history = [], complete }: AskOptions = {}) {
+    this.#complete = complete;
     if (this.#ended) return this.#lines.shift();
     if (this.isTerminal) {
       this.#interface.history = history.map(typeable);

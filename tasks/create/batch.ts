@@ -12,7 +12,12 @@ import { headed, type Message, RequestError } from "../../src/errors.ts";
 import { DiskError, OUTPUTS, prepareFolder } from "../../src/studio/outputs.ts";
 import type { Studio } from "../../src/studio/studio.ts";
 import { isTemplate } from "../../src/templates/mod.ts";
-import { makePictures, type SavedPicture, type ShowOptions } from "./picture.ts";
+import {
+  makePictures,
+  type MakeRequestOptions,
+  type SavedPicture,
+  type ShowOptions,
+} from "./picture.ts";
 import { both, text } from "./texts.ts";
 import type { Painted } from "../cli/print.ts";
 import { millisecondsLeft } from "../cli/progress.ts";
@@ -20,7 +25,8 @@ import { examinePrompt } from "../cli/prompt_check.ts";
 import { duration, language, messageOf, TaskFailure } from "../cli/task.ts";
 
 /** How to make a batch. */
-export interface BatchOptions extends ShowOptions {
+export interface BatchOptions
+  extends ShowOptions, Pick<MakeRequestOptions, "preset" | "wildcards"> {
   /** The folder inside the folder of outputs. */
   readonly folder: string;
   readonly shard: Shard | undefined;
@@ -95,7 +101,7 @@ async function makeItem(
   studio: Studio,
   { id, place, name, request }: BatchItem,
   folder: string,
-  { show, showSteps, say }: BatchOptions,
+  { show, showSteps, preset, wildcards, say }: BatchOptions,
 ): Promise<SavedPicture[]> {
   if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
   const encoders = studio.pipe.promptEncoders;
@@ -114,6 +120,8 @@ async function makeItem(
     name,
     count: 1,
     batchId: id,
+    preset,
+    wildcards,
     show,
     showSteps,
   });

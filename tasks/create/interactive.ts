@@ -16,13 +16,17 @@ import {
   wrongValue,
 } from "../../src/settings/mod.ts";
 import { folderOfDay, pictureName } from "../../src/studio/outputs.ts";
+import { completePrompt, type Completion } from "../../src/studio/prompt_completion.ts";
+import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../../src/studio/preset.ts";
 import { PromptHistory } from "../../src/studio/prompt_history.ts";
 import { readText } from "../../src/studio/read_text.ts";
 import { parseSize } from "../../src/studio/request.ts";
 import type { Studio } from "../../src/studio/studio.ts";
+import { loadTagList, type TagList } from "../../src/tags/mod.ts";
 import { isTemplate, parseTemplate, TemplateError } from "../../src/templates/mod.ts";
 import { Console, Interrupted } from "../cli/console.ts";
 import { makePictures, savedLine, type ShowOptions } from "./picture.ts";
+import type { PlanOptions } from "./plan.ts";
 import { both, text } from "./texts.ts";
 import { namedFile, STANDARD_INPUT } from "../cli/prompt_input.ts";
 import { examinePrompt, isUnfinished } from "../cli/prompt_check.ts";
@@ -36,13 +40,18 @@ export interface Defaults {
   readonly request: AskedSettings;
   readonly name: string;
   readonly count: number;
+  /** Whose words stand around each prompt. */
+  readonly presets: readonly Preset[];
 }
+
+/** How pictures are made of the answers. */
+export type SittingOptions = ShowOptions & Pick<PlanOptions, "wildcards">;
 
 /** Asks for pictures and makes them until the person leaves. */
 export async function runInteractive(
   studio: Studio,
   defaults: Defaults,
-  options: ShowOptions,
+  options: SittingOptions,
 ): Promise<void> {
   const folder = folderOfDay(new Date());
   using console = new Console();
@@ -51,6 +60,7 @@ export async function runInteractive(
   const history = console.isTerminal ? await PromptHistory.open() : PromptHistory.empty();
   const sitting = new Sitting(console, studio, defaults, history);
   console.say(text.promptHint);
+  if (console.isTerminal) void sitting.loadTags();
   try {
     for (;;) {
       const asked = await sitting.ask();
@@ -71,15 +81,17 @@ async function make(
   console: Console,
   studio: Studio,
   folder: string,
-  { request, name, count }: Asked,
-  options: ShowOptions,
+  { request, name, count, presets }: Asked,
+  options: SittingOptions,
   interruption: Interruption,
 ): Promise<boolean> {
   const signal = interruption.next();
   try {
     await console.away(async () => {
-      await makePictures(studio, request, {
+      const prompt = dressed(presets, request.prompt, request.raw);
+      await makePictures(studio, { ...request, prompt }, {
         ...options,
+        preset: namesOf(presets),
         folder,
         name,
         count,
@@ -126,6 +138,10 @@ class Interruption {
 /** A person who wants to leave, and one who wants to change an earlier answer. */
 const LEAVES = /^(q|quit|exit)$/i;
 const GOES_BACK = "<";
+/** What asks for something besides, at any question: `/negative`, `/preset soft`. */
+const COMMAND = /^\/([a-z]+)(?:\s+([^]*))?$/i;
+/** Takes back what a command set. */
+const NOTHING = "-";
 
 /** What an answer does with the conversation. */
 type Turn = "on" | "back" | "leave";
@@ -140,18 +156,37 @@ interface Step {
   readonly take: (answer: string) => void;
 }
 
+/** What one picture is asked for with. */
+type Answers = { -readonly [Key in keyof Defaults]: Defaults[Key] };
+
 /** Remembers what was answered before. */
 class Sitting {
   readonly #console: Console;
   readonly #studio: Studio;
   readonly #history: PromptHistory;
   #defaults: Defaults;
+  #tags: TagList | undefined;
 
   constructor(console: Console, studio: Studio, defaults: Defaults, history: PromptHistory) {
     this.#console = console;
     this.#studio = studio;
     this.#defaults = defaults;
     this.#history = history;
+  }
+
+  /** Loads the person's lists of tags, with which Tab completes; a list that is none is told of. */
+  async loadTags(): Promise<void> {
+    try {
+      this.#tags = await loadTagList();
+    } catch (error) {
+      this.#console.say(linesOfBoth(error)[language]);
+    }
+  }
+
+  /** What Tab does in a prompt, behind the lines that are there already. */
+  #completion(before = ""): (line: string) => Completion {
+    const { words } = this.#studio;
+    return (line) => completePrompt(line, before, { words, tags: this.#tags });
   }
 
   /**
@@ -165,7 +200,7 @@ class Sitting {
       const prompt = await this.#prompt(kept);
       if (prompt === undefined) return undefined;
       const answers = { ...this.#defaults };
-      const turn = await this.#keeping(prompt, () => this.#askAll(this.#steps(answers)));
+      const turn = await this.#keeping(prompt, () => this.#askAll(this.#steps(answers), answers));
       // Ctrl-D leaves; a pipe may end where everything that follows is to be the default.
       const hasEnded = this.#console.isTerminal && this.#console.hasEnded;
       if (turn === "leave" || hasEnded) return undefined;
@@ -177,13 +212,13 @@ class Sitting {
   }
 
   /** What was accepted is the default of the next picture, but for the seed and the name. */
-  remember({ request, count }: Asked): void {
+  remember({ request, count, presets }: Asked): void {
     const { prompt: _prompt, generator: { seed: _seed, ...generator } = {}, ...settings } = request;
-    this.#defaults = { ...this.#defaults, request: { ...settings, generator }, count };
+    this.#defaults = { ...this.#defaults, request: { ...settings, generator }, count, presets };
   }
 
   /** The questions after the prompt; they change the answers. */
-  #steps(answers: { -readonly [Key in keyof Defaults]: Defaults[Key] }): readonly Step[] {
+  #steps(answers: Answers): readonly Step[] {
     const name: Step = {
       question: () => text.askOutput(answers.name),
       take: (answer) => {
@@ -206,9 +241,9 @@ class Sitting {
   }
 
   /** Asks one after the other, forth and back. */
-  async #askAll(steps: readonly Step[]): Promise<Turn> {
+  async #askAll(steps: readonly Step[], answers: Answers): Promise<Turn> {
     for (let index = 0; index < steps.length;) {
-      const turn = await this.#answer(steps[index]!);
+      const turn = await this.#answer(steps[index]!, answers);
       if (turn === "leave" || turn === "back" && index === 0) return turn;
       index += turn === "back" ? -1 : 1;
     }
@@ -216,13 +251,14 @@ class Sitting {
   }
 
   /** Asks until the answer is understood; an empty one, or the end of the input, changes nothing. */
-  async #answer({ question, take }: Step): Promise<Turn> {
+  async #answer({ question, take }: Step, answers: Answers): Promise<Turn> {
     for (;;) {
       const answer = (await this.#console.ask(question()))?.trim() ?? "";
       if (answer === "") return "on";
       if (LEAVES.test(answer)) return "leave";
       if (answer.normalize("NFKC") === GOES_BACK) return "back";
       try {
+        if (await this.#command(answer, answers)) continue;
         take(answer);
         return "on";
       } catch (error) {
@@ -230,6 +266,66 @@ class Sitting {
         this.#console.refuse(both((text, language) => text.again(error.explain(language))));
       }
     }
+  }
+
+  /**
+   * Does what a command asks for; false where the answer is none.
+   *
+   * @param answers What it changes: of this picture, or of all that follow.
+   * @throws {RequestError} When there is no such command, or what it names is not there.
+   */
+  async #command(answer: string, answers: Answers): Promise<boolean> {
+    const [, name, rest = ""] = COMMAND.exec(answer.trim()) ?? [];
+    if (name === undefined) return false;
+    const commands: Readonly<Record<string, (rest: string, answers: Answers) => Promise<void>>> = {
+      negative: (rest, answers) => this.#askNegative(rest, answers),
+      preset: (rest, answers) => this.#askPreset(rest, answers),
+    };
+    const known = Object.keys(commands);
+    const called = known.find((command) => command.startsWith(name.toLowerCase()));
+    if (called === undefined) throw new RequestError(both((text) => text.noCommand(name, known)));
+    await commands[called]!(rest.trim(), answers);
+    return true;
+  }
+
+  /** What the picture should not be; an empty answer keeps what there is. */
+  async #askNegative(said: string, answers: Answers): Promise<void> {
+    const { negativePrompt = "" } = answers.request;
+    const lines = [
+      said === ""
+        ? await this.#console.ask(text.askNegative(negativePrompt), {
+          complete: this.#completion(),
+        }) ?? ""
+        : said,
+    ];
+    await this.#continued(lines);
+    const answer = lines.join("\n").trim();
+    if (answer === "") return;
+    const path = namedFile(answer);
+    const negative = answer === NOTHING ? "" : path === undefined ? answer : await readText(path);
+    const examined = examinePrompt(negative, this.#studio.pipe.promptEncoders);
+    if (examined.faultyLine !== undefined) throw new RequestError(examined.message);
+    this.#console.say(examined.report);
+    answers.request = { ...answers.request, negativePrompt: negative };
+    this.#console.say(text.negativeIs(negative));
+  }
+
+  async #askPreset(said: string, answers: Answers): Promise<void> {
+    const names = await presetNames();
+    if (said === "") this.#console.say(text.presetNames(names));
+    const answer = said === ""
+      ? (await this.#console.ask(text.askPreset, {
+        complete: (line) => ({
+          typed: line,
+          candidates: names.filter((name) => name.startsWith(line)),
+        }),
+      }))?.trim() ?? ""
+      : said;
+    if (answer === "") return;
+    const presets = answer === NOTHING ? [] : [await loadPreset(answer)];
+    answers.presets = presets;
+    answers.request = mergeSettings([answers.request, ...presets.map(({ settings }) => settings)]);
+    this.#console.say(text.presetIs(namesOf(presets)));
   }
 
   /** Lets Ctrl-C lead back to the prompt, which is kept. */
@@ -304,6 +400,7 @@ class Sitting {
     const lines = prompt.split(/\r\n|[\r\n]/);
     const changed = await this.#console.ask(text.mendLine(line), {
       prefill: lines[line - 1] ?? "",
+      complete: this.#completion(lines.slice(0, line - 1).join("\n")),
     });
     if (changed === undefined || changed.trim() === "") return undefined;
     const mended = lines.with(line - 1, changed).join("\n");
@@ -316,11 +413,13 @@ class Sitting {
     for (;;) {
       const first = await this.#console.ask(text.askPrompt, {
         history: this.#history.latestFirst,
+        complete: this.#completion(),
         prefill: kept.trim().replace(/\s*[\r\n]\s*/g, " "),
       });
       kept = "";
       if (first === undefined || LEAVES.test(first.trim())) return undefined;
       if (first.trim() === "") continue;
+      if (await this.#commandAtPrompt(first)) continue;
       const path = namedFile(first);
       if (path === undefined) {
         const lines = [first];
@@ -346,11 +445,24 @@ class Sitting {
     }
   }
 
+  /** A command that is given instead of a prompt changes what all pictures begin with. */
+  async #commandAtPrompt(first: string): Promise<boolean> {
+    const answers = { ...this.#defaults };
+    try {
+      if (!await this.#command(first, answers)) return false;
+      this.#defaults = answers;
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      this.#console.refuse(linesOfBoth(error));
+    }
+    return true;
+  }
+
   /** Lines as they are: on a terminal until an empty one, through a pipe until its end. */
   async #literal(lines: string[]): Promise<void> {
     for (;;) {
       const line = this.#console.isTerminal
-        ? await this.#console.ask(text.lastLine)
+        ? await this.#console.ask(text.lastLine, { complete: this.#completion(lines.join("\n")) })
         : await this.#console.next();
       if (line === undefined || this.#console.isTerminal && line.trim() === "") return;
       lines.push(line);
@@ -377,7 +489,9 @@ class Sitting {
         const mayGoOn = this.#console.isTerminal && promptKind(prompt) === "xml" &&
           prompt.length <= MAX_PROMPT_LENGTH;
         if (!unfinished && !mayGoOn) return;
-        const line = await this.#console.ask(unfinished ? text.morePrompt : text.lastLine);
+        const line = await this.#console.ask(unfinished ? text.morePrompt : text.lastLine, {
+          complete: this.#completion(prompt),
+        });
         if (line === undefined || line.trim() === "") return;
         lines.push(line);
       } else if (unfinished || this.#belongsToPrompt(prompt)) {

@@ -42,6 +42,8 @@ export interface SavedPicture {
 export interface MakeRequestOptions extends ShowOptions, PlanOptions {
   readonly folder: string;
   readonly name: string;
+  /** The names of the presets in the request. */
+  readonly preset?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /** The request of a batch that the picture answers. */
   readonly batchId?: string;
@@ -79,6 +81,7 @@ export async function makePictures(
         {
           ...(signal === undefined ? {} : { signal }),
           ...(template === undefined ? {} : { template }),
+          ...(options.preset === undefined ? {} : { preset: options.preset }),
           onStep: async (step) => {
             if (preview !== undefined) screen!.show(await preview(step));
             progress.show(

@@ -28,6 +28,8 @@ export interface PlanOptions {
   readonly combinations?: { readonly limit: number | undefined };
   /** Makes the pictures of a grid, and their sheet, instead of `count` pictures. */
   readonly grid?: Grid | undefined;
+  /** Where `__name__` is looked up, where it is not the usual folder. */
+  readonly wildcards?: string | undefined;
   /** Puts the pictures on a sheet, too. */
   readonly hasSheet?: boolean | undefined;
 }
@@ -57,9 +59,11 @@ export async function planPictures(
   request: PictureRequest,
   options: PlanOptions,
 ): Promise<Plan> {
-  const { count, isDrawn, combinations, grid, hasSheet } = options;
+  const { count, isDrawn, combinations, grid, wildcards, hasSheet } = options;
   const first = requestedGenerator(request.generator);
-  const template = request.raw || isDrawn ? undefined : await PromptTemplate.of(request.prompt);
+  const template = request.raw || isDrawn
+    ? undefined
+    : await PromptTemplate.of(request.prompt, wildcards);
   if (grid !== undefined) return planGrid(studio, grid, request, template);
   const pictures = template !== undefined && combinations !== undefined
     ? template.combinations(first.seed, combinations.limit).map((prompt) => ({

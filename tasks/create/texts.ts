@@ -26,6 +26,10 @@ export const { text, both } = catalogue({
       showSteps: "show the steps, too",
       combinations: "make every prompt that the choices of a template allow, with one seed; " +
         "--count is the most",
+      preset:
+        "settings, a negative prompt and words around the prompt, from presets/NAME.json or a " +
+        "file; other options win; may stand several times",
+      wildcards: "where __name__ of a template is looked up (default: wildcards)",
       grid: 'pictures that differ in up to three settings, and a sheet of all of them: "seed=1-3 ' +
         'steps=10,20", "scheduler=euler,heun guidance=3,5"; prompt="red|blue" replaces red in the prompt',
       sheet: "a sheet of all the pictures, too: --count 9 --sheet",
@@ -43,14 +47,28 @@ Examples:
     askPrompt: "Enter your XML prompt (or 'q' to quit): ",
     promptHint:
       "XML may take several lines, and an empty line ends it. @file.xml reads a file, - takes lines as " +
-      "they are. The arrow keys bring back former prompts. At every question < goes back to the one " +
-      "before and q leaves; Ctrl-C goes back to the prompt.",
+      "they are. The arrow keys bring back former prompts, Tab completes. At every question < goes back to " +
+      "the one before and q leaves; /negative asks for a negative prompt, /preset for a preset; " +
+      "Ctrl-C goes back to the prompt.",
     morePrompt: "... ",
     lastLine: "... (an empty line ends it) ",
     promptKept: "The prompt is kept. Ctrl-C again leaves.",
     noName: (answer: string) =>
       `${answer} is a line of a prompt, not the name of a file; < goes back to the prompt.`,
     mendLine: (line: number) => `Mend line ${line} (empty to start over): `,
+    noCommand: (name: string, known: readonly string[]) =>
+      `There is no /${shown(name)}; there are ${known.map((name) => `/${name}`).join(" and ")}.`,
+    askNegative: (now: string) =>
+      `Enter negative prompt (${now === "" ? "none so far" : `now ${shown(now)}; - for none`}): `,
+    negativeIs: (negative: string) =>
+      negative === "" ? "No negative prompt." : `Negative prompt: ${shown(negative)}`,
+    askPreset: "Enter the name of a preset, or a file (- for none): ",
+    presetNames: (names: readonly string[]) =>
+      names.length === 0
+        ? "There is none in presets/ yet."
+        : `In presets/: ${names.map((name) => shown(name)).join(", ")}`,
+    presetIs: (name: string | undefined) =>
+      name === undefined ? "No preset; the settings stay." : `Preset: ${shown(name)}`,
     askOutput: (name: string) => `Enter output filename (default: ${name}): `,
     ask: (what: string, byDefault: string) => `Enter ${what} (default ${byDefault}): `,
     again: (problem: string) => `${problem} Try again.`,
@@ -62,6 +80,10 @@ Examples:
       ` (seed ${seed}, ${time}` +
       (foretold === 0 ? ")" : `, ${foretold} of ${evaluations} evaluations predicted)`),
     drawn: (prompt: string) => `: ${shown(prompt)}`,
+    presetsThere: (names: readonly string[]) =>
+      names.length === 0
+        ? ""
+        : `\nPresets in presets/: ${names.map((name) => shown(name)).join(", ")}`,
     gridStart: (count: number, axes: string) => `${count} pictures: ${shown(axes)}`,
     sheetSaved: (path: string, percent: number | undefined) =>
       `Sheet saved to ${path}` +
@@ -118,6 +140,9 @@ Examples:
       show: "在终端里显示图片",
       showSteps: "同时显示每一步",
       combinations: "用同一种子生成模板各选项的全部组合；--count 为上限",
+      preset: "预设：设置、反向提示词和提示词前后的文字，取自 presets/名称.json 或某个文件；" +
+        "其他选项优先；可以给出多个",
+      wildcards: "模板中的 __名称__ 在哪个文件夹里查找（默认：wildcards）",
       grid: '至多三项设置各取多个值，并拼成一张总览图："seed=1-3 steps=10,20"、' +
         '"scheduler=euler,heun guidance=3,5"；prompt="red|blue" 把提示词中的 red 依次替换',
       sheet: "另外把所有图片拼成一张总览图：--count 9 --sheet",
@@ -134,13 +159,27 @@ Examples:
   deno task create --from last --seed 8`,
     askPrompt: "请输入 XML 提示词（输入 q 退出）：",
     promptHint:
-      "XML 可以分多行输入，以空行结束。@file.xml 读取文件，- 逐行原样读取。方向键找回以前的提示词。" +
-      "在任何问题处，< 返回上一个问题，q 退出；Ctrl-C 回到提示词。",
+      "XML 可以分多行输入，以空行结束。@file.xml 读取文件，- 逐行原样读取。方向键找回以前的提示词，Tab 补全。" +
+      "在任何问题处，< 返回上一个问题，q 退出；/negative 输入反向提示词，/preset 选择预设；" +
+      "Ctrl-C 回到提示词。",
     morePrompt: "... ",
     lastLine: "...（空行结束）",
     promptKept: "提示词已保留。再按一次 Ctrl-C 退出。",
     noName: (answer: string) => `${answer} 是提示词的一行，不是文件名；输入 < 可返回提示词。`,
     mendLine: (line: number) => `修改第 ${line} 行（留空则重新输入）：`,
+    noCommand: (name: string, known: readonly string[]) =>
+      `没有 /${shown(name)}；可用的有 ${known.map((name) => `/${name}`).join(" 和 ")}。`,
+    askNegative: (now: string) =>
+      `请输入反向提示词（${now === "" ? "目前没有" : `目前是 ${shown(now)}；- 表示不用`}）：`,
+    negativeIs: (negative: string) =>
+      negative === "" ? "没有反向提示词。" : `反向提示词：${shown(negative)}`,
+    askPreset: "请输入预设的名字或文件（- 表示不用）：",
+    presetNames: (names: readonly string[]) =>
+      names.length === 0
+        ? "presets/ 中还没有预设。"
+        : `presets/ 中有：${names.map((name) => shown(name)).join("、")}`,
+    presetIs: (name: string | undefined) =>
+      name === undefined ? "不用预设；设置保持不变。" : `预设：${shown(name)}`,
     askOutput: (name: string) => `请输入输出文件名（默认：${name}）：`,
     ask: (what: string, byDefault: string) => `请输入${what}（默认 ${byDefault}）：`,
     again: (problem: string) => `${problem}请重新输入。`,
@@ -152,6 +191,10 @@ Examples:
       `（种子 ${seed}，用时 ${time}` +
       (foretold === 0 ? "）" : `，${evaluations} 次求值中有 ${foretold} 次由预测代替）`),
     drawn: (prompt: string) => `：${shown(prompt)}`,
+    presetsThere: (names: readonly string[]) =>
+      names.length === 0
+        ? ""
+        : `\npresets/ 中的预设：${names.map((name) => shown(name)).join("、")}`,
     gridStart: (count: number, axes: string) => `${count} 张图片：${shown(axes)}`,
     sheetSaved: (path: string, percent: number | undefined) =>
       `总览图已保存到 ${path}` +

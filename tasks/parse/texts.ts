@@ -29,6 +29,7 @@ Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for 
     wrongAssigned: (pair: string) =>
       `${pair} says of no tag whose it is: expected TAG=NUMBER, such as blue_hair=1.`,
     alias: (alias: string, name: string) => `${alias} is an alias of ${name}, which was taken.`,
+    aliasOf: (alias: string, name: string) => `${alias} is an alias of ${name}.`,
     misspelt: (tag: string, names: readonly string[]) =>
       `No list in tags/ has ${tag}. Did you mean ${names.join(" or ")}?`,
     unsure: (tag: string, place: string, reason: string) =>
@@ -85,6 +86,7 @@ Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for 
     wrongAssigned: (pair: string) =>
       `${pair} 没有说明标签属于谁：应为 标签=数字，例如 blue_hair=1。`,
     alias: (alias: string, name: string) => `${alias} 是 ${name} 的别名，已替换。`,
+    aliasOf: (alias: string, name: string) => `${alias} 是 ${name} 的别名。`,
     misspelt: (tag: string, names: readonly string[]) =>
       `tags/ 中的列表没有 ${tag}。是否想写 ${names.join(" 或 ")}？`,
     unsure: (tag: string, place: string, reason: string) =>

@@ -1,13 +1,16 @@
 /** `deno task parse --to-xml`: a flat list of tags as an XML prompt, and what is not sure of it. */
 import { RequestError } from "../../src/errors.ts";
 import { canonicalPrompt, listItems, promptKind } from "../../src/prompt/mod.ts";
-import { loadTagList, type TagList, type TagsAsXml, tagsToXml } from "../../src/tags/mod.ts";
+import {
+  loadTagList,
+  tagHints,
+  type TagList,
+  type TagsAsXml,
+  tagsToXml,
+} from "../../src/tags/mod.ts";
 import { print, tell } from "../cli/print.ts";
 import { language } from "../cli/task.ts";
 import { both, texts } from "./texts.ts";
-
-/** Where a person puts lists of tags. */
-const TAG_FOLDER = "tags";
 
 /** What `--to-xml` answers. */
 export interface ToXmlResult extends Pick<TagsAsXml, "xml" | "questions"> {
@@ -33,7 +36,7 @@ export async function toXml(
   { assigned, json }: { readonly assigned?: string | undefined; readonly json: boolean },
 ): Promise<ToXmlResult> {
   if (promptKind(text) === "xml") throw new RequestError(both((text) => text.alreadyXml));
-  const list = await loadTagList(TAG_FOLDER);
+  const list = await loadTagList();
   const { tags, aliases, misspelt } = withoutAliases(text, list);
   const { xml, unsure, questions } = tagsToXml(tags, { characterOf: readAssigned(assigned) });
   const result = {
@@ -56,14 +59,10 @@ export async function toXml(
 function withoutAliases(text: string, list: TagList) {
   const aliases: Record<string, string> = {};
   const misspelt: Record<string, readonly string[]> = {};
-  if (list.size === 0) return { tags: text, aliases, misspelt };
   let tags = text;
-  for (const tag of listItems(text)) {
-    const name = list.nameOf(tag);
-    if (name === undefined) {
-      const near = list.near(tag);
-      if (near.length > 0) misspelt[tag] = near;
-    } else if (list.get(tag) === undefined) {
+  for (const { tag, name, near } of tagHints(text, list)) {
+    if (name === undefined) misspelt[tag] = near;
+    else {
       aliases[tag] = name;
       tags = tags.replace(tag, name);
     }

@@ -313,3 +313,55 @@ for (
     assert.equal(terminal.raw.includes("\x1bP"), kind === "sixel");
   });
 }
+
+Deno.test("Tab completes elements and tags, near misses too, and a pasted tab is none", () =>
+  withTerminal(async (terminal, made) => {
+    await terminal.until(PROMPT);
+    terminal.type("<character_1><appea\t");
+    await terminal.until(/<appearance>/);
+    terminal.type("twintai\t");
+    await terminal.until(/twintails/);
+    terminal.type("</\t");
+    await terminal.until(/<\/appearance>/);
+    terminal.type("</\t");
+    await terminal.until(/<\/character_1>/);
+    terminal.type("\r");
+    await terminal.answer(GOES_ON, "<general_tags>\t<count>1girl</count></general_tags>");
+    await terminal.answer(GOES_ON, "");
+    await answerQuickly(terminal);
+    const path = await saved(terminal, made);
+    const { text } = decodePng(await Deno.readFile(new URL(path, ROOT)));
+    assert(
+      text["parameters"]!.startsWith(
+        "<character_1><appearance>twintails</appearance></character_1>\n" +
+          "<general_tags>\t<count>1girl</count></general_tags>\n",
+      ),
+      text["parameters"]!,
+    );
+  }));
+
+Deno.test("a negative prompt is asked for when the person wants it, and stays for the next picture", () =>
+  withTerminal(async (terminal, made) => {
+    await terminal.answer(PROMPT, "/negative");
+    await terminal.answer(/Enter negative prompt \(none so far\): /, "blurry, lowres");
+    await terminal.until(/Negative prompt: blurry, lowres/);
+    await terminal.answer(PROMPT, "/nonsense");
+    await terminal.until(/There is no \/nonsense; there are \/negative and \/preset\./);
+    await terminal.answer(PROMPT, "1girl, smile");
+    await answerQuickly(terminal);
+    const first = decodePng(await Deno.readFile(new URL(await saved(terminal, made), ROOT)));
+    assert.match(first.text["parameters"]!, /\nNegative prompt: blurry, lowres\n/);
+
+    await terminal.answer(PROMPT, "1girl, wink");
+    await terminal.answer(OUTPUT, "/negative");
+    await terminal.answer(/Enter negative prompt \(now blurry, lowres; - for none\): /, "");
+    await terminal.answer(OUTPUT, "/negative -");
+    await terminal.until(/No negative prompt\./);
+    await terminal.answer(OUTPUT, "");
+    await terminal.answer(/Enter steps/, "2");
+    for (const question of [/guidance/, /seed/, /size/, /number/]) {
+      await terminal.answer(new RegExp(`Enter [^:]*${question.source}[^:]*: `), "");
+    }
+    const second = decodePng(await Deno.readFile(new URL(await saved(terminal, made), ROOT)));
+    assert.doesNotMatch(second.text["parameters"]!, /Negative prompt/);
+  }));

@@ -1,0 +1,46 @@
+import { KNOWN, suggestionFor } from "./_known_elements.ts";
+import { markupOf } from "./_markup.ts";
+
+/**
+ * Names of elements that begin so; where none does, the one that was probably meant.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ *
+ * assert.deepEqual(completeElement("app"), ["appearance"]);
+ * assert.deepEqual(completeElement("backgruond"), ["background"]);
+ * assert.deepEqual(completeElement("char"), ["character_1", "character_2"]);
+ * ```
+ */
+export function completeElement(beginning: string): readonly string[] {
+  const found = [...new Set([...CHARACTERS, ...KNOWN])].filter((name) =>
+    name.startsWith(beginning)
+  );
+  if (found.length > 0) return found;
+  const meant = suggestionFor(beginning);
+  return meant === undefined ? [] : [meant];
+}
+
+/**
+ * The innermost element that is still open at the end of a text; undefined where none is.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(openElement("<character_1><n>miku</n><appearance>blue"), "appearance");
+ * ```
+ */
+export function openElement(text: string): string | undefined {
+  const open: string[] = [];
+  for (const { kind, name, start, end } of markupOf(text)) {
+    if (kind === "open" && !/\/\s*>$/.test(text.slice(start, end))) open.push(name);
+    const place = kind === "close" ? open.lastIndexOf(name) : -1;
+    if (place >= 0) open.length = place;
+  }
+  return open.at(-1);
+}
+
+/** Characters that are offered by name; further ones are rare. */
+const CHARACTERS = ["character_1", "character_2"];
