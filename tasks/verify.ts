@@ -1,6 +1,7 @@
 /** `deno task verify`: is everything what it was pinned to be? Changes nothing. */
+import { InvalidArgumentError } from "commander";
 import { fileURLToPath } from "node:url";
-import { verifyProject } from "../src/integrity/mod.ts";
+import { CHECKSUM_LIST, hashOutcome, verifyProject } from "../src/integrity/mod.ts";
 import { findCheckpoint } from "../src/pipeline/checkpoint/find_checkpoint.ts";
 import { checkCheckpoint } from "../src/pipeline/check_checkpoint.ts";
 import { ProgressLine } from "./cli/progress.ts";
@@ -13,9 +14,11 @@ import { understandsEscapes } from "./cli/understands_escapes.ts";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DEMO_MODEL = "models/demo";
 
-const command = task("verify", text.description).addHelpText("after", `\n${text.examples}`);
+const command = task("verify", text.description)
+  .option("--sha256 <digest>", text.sha256, digest)
+  .addHelpText("after", `\n${text.examples}`);
 
-await run<{ json?: true }>(command, async ({ json }) => {
+await run<{ json?: true; sha256?: string }>(command, async ({ json, sha256 }) => {
   const start = performance.now();
   const line = new ProgressLine();
   const project = await verifyProject(ROOT, {
@@ -24,8 +27,10 @@ await run<{ json?: true }>(command, async ({ json }) => {
   line.clear();
   const milliseconds = performance.now() - start;
   const models = await checkModels();
-  const isSound = project.isSound && models.every((model) => model.isSound);
-  const found: VerifyReport = { ...project, isSound, models, milliseconds };
+  const list = sha256 === undefined ? undefined : { expected: sha256, found: await listDigest() };
+  const isSound = project.isSound && models.every((model) => model.isSound) &&
+    list?.found === list?.expected;
+  const found: VerifyReport = { ...project, isSound, models, milliseconds, ...(list && { list }) };
   const { findings, verdict } = report(found, { color: mayColor(json) });
   const say = json ? tell : print;
   say(new Painted(findings));
@@ -33,6 +38,17 @@ await run<{ json?: true }>(command, async ({ json }) => {
   say(verdict);
   return found;
 });
+
+/** 64 hexadecimal digits, as sha256sum prints them. */
+function digest(value: string): string {
+  if (/^[0-9a-f]{64}$/i.test(value)) return value.toLowerCase();
+  throw new InvalidArgumentError(text.noDigest);
+}
+
+/** Of the list of checksums itself; empty where there is none, which is told apart. */
+async function listDigest(): Promise<string> {
+  return (await hashOutcome(`${ROOT}${CHECKSUM_LIST}`, {})).sha256 ?? "";
+}
 
 /** The model that pictures are made with, and the demo model if it is another. */
 async function checkModels(): Promise<ModelReport[]> {

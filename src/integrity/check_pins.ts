@@ -3,6 +3,7 @@ import { z } from "zod";
 import { readJson } from "../files.ts";
 import type { Texts } from "../language.ts";
 import { schemaProblem } from "../schema_problems.ts";
+import { hashOutcome } from "./hash_file.ts";
 import { CUDA_PROVIDER, DENO, ONNX_RUNTIME } from "./pins.ts";
 
 /**
@@ -14,7 +15,8 @@ import { CUDA_PROVIDER, DENO, ONNX_RUNTIME } from "./pins.ts";
  * - `not-asked`: the lock has it, and deno.json does not ask for it;
  * - `no-integrity`: the lock has a package without the checksum of its bytes;
  * - `not-resolved`: a package of the lock needs another that the lock lacks;
- * - `other-version`: something has another version than the pinned one.
+ * - `other-version`: something has another version than the pinned one;
+ * - `other-binary`: the Deno that runs has other bytes than the pinned one.
  */
 export type PinProblem =
   | { readonly code: "unreadable"; readonly subject: string; readonly reason: Texts<string> }
@@ -29,7 +31,7 @@ export type PinProblem =
     readonly subject: string;
   }
   | {
-    readonly code: "other-version";
+    readonly code: "other-version" | "other-binary";
     readonly subject: string;
     readonly found: string;
     readonly expected: string;
@@ -69,6 +71,7 @@ export async function checkPins(root: string): Promise<PinProblem[]> {
     if (found !== expected) problems.push({ code: "other-version", subject, found, expected });
   };
   expect("Deno", Deno.version.deno, DENO.version);
+  problems.push(...await checkDeno());
   expect("CUDA provider's ONNX Runtime", CUDA_PROVIDER.onnxruntime, ONNX_RUNTIME.version);
   const configuration = await readAs(root, "deno.json", configurationSchema, problems);
   const lock = await readAs(root, "deno.lock", lockSchema, problems);
@@ -100,6 +103,16 @@ export async function checkPins(root: string): Promise<PinProblem[]> {
     }
   }
   return [...problems, ...checkLock(lock, asked)];
+}
+
+/** The bytes of the Deno that runs, where those of its platform are pinned. */
+async function checkDeno(): Promise<PinProblem[]> {
+  if (Deno.build.target !== DENO.target || Deno.version.deno !== DENO.version) return [];
+  const subject = Deno.execPath();
+  const { sha256, problem } = await hashOutcome(subject, {});
+  if (problem !== undefined) return [{ code: "unreadable", subject, reason: problem }];
+  const { sha256: expected } = DENO.binary;
+  return sha256 === expected ? [] : [{ code: "other-binary", subject, found: sha256!, expected }];
 }
 
 function checkLock(lock: Lock, asked: ReadonlySet<string>): PinProblem[] {

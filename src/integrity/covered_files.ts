@@ -2,10 +2,14 @@ import { readdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { CUDA_PROVIDER, ONNX_RUNTIME } from "./pins.ts";
 
+/** The list of the packages' digests, at the top of the project. */
+export const PACKAGE_LIST = "packages.txt";
+
 /** Where Deno lays ONNX Runtime's libraries, below the top of the project. */
 export const LIBRARIES = `node_modules/.deno/onnxruntime-node@${ONNX_RUNTIME.version}` +
   "/node_modules/onnxruntime-node/bin/napi-v6";
-const LIBRARY = /\.(so(\.\d+)*|dylib|dll|node)$/;
+/** A library, by its name. */
+export const LIBRARY = /\.(so(\.\d+)*|dylib|dll|node)$/;
 
 /** Where the CUDA provider's libraries lie when it is installed. */
 export const CUDA_LIBRARIES: readonly string[] = CUDA_PROVIDER.libraries.map(({ name }) =>
@@ -14,7 +18,7 @@ export const CUDA_LIBRARIES: readonly string[] = CUDA_PROVIDER.libraries.map(({ 
 
 /**
  * What a checksum must stand for, below the top of the project: everything in `models/` but texts
- * for people, patches, the lock, and ONNX Runtime's libraries.
+ * for people, patches, the lock, the list of packages, and ONNX Runtime's libraries.
  *
  * @param root The top of the project.
  * @returns Paths with `/`, in order.
@@ -24,7 +28,9 @@ export async function coveredFiles(root: string): Promise<string[]> {
     filesBelow(root, "models", isCoveredModelFile),
     filesBelow(root, "patches", (name) => name.endsWith(".patch")),
     filesBelow(root, LIBRARIES, (name) => LIBRARY.test(name)),
-    stat(join(root, "deno.lock")).then(() => ["deno.lock"], () => []),
+    ...["deno.lock", PACKAGE_LIST].map((name) =>
+      stat(join(root, name)).then(() => [name], () => [])
+    ),
   ]);
   return found.flat().sort();
 }

@@ -6,7 +6,17 @@
  */
 export { areFilesSound, type ChangedFile, checkFiles, type FilesReport } from "./check_files.ts";
 export { checkDockerfile, type DockerfileProblem } from "./check_dockerfile.ts";
+export { checkPackages, type PackageProblem, type PackagesReport } from "./check_packages.ts";
 export { checkPins, type PinProblem } from "./check_pins.ts";
+export { checkSources, SOURCE_LIST, type SourcesReport } from "./check_sources.ts";
+export {
+  formatPackageList,
+  installedPackages,
+  isNeverRun,
+  packageDigest,
+  type PackageDigests,
+  parsePackageList,
+} from "./package_list.ts";
 export {
   ChangedWeightsError,
   checkModelFiles,
@@ -20,7 +30,7 @@ export {
   formatChecksums,
   parseChecksums,
 } from "./checksum_list.ts";
-export { coveredFiles, CUDA_LIBRARIES, LIBRARIES } from "./covered_files.ts";
+export { coveredFiles, CUDA_LIBRARIES, LIBRARIES, PACKAGE_LIST } from "./covered_files.ts";
 export { ChecksumCache } from "./checksum_cache.ts";
 export { hashFile, type HashFileOptions, hashOutcome } from "./hash_file.ts";
 export { hashFiles, type HashFilesOptions, type HashOutcome } from "./hash_files.ts";

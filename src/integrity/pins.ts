@@ -69,6 +69,8 @@ export const BASE_IMAGES = {
 /** Deno for Linux on x86_64 with glibc, as its own npm package carries it. */
 export const DENO = {
   package: "@deno/linux-x64-glibc",
+  /** The platform, as Deno names it. */
+  target: "x86_64-unknown-linux-gnu",
   version: "2.9.6",
   tarball: {
     bytes: 42_285_097,

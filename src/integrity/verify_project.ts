@@ -4,7 +4,9 @@ import { NewBieError } from "../errors.ts";
 import type { Texts } from "../language.ts";
 import { checkDockerfile, type DockerfileProblem } from "./check_dockerfile.ts";
 import { areFilesSound, checkFiles, type FilesReport } from "./check_files.ts";
+import { checkPackages, type PackagesReport } from "./check_packages.ts";
 import { checkPins, type PinProblem } from "./check_pins.ts";
+import { areSourcesSound, checkSources, type SourcesReport } from "./check_sources.ts";
 import { CHECKSUM_LIST, type Checksums, parseChecksums } from "./checksum_list.ts";
 import { CUDA_LIBRARIES } from "./covered_files.ts";
 import type { HashFilesOptions } from "./hash_files.ts";
@@ -24,13 +26,18 @@ export interface ProjectReport {
   readonly patches: readonly PatchReport[];
   readonly patchProblem?: Texts<string>;
   readonly pins: readonly PinProblem[];
+  readonly packages: PackagesReport;
+  /** Absent when git's index, or an image's list, cannot be read. */
+  readonly sources?: SourcesReport;
+  readonly sourcesProblem?: Texts<string>;
   readonly dockerfile: readonly DockerfileProblem[];
 }
 
 /**
- * Compares a project with everything that is pinned: files with their checksums, patches with the
- * packages, the lock and the packages with deno.json, the Dockerfile's images with the pins. Nothing
- * is changed.
+ * Compares a project with everything that is pinned: files with their checksums, the code with git
+ * or an image's list, the packages' files with theirs, patches with the packages, the lock and the
+ * packages with deno.json, the Deno that runs and the Dockerfile's images with the pins. Nothing is
+ * changed.
  *
  * @param root The top of the project.
  * @throws The signal's reason, when it was aborted.
@@ -59,14 +66,21 @@ export async function verifyProject(
   const dockerfile = await checkDockerfile(root, Object.values(BASE_IMAGES));
   const files = list.value && await checkFiles(root, list.value, options);
   const patches = inspected.value ?? [];
+  const packages = await checkPackages(root);
+  const sources = await attempt(() => checkSources(root, list.value ?? new Map()));
   return {
     isSound: files !== undefined && areFilesSound(files) && inspected.problem === undefined &&
-      patches.every(({ state }) => state === "applied") && pins.length + dockerfile.length === 0,
+      patches.every(({ state }) => state === "applied") &&
+      pins.length + dockerfile.length + packages.problems.length === 0 &&
+      sources.value !== undefined && areSourcesSound(sources.value),
     ...(files === undefined ? {} : { files }),
     ...(list.problem === undefined ? {} : { listProblem: list.problem }),
     patches,
     ...(inspected.problem === undefined ? {} : { patchProblem: inspected.problem }),
     pins,
+    packages,
+    ...(sources.value === undefined ? {} : { sources: sources.value }),
+    ...(sources.problem === undefined ? {} : { sourcesProblem: sources.problem }),
     dockerfile,
   };
 }

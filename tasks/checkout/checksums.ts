@@ -6,6 +6,10 @@ import {
   CHECKSUM_LIST,
   type Checksums,
   formatChecksums,
+  formatPackageList,
+  installedPackages,
+  PACKAGE_LIST,
+  packageDigest,
   parseChecksums,
   updateChecksums,
 } from "../../src/integrity/mod.ts";
@@ -17,6 +21,7 @@ import { print, tell } from "../cli/print.ts";
 interface Options {
   readonly json?: true;
   readonly write?: true;
+  readonly packages?: true;
 }
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -25,9 +30,11 @@ const text = texts.checksums;
 
 const command = task("checksums", text.description)
   .option("--write", text.write)
+  .option("--packages", text.packages)
   .addHelpText("after", `\n${text.examples}`);
 
-await run<Options>(command, async ({ json, write }) => {
+await run<Options>(command, async ({ json, packages, write = packages }) => {
+  if (packages) tell(text.packagesWritten(await writePackageList()));
   const line = new ProgressLine();
   const update = await updateChecksums(ROOT, await listed(write), {
     onProgress: (bytes, total) => line.show(bytes, total, reading),
@@ -49,7 +56,7 @@ await run<Options>(command, async ({ json, write }) => {
     return { written: false, ...differences };
   }
   if (!write) throw new TaskFailure(text.stale, differences);
-  await save(checksums);
+  await save(CHECKSUM_LIST, formatChecksums(checksums));
   say(text.written(checksums.size));
   return { written: true, ...differences };
 });
@@ -64,13 +71,23 @@ async function listed(write: true | undefined): Promise<Checksums> {
   }
 }
 
-async function save(checksums: Checksums): Promise<void> {
+/** Lists the packages that are installed; returns how many. */
+async function writePackageList(): Promise<number> {
+  const digests = new Map<string, string>();
+  for (const item of await installedPackages(ROOT)) {
+    digests.set(item.key, await packageDigest(ROOT, item));
+  }
+  await save(PACKAGE_LIST, formatPackageList(digests));
+  return digests.size;
+}
+
+async function save(name: string, content: string): Promise<void> {
   try {
-    const bytes = new TextEncoder().encode(formatChecksums(checksums));
-    await writeFileAtomically(LIST, bytes, { scratchIn: ROOT });
+    const bytes = new TextEncoder().encode(content);
+    await writeFileAtomically(`${ROOT}${name}`, bytes, { scratchIn: ROOT });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
-    throw new TaskFailure(text.notWritable(code), {});
+    throw new TaskFailure(text.notWritable(name, code), {});
   }
 }

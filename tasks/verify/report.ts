@@ -2,8 +2,10 @@
 import {
   CUDA_LIBRARIES,
   type FilesReport,
+  type PackagesReport,
   type PatchReport,
   type ProjectReport,
+  type SourcesReport,
 } from "../../src/integrity/mod.ts";
 import { visible } from "../../src/shown.ts";
 import type { CheckpointLayout } from "../../src/pipeline/checkpoint/types.ts";
@@ -23,6 +25,8 @@ export interface ModelReport {
 /** All that was found. */
 export interface VerifyReport extends ProjectReport {
   readonly models: readonly ModelReport[];
+  /** Of the list of checksums itself, where the one that it must have was given. */
+  readonly list?: { readonly expected: string; readonly found: string };
   /** What reading the files took. */
   readonly milliseconds: number;
 }
@@ -60,12 +64,18 @@ function amountOf(bytes: number, milliseconds: number): string {
   return text.amount(Math.round(bytes / MEBIBYTE), Math.round(rate));
 }
 
-function findingsOf({ files, listProblem, milliseconds, ...found }: VerifyReport): Finding[] {
+function findingsOf({ files, list, listProblem, milliseconds, ...found }: VerifyReport): Finding[] {
   return [
     ...(listProblem === undefined ? [] : [["error", listProblem[language]] as const]),
+    ...(list === undefined ? [] : [listFinding(list)]),
     ...(files === undefined ? [] : filesFindings(files, milliseconds)),
     ...(found.patchProblem === undefined ? [] : [["error", found.patchProblem[language]] as const]),
     ...found.patches.map(patchFinding),
+    ...packagesFindings(found.packages),
+    ...(found.sourcesProblem === undefined
+      ? []
+      : [["error", found.sourcesProblem[language]] as const]),
+    ...(found.sources === undefined ? [] : sourcesFindings(found.sources)),
     ...listOf(found.pins.map(text.pinProblem), text.pins),
     ...listOf(
       found.dockerfile.map((problem) => text.about("Dockerfile", text.dockerfileProblem(problem))),
@@ -73,6 +83,10 @@ function findingsOf({ files, listProblem, milliseconds, ...found }: VerifyReport
     ),
     ...found.models.map(modelFinding),
   ];
+}
+
+function listFinding({ expected, found }: NonNullable<VerifyReport["list"]>): Finding {
+  return found === expected ? ["ok", text.listAsKept] : ["error", text.otherList(found, expected)];
 }
 
 function filesFindings(files: FilesReport, milliseconds: number): Finding[] {
@@ -100,6 +114,25 @@ function filesFindings(files: FilesReport, milliseconds: number): Finding[] {
     ...problems,
     ...(hasCuda ? [] : [["note", text.about(text.cuda, text.cudaAbsent)] as const]),
   ];
+}
+
+function packagesFindings({ sound, problems }: PackagesReport): Finding[] {
+  if (problems.length === 0) return [["ok", text.about("packages.txt", text.packages(sound))]];
+  return [
+    ["note", text.about("packages.txt", text.packages(sound)), text.packagesHint],
+    ...problems.map((problem): Finding => ["error", text.packageProblem(problem)]),
+  ];
+}
+
+function sourcesFindings({ against, sound, ...found }: SourcesReport): Finding[] {
+  if (against === "nothing") return [["note", text.about(text.sources, text.noSources)]];
+  const summary = text.about(text.sources, text.comparedWith[against](sound));
+  const problems = (["changed", "missing", "unlisted"] as const).flatMap((what) =>
+    found[what].map((path): Finding => ["error", text.about(path, text.sourceProblems[what])])
+  );
+  return problems.length === 0
+    ? [["ok", summary]]
+    : [["note", summary, text.sourcesHints[against]], ...problems];
 }
 
 function patchFinding(patch: PatchReport): Finding {

@@ -1,5 +1,10 @@
 /** What `deno task verify` and `deno task checksums` say. */
-import type { DockerfileProblem, PatchState, PinProblem } from "../../src/integrity/mod.ts";
+import type {
+  DockerfileProblem,
+  PackageProblem,
+  PatchState,
+  PinProblem,
+} from "../../src/integrity/mod.ts";
 import { formatBytes } from "../../src/format_bytes.ts";
 import { inLanguage } from "../cli/language.ts";
 import type { Progress } from "../cli/progress.ts";
@@ -9,9 +14,16 @@ const ANEW = "deno task checksums --write";
 export const text = inLanguage({
   en: {
     description:
-      "Compares everything with what is pinned: files with checksums.txt, patches with the packages, " +
-      "deno.lock and the packages with deno.json, the Dockerfile's images with the pins, weights with " +
-      "their config.json. Reads every byte, and changes nothing.",
+      "Compares everything with what is pinned: files with checksums.txt, the packages' code with " +
+      "packages.txt, the toolkit's own code with git (in a container with the list that it was built " +
+      "with), patches with the packages, deno.lock and the packages with deno.json, Deno and the " +
+      "Dockerfile's images with the pins, weights with their config.json. Reads every byte, and " +
+      "changes nothing.",
+    sha256: "what checksums.txt itself must be, as you keep it elsewhere: sha256sum checksums.txt",
+    noDigest: "It must be 64 hexadecimal digits.",
+    otherList: (found: string, expected: string) =>
+      `checksums.txt: its own SHA-256 is ${found}, and should be ${expected}`,
+    listAsKept: "checksums.txt: its own SHA-256 is the one that you keep",
     examples: "Examples:\n" +
       "  deno task verify\n" +
       "  deno task verify --json\n" +
@@ -35,6 +47,38 @@ export const text = inLanguage({
       "not-applied": "not applied: deno task install",
       "does-not-fit": "does not fit",
     } satisfies Record<PatchState, string>,
+    packages: (count: number) => `the code of ${count} packages is as listed`,
+    packagesHint: "To lay the packages anew: delete node_modules and run deno install --frozen, " +
+      "then deno task install. After a change of deno.lock: deno task checksums --packages.",
+    packageProblem: (problem: PackageProblem) => {
+      const { subject } = problem;
+      switch (problem.code) {
+        case "unreadable":
+          return `${subject}: ${problem.reason.en}`;
+        case "other-files":
+          return `${subject}: its files are not those of the package that was published and patched`;
+        case "not-listed":
+          return `${subject}: packages.txt does not list it`;
+        case "other-link":
+          return `${subject} does not lead to the package of that name`;
+      }
+    },
+    sources: "the toolkit's code",
+    noSources: "not compared, as there is neither git's index nor an image's list here",
+    comparedWith: {
+      git: (count: number) => `${count} files as git has them`,
+      list: (count: number) => `${count} files as the image was built with`,
+    },
+    sourceProblems: {
+      changed: "changed",
+      missing: "missing",
+      unlisted: "steers or extends the toolkit, and is not part of it",
+    },
+    sourcesHints: {
+      git:
+        "What you did not change yourself: git checkout puts it back. git status shows all changes.",
+      list: "Take the image that was built, not a changed one.",
+    },
     pins: "deno.json, deno.lock, packages and Deno are as pinned",
     dockerfile: "builds on the pinned images",
     fits: "weights fit their config.json",
@@ -59,6 +103,9 @@ export const text = inLanguage({
           return `deno.lock lacks ${subject}, which another package needs`;
         case "other-version":
           return `${subject} is ${problem.found}, and should be ${problem.expected}`;
+        case "other-binary":
+          return `${subject}: the Deno that runs has SHA-256 ${problem.found}, and the pinned one ` +
+            problem.expected;
       }
     },
     dockerfileProblem: (problem: DockerfileProblem) => {
@@ -78,9 +125,12 @@ export const text = inLanguage({
       `${count} ${count === 1 ? "thing is" : "things are"} not as pinned.`,
     checksums: {
       description:
-        "Compares checksums.txt with the files that it must list: models/, patches/, deno.lock and ONNX " +
-        "Runtime's libraries. With --write it is made again, for weights that you put in place.",
+        "Compares checksums.txt with the files that it must list: models/, patches/, deno.lock, " +
+        "packages.txt and ONNX Runtime's libraries. With --write it is made again, for weights that you put in place.",
       write: "write checksums.txt",
+      packages: "write packages.txt for the packages that are installed, after a change of " +
+        "deno.lock, and checksums.txt",
+      packagesWritten: (count: number) => `packages.txt lists ${count} packages now.`,
       examples: "Examples:\n" +
         "  deno task checksums           what would change\n" +
         "  deno task checksums --write\n" +
@@ -92,13 +142,19 @@ export const text = inLanguage({
       right: "checksums.txt is right.",
       written: (files: number) => `checksums.txt lists ${files} files now.`,
       stale: `checksums.txt is not right. If all that is named is meant: ${ANEW}`,
-      notWritable: (code: string) => `checksums.txt cannot be written (${code}).`,
+      notWritable: (name: string, code: string) => `${name} cannot be written (${code}).`,
     },
   },
   zh: {
     description:
-      "将一切与固定的版本比较：文件与 checksums.txt，补丁与软件包，deno.lock 和软件包与 deno.json，" +
-      "Dockerfile 的镜像与固定的摘要，权重与各自的 config.json。读取每个字节，不做任何改动。",
+      "将一切与固定的版本比较：文件与 checksums.txt，软件包的代码与 packages.txt，工具自身的代码与 git" +
+      "（在容器中则与构建时的列表），补丁与软件包，deno.lock 和软件包与 deno.json，Deno 和 Dockerfile " +
+      "的镜像与固定的摘要，权重与各自的 config.json。读取每个字节，不做任何改动。",
+    sha256: "checksums.txt 自身应有的校验值，由你另行保存：sha256sum checksums.txt",
+    noDigest: "应为 64 位十六进制数字。",
+    otherList: (found: string, expected: string) =>
+      `checksums.txt：自身的 SHA-256 为 ${found}，应为 ${expected}`,
+    listAsKept: "checksums.txt：自身的 SHA-256 与你保存的一致",
     examples: "示例：\n" +
       "  deno task verify\n" +
       "  deno task verify --json\n" +
@@ -120,6 +176,38 @@ export const text = inLanguage({
       "not-applied": "未应用：deno task install",
       "does-not-fit": "不适用",
     } satisfies Record<PatchState, string>,
+    packages: (count: number) => `${count} 个软件包的代码与记录一致`,
+    packagesHint:
+      "重新安装软件包：删除 node_modules，运行 deno install --frozen，再运行 deno task " +
+      "install。deno.lock 有改动之后：deno task checksums --packages。",
+    packageProblem: (problem: PackageProblem) => {
+      const { subject } = problem;
+      switch (problem.code) {
+        case "unreadable":
+          return `${subject}：${problem.reason.zh}`;
+        case "other-files":
+          return `${subject}：其文件与发布并打过补丁的软件包不同`;
+        case "not-listed":
+          return `${subject}：packages.txt 没有记录它`;
+        case "other-link":
+          return `${subject} 指向的不是同名的软件包`;
+      }
+    },
+    sources: "工具自身的代码",
+    noSources: "没有比较，因为这里既没有 git 索引，也没有镜像的列表",
+    comparedWith: {
+      git: (count: number) => `${count} 个文件与 git 中的一致`,
+      list: (count: number) => `${count} 个文件与镜像构建时一致`,
+    },
+    sourceProblems: {
+      changed: "已改变",
+      missing: "缺失",
+      unlisted: "会影响或扩展工具，但不属于它",
+    },
+    sourcesHints: {
+      git: "如果不是自己改的：用 git checkout 恢复。git status 会列出所有改动。",
+      list: "请使用构建出来的镜像，而不是改动过的。",
+    },
     pins: "deno.json、deno.lock、软件包和 Deno 与固定的版本一致",
     dockerfile: "基于固定的镜像",
     fits: "权重与 config.json 相符",
@@ -144,6 +232,9 @@ export const text = inLanguage({
           return `deno.lock 中缺少另一个软件包所需的 ${subject}`;
         case "other-version":
           return `${subject} 是 ${problem.found}，应为 ${problem.expected}`;
+        case "other-binary":
+          return `${subject}：正在运行的 Deno 的 SHA-256 为 ${problem.found}，固定的是 ` +
+            problem.expected;
       }
     },
     dockerfileProblem: (problem: DockerfileProblem) => {
@@ -165,6 +256,8 @@ export const text = inLanguage({
         "将 checksums.txt 与它应列出的文件比较：models/、patches/、deno.lock 以及 ONNX Runtime 的库。" +
         "加上 --write 会重新生成，用于登记自己放入的权重。",
       write: "写入 checksums.txt",
+      packages: "deno.lock 改动之后，按已安装的软件包写入 packages.txt 和 checksums.txt",
+      packagesWritten: (count: number) => `packages.txt 现在列出 ${count} 个软件包。`,
       examples: "示例：\n" +
         "  deno task checksums           查看会有哪些变化\n" +
         "  deno task checksums --write\n" +
@@ -176,7 +269,7 @@ export const text = inLanguage({
       right: "checksums.txt 正确。",
       written: (files: number) => `checksums.txt 现在列出 ${files} 个文件。`,
       stale: `checksums.txt 不正确。如果以上变化都是有意的：${ANEW}`,
-      notWritable: (code: string) => `无法写入 checksums.txt（${code}）。`,
+      notWritable: (name: string, code: string) => `无法写入 ${name}（${code}）。`,
     },
   },
 });

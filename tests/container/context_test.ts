@@ -185,6 +185,7 @@ Deno.test("a context holds packages in Deno's layout, and of ONNX Runtime one ma
     "644 app/Dockerfile",
     "644 app/deno.json",
     "644 app/deno.lock",
+    "644 app/sources.txt",
     "644 app/src/mod.ts",
     `755 ${helper}/run.sh`,
     `777 ${runtime}/@scope/helper -> ../../../@scope+helper@2.0.0/node_modules/@scope/helper`,

@@ -14,7 +14,7 @@ const BINDING = `${LIBRARIES}/${os === "windows" ? "win32" : os}/` +
 
 /** A clone with its patches applied, in which all is as pinned. */
 async function soundClone() {
-  const it = await clone(["models", "checksums.txt", "Dockerfile"]);
+  const it = await clone(["models", "checksums.txt", "packages.txt", "Dockerfile"]);
   const { code, err } = await it.task("install");
   assert.equal(code, 0, err);
   return it;
@@ -33,6 +33,8 @@ Deno.test("what is as pinned is said to be, in both languages and as JSON", asyn
   assert.equal(english.code, 0, english.out + english.err);
   assert.match(english.out, /^✓ checksums\.txt: \d+ files as listed/m);
   assert.match(english.out, /^✓ patches\/fix_dtype\.patch: applied$/m);
+  assert.match(english.out, /^✓ packages\.txt: the code of \d+ packages is as listed$/m);
+  assert.match(english.out, /^· the toolkit's code: not compared, /m);
   assert.match(english.out, /^✓ Dockerfile: builds on the pinned images$/m);
   assert.match(english.out, /^✓ demo model models\/demo: weights fit their config\.json$/m);
   assert.match(english.out, /\nAll is as pinned\.\n$/);
@@ -190,6 +192,34 @@ Deno.test("a list that is damaged is named with its line, and can be made anew",
   const without = await it.task("verify");
   assert.equal(without.code, 1);
   assert.match(without.out, /libonnxruntime_providers_cuda\.so with its pinned checksum/);
+});
+
+Deno.test("code that was changed is named: a package's, the toolkit's, and the list that tells", async () => {
+  await using it = await soundClone();
+  const git = async (...args: string[]) => assert.equal((await sh("git", args, it.path)).code, 0);
+  await git("init", "--quiet");
+  await git("add", "src", "tasks", "patches", "deno.json", "Dockerfile", "packages.txt");
+  const [kept] = (await sh("sha256sum", ["checksums.txt"], it.path)).out.split(" ");
+  const sound = await it.task("verify", "--sha256", kept!);
+  assert.equal(sound.code, 0, sound.out);
+  assert.match(sound.out, /^✓ the toolkit's code: \d+ files as git has them$/m);
+  assert.match(sound.out, /^✓ checksums\.txt: its own SHA-256 is the one that you keep$/m);
+
+  await it.change(`${COMMON}/package.json`, asText((text) => `${text} `));
+  await it.change("deno.json", asText((text) => text.replaceAll("--deny-net ", "")));
+  await it.change("src/kernels/kernels.ptx", asText((text) => `// \n${text}`));
+  await it.change("models/demo/vae/config.json", asText((text) => `${text} `));
+  assert.equal((await it.task("checksums", "--write")).code, 0);
+  const { code, out } = await it.task("verify", "--sha256", kept!);
+  assert.equal(code, 1);
+  assert.match(out, new RegExp(`^✗ ${COMMON}: its files are not those`, "m"));
+  assert.match(out, /^✗ deno\.json: changed$/m);
+  assert.match(out, /^✗ src\/kernels\/kernels\.ptx: changed$/m);
+  assert.match(
+    out,
+    new RegExp(`^✗ checksums\\.txt: its own SHA-256 is .*, and should be ${kept}`, "m"),
+  );
+  assert.equal((await it.task("verify", "--sha256", "abc")).code, 2);
 });
 
 Deno.test("no picture is made with weights that are not the listed ones", async () => {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { PassThrough } from "node:stream";
 import { NewBieError } from "../../errors.ts";
 import {
@@ -11,7 +12,7 @@ import {
 import { type ContextEntry, packContext, type Variant } from "./context.ts";
 import type { Engine } from "./engine.ts";
 import { EngineError, reasonOf } from "./engine_error.ts";
-import { digestOf, type Sources } from "./sources.ts";
+import { digestOf, sourceList, type Sources } from "./sources.ts";
 import type { BuildEvent, ImageFacts, PullProgress } from "./types.ts";
 
 /** The image's name in an engine; its tag is the variant. */
@@ -128,6 +129,7 @@ export function labelsOf(
   const own = {
     variant,
     sources: digestOf(files),
+    "source-list": `sha256:${createHash("sha256").update(sourceList(files)).digest("hex")}`,
     "base-layers": String(base.facts.layers.length),
     deno: DENO.version,
     onnxruntime: ONNX_RUNTIME.version,

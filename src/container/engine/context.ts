@@ -4,10 +4,17 @@ import { posix } from "node:path";
 import { Readable } from "node:stream";
 import { createTarPacker } from "modern-tar";
 import { NewBieError } from "../../errors.ts";
-import { CUDA_PROVIDER, DENO, type PinnedFile, TINI } from "../../integrity/mod.ts";
+import {
+  CUDA_PROVIDER,
+  DENO,
+  isNeverRun,
+  type PinnedFile,
+  SOURCE_LIST,
+  TINI,
+} from "../../integrity/mod.ts";
 import { importsOf } from "./image_content.ts";
 import { folderOf, type LockedPackage, lockedPackages } from "./locked_packages.ts";
-import type { Sources } from "./sources.ts";
+import { sourceList, type Sources } from "./sources.ts";
 import { unpackTarball } from "../archive/tarball.ts";
 
 /** With CUDA, or for machines without a GPU. */
@@ -81,6 +88,7 @@ export async function contextEntries(
     ...toolEntries(ingredients),
     ...await packageEntries(packagesOf({ files }), ingredients),
     { path: "app/outputs", kind: "folder" as const, mode: OUTPUTS_MODE },
+    file(`app/${SOURCE_LIST}`, sourceList(files)),
   ];
   for (const { path, isExecutable, bytes } of files) {
     if (path === "Dockerfile") entries.push(file(path, bytes));
@@ -159,8 +167,9 @@ async function packageEntries(
       bytes,
       integrity,
       (path) =>
-        name !== ONNX_PACKAGE || !path.startsWith(ONNX_BINARIES) ||
-        path.startsWith(ONNX_BINARIES_OF_IMAGE),
+        !isNeverRun(name, path) &&
+        (name !== ONNX_PACKAGE || !path.startsWith(ONNX_BINARIES) ||
+          path.startsWith(ONNX_BINARIES_OF_IMAGE)),
     );
     for (const { path, bytes, isExecutable } of unpacked) {
       entries.push(file(`${place}/${path}`, bytes, isExecutable));

@@ -14,6 +14,7 @@ const INCLUDED = [
   "checksums.txt",
   "deno.json",
   "deno.lock",
+  "packages.txt",
 ];
 
 /** What drives an engine from outside, and the commands that only a checkout has. */

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { NewBieError } from "../../errors.ts";
+import { formatChecksums } from "../../integrity/mod.ts";
 import { contentForImage, isInImage } from "./image_content.ts";
 
 /** A file of the repository. */
@@ -67,6 +68,15 @@ async function isChange(root: string, line: string): Promise<boolean> {
   const before = encoder.encode(await git(root, "show", `HEAD:${path}`));
   const now = await readFile(join(root, path));
   return Buffer.compare(contentForImage(path, before), contentForImage(path, now)) !== 0;
+}
+
+/** The list of all files that the image has at its top: lines as `sha256sum` prints them. */
+export function sourceList(files: readonly SourceFile[]): Uint8Array {
+  const sums = files.map(({ path, bytes }): [string, string] => [
+    path,
+    createHash("sha256").update(bytes).digest("hex"),
+  ]);
+  return new TextEncoder().encode(formatChecksums(new Map(sums)));
 }
 
 /** One digest for all files: their modes, paths and bytes. */

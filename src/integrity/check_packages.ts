@@ -1,0 +1,99 @@
+import { readFile, realpath } from "node:fs/promises";
+import { join } from "node:path";
+import { NewBieError } from "../errors.ts";
+import type { Texts } from "../language.ts";
+import { reasonOf } from "../system_reason.ts";
+import { PACKAGE_LIST } from "./covered_files.ts";
+import {
+  type InstalledPackage,
+  installedPackages,
+  namesIn,
+  packageDigest,
+  type PackageDigests,
+  PACKAGES,
+  parsePackageList,
+} from "./package_list.ts";
+
+/**
+ * What differs from the list of packages:
+ * - `unreadable`: the list, or a package;
+ * - `other-files`: a package's files are not those that are listed;
+ * - `not-listed`: it is used, and the list does not have it;
+ * - `other-link`: a name in node_modules leads elsewhere than to the package of that name.
+ */
+export type PackageProblem =
+  | { readonly code: "unreadable"; readonly subject: string; readonly reason: Texts<string> }
+  | { readonly code: "other-files" | "not-listed" | "other-link"; readonly subject: string };
+
+/** How the installed packages compare with the list of packages. */
+export interface PackagesReport {
+  /** Packages of which every file that is run is as listed. */
+  readonly sound: number;
+  readonly problems: readonly PackageProblem[];
+}
+
+/** What is read at once. */
+const AT_ONCE = 8;
+
+/**
+ * Compares every file of the installed packages with `packages.txt`, and where their names lead.
+ * Packages that are not installed are passed over, and so are those that nothing leads to.
+ *
+ * @param root The top of the project.
+ */
+export async function checkPackages(root: string): Promise<PackagesReport> {
+  const problems: PackageProblem[] = [];
+  const unreadable = (subject: string, error: unknown) => {
+    const reason = error instanceof NewBieError
+      ? { en: error.message, zh: error.explain("zh") }
+      : reasonOf(error);
+    problems.push({ code: "unreadable", subject, reason });
+  };
+  let listed: PackageDigests;
+  try {
+    listed = parsePackageList(await readFile(join(root, PACKAGE_LIST), "utf8"));
+  } catch (error) {
+    unreadable(PACKAGE_LIST, error);
+    return { sound: 0, problems };
+  }
+  const installed = await installedPackages(root);
+  const places = new Map<string, InstalledPackage>();
+  for (const item of installed) places.set(await realpath(join(root, item.path)), item);
+  const used = new Set<InstalledPackage>();
+  for (const folder of linkFolders(installed)) {
+    for (const name of await namesIn(root, folder, (entry) => entry.isSymbolicLink())) {
+      const path = `${folder}/${name}`;
+      const target = await realpath(join(root, path)).catch(() => undefined);
+      const item = target === undefined ? undefined : places.get(target);
+      if (item?.name === name) used.add(item);
+      else problems.push({ code: "other-link", subject: path });
+    }
+  }
+  for (const name of await namesIn(root, "node_modules", (entry) => entry.isDirectory())) {
+    problems.push({ code: "other-link", subject: `node_modules/${name}` });
+  }
+  let sound = 0;
+  const queue = [...used];
+  const work = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
+      const { key, path } = item;
+      const expected = listed.get(key);
+      try {
+        if (expected === undefined) problems.push({ code: "not-listed", subject: path });
+        else if (await packageDigest(root, item) === expected) sound++;
+        else problems.push({ code: "other-files", subject: path });
+      } catch (error) {
+        unreadable(path, error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  problems.sort((a, b) => a.subject < b.subject ? -1 : 1);
+  return { sound, problems };
+}
+
+/** Where names of packages are looked up. */
+function linkFolders(installed: readonly InstalledPackage[]): string[] {
+  const own = installed.map(({ path, name }) => path.slice(0, -(name.length + 1)));
+  return ["node_modules", `${PACKAGES}/node_modules`, ...new Set(own)];
+}

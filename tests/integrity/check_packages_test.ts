@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { checkPackages, PACKAGE_LIST, parsePackageList } from "../../src/integrity/mod.ts";
+import { temporaryFolder } from "../_folders.ts";
+import { ROOT, sh } from "./_packages.ts";
+
+const ONE = "node_modules/.deno/one@1.0.0/node_modules/one";
+const TWO = "node_modules/.deno/@s+two@2.1.0_one@1.0.0/node_modules/@s/two";
+const FILES = { [`${ONE}/a.js`]: "a", [`${ONE}/b/c.js`]: "c", [`${TWO}/index.js`]: "2" };
+const LINKS = {
+  "node_modules/@s/two": "../.deno/@s+two@2.1.0_one@1.0.0/node_modules/@s/two",
+  "node_modules/.deno/@s+two@2.1.0_one@1.0.0/node_modules/one": "../../one@1.0.0/node_modules/one",
+};
+
+/** Two packages, and the list of them, with digests that a shell made as go.sum has them. */
+async function project() {
+  const folder = await temporaryFolder();
+  const at = (path: string) => join(folder.path, path);
+  for (const [path, text] of Object.entries(FILES)) {
+    await Deno.mkdir(dirname(at(path)), { recursive: true });
+    await Deno.writeTextFile(at(path), text);
+  }
+  for (const [path, target] of Object.entries(LINKS)) {
+    await Deno.mkdir(dirname(at(path)), { recursive: true });
+    await Deno.symlink(target, at(path));
+  }
+  const digest = async (path: string, files: string) => {
+    const script = `sha256sum ${files} | sha256sum | cut -c1-64`;
+    const { out } = await sh("sh", ["-c", script], at(path));
+    return `h1:${btoa(String.fromCharCode(...Uint8Array.fromHex(out.trim())))}`;
+  };
+  const [one, two] = [await digest(ONE, "a.js b/c.js"), await digest(TWO, "index.js")];
+  await Deno.writeTextFile(at(PACKAGE_LIST), `@s/two@2.1.0 ${two}\none@1.0.0 ${one}\n`);
+  return { ...folder, at, check: async () => await checkPackages(folder.path) };
+}
+
+Deno.test("packages as listed are sound", async () => {
+  await using it = await project();
+  assert.deepEqual(await it.check(), { sound: 2, problems: [] });
+});
+
+Deno.test("a file that was changed, added, moved or deleted is found", async () => {
+  const changes: ((at: (path: string) => string) => Promise<void>)[] = [
+    (at) => Deno.writeTextFile(at(`${ONE}/a.js`), "b"),
+    (at) => Deno.writeTextFile(at(`${ONE}/new.js`), ""),
+    (at) => Deno.rename(at(`${ONE}/b/c.js`), at(`${ONE}/b/d.js`)),
+    (at) => Deno.remove(at(`${ONE}/a.js`)),
+  ];
+  for (const change of changes) {
+    await using it = await project();
+    await change(it.at);
+    assert.deepEqual(await it.check(), {
+      sound: 1,
+      problems: [{ code: "other-files", subject: ONE }],
+    });
+  }
+});
+
+Deno.test("a name that leads elsewhere is found", async () => {
+  await using it = await project();
+  const [link] = Object.keys(LINKS);
+  await Deno.remove(it.at(link!));
+  await Deno.symlink("../.deno/one@1.0.0/node_modules/one", it.at(link!));
+  await Deno.mkdir(it.at("node_modules/evil"));
+  assert.deepEqual((await it.check()).problems, [
+    { code: "other-link", subject: "node_modules/@s/two" },
+    { code: "other-link", subject: "node_modules/evil" },
+  ]);
+});
+
+Deno.test("a package that is used and not listed is found, and a list that is none", async () => {
+  await using it = await project();
+  const list = await Deno.readTextFile(it.at(PACKAGE_LIST));
+  await Deno.writeTextFile(it.at(PACKAGE_LIST), list.split("\n").slice(1).join("\n"));
+  assert.deepEqual((await it.check()).problems, [{ code: "not-listed", subject: TWO }]);
+  await Deno.writeTextFile(it.at(PACKAGE_LIST), "one@1.0.0\n");
+  const [problem, ...others] = (await it.check()).problems;
+  assert.deepEqual([problem?.code, problem?.subject, others], ["unreadable", PACKAGE_LIST, []]);
+});
+
+Deno.test("packages.txt lists what deno.lock locks for every platform", async () => {
+  const lock = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.lock")));
+  const locked = Object.entries<{ os?: string[] }>(lock.npm).filter(([, { os }]) => !os)
+    .map(([key]) => /^@?[^@]+@[^_]+/.exec(key)![0]);
+  const listed = parsePackageList(await Deno.readTextFile(join(ROOT, PACKAGE_LIST)));
+  assert.deepEqual(locked.filter((key) => !listed.has(key)), []);
+});
