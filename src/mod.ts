@@ -81,6 +81,7 @@ export {
 } from "./random/mod.ts";
 export {
   createScheduler,
+  type MayReplace,
   type Scheduler,
   SCHEDULER_NAMES,
   type SchedulerName,

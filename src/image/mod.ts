@@ -9,6 +9,7 @@ export * from "./draw_text.ts";
 export * from "./encode_picture_as.ts";
 export * from "./encode_png.ts";
 export * from "./image_from_tensor.ts";
+export * from "./paste_outside.ts";
 export * from "./picture_format.ts";
 export * from "./psnr.ts";
 export { readPictureText } from "./read_picture_text.ts";

@@ -1,7 +1,14 @@
 /** What a call of `generate` is made with: what was asked for, and a default for the rest. */
 import type { GeneratorOptions } from "../random/mod.ts";
 import type { Scheduler } from "../schedulers/mod.ts";
-import { checkSettings, resolveSettings, SETTINGS } from "../settings/mod.ts";
+import {
+  checkSettings,
+  DEFAULT_MASK_BLUR,
+  DEFAULT_STRENGTH,
+  resolveSettings,
+  SETTINGS,
+} from "../settings/mod.ts";
+import type { GivenPictures } from "./_given_pictures.ts";
 import { isList } from "./_noise.ts";
 import type { CallSettings, GenerateOptions } from "./types.ts";
 
@@ -15,6 +22,13 @@ export interface ModelSettings {
   readonly vaeScaleFactor: number;
 }
 
+/** What counts for a mask where nobody says anything. */
+const MASKED = {
+  differentialMask: false,
+  overlay: "original",
+  maskBlur: DEFAULT_MASK_BLUR,
+} as const;
+
 /**
  * Completes a request. Sizes, prompts and generators are checked where they are used.
  *
@@ -23,17 +37,29 @@ export interface ModelSettings {
 export function callSettings(
   options: GenerateOptions,
   { scheduler: { name, shift }, isDemo, defaultSize, vaeScaleFactor }: ModelSettings,
+  pictures?: GivenPictures,
 ): Omit<CallSettings, "generator"> {
-  const { prompt, negativePrompt = "", generator: _, numImagesPerPrompt = 1, ...others } = options;
+  const { prompt, negativePrompt: _negative, generator: _, ...rest } = options;
+  const { numImagesPerPrompt = 1, ...others } = rest;
+  const { negativePrompt = options.negativePromptEmbeds === undefined ? "" : undefined } = options;
   const single = { ...others, scheduler: { name, shift } };
   checkSettings({ ...single, width: undefined, height: undefined });
   const [, , rows, columns] = options.latents?.dims ?? [];
   const byModel = {
-    height: rows === undefined ? defaultSize : rows * vaeScaleFactor,
-    width: columns === undefined ? defaultSize : columns * vaeScaleFactor,
+    height: pictures?.image.dims[2] ?? (rows === undefined ? defaultSize : rows * vaeScaleFactor),
+    width: pictures?.image.dims[3] ??
+      (columns === undefined ? defaultSize : columns * vaeScaleFactor),
+    ...(pictures === undefined ? {} : { strength: DEFAULT_STRENGTH }),
+    ...(pictures?.mask === undefined ? {} : MASKED),
   };
   const { generator: _own, ...shared } = resolveSettings(single, { byModel, isDemo });
-  return { ...shared, prompt, negativePrompt, numImagesPerPrompt };
+  const { prompt: _prompt, negativePrompt: _default, ...settings } = shared;
+  return {
+    ...settings,
+    ...(prompt === undefined ? {} : { prompt }),
+    ...(negativePrompt === undefined ? {} : { negativePrompt }),
+    numImagesPerPrompt,
+  };
 }
 
 /** The generators of a call, to be made again with: one for all pictures, or one for each. */

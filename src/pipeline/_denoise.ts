@@ -1,7 +1,9 @@
 /** From noise to latents: every picture of a call, one after the other. */
-import type { Scheduler, Velocity } from "../schedulers/mod.ts";
+import { RequestError } from "../errors.ts";
+import type { Scheduler, SchedulerStep, Velocity } from "../schedulers/mod.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { sampleOf } from "./_batches.ts";
+import { type PictureStart, startOf } from "./_picture_start.ts";
 import { conditioningsOf, type Guidance, guidedVelocity } from "./_guided_velocity.ts";
 import type { Transformer } from "./parts/transformer.ts";
 import type { PromptEmbeds, StepInfo } from "./types.ts";
@@ -14,6 +16,10 @@ export interface DenoiseOptions {
   readonly imagesPerPrompt: number;
   readonly scheduler: Scheduler;
   readonly steps: number;
+  /** The step with which to begin. */
+  readonly first: number;
+  /** The picture to start from; absent to start from noise. */
+  readonly picture?: PictureStart | undefined;
   readonly guidance: Guidance;
   /** Whether any step asks for the negative prompt. */
   readonly guided: boolean;
@@ -34,7 +40,8 @@ export async function denoise(
   transformer: Transformer,
   options: DenoiseOptions,
 ): Promise<Denoised> {
-  const { embeds, noise, imagesPerPrompt, scheduler, steps, guidance, guided, signal } = options;
+  const { embeds, noise, imagesPerPrompt, scheduler, steps, first, picture, guidance } = options;
+  const { guided, signal } = options;
   const imageCount = noise.dims[0]!;
   const samples: Tensor[] = [];
   let evaluations = 0;
@@ -43,16 +50,42 @@ export async function denoise(
     for (let image = 0; image < imagesPerPrompt; image++) {
       const imageIndex = samples.length;
       const { data, dims } = sampleOf("latents", noise, imageIndex, imageCount);
+      const start = picture && startOf(picture, data, {
+        scheduler,
+        steps,
+        first,
+        index: imageIndex,
+        count: imageCount,
+      });
       const predict = guidedVelocity(transformer, conditionings, dims, guidance);
       const velocity: Velocity = (latents, timestep) => {
         evaluations++;
         return predict(latents, timestep);
       };
-      const onStep: Parameters<Scheduler["sample"]>[3] = ({ latents, ...step }) =>
-        options.onStep?.({ ...step, latents: tensor(latents, dims), imageIndex, imageCount });
-      const sample = await scheduler.sample(data, steps, velocity, onStep, signal);
+      const onStep = async (step: SchedulerStep) => {
+        const index = step.index - first;
+        if (index < 0) throw cannotBeginLate(scheduler);
+        const latents = start?.keep?.(step.latents, step) ?? step.latents;
+        const shared = { latents: tensor(latents, dims), imageIndex, imageCount };
+        await options.onStep?.({ ...step, index, total: steps - first, ...shared });
+        return latents;
+      };
+      const begin = start?.latents ?? data;
+      const sample = await scheduler.sample(begin, steps, velocity, onStep, signal, first);
       samples.push(tensor(sample, dims));
     }
   }
   return { samples, evaluations };
+}
+
+/** A scheduler that a program brings along may know nothing of a first step. */
+function cannotBeginLate({ name }: Scheduler): RequestError {
+  return new RequestError(
+    `The sampler ${name} that was given cannot begin in the middle of a run, as drawing from a ` +
+      "picture does: its `sample` takes no first step.",
+    {
+      zh:
+        `给出的采样器 ${name} 不能从中途开始，因此不能以图片为起点：它的 \`sample\` 不接受起始步。`,
+    },
+  );
 }

@@ -31,6 +31,7 @@ export function pictureTensor(name: string, given: Tensor | RgbImage): Tensor {
   return given;
 }
 
-function isRgbImage(given: Tensor | RgbImage): given is RgbImage {
+/** Whether it is a decoded picture, and no tensor. */
+export function isRgbImage(given: Tensor | RgbImage): given is RgbImage {
   return typeof given === "object" && given !== null && "width" in given;
 }

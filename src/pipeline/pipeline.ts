@@ -29,9 +29,16 @@ import type { Tokenizer } from "../tokenizer/mod.ts";
 import { AdapterSet } from "./adapters/adapter_set.ts";
 import type { LoadedAdapter, LoadLoraOptions } from "./adapters/types.ts";
 import { sampleOf, stack, stackPadded, unpadded } from "./_batches.ts";
+import {
+  type CallConditions,
+  callConditions,
+  type EncodedTexts,
+  type Side,
+} from "./_call_conditions.ts";
 import { calledWith, callSettings } from "./_call_settings.ts";
 import { checkListedFiles, hashListedFile } from "./_checksums.ts";
 import { denoise } from "./_denoise.ts";
+import { givenPictures, pasteGiven } from "./_given_pictures.ts";
 import {
   memoryBudget,
   offloadFor,
@@ -40,6 +47,7 @@ import {
   requireModelMemory,
 } from "./_memory_budget.ts";
 import { drawNoise, imageGenerators } from "./_noise.ts";
+import { firstStepOf, latentMask } from "./_picture_start.ts";
 import { pictureTensor } from "./_picture_tensor.ts";
 import { encodeEach, type EncoderTexts, promptTexts } from "./_prompt_texts.ts";
 import type { CheckpointFiles, CheckpointLayout } from "./checkpoint/types.ts";
@@ -240,8 +248,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * @throws {RequestError} When there are neither one nor as many negative prompts as prompts.
    */
   async encodePrompt(options: PromptOptions): Promise<PromptEmbeds> {
-    const texts = promptTexts(options, this.checkpoint.family);
-    return await this.#adapters.use(() => this.#encode(texts));
+    const { positive, negative } = promptTexts(options, this.checkpoint.family);
+    return await this.#adapters.use(() => this.#encode({ texts: positive }, { texts: negative }));
   }
 
   /**
@@ -464,37 +472,45 @@ export class NewBieImagePipeline implements AsyncDisposable {
       );
     }
     const ownScheduler = this.#scheduler(options.scheduler);
+    const { promptCount, positive, negative } = this.#conditions(options);
+    const imageCount = promptCount * numImagesPerPrompt;
+    const pictures = givenPictures(options, promptCount, imageCount);
     const settings = callSettings(options, {
       scheduler: ownScheduler,
       isDemo: this.isDemo,
       defaultSize: this.defaultSize,
       vaeScaleFactor: this.#parts.vaeScaleFactor,
-    });
-    const { numInferenceSteps, guidanceScale, cfgTrunc, renormCfg } = settings;
+    }, pictures);
+    const { numInferenceSteps, guidanceScale, cfgTrunc, renormCfg, strength = 1 } = settings;
     const guidance = { guidanceScale, cfgTrunc, renormCfg };
     const scheduler = withStepCache(ownScheduler, settings.stepCache);
+    const first = pictures === undefined ? 0 : firstStepOf(numInferenceSteps, strength);
     // Whatever is out of range is refused here, before anything is computed.
-    const guided = Array.from(scheduler.timesteps(numInferenceSteps)).some((timestep) =>
-      needsUnconditional(timestep, guidance)
+    const guided = Array.from(scheduler.timesteps(numInferenceSteps)).slice(first).some(
+      (timestep) => needsUnconditional(timestep, guidance),
     );
-    const texts = promptTexts(options, this.checkpoint.family);
-    const promptCount = texts.positive.length;
-    const imageCount = promptCount * numImagesPerPrompt;
     const generators = imageGenerators(options.generator, imageCount);
     const noise = this.prepareLatents({
       batchSize: imageCount,
-      height: options.height,
-      width: options.width,
+      height: settings.height,
+      width: settings.width,
       latents: options.latents,
       generator: options.latents === undefined ? generators : undefined,
     });
+    const maskKind = settings.differentialMask ? "differential" : "binary";
+    const { vaeScaleFactor } = this.#parts;
+    const mask = pictures?.mask &&
+      { values: latentMask(pictures.mask, vaeScaleFactor, maskKind), kind: maskKind } as const;
+    if (pictures !== undefined) expectSize(pictures.image, settings);
 
     await this.#requireMemory(noise);
     signal?.throwIfAborted();
     const start = performance.now();
+    const picture = pictures &&
+      { latents: await this.#use("vae", (vae) => vae.encode(pictures.image)), mask };
+    signal?.throwIfAborted();
     // Without guidance nobody asks for the negative prompt's features.
-    const read = guided ? texts : { ...texts, negative: texts.positive };
-    const embeds = await this.#encode(read, signal);
+    const embeds = await this.#encode(positive, guided ? negative : undefined, signal);
     const encoded = performance.now();
     signal?.throwIfAborted();
     const { samples: latents, evaluations } = await this.#use(
@@ -506,6 +522,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
           imagesPerPrompt: numImagesPerPrompt,
           scheduler,
           steps: numInferenceSteps,
+          first,
+          picture,
           guidance,
           guided,
           onStep: options.onStep,
@@ -523,8 +541,21 @@ export class NewBieImagePipeline implements AsyncDisposable {
         }
       });
     }
+    if (pictures?.mask !== undefined && settings.overlay === "original") {
+      const given = { ...pictures, mask: pictures.mask };
+      const { maskBlur: blur = 0 } = settings;
+      images.forEach((drawn, index) => {
+        images[index] = pasteGiven(drawn, given, {
+          kind: maskKind,
+          blur,
+          index,
+          count: imageCount,
+        });
+      });
+    }
     const end = performance.now();
-    const total = imageCount * scheduler.evaluations(numInferenceSteps);
+    const ofOneStep = scheduler.evaluations(numInferenceSteps) / numInferenceSteps;
+    const total = imageCount * ofOneStep * (numInferenceSteps - first);
     const result = {
       evaluations: { total, foretold: total - evaluations },
       seeds: options.latents === undefined ? generators.map(({ seed }) => seed) : [],
@@ -655,13 +686,50 @@ export class NewBieImagePipeline implements AsyncDisposable {
     });
   }
 
-  /** Encodes each text once, however often it occurs. */
+  /** What a call's pictures are to show. */
+  #conditions(options: GenerateOptions): CallConditions {
+    const { cap_feat_dim, clip_text_dim } = this.#parts.transformerConfig;
+    return callConditions(options, this.checkpoint.family, {
+      caption: cap_feat_dim,
+      pooled: clip_text_dim,
+      maskOf: (embeds) => this.#masks.get(embeds),
+    });
+  }
+
+  /**
+   * The features of both sides; those of the first stand for the second where nobody asks for it. Each
+   * text is encoded once, however often it occurs.
+   */
   async #encode(
-    { positive, negative }: { positive: EncoderTexts[]; negative: EncoderTexts[] },
+    positive: Side,
+    negative: Side = positive,
     signal?: AbortSignal,
   ): Promise<PromptEmbeds> {
+    const texts = new Set(
+      [positive, negative].flatMap((side) => "texts" in side ? side.texts : []),
+    );
+    const encoded = await this.#encodeTexts([...texts], signal);
+    const [own, other] = [positive, negative].map((side) => {
+      if ("given" in side) return side.given;
+      const each = side.texts.map((text) => encoded.get(text)!);
+      const [embeds, mask] = stackPadded(each.map(({ features }) => features));
+      this.#masks.set(embeds, mask);
+      return { embeds, mask, pooled: stack(each.map(({ pooled }) => pooled)) };
+    }) as [EncodedTexts, EncodedTexts];
+    return {
+      promptEmbeds: own.embeds,
+      promptAttentionMask: own.mask,
+      pooledPromptEmbeds: own.pooled,
+      negativePromptEmbeds: other.embeds,
+      negativePromptAttentionMask: other.mask,
+      negativePooledPromptEmbeds: other.pooled,
+    };
+  }
+
+  /** What both encoders make of each text. */
+  async #encodeTexts(all: readonly EncoderTexts[], signal?: AbortSignal) {
     const { tokenizer, clip, promptEncoders: [gemma, jina] } = this.#parts;
-    const all = [...positive, ...negative];
+    if (all.length === 0) return new Map<EncoderTexts, never>();
     const features = await this.#use("textEncoder", (encoder) =>
       encodeEach(
         all.map(({ gemma }) => gemma),
@@ -676,18 +744,9 @@ export class NewBieImagePipeline implements AsyncDisposable {
           signal,
           (text) => encoder.encode(this.#tokenize(clip.tokenizer, text, jina!)),
         ));
-    const count = positive.length;
-    const [embeds, mask] = stackPadded(features.slice(0, count));
-    const [negativeEmbeds, negativeMask] = stackPadded(features.slice(count));
-    this.#masks.set(embeds, mask).set(negativeEmbeds, negativeMask);
-    return {
-      promptEmbeds: embeds,
-      promptAttentionMask: mask,
-      pooledPromptEmbeds: stack(pooled.slice(0, count)),
-      negativePromptEmbeds: negativeEmbeds,
-      negativePromptAttentionMask: negativeMask,
-      negativePooledPromptEmbeds: stack(pooled.slice(count)),
-    };
+    return new Map(all.map((text, index) => {
+      return [text, { features: features[index]!, pooled: pooled[index]! }];
+    }));
   }
 
   #tokenize(
@@ -806,6 +865,17 @@ function checkChoice(name: string, value: string, choices: readonly string[]): v
   throw new RequestError(`${name} is "${value}"; expected one of ${choices.join(", ")}.`, {
     zh: `${name} 是 "${value}"；应为 ${choices.join("、")} 之一。`,
   });
+}
+
+/** A given picture says the size; who wants another one makes it so before. */
+function expectSize(image: Tensor, { width, height }: { width: number; height: number }): void {
+  const [, , rows, columns] = image.dims;
+  if (rows === height && columns === width) return;
+  throw new RequestError(
+    `The picture to start from is ${columns}×${rows}, but ${width}×${height} was asked for: make ` +
+      "them of one size.",
+    { zh: `起点图片是 ${columns}×${rows}，但要求的是 ${width}×${height}：两者尺寸必须相同。` },
+  );
 }
 
 function checkThreads(threads: number): void {

@@ -173,7 +173,21 @@ export interface StepInfo {
 export type SharedSettings = Omit<AskedSettings, keyof PromptOptions | "generator" | "scheduler">;
 
 /** A request for pictures. What is left out of it, {@linkcode SETTINGS} and the model decide. */
-export interface GenerateOptions extends PromptOptions, SharedSettings {
+export interface GenerateOptions
+  extends Omit<PromptOptions, "prompt">, Partial<PromptEmbeds>, SharedSettings {
+  /** One prompt, or several, XML or plain text; absent where `promptEmbeds` are given. */
+  readonly prompt?: string | readonly string[];
+  /**
+   * A picture to start from: decoded, or [B, 3, H, W] in −1…1, or a list; one for all pictures, one
+   * for each prompt or one for each picture. The new ones have its size. `strength` says how far they
+   * go from it, and `latents` are the noise.
+   */
+  readonly image?: Tensor | RgbImage | readonly RgbImage[];
+  /**
+   * Where the picture is drawn anew: white, or 1 in [B, 1, H, W]. What is black stays, in every step
+   * at that step's noise. Of the picture's size.
+   */
+  readonly maskImage?: Tensor | RgbImage;
   /**
    * A sampler, or the name of one, or its name and shift; by default the checkpoint's own, else
    * Euler with shift 6.
@@ -217,8 +231,10 @@ export interface Timings {
  * `generate` again, they make the same pictures.
  */
 export interface CallSettings extends Omit<Settings, "prompt" | "negativePrompt" | "generator"> {
-  readonly prompt: string | readonly string[];
-  readonly negativePrompt: string | readonly string[];
+  /** Absent when `promptEmbeds` were given. */
+  readonly prompt?: string | readonly string[];
+  /** Absent when `negativePromptEmbeds` were given. */
+  readonly negativePrompt?: string | readonly string[];
   /** Absent when the noise was given. */
   readonly generator?: GeneratorOptions | readonly GeneratorOptions[];
   readonly numImagesPerPrompt: number;

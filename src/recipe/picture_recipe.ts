@@ -12,8 +12,8 @@ import { currentVersions } from "./versions.ts";
  * @param result What `generate` returned.
  * @param models What `identifyModels` says of `pipe.checkpoint`.
  * @param index Which of the result's pictures.
- * @throws {RequestError} When there is no such picture, or its noise was given and so no seed makes
- *   it again.
+ * @throws {RequestError} When there is no such picture, or its noise or its prompt's features were
+ *   given and so no seed or text makes it again.
  */
 export function pictureRecipe(
   pipe: Pick<NewBieImagePipeline, "device" | "dtype" | "arithmetic">,
@@ -36,6 +36,16 @@ export function pictureRecipe(
       {
         zh:
           "这张图片的噪声是以 latents 给出的：没有种子能重新得到它，因此没有配方。请改用 generator。",
+      },
+    );
+  }
+  if (prompt === undefined || negativePrompt === undefined) {
+    throw new RequestError(
+      "The picture was drawn from features of a prompt (promptEmbeds): no text makes it again, so " +
+        "it has no recipe. Give the prompt instead.",
+      {
+        zh: "这张图片由提示词特征（promptEmbeds）绘制：没有文字能重新得到它，因此没有配方。" +
+          "请改为给出提示词。",
       },
     );
   }

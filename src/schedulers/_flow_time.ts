@@ -29,3 +29,12 @@ export function checkSteps(steps: number): void {
     { zh: `numInferenceSteps 是 ${steps}；应为 1 到 ${MOST_STEPS} 的整数。` },
   );
 }
+
+/** @throws {RequestError} When a run of so many steps has no such step, nor its end. */
+export function checkFirstStep(firstStep: number, steps: number): void {
+  if (Number.isInteger(firstStep) && firstStep >= 0 && firstStep <= steps) return;
+  throw new RequestError(
+    `The first step is ${firstStep}; expected a whole number from 0 to ${steps}.`,
+    { zh: `起始步是 ${firstStep}；应为 0 到 ${steps} 的整数。` },
+  );
+}

@@ -1,6 +1,6 @@
 import { NewBieError, RequestError } from "../errors.ts";
 import { dpmSolver } from "./_dpm_solver.ts";
-import { checkSteps, flowTimes, shiftProblem } from "./_flow_time.ts";
+import { checkFirstStep, checkSteps, flowTimes, shiftProblem } from "./_flow_time.ts";
 import { resMultistep } from "./_res_multistep.ts";
 import { euler, heun, midpoint } from "./_runge_kutta.ts";
 import type { Solver } from "./_solver.ts";
@@ -84,19 +84,24 @@ class FlowScheduler implements Scheduler {
   }
 
   async sample(
-    ...[latents, numInferenceSteps, velocity, onStep, signal]: Parameters<Scheduler["sample"]>
+    ...[latents, numInferenceSteps, velocity, onStep, signal, firstStep = 0]: Parameters<
+      Scheduler["sample"]
+    >
   ): Promise<Float32Array> {
     const times = this.timesteps(numInferenceSteps);
+    checkFirstStep(firstStep, numInferenceSteps);
     const step = this.solver.begin(ofSameLength(velocity));
     let current = latents;
-    for (let index = 0; index < numInferenceSteps; index++) {
+    for (let index = firstStep; index < numInferenceSteps; index++) {
       signal?.throwIfAborted();
       const timestep = times[index]!;
       const nextTimestep = times[index + 1]!;
       current = await step(current, timestep, nextTimestep);
-      await onStep?.({ index, total: numInferenceSteps, timestep, nextTimestep, latents: current });
+      const said = { index, total: numInferenceSteps, timestep, nextTimestep, latents: current };
+      const replaced = await onStep?.(said);
+      if (replaced instanceof Float32Array) current = replaced;
     }
-    return current;
+    return current === latents ? latents.slice() : current;
   }
 }
 

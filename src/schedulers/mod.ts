@@ -12,6 +12,7 @@ export { combineGuidance, type GuidanceOptions, needsUnconditional } from "./gui
 export { schedulerFromConfig } from "./scheduler_from_config.ts";
 export { withStepCache } from "./step_cache.ts";
 export {
+  type MayReplace,
   MOST_STEPS,
   type Scheduler,
   SCHEDULER_NAMES,

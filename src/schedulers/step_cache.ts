@@ -54,10 +54,11 @@ export function withStepCache(scheduler: Scheduler, threshold: number): Schedule
     shift,
     timesteps: (steps) => scheduler.timesteps(steps),
     evaluations: (steps) => scheduler.evaluations(steps),
-    sample: (latents, steps, velocity, ...rest) => {
-      const total = scheduler.evaluations(steps);
-      const before = total - total / steps;
-      return scheduler.sample(latents, steps, foretelling(velocity, threshold, before), ...rest);
+    sample: (latents, steps, velocity, onStep, signal, firstStep = 0) => {
+      const ofOneStep = scheduler.evaluations(steps) / steps;
+      const before = ofOneStep * (steps - firstStep - 1);
+      const foretold = foretelling(velocity, threshold, before);
+      return scheduler.sample(latents, steps, foretold, onStep, signal, firstStep);
     },
   };
 }

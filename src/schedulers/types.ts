@@ -60,6 +60,9 @@ export interface SchedulerStep {
   readonly latents: Float32Array;
 }
 
+/** Nothing, or latents to go on with. */
+export type MayReplace = void | Float32Array;
+
 /** Turns noise into latents by following a model's velocity. Holds no state between runs. */
 export interface Scheduler {
   /** The method. */
@@ -98,10 +101,14 @@ export interface Scheduler {
    * @param latents Noise at time 0, in any layout. Not changed.
    * @param numInferenceSteps Steps, from 1 to 1000.
    * @param velocity The model.
-   * @param onStep Called, and waited for, after every step.
+   * @param onStep Called, and waited for, after every step. Latents that it returns take the place of
+   *   the step's, as in diffusers' `callback_on_step_end`.
    * @param signal Looked at before every step; the step under way is finished first.
+   * @param firstStep The step to begin with, from 0 to `numInferenceSteps`; `latents` are then those
+   *   of `timesteps(numInferenceSteps)[firstStep]`. What a method remembers of steps begins there.
    * @returns The latents at time 1, in an array of their own.
-   * @throws {RequestError} When the number of steps is not a whole number from 1 to 1000.
+   * @throws {RequestError} When the number of steps is not a whole number from 1 to 1000, or the first
+   *   one is none of them.
    * @throws {NewBieError} When the velocity has another number of values than the latents.
    * @throws The signal's reason, when the run was aborted.
    */
@@ -109,7 +116,8 @@ export interface Scheduler {
     latents: Float32Array,
     numInferenceSteps: number,
     velocity: Velocity,
-    onStep?: (step: SchedulerStep) => void | Promise<void>,
+    onStep?: (step: SchedulerStep) => MayReplace | Promise<MayReplace>,
     signal?: AbortSignal,
+    firstStep?: number,
   ): Promise<Float32Array>;
 }

@@ -32,6 +32,12 @@ export function setting<Value, const D extends Declaration<Value>>(
 const OF_MODEL = { en: "the model's own", zh: "模型自带的" } as const;
 const OF_TRAINING = { en: "what the model was trained for", zh: "模型训练时的尺寸" } as const;
 
+/** The strength with which a given picture is drawn anew, as in diffusers' pipelines for flows. */
+export const DEFAULT_STRENGTH = 0.6;
+/** One latent of NewBie. */
+export const DEFAULT_MASK_BLUR = 8;
+const MOST_MASK_BLUR = 1024;
+
 /** The table. */
 export const SETTINGS = {
   /** XML or plain text. */
@@ -257,6 +263,60 @@ export const SETTINGS = {
     about: {
       en: "pixels, likewise",
       zh: "高度（像素），同上",
+    },
+  }),
+  /**
+   * How far to go from the picture that is given: 0 keeps it, 1 starts from noise alone. Only with a
+   * picture; 0.6 where nobody says it.
+   */
+  strength: setting(real({ least: 0, most: 1 }), {
+    isOptional: true,
+    word: "strength",
+    otherwise: { en: String(DEFAULT_STRENGTH), zh: String(DEFAULT_STRENGTH) },
+    infotext: { name: "Denoising strength" },
+    about: {
+      en: "with --image: how far to go from it; 0 keeps it, 1 starts from noise",
+      zh: "配合 --image：与原图的差异程度；0 保持原图，1 完全从噪声开始",
+    },
+  }),
+  /**
+   * Whether a mask's greys say how much each place may change; otherwise what is at least half white
+   * is drawn anew. Only with a mask.
+   */
+  differentialMask: setting(flag(), {
+    isOptional: true,
+    word: "differential_mask",
+    infotext: { name: "Differential mask" },
+    about: {
+      en: "with --mask: its greys say how much each place may change",
+      zh: "配合 --mask：灰度表示各处可以改变多少",
+    },
+  }),
+  /**
+   * What is pasted outside of the mask at the end: the original's pixels, which is usual, or nothing.
+   */
+  overlay: setting(choice(["original", "none"]), {
+    isOptional: true,
+    word: "overlay",
+    otherwise: { en: "original", zh: "original（原图）" },
+    infotext: { name: "Overlay" },
+    about: {
+      en: "with --mask: paste the original's pixels outside of it at the end, or nothing",
+      zh: "配合 --mask：最后在蒙版之外贴回原图的像素，或不贴",
+    },
+  }),
+  /**
+   * Over how many pixels outside of the mask the drawn picture fades into the original; 8 where nobody
+   * says it.
+   */
+  maskBlur: setting(whole({ least: 0, most: MOST_MASK_BLUR, placeholder: "<pixels>" }), {
+    isOptional: true,
+    word: "mask_blur",
+    otherwise: { en: String(DEFAULT_MASK_BLUR), zh: String(DEFAULT_MASK_BLUR) },
+    infotext: { name: "Mask blur" },
+    about: {
+      en: "with --mask: over how many pixels outside of it both pictures fade into each other",
+      zh: "配合 --mask：蒙版之外用多少像素过渡到原图",
     },
   }),
 } as const satisfies SettingsTable;

@@ -39,12 +39,12 @@ Deno.test("AUTOMATIC1111's parameters are taken over, and what is left is named"
     numInferenceSteps: 20,
     guidanceScale: 7.5,
     seed: 965400086,
+    strength: 0.55,
     width: 512,
     height: 768,
     left: [
       { name: "Sampler", value: "Euler a" },
       { name: "Note", value: 'a, b: "c"' },
-      { name: "Denoising strength", value: "0.55" },
       { name: "Schedule type", value: "Karras" },
     ],
   });
