@@ -1,0 +1,375 @@
+/**
+ * The pictures in the folder of outputs: listed, searched, shown small, thrown away.
+ *
+ * Whatever is asked for by name has to be in the list, and the list is made of real files in real
+ * folders below the outputs: no name leads anywhere else.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { realpath } from "node:fs/promises";
+import { basename, dirname, join, relative, sep } from "node:path";
+import { isMissing, readJson, writeFileAtomically } from "../files.ts";
+import { formatOfName, type PictureFormat } from "../image/mod.ts";
+import { type PictureNotes, readNotes } from "./_picture_notes.ts";
+import { OUTPUTS } from "./outputs.ts";
+import { Thumbnailer } from "./_thumbnailer.ts";
+
+/** A picture of the gallery. */
+export interface GalleryPicture {
+  /** From the folder of outputs on, with slashes: `20260105/output.png`. */
+  readonly name: string;
+  readonly bytes: number;
+  /** When it was saved: milliseconds since 1970. */
+  readonly time: number;
+  /** What the picture says of itself; absent until it was looked at. */
+  readonly notes?: PictureNotes;
+}
+
+/** A part of the gallery. */
+export interface GalleryPage {
+  readonly pictures: readonly GalleryPicture[];
+  /** How many pictures there are in all that answer the search. */
+  readonly total: number;
+  /** Whether all pictures were looked at; until then a search may miss some. */
+  readonly isSearched: boolean;
+}
+
+/** Which part. */
+export interface GalleryQuery {
+  /** Words that all have to stand in the prompt, the name or the seed. */
+  readonly search?: string;
+  /** The first so many are left out. */
+  readonly skip?: number;
+  readonly limit?: number;
+}
+
+/** The folder of what was thrown away, inside of the outputs. */
+const BIN = ".bin";
+/** Notes are read from the first bytes: texts come before the pixels. */
+const HEAD_BYTES = 1 << 17;
+const INDEX_VERSION = 1;
+/** How long the folders are believed to be as they were. */
+const FRESH_MILLISECONDS = 1000;
+/** How many files are looked at between two turns of the event loop. */
+const AT_ONCE = 16;
+
+interface Folder {
+  readonly time: number;
+  readonly folders: readonly string[];
+  readonly pictures: readonly GalleryPicture[];
+}
+
+/** The gallery of one folder. */
+export class Gallery implements AsyncDisposable {
+  readonly #root: string;
+  readonly #cache: string;
+  readonly #folders = new Map<string, Folder>();
+  readonly #notes = new Map<string, PictureNotes>();
+  readonly #thumbnailer = new Thumbnailer();
+  #newestFirst: readonly GalleryPicture[] = [];
+  #byName: ReadonlyMap<string, GalleryPicture> = new Map();
+  #scanned = -Infinity;
+  #scanning: Promise<void> | undefined;
+  #noting: Promise<void> | undefined;
+  #isNoted = false;
+  #isClosed = false;
+
+  private constructor(root: string, cache: string) {
+    this.#root = root;
+    this.#cache = cache;
+  }
+
+  /**
+   * Opens the gallery.
+   *
+   * @param options `root`: the folder of outputs; `cache`: where thumbnails and notes are kept.
+   */
+  static async open(
+    { root = OUTPUTS, cache = ".cache/gallery" }: {
+      readonly root?: string;
+      readonly cache?: string;
+    } = {},
+  ): Promise<Gallery> {
+    const gallery = new Gallery(root, cache);
+    await gallery.#readIndex();
+    return gallery;
+  }
+
+  /** Pictures, the newest first. */
+  async list({ search = "", skip = 0, limit = 60 }: GalleryQuery = {}): Promise<GalleryPage> {
+    await this.#scan();
+    this.#noting ??= this.#noteAll().finally(() => this.#noting = undefined);
+    const words = fold(search).split(/\s+/).filter((word) => word !== "");
+    const found = words.length === 0 ? this.#newestFirst : this.#newestFirst.filter((picture) => {
+      const notes = this.#notes.get(keyOf(picture));
+      const text = fold(`${picture.name} ${notes?.prompt ?? ""} ${notes?.seed ?? ""}`);
+      return words.every((word) => text.includes(word));
+    });
+    const pictures = found.slice(skip, skip + limit).map((picture) => this.#withNotes(picture));
+    return { pictures, total: found.length, isSearched: this.#isNoted };
+  }
+
+  /** A picture by its name; undefined where the gallery has none of it. */
+  async find(name: string): Promise<GalleryPicture | undefined> {
+    await this.#scan();
+    let picture = this.#byName.get(name);
+    if (picture === undefined) {
+      await this.#scan(true);
+      picture = this.#byName.get(name);
+    }
+    return picture && this.#withNotes(picture);
+  }
+
+  /** The bytes of a picture; undefined where the gallery has none of the name. */
+  async read(
+    name: string,
+  ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly format: PictureFormat } | undefined> {
+    const path = await this.#pathOf(name);
+    if (path === undefined) return undefined;
+    try {
+      return { bytes: await Deno.readFile(path), format: formatOfName(name)! };
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * A picture made small, as WebP. It is made once.
+   *
+   * @returns Undefined where the gallery has no such picture.
+   * @throws {ImageError} When the file is damaged.
+   */
+  async thumbnail(name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const path = await this.#pathOf(name);
+    if (path === undefined) return undefined;
+    const key = createHash("sha256").update(keyOf(this.#byName.get(name)!)).digest("hex");
+    const file = join(this.#cache, key.slice(0, 2), `${key}.webp`);
+    try {
+      return await Deno.readFile(file);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    const small = await this.#thumbnailer.make(await Deno.readFile(path));
+    try {
+      await Deno.mkdir(dirname(file), { recursive: true });
+      await writeFileAtomically(file, small);
+    } catch {
+      // It is made again next time.
+    }
+    return small;
+  }
+
+  /**
+   * Throws a picture into the bin.
+   *
+   * @returns Its name in the bin; undefined where the gallery has none of the name.
+   */
+  async remove(name: string): Promise<string | undefined> {
+    const path = await this.#pathOf(name);
+    if (path === undefined) return undefined;
+    const binned = `${Date.now()}-${crypto.randomUUID().slice(0, 8)}~${name.replaceAll("/", "~")}`;
+    await Deno.mkdir(join(this.#root, BIN), { recursive: true });
+    await Deno.rename(path, join(this.#root, BIN, binned));
+    await this.#scan(true);
+    return binned;
+  }
+
+  /**
+   * Takes a picture out of the bin, to where it was or, where that name is taken, beside it.
+   *
+   * @returns Its name; undefined where there is no such thing in the bin.
+   */
+  async restore(binned: string): Promise<string | undefined> {
+    const [, parts] = /^\d+-[0-9a-f]{8}~(.+)$/.exec(binned) ?? [];
+    const inBin = join(this.#root, BIN, binned);
+    if (parts === undefined || basename(binned) !== binned) return undefined;
+    if (!(await Deno.lstat(inBin).catch(() => undefined))?.isFile) return undefined;
+    const names = parts.split("~");
+    if (names.some((part) => part === "" || part.startsWith("."))) return undefined;
+    const path = join(this.#root, ...names);
+    await Deno.mkdir(dirname(path), { recursive: true });
+    if (!await this.#isInside(dirname(path))) return undefined;
+    const { savePicture } = await import("./outputs.ts");
+    const bytes = await Deno.readFile(inBin);
+    const time = (await Deno.stat(inBin)).mtime ?? new Date();
+    const saved = await savePicture(dirname(path), basename(path), bytes, { root: this.#root });
+    await Deno.utime(saved, time, time).catch(() => {});
+    await Deno.remove(inBin);
+    await this.#scan(true);
+    return nameOf(relative(this.#root, saved));
+  }
+
+  /** Looks for new pictures the next time, however short ago it looked. */
+  refresh(): void {
+    this.#scanned = -Infinity;
+  }
+
+  /** Resolves when all pictures were looked at. */
+  async noted(): Promise<void> {
+    await this.list({ limit: 0 });
+    await this.#noting;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await this.#noting;
+    this.#thumbnailer[Symbol.dispose]();
+  }
+
+  /** Where a picture of the list lies, if it still lies below the outputs. */
+  async #pathOf(name: string): Promise<string | undefined> {
+    if (await this.find(name) === undefined) return undefined;
+    const path = join(this.#root, ...name.split("/"));
+    return await this.#isInside(path) ? path : undefined;
+  }
+
+  async #isInside(path: string): Promise<boolean> {
+    try {
+      const [real, root] = await Promise.all([realpath(path), realpath(this.#root)]);
+      return real.startsWith(root + sep) && real === join(root, relative(this.#root, path));
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+  }
+
+  #withNotes(picture: GalleryPicture): GalleryPicture {
+    const notes = this.#notes.get(keyOf(picture));
+    return notes === undefined ? picture : { ...picture, notes };
+  }
+
+  async #scan(isForced = false): Promise<void> {
+    if (!isForced && performance.now() - this.#scanned < FRESH_MILLISECONDS) return;
+    this.#scanning ??= this.#scanAll().finally(() => this.#scanning = undefined);
+    await this.#scanning;
+  }
+
+  async #scanAll(): Promise<void> {
+    const known = this.#newestFirst.length;
+    let isChanged = false;
+    const seen = new Set<string>();
+    const pictures: GalleryPicture[] = [];
+    const visit = async (folder: string): Promise<void> => {
+      seen.add(folder);
+      const { folder: found, isNew } = await this.#look(folder);
+      isChanged ||= isNew;
+      pictures.push(...found.pictures);
+      for (const inner of found.folders) await visit(inner);
+    };
+    await visit("");
+    for (const folder of this.#folders.keys()) {
+      if (!seen.has(folder)) this.#folders.delete(folder);
+    }
+    if (isChanged || pictures.length !== known) {
+      pictures.sort((a, b) => b.time - a.time || (a.name < b.name ? 1 : -1));
+      this.#newestFirst = pictures;
+      this.#byName = new Map(pictures.map((picture) => [picture.name, picture]));
+      this.#isNoted = pictures.every((picture) => this.#notes.has(keyOf(picture)));
+    }
+    this.#scanned = performance.now();
+  }
+
+  /** A folder changes its own time when a file in it is added, removed or renamed. */
+  async #look(folder: string): Promise<{ folder: Folder; isNew: boolean }> {
+    const path = join(this.#root, folder);
+    try {
+      const time = (await Deno.lstat(folder === "" ? `${path}/.` : path)).mtime?.getTime() ?? 0;
+      const known = this.#folders.get(folder);
+      // What changed in the same moment may have been missed.
+      if (known?.time === time && Date.now() - time > 2 * FRESH_MILLISECONDS) {
+        return { folder: known, isNew: false };
+      }
+      const folders: string[] = [];
+      const names: string[] = [];
+      for await (const { name, isDirectory, isFile } of Deno.readDir(path)) {
+        if (name.startsWith(".")) continue;
+        const inner = folder === "" ? name : `${folder}/${name}`;
+        if (isDirectory) folders.push(inner);
+        else if (isFile && formatOfName(name) !== undefined) names.push(inner);
+      }
+      const pictures = (await Promise.all(names.map((name) => this.#stat(name)))).flat();
+      const found = { time, folders, pictures };
+      this.#folders.set(folder, found);
+      return { folder: found, isNew: true };
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      return { folder: { time: 0, folders: [], pictures: [] }, isNew: this.#folders.has(folder) };
+    }
+  }
+
+  async #stat(name: string): Promise<GalleryPicture[]> {
+    try {
+      const { isFile, size, mtime } = await Deno.lstat(join(this.#root, name));
+      return isFile ? [{ name: nameOf(name), bytes: size, time: mtime?.getTime() ?? 0 }] : [];
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
+  }
+
+  /** Looks at the pictures that nobody looked at yet. */
+  async #noteAll(): Promise<void> {
+    const missing = this.#newestFirst.filter((picture) => !this.#notes.has(keyOf(picture)));
+    for (let index = 0; index < missing.length && !this.#isClosed; index += AT_ONCE) {
+      await Promise.all(missing.slice(index, index + AT_ONCE).map((picture) => this.#note(picture)));
+    }
+    if (missing.length > 0) await this.#writeIndex();
+    this.#isNoted = !this.#isClosed;
+  }
+
+  async #note(picture: GalleryPicture): Promise<void> {
+    try {
+      using file = await Deno.open(join(this.#root, picture.name));
+      const head = new Uint8Array(Math.min(HEAD_BYTES, picture.bytes));
+      let length = 0;
+      while (length < head.length) {
+        const count = await file.read(head.subarray(length));
+        if (count === null) break;
+        length += count;
+      }
+      this.#notes.set(keyOf(picture), readNotes(head.subarray(0, length)));
+    } catch {
+      this.#notes.set(keyOf(picture), {});
+    }
+  }
+
+  get #index(): string {
+    return join(this.#cache, "index.json");
+  }
+
+  async #readIndex(): Promise<void> {
+    const { value } = await readJson(this.#index);
+    const { version, notes } = (value ?? {}) as { version?: unknown; notes?: unknown };
+    if (version !== INDEX_VERSION || typeof notes !== "object" || notes === null) return;
+    for (const [key, note] of Object.entries(notes)) this.#notes.set(key, note as PictureNotes);
+  }
+
+  async #writeIndex(): Promise<void> {
+    const kept = this.#newestFirst.flatMap((picture) => {
+      const notes = this.#notes.get(keyOf(picture));
+      return notes === undefined ? [] : [[keyOf(picture), notes] as const];
+    });
+    const json = JSON.stringify({ version: INDEX_VERSION, notes: Object.fromEntries(kept) });
+    try {
+      await Deno.mkdir(this.#cache, { recursive: true });
+      await writeFileAtomically(this.#index, new TextEncoder().encode(json));
+    } catch {
+      // It is made again next time.
+    }
+  }
+}
+
+/** A file that was written anew has another key. */
+function keyOf({ name, bytes, time }: GalleryPicture): string {
+  return `${name}\n${bytes}\n${time}`;
+}
+
+function nameOf(path: string): string {
+  return path.replaceAll(sep, "/");
+}
+
+function fold(text: string): string {
+  return text.normalize("NFKC").toLowerCase();
+}
