@@ -94,7 +94,10 @@ export class QueueFile {
       const jobs = this.#next;
       this.#next = undefined;
       try {
-        const json = z.encode(schema, { version: VERSION, jobs } as unknown as z.output<typeof schema>);
+        const json = z.encode(
+          schema,
+          { version: VERSION, jobs } as unknown as z.output<typeof schema>,
+        );
         await writeFileAtomically(this.#path, new TextEncoder().encode(JSON.stringify(json)));
       } catch {
         // A full disk is told of where the picture is saved.

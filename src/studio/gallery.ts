@@ -124,7 +124,9 @@ export class Gallery implements AsyncDisposable {
   /** The bytes of a picture; undefined where the gallery has none of the name. */
   async read(
     name: string,
-  ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly format: PictureFormat } | undefined> {
+  ): Promise<
+    { readonly bytes: Uint8Array<ArrayBuffer>; readonly format: PictureFormat } | undefined
+  > {
     const path = await this.#pathOf(name);
     if (path === undefined) return undefined;
     try {
@@ -313,7 +315,9 @@ export class Gallery implements AsyncDisposable {
   async #noteAll(): Promise<void> {
     const missing = this.#newestFirst.filter((picture) => !this.#notes.has(keyOf(picture)));
     for (let index = 0; index < missing.length && !this.#isClosed; index += AT_ONCE) {
-      await Promise.all(missing.slice(index, index + AT_ONCE).map((picture) => this.#note(picture)));
+      await Promise.all(
+        missing.slice(index, index + AT_ONCE).map((picture) => this.#note(picture)),
+      );
     }
     if (missing.length > 0) await this.#writeIndex();
     this.#isNoted = !this.#isClosed;

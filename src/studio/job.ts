@@ -73,4 +73,6 @@ export type QueueEvent =
     readonly image: Uint8Array<ArrayBuffer>;
   }
   /** The model was loaded or given back. */
-  | { readonly kind: "model" };
+  | { readonly kind: "model" }
+  /** The queue was closed: nothing else will happen. */
+  | { readonly kind: "closed" };

@@ -170,7 +170,8 @@ export class PictureQueue implements AsyncDisposable {
       throw new QueueFullError({
         en: `${waiting.length} jobs with ${pictures} pictures wait already; at most ${mostJobs} ` +
           `jobs and ${mostPictures} pictures may wait. Try again later.`,
-        zh: `已有 ${waiting.length} 个任务、${pictures} 张图片在排队；最多允许 ${mostJobs} 个任务、` +
+        zh:
+          `已有 ${waiting.length} 个任务、${pictures} 张图片在排队；最多允许 ${mostJobs} 个任务、` +
           `${mostPictures} 张图片。请稍后再试。`,
       });
     }
@@ -208,12 +209,13 @@ export class PictureQueue implements AsyncDisposable {
     return job !== undefined && !isOpen(job) && this.#jobs.delete(id);
   }
 
-  /** Resolves when a job is finished, however. */
+  /** Resolves when a job is finished, however, or when the queue is closed. */
   async finished(id: string): Promise<Job | undefined> {
     const job = this.#jobs.get(id);
     if (job === undefined || !isOpen(job)) return job && snapshot(job);
     const { promise, resolve } = Promise.withResolvers<Job>();
     using _watch = this.watch((event) => {
+      if (event.kind === "closed") resolve(snapshot(job));
       if (event.kind === "job" && event.job.id === id && !isOpen(event.job)) resolve(event.job);
     });
     return await promise;
@@ -251,6 +253,7 @@ export class PictureQueue implements AsyncDisposable {
     this.#currentJob?.picture.abort(CANCELLED);
     await this.#working;
     await this.#unload();
+    this.#tell({ kind: "closed" });
     await this.#file?.settled();
   }
 
@@ -516,4 +519,3 @@ function snapshot(
 ): Job {
   return { ...job, pictures: [...pictures] };
 }
-

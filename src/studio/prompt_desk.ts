@@ -165,4 +165,3 @@ function openElements(text: string): readonly string[] {
   }
   return open.reverse();
 }
-

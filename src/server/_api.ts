@@ -1,0 +1,390 @@
+/** Our own API: jobs, prompts, gallery, machine. */
+import { type Context, Hono } from "hono";
+import { streamSSE } from "hono/streaming";
+import * as z from "zod";
+import type { Job, QueueEvent } from "../studio/job.ts";
+import { pictureSettings } from "../studio/picture_settings.ts";
+import {
+  describedSettings,
+  wordedRequest,
+  wordedSchema,
+  wordedSettings,
+} from "../studio/worded_settings.ts";
+import { ask } from "./_ask.ts";
+import { HttpProblem, languageFor, notFound } from "./_problem.ts";
+import { Routes } from "./_routes.ts";
+import type { ServerContext } from "./types.ts";
+
+const prompt = z.object({
+  prompt: z.string().max(1 << 20),
+  width: z.int().positive().exactOptional(),
+  height: z.int().positive().exactOptional(),
+});
+const place = z.object({
+  prompt: z.string().max(1 << 20),
+  offset: z.int().min(0).describe("UTF-16 units from the start of the prompt"),
+});
+
+/** A silence of so many milliseconds is broken, so that nobody takes the connection for a dead one. */
+const HEARTBEAT_MILLISECONDS = 15_000;
+
+/** The app of the API. */
+export function ownApi(server: ServerContext): Hono {
+  const app = new Hono();
+  const routes = new Routes(app);
+  addJobs(routes, server);
+  addPrompts(routes, server);
+  addGallery(routes, server);
+  addMachine(routes, server);
+  app.get("/openapi.json", (context) => context.json(routes.document()));
+  return app;
+}
+
+function addJobs(routes: Routes, server: ServerContext): void {
+  const { queue, limits } = server;
+  const tag = "jobs";
+  let watchers = 0;
+
+  const jobOf = (context: Context): Job => {
+    const job = queue.job(context.req.param("id")!);
+    if (job === undefined) throw notFound();
+    return job;
+  };
+
+  routes.add({
+    method: "post",
+    path: "/api/jobs",
+    tag,
+    summary: "Ask for pictures",
+    body: z.unknown(),
+    bodyJson: () => wordedSchema(),
+    status: 201,
+  }, (context, body) => context.json(jobJson(ask(server, wordedRequest(body))), 201));
+
+  routes.add(
+    { method: "get", path: "/api/jobs", tag, summary: "All jobs, the oldest first" },
+    (context) => context.json({ jobs: queue.jobs.map(jobJson) }),
+  );
+
+  routes.add(
+    { method: "get", path: "/api/jobs/:id", tag, summary: "A job as it stands" },
+    (context) => context.json(jobJson(jobOf(context))),
+  );
+
+  routes.add(
+    { method: "post", path: "/api/jobs/:id/cancel", tag, summary: "Stop a job" },
+    (context) => {
+      const { id } = jobOf(context);
+      return context.json({ cancelled: queue.cancel(id) });
+    },
+  );
+
+  routes.add(
+    { method: "delete", path: "/api/jobs/:id", tag, summary: "Forget a finished job" },
+    (context) => {
+      const { id } = jobOf(context);
+      return context.json({ forgotten: queue.forget(id) });
+    },
+  );
+
+  const events = (context: Context, id: string | undefined) => {
+    if (watchers >= limits.watchers) {
+      throw new HttpProblem(503, "Too many connections watch already.", "观看的连接过多。");
+    }
+    watchers++;
+    return streamSSE(context, async (stream) => {
+      const pending: QueueEvent[] = [];
+      let wake = Promise.withResolvers<void>();
+      const take = (event: QueueEvent) => {
+        const isOther = id !== undefined && event.kind !== "closed" && idOf(event) !== id;
+        if (isOther) return;
+        // Whoever reads slowly gets the latest, not everything late.
+        const stale = pending.findIndex((other) =>
+          other.kind === event.kind && idOf(other) === idOf(event)
+        );
+        if (stale >= 0) pending.splice(stale, 1);
+        pending.push(event);
+        wake.resolve();
+      };
+      using _watch = queue.watch(take, { previews: context.req.query("previews") !== "0" });
+      stream.onAbort(() => wake.resolve());
+      try {
+        const jobs = id === undefined ? queue.jobs : [queue.job(id)!];
+        await stream.writeSSE({
+          event: "jobs",
+          data: JSON.stringify({ jobs: jobs.map(jobJson), model: queue.model }),
+        });
+        while (!stream.aborted) {
+          const event = pending.shift();
+          if (event?.kind === "closed") break;
+          if (event !== undefined) {
+            await stream.writeSSE(messageOf(event, server));
+            if (event.kind === "job" && id !== undefined && event.job.ended !== undefined) break;
+            continue;
+          }
+          if (id !== undefined && queue.job(id)?.ended !== undefined) break;
+          wake = Promise.withResolvers<void>();
+          const timer = setTimeout(() => wake.resolve(), HEARTBEAT_MILLISECONDS);
+          await wake.promise;
+          clearTimeout(timer);
+          if (pending.length === 0 && !stream.aborted) await stream.write(": \n\n");
+        }
+      } finally {
+        watchers--;
+      }
+    });
+  };
+  const query = { previews: "0 for none" };
+
+  routes.add({
+    method: "get",
+    path: "/api/events",
+    tag,
+    summary: "Watch all jobs: first `jobs`, then `job`, `preview` and `model` as they happen",
+    query,
+    answer: "text/event-stream",
+  }, (context) => events(context, undefined));
+
+  routes.add({
+    method: "get",
+    path: "/api/jobs/:id/events",
+    tag,
+    summary: "Watch one job until it is finished",
+    query,
+    answer: "text/event-stream",
+  }, (context) => events(context, jobOf(context).id));
+}
+
+function addPrompts(routes: Routes, { desk }: ServerContext): void {
+  const tag = "prompts";
+  routes.add(
+    {
+      method: "post",
+      path: "/api/prompts/lint",
+      tag,
+      summary: "What is wrong with a prompt",
+      body: prompt,
+    },
+    (context, { prompt, width, height }) => {
+      const { diagnostics, tokens, canonical, beyondTraining, isTemplate, hasOwnPlaces, ...rest } =
+        desk.lint(prompt, { language: languageFor(context), width, height });
+      return context.json({
+        kind: rest.prompt.kind,
+        canonical: canonical ?? null,
+        tokens,
+        diagnostics,
+        beyondTraining,
+        isTemplate,
+        hasOwnPlaces,
+      });
+    },
+  );
+  routes.add(
+    {
+      method: "post",
+      path: "/api/prompts/parse",
+      tag,
+      summary: "What an XML prompt says, as an object",
+      body: prompt.pick({ prompt: true }),
+    },
+    (context, { prompt }) => context.json(desk.parse(prompt)),
+  );
+  routes.add(
+    {
+      method: "post",
+      path: "/api/prompts/complete",
+      tag,
+      summary: "How the word before a place may go on",
+      body: place,
+    },
+    (context, { prompt, offset }) => context.json(desk.complete(prompt, offset)),
+  );
+}
+
+const TYPES = { png: "image/png", jpeg: "image/jpeg", webp: "image/webp", avif: "image/avif" };
+
+function addGallery(routes: Routes, { gallery, queue }: ServerContext): void {
+  const tag = "gallery";
+  const multiple = () => queue.facts?.sizeMultiple ?? 16;
+  const name = (context: Context) => context.req.param("name")!;
+
+  routes.add({
+    method: "get",
+    path: "/api/gallery",
+    tag,
+    summary: "Pictures, the newest first",
+    query: {
+      search: "words that stand in the prompt, the name or the seed",
+      skip: "how many to leave out",
+      limit: "at most so many; 200 at the most",
+    },
+  }, async (context) => {
+    const number = (name: string, usual: number, most: number) => {
+      const value = Number(context.req.query(name) ?? usual);
+      return Number.isSafeInteger(value) && value >= 0 ? Math.min(value, most) : usual;
+    };
+    return context.json(
+      await gallery.list({
+        search: (context.req.query("search") ?? "").slice(0, 1000),
+        skip: number("skip", 0, Number.MAX_SAFE_INTEGER),
+        limit: number("limit", 60, 200),
+      }),
+    );
+  });
+
+  const isCurrent = (context: Context, tag: string) => {
+    context.header("ETag", tag);
+    context.header("Cache-Control", "private, no-cache");
+    return context.req.header("If-None-Match") === tag;
+  };
+  const tagOf = async (context: Context) => {
+    const picture = await gallery.find(name(context));
+    if (picture === undefined) throw notFound();
+    return `"${picture.time}-${picture.bytes}"`;
+  };
+
+  routes.add({
+    method: "get",
+    path: "/api/gallery/file/:name{.+}",
+    tag,
+    summary: "A picture's file",
+    query: { download: "1 to save it under its name" },
+    answer: "image/*",
+  }, async (context) => {
+    if (isCurrent(context, await tagOf(context))) return context.body(null, 304);
+    const file = await gallery.read(name(context));
+    if (file === undefined) throw notFound();
+    if (context.req.query("download") === "1") {
+      const own = encodeURIComponent(name(context).split("/").at(-1)!);
+      context.header("Content-Disposition", `attachment; filename*=UTF-8''${own}`);
+    }
+    return context.body(file.bytes, 200, { "Content-Type": TYPES[file.format] });
+  });
+
+  routes.add({
+    method: "get",
+    path: "/api/gallery/thumbnail/:name{.+}",
+    tag,
+    summary: "A picture made small",
+    answer: "image/webp",
+  }, async (context) => {
+    if (isCurrent(context, await tagOf(context))) return context.body(null, 304);
+    const small = await gallery.thumbnail(name(context));
+    if (small === undefined) throw notFound();
+    return context.body(small, 200, { "Content-Type": TYPES.webp });
+  });
+
+  routes.add({
+    method: "get",
+    path: "/api/gallery/recipe/:name{.+}",
+    tag,
+    summary: "What a picture says of how it was made",
+  }, async (context) => {
+    const file = await gallery.read(name(context));
+    if (file === undefined) throw notFound();
+    return settingsJson(context, file.bytes, multiple());
+  });
+
+  routes.add({
+    method: "delete",
+    path: "/api/gallery/file/:name{.+}",
+    tag,
+    summary: "Throw a picture into the bin, outputs/.bin",
+  }, async (context) => {
+    const binned = await gallery.remove(name(context));
+    if (binned === undefined) throw notFound();
+    return context.json({ binned });
+  });
+
+  routes.add({
+    method: "post",
+    path: "/api/gallery/restore",
+    tag,
+    summary: "Take a picture out of the bin",
+    body: z.object({ binned: z.string().max(1000) }),
+  }, async (context, { binned }) => {
+    const restored = await gallery.restore(binned);
+    if (restored === undefined) throw notFound();
+    return context.json({ name: restored });
+  });
+
+  routes.add(
+    {
+      method: "post",
+      path: "/api/recipe",
+      tag,
+      summary: "What the picture in the body says of how it was made",
+      bodyType: "application/octet-stream",
+    },
+    async (context) =>
+      settingsJson(context, new Uint8Array(await context.req.arrayBuffer()), multiple()),
+  );
+}
+
+function settingsJson(context: Context, bytes: Uint8Array, multiple: number): Response {
+  const read = pictureSettings(bytes, multiple);
+  if (!("problem" in read)) return context.json(read);
+  const message = read.problem[languageFor(context)];
+  return context.json({ error: { name: "RecipeError", message, kind: read.kind } }, 422);
+}
+
+function addMachine(routes: Routes, server: ServerContext): void {
+  const { queue, log, diagnose } = server;
+  const tag = "machine";
+  routes.add({
+    method: "get",
+    path: "/api/settings",
+    tag,
+    summary: "All settings of a picture, for a form",
+  }, (context) =>
+    context.json({
+      settings: describedSettings(queue.facts?.isDemo ?? false),
+      model: queue.facts ?? null,
+      limits: server.limits,
+    }));
+  routes.add({
+    method: "get",
+    path: "/api/machine",
+    tag,
+    summary: "The model, where it computes and why, memory, what doctor says",
+  }, async (context) => {
+    const report = await diagnose(languageFor(context));
+    const { rss } = Deno.memoryUsage();
+    return context.json({ model: queue.model, facts: queue.facts ?? null, log, rss, ...report });
+  });
+  routes.add(
+    { method: "post", path: "/api/model/load", tag, summary: "Load the model now" },
+    async (context) => context.json(await queue.load()),
+  );
+  routes.add(
+    { method: "post", path: "/api/model/unload", tag, summary: "Give the model's memory back" },
+    async (context) => context.json({ unloaded: await queue.unload() }),
+  );
+}
+
+function idOf(event: QueueEvent): string {
+  return event.kind === "job" ? event.job.id : event.kind === "preview" ? event.id : "";
+}
+
+function messageOf(event: Exclude<QueueEvent, { kind: "closed" }>, { queue }: ServerContext) {
+  const [name, data] = event.kind === "job"
+    ? ["job", jobJson(event.job)]
+    : event.kind === "model"
+    ? ["model", queue.model]
+    : ["preview", { ...event, image: `data:image/jpeg;base64,${event.image.toBase64()}` }];
+  return { event: name as string, data: JSON.stringify(data) };
+}
+
+/** A job as JSON: its request in the words of the settings, with names of the gallery for files. */
+export function jobJson({ request, pictures, ...job }: Job) {
+  return {
+    ...job,
+    request: wordedSettings(request),
+    pictures: pictures.map(({ path, ...picture }) => ({ ...picture, name: galleryName(path) })),
+  };
+}
+
+/** The name by which the gallery knows a file: without the folder of outputs. */
+export function galleryName(path: string): string {
+  return path.replaceAll("\\", "/").split("/").slice(1).join("/");
+}

@@ -1,0 +1,31 @@
+import type { Context } from "hono";
+import * as z from "zod";
+import { RequestError } from "../errors.ts";
+import { schemaProblems } from "../schema_problems.ts";
+
+/**
+ * The body of a request as a schema reads it.
+ *
+ * @throws {RequestError} When it is no JSON, or does not say what it should.
+ */
+export async function jsonOf<Schema extends z.ZodType>(
+  context: Context,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  let json: unknown;
+  try {
+    json = await context.req.json();
+  } catch (cause) {
+    throw new RequestError(
+      { en: "The body is no JSON.", zh: "请求的正文不是 JSON。" },
+      { cause },
+    );
+  }
+  const read = schema.safeParse(json, { reportInput: true });
+  if (read.success) return read.data;
+  const problems = schemaProblems(read.error);
+  throw new RequestError({
+    en: `${problems.map(({ en }) => en).join("; ")}.`,
+    zh: `${problems.map(({ zh }) => zh).join("；")}。`,
+  });
+}
