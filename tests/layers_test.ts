@@ -13,6 +13,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["tasks", "training"],
   ["bench"],
   ["src/mod.ts"],
+  ["src/server"],
   ["src/studio", "src/doctor", "src/container"],
   ["src/recipe", "src/quantize", "src/terminal"],
   ["src/pipeline"],

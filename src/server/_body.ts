@@ -25,7 +25,7 @@ export async function jsonOf<Schema extends z.ZodType>(
   if (read.success) return read.data;
   const problems = schemaProblems(read.error);
   throw new RequestError({
-    en: `${problems.map(({ en }) => en).join("; ")}.`,
-    zh: `${problems.map(({ zh }) => zh).join("；")}。`,
+    en: `The body does not say what it should: ${problems.map(({ en }) => en).join("; ")}.`,
+    zh: `请求的正文不符合要求：${problems.map(({ zh }) => zh).join("；")}。`,
   });
 }

@@ -151,7 +151,7 @@ function admit(context: Context, token: string): Response | undefined {
     401,
     "This server needs its token: open the link that it printed, or send it as Authorization: " +
       "Bearer.",
-    "本服务器需要令牌：请打开它打印的链接，或以 Authorization: Bearer 发送令牌。",
+    "本服务器需要口令：请打开它打印的链接，或以 Authorization: Bearer 发送口令。",
   );
 }
 

@@ -20,12 +20,17 @@ const INCLUDED = [
 /** What drives an engine from outside, and the commands that only a checkout has. */
 const OUTSIDE_FOLDERS = ["src/container/", "tasks/checkout/"];
 
+/** The page's sources; a browser is given what was built of them. */
+const PAGE = "src/server/page/";
+const BUILT_PAGE = `${PAGE}built/`;
+
 /** Tasks that need a checkout or the network, although their modules are in the image or are Deno's. */
 const OUTSIDE_TASKS = ["check", "install:cuda"];
 
 /** Whether an image holds a file of the repository. */
 export function isInImage(path: string): boolean {
   if (OUTSIDE_FOLDERS.some((folder) => path.startsWith(folder))) return false;
+  if (path.startsWith(PAGE) && !path.startsWith(BUILT_PAGE)) return false;
   return INCLUDED.some((name) => name.endsWith("/") ? path.startsWith(name) : path === name);
 }
 
