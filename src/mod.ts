@@ -23,7 +23,7 @@ export {
 } from "./image/mod.ts";
 export { NewBieImagePipeline } from "./pipeline/pipeline.ts";
 export type * from "./pipeline/types.ts";
-export type { LoadedAdapter, LoadLoraOptions } from "./pipeline/adapters/types.ts";
+export type { AdapterWeight, LoadedAdapter, LoadLoraOptions } from "./pipeline/adapters/types.ts";
 export {
   CHECKPOINT_LAYOUTS,
   type CheckpointFiles,

@@ -8,11 +8,13 @@ import {
   type Recipe,
   RecipeError,
 } from "../src/recipe/mod.ts";
+import { readLoraTags } from "../src/prompt/mod.ts";
 import { type AskedSettings, COUNT, mergeSettings, SETTINGS } from "../src/settings/mod.ts";
 import { parseShard, readBatch } from "../src/studio/batch.ts";
 import { foreignRequest } from "../src/studio/foreign_request.ts";
 import { type Grid, parseGrid } from "../src/studio/grid.ts";
 import { readBytes } from "../src/studio/read_text.ts";
+import { type LoraRequest, parseLora, withoutNone } from "../src/studio/lora_request.ts";
 import { latestPicture } from "../src/studio/latest_picture.ts";
 import { folderName, folderOfDay, pictureName, prepareFolder } from "../src/studio/outputs.ts";
 import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../src/studio/preset.ts";
@@ -49,6 +51,7 @@ interface Options extends ModelOptions, PartOptions, Readonly<Record<string, unk
   readonly prompt?: string;
   readonly promptFile?: string;
   readonly negativePrompt?: string;
+  readonly lora?: readonly string[];
   readonly output?: string;
   readonly count?: number;
   readonly model: string;
@@ -69,6 +72,7 @@ const { options: help } = text;
 const command = task("create", text.description);
 addSettingOptions(command)
   .option("--prompt-file <path>", help.promptFile)
+  .option("--lora <file[:weight]>", help.lora, collected)
   .option("--output <name>", help.output)
   .option("--model <folder>", help.model, ".")
   .option("--batch <path>", help.batch)
@@ -124,7 +128,15 @@ async function once(options: Options) {
     ? generateOptions(recipe)
     : { ...generateOptions(recipe), prompt: recipe.template };
   const asked = mergeSettings([own, ...presets.map(({ settings }) => settings), ...typed]);
-  const request = { ...asked, prompt: dressed(presets, asked.prompt!, asked.raw) };
+  const named = lorasOf(options);
+  // Adapters that are named anew, in an option or in a new prompt, take the place of the recipe's.
+  const isNamed = named !== undefined ||
+    typed.some(({ prompt = "", negativePrompt = "" }) =>
+      [prompt, negativePrompt].some((text) => readLoraTags(text).loras.length > 0)
+    );
+  const loras = named ?? (isNamed ? [] : recipe?.adapters ?? foreign?.loras ?? []);
+  const prompt = dressed(presets, asked.prompt!, asked.raw);
+  const request = { ...asked, prompt, loras };
   if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
   const isDrawn = typed.every(({ prompt }) => prompt === undefined) &&
     (grid === undefined || recipe?.template === undefined);
@@ -135,7 +147,10 @@ async function once(options: Options) {
     if (faultyLine !== undefined) throw new RequestError(both((text) => text.promptFaulty));
     tell(studio.beyondTraining(request)[language]);
   }
-  const differences = recipe === undefined ? [] : await studio.differences(recipe);
+  const { adapters: _own, ...others } = recipe ?? {};
+  const differences = recipe === undefined
+    ? []
+    : await studio.differences(isNamed ? others as Recipe : recipe);
   if (differences.length > 0) {
     tell(text.recipeDiffers(differences.map((part) => text.parts[part])));
   }
@@ -166,7 +181,7 @@ async function once(options: Options) {
   };
 }
 
-function collected(name: string, before: readonly string[]): readonly string[] {
+function collected(name: string, before: readonly string[] = []): readonly string[] {
   return [...before, name];
 }
 
@@ -206,9 +221,10 @@ async function batch(options: Options, path: string) {
     settingsOf(options),
     await textsOf(options),
   ]);
+  const loras = lorasOf(options);
   const read = await readBatch(
     path,
-    defaults,
+    loras === undefined ? defaults : { ...defaults, loras },
     options.count,
     (prompt, isRaw) => dressed(presets, prompt, isRaw),
   );
@@ -239,6 +255,7 @@ async function interactive(options: Options): Promise<undefined> {
       name,
       count: options.count ?? COUNT.default,
       presets,
+      loras: lorasOf(options) ?? [],
     },
     { show: options.show, showSteps: options.showSteps, wildcards: options.wildcards },
   );
@@ -301,6 +318,11 @@ async function textsOf(
     ...(positive === undefined ? {} : { prompt: positive.text }),
     ...(negative === undefined ? {} : { negativePrompt: negative.text }),
   };
+}
+
+/** The adapters that options name; undefined where none does. */
+function lorasOf({ lora }: Options): readonly LoraRequest[] | undefined {
+  return lora === undefined ? undefined : withoutNone(lora.map(parseLora));
 }
 
 /** A picture's recipe, or what another program wrote into it. */

@@ -6,9 +6,11 @@ import { openPromptEncoders } from "../src/pipeline/checkpoint/prompt_encoders.t
 import {
   type CheckedPrompt,
   checkPrompt,
+  type LoraTag,
   parseXmlPrompt,
   type PromptEncoder,
   type PromptTokens,
+  readLoraTags,
   renderDiagnostics,
   withSystemPrompt,
 } from "../src/prompt/mod.ts";
@@ -59,7 +61,17 @@ await run<Options>(command, async (options, args) => {
   }
   const negativeInput = await readArgument(options.negativePrompt, texts.negativePrompt);
   const counters = await openEncoders(options.model);
-  const check = ({ text }: Input) => checkPrompt(text, { language, encoders: counters.encoders });
+  const [tags, negativeTags] = [input, negativeInput].map(({ text }) => readLoraTags(text));
+  const loras = [...tags!.loras, ...negativeTags!.loras];
+  const check = (typed: Input): CheckedPrompt => {
+    const { text, blanked } = readLoraTags(typed.text);
+    const options = { language, encoders: counters.encoders };
+    // What is found has its place in the prompt as typed.
+    return {
+      ...checkPrompt(text, options),
+      diagnostics: checkPrompt(blanked, options).diagnostics,
+    };
+  };
   const checked = check(input);
   const negative = check(negativeInput);
 
@@ -71,23 +83,24 @@ await run<Options>(command, async (options, args) => {
   const errors = diagnostics.filter(({ severity }) => severity === "error").length;
   const beyond = canonical === undefined || counters.words === undefined
     ? []
-    : beyondTraining(counters.words, { prompt: input.text })[language];
-  const hints = canonical === undefined ? [] : await hintsOf(input.text);
+    : beyondTraining(counters.words, { prompt: tags!.text })[language];
+  const hints = canonical === undefined ? [] : await hintsOf(tags!.text);
   const isUnderstood = canonical !== undefined && prompt.kind === "xml";
   const result = {
     kind: prompt.kind,
-    tree: isUnderstood ? parseXmlPrompt(input.text) : null,
+    tree: isUnderstood ? parseXmlPrompt(tags!.text) : null,
     canonical: canonical ?? null,
     conditioning: conditioning ?? null,
     tokens: counters.missing === undefined && conditioning !== undefined
       ? { positive: checked.tokens, negative: negative.tokens }
       : null,
+    loras,
     beyondTraining: beyond,
     tagHints: hints,
     diagnostics: checked.diagnostics,
     negativeDiagnostics: negative.diagnostics,
   };
-  if (!options.json) print(new Painted(reportOf(checked, negative, conditioning)));
+  if (!options.json) print(new Painted(reportOf(checked, negative, conditioning, loras)));
   if (counters.missing !== undefined) tell(headed(`${texts.noModel} `, counters.missing));
   if (!options.json) {
     showDiagnostics(input, checked);
@@ -150,6 +163,7 @@ function reportOf(
   { prompt, canonical, tokens }: CheckedPrompt,
   negative: CheckedPrompt,
   conditioning: { readonly positive: Conditioning; readonly negative: Conditioning } | undefined,
+  loras: readonly LoraTag[],
 ): string[] {
   const isColored = understandsEscapes(Deno.stdout) && !Deno.noColor;
   const paint = (code: number) => (text: string) =>
@@ -167,6 +181,11 @@ function reportOf(
   const lines = section(headings.kind, [texts.kinds[prompt.kind]]);
   if (prompt.kind === "xml") {
     lines.push(...section(headings.tree, treeLines(prompt.roots, treePaint)));
+  }
+  if (loras.length > 0) {
+    lines.push(
+      ...section(headings.loras, loras.map(({ name, weight }) => visible(`${name}: ${weight}`))),
+    );
   }
   if (canonical === undefined || conditioning === undefined) return lines.slice(0, -1);
   lines.push(...section(headings.canonical, linesOf(canonical)));

@@ -27,7 +27,7 @@ import {
 import { type Tensor, tensor } from "../tensor.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
 import { AdapterSet } from "./adapters/adapter_set.ts";
-import type { LoadedAdapter, LoadLoraOptions } from "./adapters/types.ts";
+import type { AdapterWeight, LoadedAdapter, LoadLoraOptions } from "./adapters/types.ts";
 import { sampleOf, stack, stackPadded, unpadded } from "./_batches.ts";
 import {
   type CallConditions,
@@ -46,7 +46,7 @@ import {
   requireMemory,
   requireModelMemory,
 } from "./_memory_budget.ts";
-import { drawNoise, imageGenerators } from "./_noise.ts";
+import { drawNoise, imageGenerators, isList } from "./_noise.ts";
 import { firstStepOf, latentMask } from "./_picture_start.ts";
 import { pictureTensor } from "./_picture_tensor.ts";
 import { encodeEach, type EncoderTexts, promptTexts } from "./_prompt_texts.ts";
@@ -407,10 +407,10 @@ export class NewBieImagePipeline implements AsyncDisposable {
    */
   async setAdapters(
     names: string | readonly string[],
-    weights: number | readonly number[] = 1,
+    weights: AdapterWeight | readonly AdapterWeight[] = 1,
   ): Promise<void> {
     const list = typeof names === "string" ? [names] : names;
-    const each = typeof weights === "number" ? list.map(() => weights) : weights;
+    const each = isList(weights) ? weights : list.map(() => weights);
     await this.#adapters.weigh(list, each);
   }
 
@@ -421,7 +421,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
 
   /** The names of the adapters that work now: those with another weight than 0. */
   getActiveAdapters(): readonly string[] {
-    return this.adapters.filter(({ weight }) => weight !== 0).map(({ name }) => name);
+    return this.adapters.filter(works).map(({ name }) => name);
   }
 
   /**
@@ -557,6 +557,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const ofOneStep = scheduler.evaluations(numInferenceSteps) / numInferenceSteps;
     const total = imageCount * ofOneStep * (numInferenceSteps - first);
     const result = {
+      adapters: this.adapters.filter(works),
       evaluations: { total, foretold: total - evaluations },
       seeds: options.latents === undefined ? generators.map(({ seed }) => seed) : [],
       settings: options.latents === undefined
@@ -820,6 +821,10 @@ export class NewBieImagePipeline implements AsyncDisposable {
       : asked;
     return createScheduler(name, { shift });
   }
+}
+
+function works({ weight, textWeight }: LoadedAdapter): boolean {
+  return weight !== 0 || textWeight !== 0;
 }
 
 /** What each part is when it is loaded. */

@@ -10,6 +10,7 @@ import type { GeneratorOptions } from "../random/mod.ts";
 import type { Scheduler, SchedulerName } from "../schedulers/mod.ts";
 import type { AskedSettings, Settings } from "../settings/mod.ts";
 import type { Tensor } from "../tensor.ts";
+import type { LoadedAdapter } from "./adapters/types.ts";
 import type { OffloadMode } from "./checkpoint/memory.ts";
 
 /** How to load a pipeline. */
@@ -252,6 +253,8 @@ export interface GenerateResult<Image = RgbImage> {
    */
   readonly evaluations: { readonly total: number; readonly foretold: number };
   readonly timings: Timings;
+  /** The adapters that worked, with their weights. */
+  readonly adapters: readonly LoadedAdapter[];
   /** What the pictures were made with, defaults included. */
   readonly settings: CallSettings;
 }

@@ -153,10 +153,13 @@ const en = {
     "them.",
     `Write ${tag.replaceAll("\\", "")}.`,
   ],
-  "lora-tag": (tag: string): Saying => [
-    `a prompt loads no LoRA; ${tag} is read as text.`,
-    "Remove it.",
-  ],
+  "lora-tag": (tag: string): Saying =>
+    /^[<＜]hypernet/i.test(tag)
+      ? [`there are no hypernetworks here; ${tag} is read as text.`, "Remove it."]
+      : [
+        `${tag} asks for an adapter: deno task create loads it and takes this out of the text, and ` +
+        "whatever else reads this prompt takes it as text.",
+      ],
   "template": (found: string): Saying => [
     `${found} is a template: deno task create puts something in its place for each picture, and ` +
     "whatever else reads this prompt takes it as text.",
@@ -291,7 +294,11 @@ const zh: Catalogue = {
     `${tag} 里的反斜杠会被当作文字，而模型训练时的标签没有反斜杠。`,
     `请写成 ${tag.replaceAll("\\", "")}。`,
   ],
-  "lora-tag": (tag) => [`提示词不能加载 LoRA，${tag} 会被当作文字。`, "请删除。"],
+  "lora-tag": (tag) =>
+    /^[<＜]hypernet/i.test(tag) ? [`这里没有 hypernetwork，${tag} 会被当作文字。`, "请删除。"] : [
+      `${tag} 指定适配器：deno task create 会加载它并把这段文字去掉，` +
+      "其他读取该提示词的地方会把它当作文字。",
+    ],
   "template": (found) => [
     `${found} 是模板：deno task create 会为每张图片替换它，其他读取该提示词的地方会把它当作文字。`,
     "如果不是要写模板，请直接写出想要的内容。",

@@ -63,10 +63,7 @@ export function readLoraTags(prompt: string): LoraTags {
   }
   return {
     text: withoutTags(prompt, tags),
-    blanked: tags.reduce(
-      (text, { start, end }) => text.slice(0, start) + " ".repeat(end - start) + text.slice(end),
-      prompt,
-    ),
+    blanked: blankedAt(prompt, tags),
     loras: [...sums].map(([name, { weight, textWeight }]) => ({
       name,
       weight,
@@ -78,6 +75,16 @@ export function readLoraTags(prompt: string): LoraTags {
 interface Place {
   readonly start: number;
   readonly end: number;
+}
+
+function blankedAt(prompt: string, places: readonly Place[]): string {
+  const kept: string[] = [];
+  let at = 0;
+  for (const { start, end } of places) {
+    kept.push(prompt.slice(at, start), " ".repeat(end - start));
+    at = end;
+  }
+  return kept.join("") + prompt.slice(at);
 }
 
 /** Cuts tags out, each with what only it had put there: a comma and spaces, or a line of its own. */
@@ -103,7 +110,9 @@ function withoutTags(prompt: string, tags: readonly Place[]): string {
     } else if (isLast) {
       kept.push(before.replace(/[ \t]*[,，、]?[ \t]*$/, ""));
     } else {
-      kept.push(before);
+      // Words that a tag held apart stay apart.
+      const isBetweenWords = /[\p{L}\p{N}]$/u.test(tail) && /^[\p{L}\p{N}]/u.test(next);
+      kept.push(isBetweenWords ? `${before} ` : before);
       if (isFirst || /[ \t]$/.test(tail)) at += /^[ \t]*/.exec(next)![0].length;
     }
   }

@@ -8,7 +8,7 @@
  * @module
  */
 import { SETTINGS, type SettingsTable, toInfotext } from "../settings/mod.ts";
-import type { Recipe, RecipeModel } from "./types.ts";
+import type { Recipe, RecipeAdapter, RecipeModel } from "./types.ts";
 
 /** The keyword of the text. */
 export const PARAMETERS_KEYWORD = "parameters";
@@ -17,6 +17,9 @@ const NEGATIVE_PROMPT = "Negative prompt:";
 
 /** The web UI shows and compares so much of a SHA-256. */
 const SHORT_HASH_DIGITS = 10;
+
+/** The checksums of adapters by their names. */
+export const LORA_HASHES = "Lora hashes";
 
 /** What the web UI itself writes, in its order; the rest stands behind the names of the models. */
 const FIRST = ["Steps", "Sampler", "CFG scale", "Seed", "Size"];
@@ -28,6 +31,7 @@ export function parametersText(recipe: Recipe, table: SettingsTable = SETTINGS):
     recipe,
     table,
   );
+  const { adapters = [] } = recipe;
   const names = Object.keys(settings);
   const pick = (names: readonly string[]) => names.map((name) => [name, settings[name]!] as const);
   const parameters = [
@@ -37,6 +41,7 @@ export function parametersText(recipe: Recipe, table: SettingsTable = SETTINGS):
     ...named("Text encoder", textEncoder),
     ...(clipModel === undefined ? [] : named("CLIP", clipModel)),
     ...pick(names.filter((name) => !FIRST.includes(name))),
+    ...(adapters.length === 0 ? [] : [[LORA_HASHES, hashesOf(adapters)] as const]),
     // As the web UI's extension for dynamic prompts writes it.
     ...(recipe.template === undefined ? [] : [["Template", recipe.template] as const]),
     ...(recipe.preset === undefined ? [] : [["Preset", recipe.preset] as const]),
@@ -46,7 +51,21 @@ export function parametersText(recipe: Recipe, table: SettingsTable = SETTINGS):
   ];
   const last = parameters.map(([name, value]) => `${name}: ${quoted(value)}`);
   const negative = unwanted === "" ? [] : [`${NEGATIVE_PROMPT} ${plain(unwanted)}`];
-  return [plain(prompt), ...negative, plain(last.join(", "))].join("\n").trim();
+  // The web UI keeps adapters in the prompt.
+  const whole = [prompt, ...adapters.map(tagOf)].filter((part) => part !== "").join(" ");
+  return [plain(whole), ...negative, plain(last.join(", "))].join("\n").trim();
+}
+
+/** `style: 0123456789, rin: 9876543210`. */
+function hashesOf(adapters: readonly RecipeAdapter[]): string {
+  return adapters.map(({ name, sha256 }) => `${name}: ${sha256.slice(0, SHORT_HASH_DIGITS)}`)
+    .join(", ");
+}
+
+/** `<lora:style:0.8>`; of two weights, the text encoders' stands first. */
+function tagOf({ name, weight, textWeight }: RecipeAdapter): string {
+  const weights = textWeight === undefined ? [weight] : [textWeight, weight];
+  return `<lora:${[name, ...weights].join(":")}>`;
 }
 
 function named(part: string, { name, sha256 }: RecipeModel): (readonly [string, string])[] {

@@ -37,6 +37,12 @@ function recipeSchema(table: SettingsTable) {
       clipModel: model.exactOptional(),
       vae: model,
     }),
+    adapters: z.array(z.strictObject({
+      name,
+      weight: z.number(),
+      textWeight: z.number().exactOptional(),
+      sha256,
+    })).min(1).exactOptional(),
     provider: name,
     dtype: name,
     versions: z.strictObject({ toolkit: name, deno: name, onnxruntime: name }),

@@ -16,11 +16,20 @@ export interface LeftOver {
   readonly value: string;
 }
 
+/** An adapter that another program names. */
+export interface ForeignLora {
+  readonly name: string;
+  readonly weight: number;
+  readonly textWeight?: number;
+}
+
 /** What another program wrote into its picture, as far as this toolkit can use it. */
 export interface ForeignRecipe {
   readonly program: ForeignProgram;
   /** What is absent was not said, or is in `left`. */
   readonly settings: AskedSettings;
+  /** Adapters that it names; those in its prompt stand there. */
+  readonly loras?: readonly ForeignLora[];
   /** What could not be taken over, such as the model, adapters, and samplers that are not known. */
   readonly left: readonly LeftOver[];
 }

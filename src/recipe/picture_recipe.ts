@@ -1,8 +1,9 @@
 import { RequestError } from "../errors.ts";
 import type { NewBieImagePipeline } from "../pipeline/pipeline.ts";
+import type { LoadedAdapter } from "../pipeline/adapters/types.ts";
 import type { GenerateResult } from "../pipeline/types.ts";
 import { exact, SETTINGS, withoutAbsent } from "../settings/mod.ts";
-import type { Recipe, RecipeModels } from "./types.ts";
+import type { Recipe, RecipeAdapter, RecipeModels } from "./types.ts";
 import { currentVersions } from "./versions.ts";
 
 /**
@@ -17,7 +18,9 @@ import { currentVersions } from "./versions.ts";
  */
 export function pictureRecipe(
   pipe: Pick<NewBieImagePipeline, "device" | "dtype" | "arithmetic">,
-  { settings, seeds, images }: Pick<GenerateResult<unknown>, "settings" | "seeds" | "images">,
+  { settings, seeds, images, adapters = [] }:
+    & Pick<GenerateResult<unknown>, "settings" | "seeds" | "images">
+    & Partial<Pick<GenerateResult<unknown>, "adapters">>,
   models: RecipeModels,
   index = 0,
 ): Recipe {
@@ -66,9 +69,14 @@ export function pictureRecipe(
   return {
     ...withoutAbsent(picture, SETTINGS),
     models,
+    ...(adapters.length === 0 ? {} : { adapters: adapters.map(recorded) }),
     provider: pipe.device,
     dtype: pipe.dtype,
     versions: currentVersions(),
     arithmetic: pipe.arithmetic,
-  } as Recipe;
+  } as unknown as Recipe;
+}
+
+function recorded({ name, weight, textWeight, sha256 }: LoadedAdapter): RecipeAdapter {
+  return { name, weight, ...(textWeight === weight ? {} : { textWeight }), sha256 };
 }

@@ -22,6 +22,18 @@ export interface RecipeModel {
   readonly tokenizer?: string;
 }
 
+/** An adapter that worked. */
+export interface RecipeAdapter {
+  /** Its file's name without the ending, or what it was called. */
+  readonly name: string;
+  /** How strongly it worked. */
+  readonly weight: number;
+  /** The same in the text encoders, where that differs. */
+  readonly textWeight?: number;
+  /** Its file's SHA-256. */
+  readonly sha256: string;
+}
+
 /** The networks of a checkpoint. */
 export interface RecipeModels {
   /** How the files lay. */
@@ -53,6 +65,8 @@ export interface Recipe extends RecipeSettings {
   /** Of a sheet of pictures: which settings they differ in, the first picture's being this recipe's. */
   readonly grid?: string;
   readonly models: RecipeModels;
+  /** Absent where there were none. */
+  readonly adapters?: readonly RecipeAdapter[];
   /** ONNX Runtime's execution provider, `"cpu"` or `"cuda"`; another one rounds differently. */
   readonly provider: string;
   /** The type of the arithmetic, such as `"float32"`. */

@@ -84,7 +84,7 @@ export interface Batch {
  */
 export async function readBatch(
   path: string,
-  defaults: AskedSettings,
+  defaults: AskedSettings & Pick<PictureRequest, "loras">,
   count: number = COUNT.default,
   dress: (prompt: string, isRaw: boolean) => string = (prompt) => prompt,
 ): Promise<Batch> {
@@ -110,7 +110,12 @@ export async function readBatch(
       const { output, request: own, count: ownCount = count } = await read();
       const name = pictureName(output ?? `${nameAfter(stem)}.png`);
       const asked = mergeSettings([defaults, own]);
-      const request = { ...asked, prompt: dress(own.prompt, asked.raw ?? false) };
+      const loras = own.loras ?? defaults.loras;
+      const request = {
+        ...asked,
+        prompt: dress(own.prompt, asked.raw ?? false),
+        ...(loras === undefined ? {} : { loras }),
+      };
       for (let index = 0; index < ownCount; index++) {
         items.push(identify(place, name, request, index));
       }

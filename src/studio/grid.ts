@@ -20,7 +20,8 @@ import {
   wrongValue,
 } from "../settings/mod.ts";
 import { shown } from "../shown.ts";
-import { parseSize, type PictureRequest, requestedGenerator } from "./request.ts";
+import { parseLora, withoutNone } from "./lora_request.ts";
+import { LORA_WORD, parseSize, type PictureRequest, requestedGenerator } from "./request.ts";
 
 /** The most pictures of a grid. */
 export const MOST_CELLS = 1024;
@@ -65,7 +66,7 @@ export interface GridCell {
  * words of a batch (`steps`, `guidance`, `scheduler`; `size=256x384`). Numbers may be ranges as
  * AUTOMATIC1111's X/Y/Z plot has them: `1-5`, `1-9 (+2)`, `3-7 [5]` for five values in even steps.
  * Values of `prompt` and `negative_prompt` are parts of them: the first is looked for and replaced by
- * each (`prompt="red|blue"`). Where a `|` stands, it separates the values instead of commas.
+ * each (`prompt="red|blue"`). `lora=style:0,style:0.5` gives an adapter several weights. Where a `|` stands, it separates the values instead of commas.
  *
  * @throws {RequestError} Naming the axis and the value that is wrong.
  *
@@ -185,6 +186,7 @@ function writtenAxis({ word, values }: GridAxis): string {
 function axisOf(typed: string, values: readonly string[], table: SettingsTable): GridAxis {
   const word = typed.toLowerCase().replaceAll("-", "_");
   if (word === SIZE) return { word, values: values.map(sizeValue) };
+  if (word === LORA_WORD) return { word, values: values.map(loraValue) };
   const leaf = leavesOf(table).find(({ setting }) => setting.word === word);
   if (leaf === undefined) throw new RequestError(TEXTS.unknown(typed, nearWords(word, table)));
   if (SEARCHED.has(word)) return { word, values: searchedValues(leaf, values) };
@@ -297,7 +299,27 @@ function searchedValues({ path, setting }: Leaf, values: readonly string[]): rea
 }
 
 function over(request: PictureRequest, asked: AskedSettings): PictureRequest {
-  return { ...mergeSettings([request, asked]), prompt: request.prompt };
+  const { prompt, loras } = request;
+  return {
+    ...mergeSettings([request, asked]),
+    prompt,
+    ...(loras === undefined ? {} : { loras }),
+  };
+}
+
+/** Adapters with their weights, `style:0.5` or `style:0.5+rin`, instead of what the request has of them. */
+function loraValue(text: string): GridValue {
+  const meant = inAxis(LORA_WORD, () => text.split(/\+(?=\D)/).map((one) => parseLora(one)));
+  return {
+    text,
+    apply: (request) => ({
+      ...request,
+      loras: withoutNone([
+        ...(request.loras ?? []).filter(({ name }) => meant.every((own) => own.name !== name)),
+        ...meant,
+      ]),
+    }),
+  };
 }
 
 /** Says of an error in which axis it is. */

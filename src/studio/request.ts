@@ -22,10 +22,13 @@ import {
   wrongValue,
 } from "../settings/mod.ts";
 import { text } from "../settings/kinds.ts";
+import { type LoraRequest, loraRequests } from "./lora_request.ts";
 
 /** One picture to be made. What is absent is left to the model. */
 export interface PictureRequest extends AskedSettings {
   readonly prompt: string;
+  /** Adapters, besides those that the prompt names. */
+  readonly loras?: readonly LoraRequest[];
 }
 
 /** The generator of a request: a random seed where none is asked for, or −1. */
@@ -68,9 +71,12 @@ const LINE = {
   count: COUNT.kind,
 } as const;
 
+/** What a line calls its adapters. */
+export const LORA_WORD = "lora";
+
 /** A line of a batch as read. */
 export interface BatchLine {
-  readonly request: AskedSettings;
+  readonly request: AskedSettings & Pick<PictureRequest, "loras">;
   /** A file with the prompt, where the prompt itself is not in the line. */
   readonly promptFile: string | undefined;
   /** The picture's file name. */
@@ -81,7 +87,7 @@ export interface BatchLine {
 
 /** The words that a line of a batch may have. */
 export function batchWords(table: SettingsTable = SETTINGS): readonly string[] {
-  return [...leavesOf(table).map(({ setting }) => setting.word), ...Object.keys(LINE)];
+  return [...leavesOf(table).map(({ setting }) => setting.word), ...Object.keys(LINE), LORA_WORD];
 }
 
 /**
@@ -108,6 +114,7 @@ export function batchRequest(json: unknown, table: SettingsTable = SETTINGS): Ba
   const request = nested(
     leavesOf(table).map(({ path, setting: { word, kind } }) => [path, valueOf(word, kind)]),
   ) as AskedSettings;
+  const loras = lorasOf(said, problems);
   const promptFile = valueOf("prompt_file", LINE.prompt_file);
   const output = valueOf("output", LINE.output);
   const count = valueOf("count", LINE.count);
@@ -133,7 +140,23 @@ export function batchRequest(json: unknown, table: SettingsTable = SETTINGS): Ba
       zh: problems.map(({ zh }) => zh).join("") + mayHave.zh,
     });
   }
-  return { request, promptFile, output, count };
+  return {
+    request: loras === undefined ? request : { ...request, loras },
+    promptFile,
+    output,
+    count,
+  };
+}
+
+function lorasOf(said: object, problems: Texts<string>[]): readonly LoraRequest[] | undefined {
+  if (!(LORA_WORD in said)) return undefined;
+  try {
+    return loraRequests(said[LORA_WORD]);
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    problems.push({ en: error.explain("en"), zh: error.explain("zh") });
+    return undefined;
+  }
 }
 
 /**

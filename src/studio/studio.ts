@@ -7,6 +7,8 @@ import { encodePictureAs, type PictureFormat, type RgbImage } from "../image/mod
 import type { Texts } from "../language.ts";
 import { sameArithmetic } from "../machine/arithmetic.ts";
 import { NewBieImagePipeline } from "../pipeline/pipeline.ts";
+import type { AdapterWeight } from "../pipeline/adapters/types.ts";
+import { readLoraTags } from "../prompt/mod.ts";
 import type { GenerateResult, PretrainedOptions, StepInfo } from "../pipeline/types.ts";
 import {
   currentVersions,
@@ -19,6 +21,8 @@ import {
 } from "../recipe/mod.ts";
 import { defaultOf } from "../settings/mod.ts";
 import { beyondTraining, KnownWords } from "./known_words.ts";
+import { findAdapter, findAdapters, type FoundAdapter, loraFolders } from "./adapter_folders.ts";
+import { type LoraRequest, summed } from "./lora_request.ts";
 import { type PictureRequest, requestedGenerator } from "./request.ts";
 
 /**
@@ -33,6 +37,7 @@ export type RecipeDifference =
   | "textEncoder"
   | "clipModel"
   | "vae"
+  | "adapters"
   | "provider"
   | "dtype"
   | "onnxruntime"
@@ -66,10 +71,19 @@ export class Studio implements AsyncDisposable {
 
   /** The words that the model knows; absent where it does not say so. */
   readonly words: KnownWords | undefined;
+  /** The names in the pipeline of adapters that were loaded here, by their files; the last used last. */
+  readonly #loras = new Map<string, string>();
 
-  private constructor(pipe: NewBieImagePipeline, words: KnownWords | undefined) {
+  readonly #folders: readonly string[];
+
+  private constructor(
+    pipe: NewBieImagePipeline,
+    words: KnownWords | undefined,
+    folders: readonly string[],
+  ) {
     this.pipe = pipe;
     this.words = words;
+    this.#folders = folders;
     this.#models = this.#identify();
     // An error is reported where it is awaited; until then it must not end the process.
     this.#models.catch(() => {});
@@ -83,12 +97,13 @@ export class Studio implements AsyncDisposable {
   static async open(folder: string, options: PretrainedOptions): Promise<Studio> {
     const remembering = { checksumCache: CHECKSUMS, ...options };
     const pipe = await NewBieImagePipeline.fromPretrained(folder, remembering);
-    return new Studio(pipe, await KnownWords.of(pipe.checkpoint));
+    return new Studio(pipe, await KnownWords.of(pipe.checkpoint), loraFolders(folder));
   }
 
   /**
-   * Makes one picture.
+   * Makes one picture, with the adapters that the request and its prompts ask for and no others.
    *
+   * @throws {AdapterError} When one of them is none of this model.
    * @throws {RequestError} When the request cannot be met; see {@linkcode NewBieImagePipeline.generate}.
    * @throws The signal's reason, when it was aborted.
    */
@@ -97,8 +112,10 @@ export class Studio implements AsyncDisposable {
     { template, preset, ...options }: MakeOptions = {},
   ): Promise<MadePicture> {
     const { pipe } = this;
+    const { loras, ...settings } = withoutTags(request);
+    await this.#useLoras(loras);
     const generator = requestedGenerator(request.generator);
-    const result = await pipe.generate({ ...request, generator, ...options });
+    const result = await pipe.generate({ ...settings, generator, ...options });
     const recipe = pictureRecipe(pipe, result, await this.#models);
     return {
       image: result.images[0]!,
@@ -113,6 +130,35 @@ export class Studio implements AsyncDisposable {
   }
 
   /**
+   * Loads what is not loaded yet and sets the weights. Others stay loaded for later requests, with
+   * weight 0, which is the same as without them; only so many.
+   */
+  async #useLoras(loras: readonly LoraRequest[]): Promise<void> {
+    const { pipe } = this;
+    if (loras.length === 0 && pipe.adapters.length === 0) return;
+    const weights = new Map<string, AdapterWeight>();
+    for (const asked of loras) {
+      const found = await this.#find(asked);
+      const loaded = this.#loras.get(found.file);
+      const name = loaded ?? await pipe.loadLoraWeights(found.path, {
+        adapterName: unusedName(found.name, [...this.#loras.values()]),
+        weight: 0,
+      });
+      this.#loras.delete(found.file);
+      this.#loras.set(found.file, name);
+      const { weight, textWeight = weight } = asked;
+      weights.set(name, { transformer: weight, textEncoder: textWeight });
+    }
+    for (const [file, name] of this.#loras) {
+      if (this.#loras.size <= MOST_LOADED) break;
+      if (weights.has(name)) continue;
+      await pipe.deleteAdapters(name);
+      this.#loras.delete(file);
+    }
+    await pipe.setAdapters([...weights.keys()], [...weights.values()]);
+  }
+
+  /**
    * What a request asks for beyond what a small model was trained on, in sentences; none where it
    * asks for nothing, or the model does not say what it knows.
    *
@@ -122,7 +168,8 @@ export class Studio implements AsyncDisposable {
     request: Pick<PictureRequest, "prompt" | "width" | "height">,
   ): Texts<readonly string[]> {
     if (this.words === undefined) return { en: [], zh: [] };
-    return beyondTraining(this.words, request, this.pipe.defaultSize);
+    const prompt = readLoraTags(request.prompt).text;
+    return beyondTraining(this.words, { ...request, prompt }, this.pipe.defaultSize);
   }
 
   /** What a setting is where nobody says anything. */
@@ -132,17 +179,25 @@ export class Studio implements AsyncDisposable {
     return defaultOf(setting, this.pipe.isDemo)!;
   }
 
-  /** In what this studio differs from the one that made a picture, where the picture shows it. */
+  /**
+   * In what this studio differs from the one that made a picture, where the picture shows it.
+   *
+   * @throws {RequestError} When an adapter of the picture is not there.
+   */
   async differences(
-    { models, provider, dtype, versions, arithmetic }: Recipe,
+    { models, adapters = [], provider, dtype, versions, arithmetic }: Recipe,
   ): Promise<RecipeDifference[]> {
     const own = await this.#models;
+    const found = await Promise.all(
+      adapters.map((adapter) => this.#find(adapter)),
+    );
     const { onnxruntime } = currentVersions();
     const same: Readonly<Record<RecipeDifference, boolean>> = {
       transformer: isSame(models.transformer, own.transformer),
       textEncoder: isSame(models.textEncoder, own.textEncoder),
       clipModel: isSame(models.clipModel, own.clipModel),
       vae: isSame(models.vae, own.vae),
+      adapters: found.every(({ isOther }) => !isOther),
       provider: provider === this.pipe.device,
       dtype: dtype === this.pipe.dtype,
       onnxruntime: versions.onnxruntime === onnxruntime,
@@ -159,10 +214,45 @@ export class Studio implements AsyncDisposable {
     await this.pipe[Symbol.asyncDispose]();
   }
 
+  #find(lora: Pick<LoraRequest, "name" | "sha256">): Promise<FoundAdapter> {
+    return findAdapter(lora, { folders: this.#folders, cacheFile: CHECKSUMS });
+  }
+
+  /** The adapters that can be asked for by name. */
+  async adapters(): Promise<readonly FoundAdapter[]> {
+    return await findAdapters(this.#folders);
+  }
+
   async #identify(): Promise<RecipeModels> {
     const { signal } = this.#closed;
     return await identifyModels(this.pipe.checkpoint, { cacheFile: CHECKSUMS, signal });
   }
+}
+
+/** Adapters that stay loaded. */
+const MOST_LOADED = 6;
+
+/** A request with the adapters of its prompts among its others, and out of its prompts. */
+function withoutTags<R extends Pick<PictureRequest, "prompt" | "negativePrompt" | "raw" | "loras">>(
+  request: R,
+): R & { readonly loras: readonly LoraRequest[] } {
+  const { prompt, negativePrompt, raw, loras = [] } = request;
+  if (raw) return { ...request, loras: summed(loras) };
+  const positive = readLoraTags(prompt);
+  const negative = negativePrompt === undefined ? undefined : readLoraTags(negativePrompt);
+  return {
+    ...request,
+    prompt: positive.text,
+    ...(negative === undefined ? {} : { negativePrompt: negative.text }),
+    loras: summed([...loras, ...positive.loras, ...negative?.loras ?? []]),
+  };
+}
+
+/** Two files of different folders may have one name. */
+function unusedName(name: string, taken: readonly string[]): string {
+  let unused = name;
+  for (let number = 2; taken.includes(unused); number++) unused = `${name} (${number})`;
+  return unused;
 }
 
 /** Whether two parts draw the same. The first recipes say nothing of what lies beside the weights. */

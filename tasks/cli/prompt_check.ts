@@ -1,5 +1,10 @@
 /** Looks at a prompt before a picture is made of it. */
-import { checkPrompt, type PromptEncoder, renderDiagnostics } from "../../src/prompt/mod.ts";
+import {
+  checkPrompt,
+  type PromptEncoder,
+  readLoraTags,
+  renderDiagnostics,
+} from "../../src/prompt/mod.ts";
 import type { Language, Texts } from "../../src/language.ts";
 import { language } from "./language.ts";
 import { Painted } from "./print.ts";
@@ -21,10 +26,12 @@ export interface Examination {
  * @param source What to call it, where there are several.
  */
 export function examinePrompt(
-  prompt: string,
+  typed: string,
   encoders: readonly PromptEncoder[],
   source?: string,
 ): Examination {
+  // Adapters are no part of the text; with spaces in their place, all others are where they were.
+  const prompt = readLoraTags(typed).blanked;
   const { diagnostics } = checkPrompt(prompt, { language, encoders });
   const color = understandsEscapes(Deno.stdout) && understandsEscapes(Deno.stderr) && !Deno.noColor;
   const named = source === undefined ? {} : { source };

@@ -20,6 +20,7 @@ import { completePrompt, type Completion } from "../../src/studio/prompt_complet
 import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../../src/studio/preset.ts";
 import { PromptHistory } from "../../src/studio/prompt_history.ts";
 import { readText } from "../../src/studio/read_text.ts";
+import type { LoraRequest } from "../../src/studio/lora_request.ts";
 import { parseSize } from "../../src/studio/request.ts";
 import type { Studio } from "../../src/studio/studio.ts";
 import { loadTagList, type TagList } from "../../src/tags/mod.ts";
@@ -42,6 +43,7 @@ export interface Defaults {
   readonly count: number;
   /** Whose words stand around each prompt. */
   readonly presets: readonly Preset[];
+  readonly loras: readonly LoraRequest[];
 }
 
 /** How pictures are made of the answers. */
@@ -81,7 +83,7 @@ async function make(
   console: Console,
   studio: Studio,
   folder: string,
-  { request, name, count, presets }: Asked,
+  { request, name, count, presets, loras }: Asked,
   options: SittingOptions,
   interruption: Interruption,
 ): Promise<boolean> {
@@ -89,7 +91,7 @@ async function make(
   try {
     await console.away(async () => {
       const prompt = dressed(presets, request.prompt, request.raw);
-      await makePictures(studio, { ...request, prompt }, {
+      await makePictures(studio, { ...request, prompt, loras }, {
         ...options,
         preset: namesOf(presets),
         folder,
@@ -212,9 +214,10 @@ class Sitting {
   }
 
   /** What was accepted is the default of the next picture, but for the seed and the name. */
-  remember({ request, count, presets }: Asked): void {
+  remember({ request, count, presets, loras }: Asked): void {
     const { prompt: _prompt, generator: { seed: _seed, ...generator } = {}, ...settings } = request;
-    this.#defaults = { ...this.#defaults, request: { ...settings, generator }, count, presets };
+    const own = { request: { ...settings, generator }, count, presets, loras };
+    this.#defaults = { ...this.#defaults, ...own };
   }
 
   /** The questions after the prompt; they change the answers. */

@@ -34,6 +34,8 @@ export interface SavedPicture {
   readonly height: number;
   readonly steps: number;
   readonly guidance: number;
+  /** Absent where there are none. */
+  readonly adapters?: readonly { readonly name: string; readonly weight: number }[];
   readonly evaluations: MadePicture["evaluations"];
   readonly milliseconds: number;
 }
@@ -107,6 +109,9 @@ export async function makePictures(
         height: recipe.height,
         steps: recipe.numInferenceSteps,
         guidance: recipe.guidanceScale,
+        ...(recipe.adapters === undefined ? {} : {
+          adapters: recipe.adapters.map(({ name, weight }) => ({ name, weight })),
+        }),
         evaluations,
         milliseconds: Math.round(milliseconds),
       };

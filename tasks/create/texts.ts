@@ -11,6 +11,9 @@ export const { text, both } = catalogue({
       "ever overwritten.",
     options: {
       promptFile: "a file with the prompt; - is the standard input",
+      lora: "use an adapter (LoRA and its relatives): a file, or a name in models/loras, perhaps " +
+        "with a weight: style:0.8; several times for several; none for none; the same as " +
+        "<lora:style:0.8> in the prompt",
       output:
         "file name inside the folder of outputs: .png, .jpg, .webp or .avif (with --batch: the " +
         "folder inside outputs/)",
@@ -107,6 +110,7 @@ Examples:
       `The picture was made with another ${parts.join(", ")}: it may not come out the same.`,
     parts: {
       ...partWords("en"),
+      adapters: "adapters",
       provider: "execution provider",
       dtype: "dtype",
       onnxruntime: "version of ONNX Runtime",
@@ -129,6 +133,8 @@ Examples:
       "图片保存在 outputs/YYYYMMDD/，绝不覆盖任何文件。",
     options: {
       promptFile: "存放提示词的文件；- 表示标准输入",
+      lora: "使用适配器（LoRA 等）：文件，或 models/loras 中的名称，可带权重，例如 style:0.8；" +
+        "可多次给出；none 表示不用；提示词里写 <lora:style:0.8> 效果相同",
       output:
         "输出文件夹内的文件名：.png、.jpg、.webp 或 .avif（配合 --batch 时：outputs/ 内的文件夹）",
       model: "模型所在的文件夹",
@@ -216,6 +222,7 @@ Examples:
       `这张图片生成时用的${parts.join("、")}与现在不同：结果可能不会完全相同。`,
     parts: {
       ...partWords("zh"),
+      adapters: "适配器",
       provider: "执行提供程序",
       dtype: "数据类型",
       onnxruntime: " ONNX Runtime 版本",

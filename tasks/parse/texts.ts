@@ -45,6 +45,7 @@ Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for 
     },
     headings: {
       kind: "Kind",
+      loras: "Adapters",
       tree: "Tree",
       canonical: "Canonical text",
       conditioning: "Conditioning",
@@ -102,6 +103,7 @@ Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for 
     },
     headings: {
       kind: "类型",
+      loras: "适配器",
       tree: "结构树",
       canonical: "规范文本",
       conditioning: "条件输入",

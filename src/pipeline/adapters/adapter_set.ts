@@ -5,7 +5,7 @@ import { type Message, RequestError } from "../../errors.ts";
 import { PART_NAMES, type PartName } from "../../families/mod.ts";
 import { listed, similarNames } from "./adapter_names.ts";
 import type { PartAdapters } from "./part_adapters.ts";
-import type { LoadedAdapter, LoadLoraOptions } from "./types.ts";
+import type { AdapterWeight, LoadedAdapter, LoadLoraOptions } from "./types.ts";
 
 /** What the set needs of its pipeline. */
 export interface AdapterHost {
@@ -23,8 +23,13 @@ interface Member {
   readonly name: string;
   readonly adapter: Adapter;
   readonly sha256: string;
-  readonly weight: number;
+  readonly weights: Weights;
   readonly check: () => Promise<void>;
+}
+
+interface Weights {
+  readonly transformer: number;
+  readonly textEncoder: number;
 }
 
 /**
@@ -43,9 +48,10 @@ export class AdapterSet {
 
   /** All that are loaded, in the order in which they are computed: that of their checksums. */
   get all(): readonly LoadedAdapter[] {
-    return this.#members.map(({ name, adapter, sha256, weight }) => ({
+    return this.#members.map(({ name, adapter, sha256, weights }) => ({
       name,
-      weight,
+      weight: weights.transformer,
+      textWeight: weights.textEncoder,
       file: adapter.file,
       sha256,
       format: adapter.format,
@@ -77,7 +83,7 @@ export class AdapterSet {
    */
   load(path: string, { adapterName, weight = 1 }: LoadLoraOptions): Promise<string> {
     const name = adapterName ?? nameOf(path);
-    checkWeight(name, weight);
+    const weights = checkedWeight(name, weight);
     if (name.trim() === "") throw refused((text) => text.noName);
     return this.#change(async () => {
       if (this.#members.some((member) => member.name === name)) {
@@ -86,26 +92,28 @@ export class AdapterSet {
       const adapter = await readAdapter(path, this.#host.adaptable);
       const check = await this.#host.remember([adapter.file]);
       const sha256 = await this.#host.hash(adapter.file);
-      await this.#take([...this.#members, { name, adapter, sha256, weight, check }]);
+      await this.#take([...this.#members, { name, adapter, sha256, weights, check }]);
       return name;
     });
   }
 
   /** Gives the named adapters their weights, and all others 0. */
-  weigh(names: readonly string[], weights: readonly number[]): Promise<void> {
-    const asked = new Map<string, number>();
+  weigh(names: readonly string[], weights: readonly AdapterWeight[]): Promise<void> {
+    const asked = new Map<string, Weights>();
     if (names.length !== weights.length) {
       throw refused((text) => text.counts(names.length, weights.length));
     }
     for (const [index, name] of names.entries()) {
       if (asked.has(name)) throw refused((text) => text.namedTwice(name));
-      checkWeight(name, weights[index]!);
-      asked.set(name, weights[index]!);
+      asked.set(name, checkedWeight(name, weights[index]!));
     }
     return this.#change(async () => {
       names.forEach((name) => this.#expect(name));
       await this.#take(
-        this.#members.map((member) => ({ ...member, weight: asked.get(member.name) ?? 0 })),
+        this.#members.map((member) => ({
+          ...member,
+          weights: asked.get(member.name) ?? NOT_AT_ALL,
+        })),
       );
     });
   }
@@ -137,9 +145,9 @@ export class AdapterSet {
     this.#members = members.toSorted((a, b) => key(a) < key(b) ? -1 : 1);
     const stale = [...this.#host.parts].filter(([part, adapters]) =>
       adapters.take(
-        this.#members.map(({ name, sha256, adapter, weight }) => ({
+        this.#members.map(({ name, sha256, adapter, weights }) => ({
           id: `${sha256} ${name}`,
-          weight,
+          weight: part === "transformer" ? weights.transformer : weights.textEncoder,
           targets: adapter.parts.get(part) ?? [],
         })),
       )
@@ -154,9 +162,18 @@ function nameOf(path: string): string {
   return /^(?:adapter_model|pytorch_lora_weights)$/i.test(name) ? basename(dirname(path)) : name;
 }
 
-function checkWeight(name: string, weight: number): void {
-  if (Number.isFinite(weight) && Number.isFinite(Math.fround(weight))) return;
-  throw refused((text) => text.weight(name, weight));
+const NOT_AT_ALL: Weights = { transformer: 0, textEncoder: 0 };
+
+function checkedWeight(name: string, weight: AdapterWeight): Weights {
+  const { transformer, textEncoder } = typeof weight === "object" && weight !== null
+    ? weight
+    : { transformer: weight, textEncoder: weight };
+  for (const value of [transformer, textEncoder]) {
+    if (typeof value !== "number" || !Number.isFinite(Math.fround(value))) {
+      throw refused((text) => text.weight(name, value));
+    }
+  }
+  return { transformer, textEncoder };
 }
 
 interface Texts {

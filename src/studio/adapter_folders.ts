@@ -1,0 +1,158 @@
+/** Adapters by name: what lies in the folders where people put them. */
+import { readdir, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { RequestError } from "../errors.ts";
+import { hashWeights } from "../recipe/mod.ts";
+import { listed, similarNames } from "../pipeline/adapters/adapter_names.ts";
+import type { LoraRequest } from "./lora_request.ts";
+
+/** Below the folder that is run in. */
+export const LORA_FOLDERS: readonly string[] = ["models/loras", "models/demo/loras"];
+
+/**
+ * Where adapters are looked for by name: beside the model, in the layouts of this toolkit and of
+ * ComfyUI, and then in the toolkit's own folders.
+ *
+ * @param model The folder of the model.
+ */
+export function loraFolders(model: string): readonly string[] {
+  const isHere = join(model) === "." || join(model) === "./";
+  const beside = [join(model, "models", "loras"), ...(isHere ? [] : [join(model, "loras")])];
+  return [...new Set([...beside, ...LORA_FOLDERS.map((folder) => join(folder))])];
+}
+
+const ENDING = /\.(?:safetensors|sft)$/i;
+/** PEFT's two files. */
+const PEFT = { config: "adapter_config.json", weights: "adapter_model.safetensors" };
+const MOST_LEVELS = 4;
+
+/** An adapter that was found. */
+export interface FoundAdapter {
+  /** Its file's name without the ending, or its folder's; as on the disk. */
+  readonly name: string;
+  /** A file, or a PEFT folder. */
+  readonly path: string;
+  /** The safetensors file. */
+  readonly file: string;
+  /** Set where another file of the name was asked for, by its checksum. */
+  readonly isOther?: true;
+}
+
+/**
+ * All adapters of the folders, in the order of their names. Of two with one name, the one in the
+ * earlier folder is there.
+ *
+ * @param folders Those that are missing have none.
+ */
+export async function findAdapters(
+  folders: readonly string[] = LORA_FOLDERS,
+): Promise<readonly FoundAdapter[]> {
+  const found = new Map<string, FoundAdapter>();
+  for (const folder of folders) {
+    for (const adapter of await adaptersBelow(folder, MOST_LEVELS)) {
+      if (!found.has(adapter.name)) found.set(adapter.name, adapter);
+    }
+  }
+  return [...found.values()].sort((a, b) => a.name < b.name ? -1 : 1);
+}
+
+/**
+ * The adapter that is meant: a file or folder by its path, or one of the folders by its name, with or
+ * without the ending. Where its checksum is known, one with that checksum counts before one with the
+ * name.
+ *
+ * @throws {RequestError} When there is none; it says which there are.
+ */
+export async function findAdapter(
+  { name, sha256 }: Pick<LoraRequest, "name" | "sha256">,
+  { folders = LORA_FOLDERS, cacheFile }: {
+    readonly folders?: readonly string[];
+    readonly cacheFile?: string;
+  } = {},
+): Promise<FoundAdapter> {
+  const known = await findAdapters(folders);
+  const plain = name.replaceAll("\\", "/").replace(ENDING, "");
+  const named = known.find((adapter) => adapter.name === name || adapter.name === plain) ??
+    known.find((adapter) => wayTo(adapter, folders) === plain);
+  if (sha256 !== undefined) {
+    // The one of that name first: the others may be gigabytes.
+    const candidates = named === undefined ? known : [named, ...known.filter((it) => it !== named)];
+    for (const adapter of candidates) {
+      const own = await hashWeights([adapter.file], { cacheFile });
+      if (own.startsWith(sha256)) return adapter;
+    }
+  }
+  const asked = sha256 === undefined ? await atPath(name) : undefined;
+  const found = asked ?? named;
+  if (found !== undefined) return sha256 === undefined ? found : { ...found, isOther: true };
+  throw missing(name, known.map(({ name }) => name), folders, sha256);
+}
+
+/** A path below a folder of adapters, without the ending: `anime/style`. */
+function wayTo({ path }: FoundAdapter, folders: readonly string[]): string | undefined {
+  const folder = folders.find((folder) => path.startsWith(join(folder, "/")));
+  return folder?.length === undefined
+    ? undefined
+    : path.slice(join(folder, "/").length).replaceAll("\\", "/").replace(ENDING, "");
+}
+
+async function atPath(path: string): Promise<FoundAdapter | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile() && ENDING.test(path)) {
+    const isPeft = basename(path) === PEFT.weights;
+    const name = isPeft ? basename(dirname(resolve(path))) : basename(path).replace(ENDING, "");
+    return { name, path, file: path };
+  }
+  if (!found?.isDirectory()) return undefined;
+  const file = join(path, PEFT.weights);
+  const isPeft = await isFile(file);
+  return isPeft ? { name: basename(resolve(path)), path, file } : undefined;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return await stat(path).then((found) => found.isFile(), () => false);
+}
+
+async function adaptersBelow(folder: string, levels: number): Promise<FoundAdapter[]> {
+  const entries = await readdir(folder).catch(() => []);
+  const found = await Promise.all(
+    entries.sort().map(async (entry): Promise<FoundAdapter[]> => {
+      if (entry.startsWith(".")) return [];
+      const path = join(folder, entry);
+      const own = await atPath(path);
+      if (own !== undefined) return basename(path) === PEFT.weights ? [] : [own];
+      const isFolder = levels > 1 && await stat(path).then((it) => it.isDirectory(), () => false);
+      return isFolder ? await adaptersBelow(path, levels - 1) : [];
+    }),
+  );
+  return found.flat();
+}
+
+function missing(
+  name: string,
+  names: readonly string[],
+  folders: readonly string[],
+  sha256: string | undefined,
+): RequestError {
+  const similar = similarNames(name, names);
+  const places = { en: folders.join(" and "), zh: folders.join(" 和 ") };
+  const digits = sha256?.slice(0, 10);
+  return new RequestError({
+    en: (digits === undefined
+      ? `There is no adapter ${name}: no such file, and none of that name in ${places.en}. `
+      : `The adapter ${name} (SHA-256 ${digits}…) is not in ${places.en}, under no name. `) +
+      (similar.length > 0
+        ? `Did you mean ${similar.join(", ")}?`
+        : names.length > 0
+        ? `There are: ${listed(names, ", ")}.`
+        : `Put adapters into ${folders[0]}.`),
+    zh: (digits === undefined
+      ? `没有适配器 ${name}：没有这个文件，${places.zh} 中也没有这个名字。`
+      : `适配器 ${name}（SHA-256 ${digits}…）不在 ${places.zh} 中，换了名字的也没有。`) +
+      (similar.length > 0
+        ? `是否是 ${similar.join("、")}？`
+        : names.length > 0
+        ? `现有：${listed(names, "、")}。`
+        : `请把适配器放进 ${folders[0]}。`),
+  });
+}
