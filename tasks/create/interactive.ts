@@ -15,7 +15,7 @@ import {
   valueAt,
   wrongValue,
 } from "../../src/settings/mod.ts";
-import { folderOfDay, pictureName } from "../../src/studio/outputs.ts";
+import { openFolderOfDay, pictureName } from "../../src/studio/outputs.ts";
 import { completePrompt, type Completion } from "../../src/studio/prompt_completion.ts";
 import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../../src/studio/preset.ts";
 import { PromptHistory } from "../../src/studio/prompt_history.ts";
@@ -55,7 +55,7 @@ export async function runInteractive(
   defaults: Defaults,
   options: SittingOptions,
 ): Promise<void> {
-  const folder = folderOfDay(new Date());
+  const folder = await openFolderOfDay(new Date());
   using console = new Console();
   using interruption = new Interruption(console.isTerminal);
   // Prompts of earlier sittings are of no use through a pipe.
