@@ -4,7 +4,6 @@ import { type Message, RequestError } from "../src/errors.ts";
 import {
   type ForeignRecipe,
   generateOptions,
-  type LeftOver,
   readRecipe,
   type Recipe,
   RecipeError,
@@ -17,7 +16,7 @@ import { type Grid, parseGrid } from "../src/studio/grid.ts";
 import { readBytes } from "../src/studio/read_text.ts";
 import { type LoraRequest, parseLora, withoutNone } from "../src/studio/lora_request.ts";
 import { latestPicture } from "../src/studio/latest_picture.ts";
-import { folderName, openFolderOfDay, pictureName } from "../src/studio/outputs.ts";
+import { folderName, folderOfDay, pictureName, prepareFolder } from "../src/studio/outputs.ts";
 import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../src/studio/preset.ts";
 import { Studio } from "../src/studio/studio.ts";
 import { shown } from "../src/shown.ts";
@@ -109,19 +108,14 @@ async function once(options: Options) {
   const source = options.from === undefined ? undefined : await recipeOf(options.from);
   const recipe = source !== undefined && "models" in source ? source : undefined;
   const foreign = source !== undefined && "left" in source ? source : undefined;
+  if (foreign !== undefined) tell(foreignReport(options.from!, foreign, language));
   const typed = [settingsOf(options), await textsOf(options)];
   const grid = gridOf(options, recipe);
   const presets = await presetsOf(options);
   const name = pictureName(options.output ?? NAME);
-  const folder = await openFolderOfDay(new Date());
+  const folder = folderOfDay(new Date());
+  await prepareFolder(folder);
   await using studio = await open(options);
-  const ofForeign = foreign === undefined ? undefined : await studio.foreignLoras(foreign);
-  if (foreign !== undefined) {
-    // Adapters that are here are used.
-    const isUsed = ({ name }: LeftOver) => ofForeign!.missing.length === 0 && /lora/i.test(name);
-    const left = foreign.left.filter((one) => !isUsed(one));
-    tell(foreignReport(options.from!, { ...foreign, left }, language));
-  }
   const taken = foreign === undefined
     ? undefined
     : foreignRequest(foreign, studio.pipe.sizeMultiple);
@@ -129,7 +123,7 @@ async function once(options: Options) {
     tell(text.resized(`${taken.request.width}×${taken.request.height}`));
   }
   const own = recipe === undefined
-    ? untagged(taken?.request ?? {})
+    ? taken?.request ?? {}
     : grid === undefined || recipe.template === undefined
     ? generateOptions(recipe)
     : { ...generateOptions(recipe), prompt: recipe.template };
@@ -140,10 +134,7 @@ async function once(options: Options) {
     typed.some(({ prompt = "", negativePrompt = "" }) =>
       [prompt, negativePrompt].some((text) => readLoraTags(text).loras.length > 0)
     );
-  if (!isNamed && ofForeign !== undefined && ofForeign.missing.length > 0) {
-    tell(text.lorasMissing(ofForeign.missing));
-  }
-  const loras = named ?? (isNamed ? [] : recipe?.adapters ?? ofForeign?.found ?? []);
+  const loras = named ?? (isNamed ? [] : recipe?.adapters ?? foreign?.loras ?? []);
   const prompt = dressed(presets, asked.prompt!, asked.raw);
   const request = { ...asked, prompt, loras };
   if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
@@ -326,16 +317,6 @@ async function textsOf(
   return {
     ...(positive === undefined ? {} : { prompt: positive.text }),
     ...(negative === undefined ? {} : { negativePrompt: negative.text }),
-  };
-}
-
-/** Another program's prompts without the adapters that stand in them. */
-function untagged(request: AskedSettings): AskedSettings {
-  const { prompt, negativePrompt } = request;
-  return {
-    ...request,
-    ...(prompt === undefined ? {} : { prompt: readLoraTags(prompt).text }),
-    ...(negativePrompt === undefined ? {} : { negativePrompt: readLoraTags(negativePrompt).text }),
   };
 }
 

@@ -33,6 +33,7 @@ const FLOORS: readonly (readonly string[])[] = [
     "src/tokenizer",
   ],
   ["src/prompt", "src/safetensors"],
+  ["src/gguf"],
   ["src/files.ts"],
   ["src/unfinished.ts", "src/json_problem.ts", "src/schema_problems.ts"],
   ["src/errors.ts"],

@@ -47,7 +47,6 @@ export type FindingCode =
   | "published-absent"
   | "part-missing"
   | "part-damaged"
-  | "adapter-unfit"
   | "memory-fits"
   | "memory-busy"
   | "memory-small";

@@ -38,7 +38,7 @@ import type { TensorEntry, Weights } from "../safetensors/mod.ts";
 import { inSchema } from "../schema_problems.ts";
 import { parseConfig } from "./_config.ts";
 import { expectWithinWeights } from "./_limits.ts";
-import { countOf, findNaming, type Naming, naming } from "./names.ts";
+import { countOf, findNaming, type Naming, naming, renamed } from "./names.ts";
 import { languageRopeTables, type RopeTensors } from "./_rotary.ts";
 import { cutEvenly } from "./_segments.ts";
 
@@ -146,7 +146,11 @@ export function parseGemma3Config(
   const stated = outer.text_config ?? outer;
   const shown = readFromWeights(weights);
   const known = json === undefined
-    ? { ...shown, ...publishedFacts(weights, shown.hidden_size, file) }
+    ? {
+      ...shown,
+      ...publishedFacts(weights, shown.hidden_size, file),
+      ...ggufFacts(weights, shown),
+    }
     : { ...shown, ...stated };
   const config = parseConfig(textSchema, known, file);
   const { num_hidden_layers, num_attention_heads } = config;
@@ -243,6 +247,8 @@ function publishedFacts(weights: Weights, width: number | undefined, file: strin
   if (published !== undefined) return { ...published.facts, num_hidden_layers: published.layers };
   // A graph is also compiled without any weights, to learn which ones it needs.
   if (weights.tensors.size === 0) return {};
+  // A GGUF file says it itself.
+  if (weights.metadata["general.architecture"] === GGUF_ARCHITECTURE) return {};
   throw new ConfigError(file, [{
     en:
       `there is no config.json, and the weights (hidden_size ${width}) are no published size of ` +
@@ -254,10 +260,50 @@ function publishedFacts(weights: Weights, width: number | undefined, file: strin
   }]);
 }
 
+/** GGUF's word for the architecture, before each of its keys. */
+const GGUF_ARCHITECTURE = "gemma3";
+/** The largest model's queries are scaled by another width than that of a head (llama.cpp). */
+const LARGEST_LAYERS = 62;
+
+/** What llama.cpp's converter states in a GGUF file's metadata, in transformers' words. */
+function ggufFacts(
+  { metadata }: Weights,
+  { hidden_size, head_dim, num_attention_heads }: Shown,
+): object {
+  if (metadata["general.architecture"] !== GGUF_ARCHITECTURE) return {};
+  const stated = (key: string) => {
+    const text = metadata[`${GGUF_ARCHITECTURE}.${key}`];
+    return text === undefined ? undefined : Number(text);
+  };
+  const num_hidden_layers = stated("block_count");
+  const factor = stated("rope.scaling.factor");
+  const scalar = num_hidden_layers === LARGEST_LAYERS && hidden_size && num_attention_heads
+    ? hidden_size / num_attention_heads
+    : stated("attention.key_length") ?? head_dim;
+  const facts = {
+    num_hidden_layers,
+    rms_norm_eps: stated("attention.layer_norm_rms_epsilon"),
+    sliding_window: stated("attention.sliding_window"),
+    rope_theta: stated("rope.freq_base"),
+    rope_local_base_freq: stated("rope.freq_base_swa"),
+    query_pre_attn_scalar: scalar,
+    rope_scaling: factor === undefined ? undefined : { rope_type: "linear", factor },
+  };
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
+}
+
+/** What shapes tell of a configuration. */
+interface Shown {
+  readonly hidden_size?: number;
+  readonly num_hidden_layers?: number;
+  readonly num_attention_heads?: number;
+  readonly head_dim?: number;
+}
+
 /** What shapes tell. */
 function readFromWeights(
   weights: Weights,
-): { readonly hidden_size?: number; readonly num_hidden_layers?: number } {
+): Shown {
   const names = gemma3Names(weights);
   if (names === undefined) return {};
   const extent = (name: string, axis = 0) => names.shape(name)?.[axis];
@@ -289,9 +335,31 @@ const STYLE = {
   foreign: ["altup_projections.0.weight"],
 };
 
+/** The names that llama.cpp gives them in GGUF files. */
+const LLAMA_CPP = {
+  required: ["token_embd.weight", "blk.0.attn_q_norm.weight", "blk.0.post_ffw_norm.weight"],
+  // Gemma 3n's.
+  foreign: ["per_layer_token_embd.weight"],
+};
+
+/** Transformers' names, with llama.cpp's for each; the first that fits is meant. */
+const LLAMA_CPP_NAMES: readonly (readonly [RegExp, string])[] = [
+  [/^embed_tokens\./, "token_embd."],
+  [/^norm\./, "output_norm."],
+  [/^layers\.(\d+)\.input_layernorm\./, "blk.$1.attn_norm."],
+  [/^layers\.(\d+)\.self_attn\.([qkv])_proj\./, "blk.$1.attn_$2."],
+  [/^layers\.(\d+)\.self_attn\.o_proj\./, "blk.$1.attn_output."],
+  [/^layers\.(\d+)\.self_attn\.([qk])_norm\./, "blk.$1.attn_$2_norm."],
+  [/^layers\.(\d+)\.post_attention_layernorm\./, "blk.$1.post_attention_norm."],
+  [/^layers\.(\d+)\.pre_feedforward_layernorm\./, "blk.$1.ffn_norm."],
+  [/^layers\.(\d+)\.mlp\.(gate|up|down)_proj\./, "blk.$1.ffn_$2."],
+  [/^layers\.(\d+)\.post_feedforward_layernorm\./, "blk.$1.post_ffw_norm."],
+];
+
 /** How a Gemma 3's tensors are named in a file; undefined where there is none. */
 export function gemma3Names(weights: Weights): Naming | undefined {
-  return findNaming(weights, [STYLE]);
+  const found = findNaming(weights, [STYLE, LLAMA_CPP]);
+  return found?.style === LLAMA_CPP ? renamed(found, LLAMA_CPP_NAMES) : found;
 }
 
 function namesOf(weights: Weights): Naming {
@@ -327,14 +395,16 @@ export function compileGemma3(
   adaptation?: Adaptation,
 ): Gemma3Graphs {
   const { hidden_size, vocab_size, layer_types } = config;
-  const { nameInFile } = namesOf(weights);
+  const { nameInFile, style } = namesOf(weights);
+  // llama.cpp has added it to the weights of norms, where transformers' arithmetic does.
+  const normOffset = style === LLAMA_CPP ? 0 : 1;
   const options = { nameInFile, problems: new Map(), adaptation };
   const parts = cutEvenly(layer_types.length - 1, segments);
   const built = parts.map(({ from, to }) => {
     const graph = new Graph("gemma3", { device });
     const parameters = new Parameters(graph, weights, options);
     const layers = layer_types.slice(from, to);
-    const context = layerContext(graph, config, layers, compute);
+    const context = layerContext(graph, config, layers, compute, normOffset);
     const isFirst = from === 0;
     const input = graph.input(isFirst ? "embeddings" : "hidden", INTERFACE_TYPE, [
       1,
@@ -364,6 +434,8 @@ export function compileGemma3(
 interface LayerContext {
   readonly rope: { readonly cos: Value; readonly sin: Value };
   readonly mask?: Value;
+  /** What is added to the weights of norms. */
+  readonly normOffset: number;
 }
 
 function layerContext(
@@ -371,14 +443,15 @@ function layerContext(
   { head_dim, sliding_window }: Gemma3Config,
   layers: readonly LayerType[],
   compute: FloatType,
+  normOffset: number,
 ): Record<LayerType, LayerContext> {
   const rope = (name: string) => ({
     cos: cast(graph.input(`${name}_cos`, INTERFACE_TYPE, ["L", head_dim / 2]), compute),
     sin: cast(graph.input(`${name}_sin`, INTERFACE_TYPE, ["L", head_dim / 2]), compute),
   });
   const context: Record<LayerType, LayerContext> = {
-    full_attention: { rope: rope("full") },
-    sliding_attention: { rope: rope("sliding") },
+    full_attention: { rope: rope("full"), normOffset },
+    sliding_attention: { rope: rope("sliding"), normOffset },
   };
   if (sliding_window < GEMMA3_MAX_TOKENS && layers.includes("sliding_attention")) {
     const positions = graph.input("positions", INTERFACE_TYPE, ["L"]);
@@ -403,8 +476,8 @@ function runLayers(
   compute: FloatType,
 ): Value {
   const { hidden_size: width, rms_norm_eps: epsilon } = config;
-  const weight = ({ parameters }: LayerPlace, name: string) =>
-    gemmaNormWeight(parameters, name, width, compute);
+  const weight = ({ parameters, context }: LayerPlace, name: string) =>
+    gemmaNormWeight(parameters, context, name, width, compute);
   const norm = (x: Value, place: LayerPlace, name: string) =>
     rmsNorm(x, weight(place, name), { epsilon, width, shape: [1, -1, width] });
   const [first] = places;
@@ -440,21 +513,23 @@ function runLayers(
 /** Gemma's RMS norm multiplies by 1 + weight. */
 function gemmaNormWeight(
   parameters: Parameters,
+  { normOffset }: LayerContext,
   name: string,
   width: number,
   compute: FloatType,
 ): Value {
   const weight = parameters.get(`${name}.weight`, [width], INTERFACE_TYPE);
-  return cast(addScalar(weight, 1), compute);
+  return cast(normOffset === 0 ? weight : addScalar(weight, normOffset), compute);
 }
 
 function selfAttention(
   x: Value,
-  { rope, mask }: LayerContext,
+  context: LayerContext,
   config: Gemma3Config,
   parameters: Parameters,
   compute: FloatType,
 ): Value {
+  const { rope, mask } = context;
   const { hidden_size, head_dim, rms_norm_eps } = config;
   const { num_attention_heads: heads, num_key_value_heads: keyValueHeads } = config;
   const project = (x: Value, name: string, from: number, to: number) =>
@@ -464,7 +539,7 @@ function selfAttention(
       config.attention_bias ? parameters.get(`${name}.bias`, [to], compute) : undefined,
     );
   const position = (x: Value, heads: number, name: string) => {
-    const normalised = rmsNorm(x, gemmaNormWeight(parameters, name, head_dim, compute), {
+    const normalised = rmsNorm(x, gemmaNormWeight(parameters, context, name, head_dim, compute), {
       epsilon: rms_norm_eps,
       width: head_dim,
       shape: [1, -1, heads * head_dim],

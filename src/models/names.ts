@@ -115,3 +115,19 @@ export function countOf({ shape }: Pick<Naming, "shape">, name: (index: number) 
 function isAverage(prefix: string): boolean {
   return /(^|[._])ema(?=[._])/i.test(prefix);
 }
+
+/** The same tensors by another architecture's names, each by the first rule that fits it. */
+export function renamed<Style extends NameStyle>(
+  names: Naming<Style>,
+  rules: readonly (readonly [RegExp, string])[],
+): Naming<Style> {
+  const inStyle = (name: string) => {
+    const rule = rules.find(([pattern]) => pattern.test(name));
+    return rule === undefined ? name : name.replace(...rule);
+  };
+  return {
+    ...names,
+    nameInFile: (name) => names.nameInFile(inStyle(name)),
+    shape: (name) => names.shape(inStyle(name)),
+  };
+}

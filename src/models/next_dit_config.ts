@@ -9,7 +9,7 @@ import type { Texts } from "../language.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { parseConfig } from "./_config.ts";
 import { expectWithinWeights } from "./_limits.ts";
-import { countOf, findNaming, type Naming, naming } from "./names.ts";
+import { countOf, findNaming, type Naming, naming, renamed } from "./names.ts";
 
 /** What NextDiT's constructor takes, in upstream's words, complete. */
 export interface NextDiTConfig {
@@ -211,15 +211,7 @@ export function nextDiTNames(weights: Weights): Naming | undefined {
   if (upstream !== undefined) return upstream;
   const diffusers = findNaming(weights, [DIFFUSERS]);
   if (diffusers === undefined) return undefined;
-  const renamed = (name: string) => {
-    const rule = DIFFUSERS_NAMES.find(([pattern]) => pattern.test(name));
-    return rule === undefined ? name : name.replace(...rule);
-  };
-  return {
-    ...diffusers,
-    nameInFile: (name) => diffusers.nameInFile(renamed(name)),
-    shape: (name) => diffusers.shape(renamed(name)),
-  };
+  return renamed(diffusers, DIFFUSERS_NAMES);
 }
 
 /** The names where no weights are known yet. */

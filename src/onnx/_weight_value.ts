@@ -1,6 +1,6 @@
 import { isByteDtype, type TensorEntry } from "../safetensors/mod.ts";
 import { elementCount } from "../tensor.ts";
-import type { Graph, Value } from "./graph.ts";
+import { type Graph, isBlockEntry, type Value } from "./graph.ts";
 import { cast, mul } from "./operators.ts";
 import { type FloatType, int } from "./types.ts";
 
@@ -17,6 +17,7 @@ export function weightValue(
   shape: readonly number[],
   type: FloatType,
 ): Value {
+  if (isBlockEntry(entry)) return graph.unpacked(entry, "values", shape, type);
   const { dtype, scale } = entry;
   if (!isByteDtype(dtype)) return cast(graph.weight(entry, shape), type);
   const perRow = scale !== undefined && elementCount(scale.shape) > 1;

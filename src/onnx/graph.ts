@@ -5,6 +5,7 @@
  */
 import { dirname, relative, sep } from "node:path";
 import proto, { type onnx as Onnx } from "onnx-proto";
+import { type BlockType, isBlockType } from "../gguf/mod.ts";
 import type { TensorEntry } from "../safetensors/mod.ts";
 import { elementCount } from "../tensor.ts";
 import { encodeFloats } from "./_encode_floats.ts";
@@ -32,6 +33,12 @@ export const OWN_DOMAIN = "newbie";
 const OWN_OPSET = 1;
 /** Protocol buffers hold 2 GiB at most, and the rest of a graph wants its share. */
 export const MOST_OWN_BYTES = 1.5e9;
+const BYTES_OF_TYPE: Partial<Readonly<Record<ElementType, number>>> = {
+  float32: 4,
+  float16: 2,
+  bfloat16: 2,
+  uint8: 1,
+};
 /** Characters. */
 const LONGEST_LABEL = 64;
 
@@ -57,8 +64,37 @@ export interface CompiledGraph {
   readonly model: Uint8Array;
   /** The folder that the references are relative to; absent when the graph has no weights. */
   readonly weightFolder?: string;
+  /**
+   * What references call files, too, and is made of tensors' blocks when the graph is loaded, by
+   * {@linkcode unpackWeights}; absent where nothing is.
+   */
+  readonly unpacked?: readonly UnpackedWeight[];
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
+}
+
+/** A tensor of GGUF's blocks. */
+export type BlockEntry = TensorEntry & { readonly dtype: BlockType };
+
+/** Whether a tensor is one of GGUF's blocks. */
+export function isBlockEntry(entry: TensorEntry): entry is BlockEntry {
+  return isBlockType(entry.dtype);
+}
+
+/**
+ * What a tensor's blocks are unpacked to: its values; or, as `MatMulNBits` takes them, points of 4 or
+ * 8 bits and scales, with what is to be added to all values of a run.
+ */
+export type UnpackedForm = "values" | "points" | "scales" | "offsets";
+
+/** A tensor of blocks, and the initializers that are made of it. */
+export interface UnpackedWeight {
+  readonly entry: BlockEntry;
+  readonly initializers: readonly {
+    readonly name: string;
+    readonly form: UnpackedForm;
+    readonly type: FloatType | "uint8";
+  }[];
 }
 
 /** What a node is made of beyond its inputs. */
@@ -85,6 +121,13 @@ export class Graph {
     readonly isKept: boolean;
   }[] = [];
   readonly #referenceShapes = new Map<string, readonly number[]>();
+  readonly #unpacked = new Map<string, {
+    readonly entry: BlockEntry;
+    readonly initializers: Map<
+      UnpackedForm,
+      { readonly value: Value; readonly dims: readonly number[] }
+    >;
+  }>();
   readonly #constants = new Map<string, Value>();
   #count = 0;
 
@@ -187,7 +230,9 @@ export class Graph {
     dims: readonly number[] = entry.shape,
     isKept = false,
   ): Value {
-    const value = { graph: this, name: entry.name, type: ELEMENT_TYPE_OF[entry.dtype] };
+    const { dtype } = entry;
+    if (isBlockType(dtype)) throw new TypeError(`${entry.name} is ${dtype}: no operator reads it.`);
+    const value = { graph: this, name: entry.name, type: ELEMENT_TYPE_OF[dtype] };
     if (!this.#referenceShapes.has(entry.name)) {
       this.#referenceShapes.set(entry.name, dims);
       this.#references.push({ value, entry, isKept });
@@ -210,6 +255,24 @@ export class Graph {
     return this.#constant(`replaced/${name}`, type, [...dims], () => encodeFloats(values, type));
   }
 
+  /**
+   * An initializer that is made of a tensor's blocks when the graph is loaded.
+   *
+   * @param form Which one: what it holds besides depends on the tensor alone.
+   */
+  unpacked(
+    entry: BlockEntry,
+    form: UnpackedForm,
+    dims: readonly number[],
+    type: FloatType | "uint8",
+  ): Value {
+    const value = { graph: this, name: `${form}/${entry.name}`, type };
+    const known = this.#unpacked.get(entry.name) ?? { entry, initializers: new Map() };
+    known.initializers.set(form, { value, dims });
+    this.#unpacked.set(entry.name, known);
+    return value;
+  }
+
   /** Serialises the model. */
   compile(): CompiledGraph {
     const folder = commonFolder(this.#references.map(({ entry }) => entry.file));
@@ -224,6 +287,20 @@ export class Graph {
         { key: "length", value: String(entry.byteLength) },
       ],
     }));
+    const unpacked = [...this.#unpacked.values()];
+    const toUnpack = unpacked.flatMap(({ initializers }) =>
+      [...initializers.values()].map(({ value: { name, type }, dims }) => ({
+        name,
+        dataType: ONNX_DATA_TYPE[type],
+        dims: [...dims],
+        dataLocation: onnx.TensorProto.DataLocation.EXTERNAL,
+        externalData: [
+          { key: "location", value: name },
+          { key: "offset", value: "0" },
+          { key: "length", value: String(elementCount(dims) * BYTES_OF_TYPE[type]!) },
+        ],
+      }))
+    );
     const model = onnx.ModelProto.encode({
       irVersion: ONNX_IR_VERSION,
       producerName: "newbie",
@@ -243,13 +320,21 @@ export class Graph {
           }),
         ].map(valueInfo),
         output: this.#outputs.map(valueInfo),
-        initializer: [...this.#initializers, ...references],
+        initializer: [...this.#initializers, ...references, ...toUnpack],
       },
     }).finish();
     return {
       name: this.name,
       model,
       ...(folder === undefined ? {} : { weightFolder: folder }),
+      ...(unpacked.length === 0 ? {} : {
+        unpacked: unpacked.map(({ entry, initializers }) => ({
+          entry,
+          initializers: [...initializers].map(([form, { value: { name, type } }]) => {
+            return { name, form, type: type as FloatType | "uint8" };
+          }),
+        })),
+      }),
       inputs: this.#inputs,
       outputs: this.#outputs,
     };

@@ -101,6 +101,8 @@ export interface QuantizedMatrix {
   readonly packed: Value;
   /** [out, in / blockSize], in the type of arithmetic. */
   readonly scales: Value;
+  /** The same of what is to be added to all values of a block; absent where nothing is. */
+  readonly offsets?: Value;
 }
 
 /** A matrix [out, in] whose rows were rotated in groups of so many values (`TensorEntry.rotation`). */
@@ -229,7 +231,8 @@ export function rotate(x: Value, groupSize: number, shape: readonly number[]): V
 function quantizedProduct(x: Value, matrix: QuantizedMatrix): Value {
   same("linear", x, matrix.scales);
   const [rows, columns] = matrix.shape;
-  return x.graph.node("MatMulNBits", [x, matrix.packed, matrix.scales], x.type, {
+  const { offsets } = matrix;
+  const product = x.graph.node("MatMulNBits", [x, matrix.packed, matrix.scales], x.type, {
     domain: MICROSOFT_DOMAIN,
     attributes: {
       N: int(rows),
@@ -238,6 +241,28 @@ function quantizedProduct(x: Value, matrix: QuantizedMatrix): Value {
       block_size: int(matrix.blockSize),
     },
   });
+  return offsets === undefined
+    ? product
+    : add(product, plainProduct(blockSums(x, columns, matrix.blockSize), offsets));
+}
+
+const SUMS = new WeakMap<Graph, Map<string, Value>>();
+
+/** The sums of each block of values of [1, S, width]: [1, S, width / blockSize]. */
+function blockSums(x: Value, width: number, blockSize: number): Value {
+  const { graph, name } = x;
+  const known = SUMS.get(graph) ?? new Map<string, Value>();
+  SUMS.set(graph, known);
+  const key = `${name} ${blockSize}`;
+  let sums = known.get(key);
+  if (sums === undefined) {
+    const blocks = reshape(x, [1, -1, width / blockSize, blockSize]);
+    sums = graph.node("ReduceSum", [blocks, graph.integers([-1])], x.type, {
+      attributes: { keepdims: int(0) },
+    });
+    known.set(key, sums);
+  }
+  return sums;
 }
 
 /** Over what {@linkcode rmsNorm} goes. */

@@ -30,4 +30,5 @@ export {
 export * from "./layers.ts";
 export * from "./operators.ts";
 export * from "./parameters.ts";
+export { unpackWeights } from "./unpack_weights.ts";
 export { type Dimension, type ElementType, float, type FloatType } from "./types.ts";

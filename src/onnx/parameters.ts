@@ -9,7 +9,8 @@ import type { Language, Texts } from "../language.ts";
 import { elementCount } from "../tensor.ts";
 import type { TensorEntry, Weights } from "../safetensors/mod.ts";
 import { type Adaptation, thinProducts } from "./adaptation.ts";
-import type { Graph, Value } from "./graph.ts";
+import { BLOCK_LAYOUTS } from "../gguf/mod.ts";
+import { type BlockEntry, type Graph, isBlockEntry, type Value } from "./graph.ts";
 import { type AdaptedMatrix, type Matrix, type PlainMatrix, rotate } from "./layers.ts";
 import { cast } from "./operators.ts";
 import { rowsOf } from "./_rows_of.ts";
@@ -196,6 +197,12 @@ export class Parameters {
       const own = merged.subarray(rows[0] * shape[1], rows[1] * shape[1]);
       return this.#graph.replacement(entry.name, own, part, type);
     }
+    if (isBlockEntry(entry)) {
+      const { values, scaleValues } = BLOCK_LAYOUTS[entry.dtype];
+      return shape[1] % values === 0
+        ? blockMatrix(this.#graph, entry, part, type, scaleValues)
+        : weightValue(this.#graph, entry, part, type);
+    }
     if (found.quantization === undefined) {
       const value = weightValue(this.#graph, entry, part, type);
       if (entry.rotation === undefined) return value;
@@ -264,6 +271,24 @@ export class Parameters {
   check(): void {
     if (this.#problems.size > 0) throw new CheckpointError([...this.#problems.values()]);
   }
+}
+
+/** A matrix of GGUF's blocks, unpacked into what `MatMulNBits` takes. */
+function blockMatrix(
+  graph: Graph,
+  entry: BlockEntry,
+  shape: readonly [number, number],
+  type: FloatType,
+  blockSize: number,
+): PlainMatrix {
+  const { bits, hasMinima } = BLOCK_LAYOUTS[entry.dtype];
+  const [rows, columns] = shape;
+  const blocks = columns / blockSize;
+  const packed = graph.unpacked(entry, "points", [rows, blocks, blockSize * bits / 8], "uint8");
+  const scales = graph.unpacked(entry, "scales", [rows, blocks], type);
+  if (!hasMinima) return { shape, bits, blockSize, packed, scales };
+  const offsets = graph.unpacked(entry, "offsets", [rows, blocks], type);
+  return { shape, bits, blockSize, packed, scales, offsets };
 }
 
 function fits(found: readonly number[], expected: readonly number[]): boolean {

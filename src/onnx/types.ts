@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { BlockType } from "../gguf/mod.ts";
 import type { WeightDtype } from "../safetensors/mod.ts";
 
 /** The element types that appear in our graphs. */
@@ -33,16 +34,17 @@ export const ONNX_DATA_TYPE: Readonly<Record<ElementType, number>> = Object.free
   float8e5m2: 19,
 });
 
-/** The element type in which safetensors stores each of its dtypes. */
-export const ELEMENT_TYPE_OF: Readonly<Record<WeightDtype, ElementType>> = Object.freeze({
-  F32: "float32",
-  F16: "float16",
-  BF16: "bfloat16",
-  F8_E4M3: "float8e4m3fn",
-  F8_E5M2: "float8e5m2",
-  I8: "int8",
-  U8: "uint8",
-});
+/** The element type of each dtype that a graph can point at; no operator reads GGUF's blocks. */
+export const ELEMENT_TYPE_OF: Readonly<Record<Exclude<WeightDtype, BlockType>, ElementType>> =
+  Object.freeze({
+    F32: "float32",
+    F16: "float16",
+    BF16: "bfloat16",
+    F8_E4M3: "float8e4m3fn",
+    F8_E5M2: "float8e5m2",
+    I8: "int8",
+    U8: "uint8",
+  });
 
 /** An extent: known, or a name for one that each run decides. */
 export type Dimension = number | string;

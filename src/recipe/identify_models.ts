@@ -56,6 +56,6 @@ function nameOf(weights: string): string {
   // What diffusers and transformers call every model's file says nothing.
   const variant = /^(?:model|diffusion_pytorch_model)\.(.+\.)?(?:safetensors|sft|json)/i;
   if (variant.test(basename(path))) return nameOf(dirname(path));
-  const file = /^(.+)\.(?:safetensors|sft)$/i.exec(basename(path))?.[1];
+  const file = /^(.+)\.(?:safetensors|sft|gguf)$/i.exec(basename(path))?.[1];
   return file ?? join(basename(dirname(path)), basename(path)).replaceAll("\\", "/");
 }

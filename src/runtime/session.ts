@@ -6,7 +6,7 @@
 import "./no_telemetry.ts";
 import * as ort from "onnxruntime-node";
 import { NewBieError } from "../errors.ts";
-import type { CompiledGraph, Device } from "../onnx/mod.ts";
+import { type CompiledGraph, type Device, unpackWeights } from "../onnx/mod.ts";
 import type { ByteTensor, Tensor } from "../tensor.ts";
 import { ORT_LOG_LEVEL, ORT_LOG_LEVEL_NAME } from "./log_level.ts";
 
@@ -120,11 +120,14 @@ export class Session implements AsyncDisposable {
   readonly #graph: CompiledGraph;
   readonly #floats: readonly string[];
   #session: ort.InferenceSession | undefined;
+  /** What the session points at; a GPU has a copy. */
+  #memory: unknown;
 
-  private constructor(graph: CompiledGraph, session: ort.InferenceSession) {
+  private constructor(graph: CompiledGraph, session: ort.InferenceSession, memory: unknown) {
     this.#graph = graph;
     this.#floats = graph.outputs.filter(({ type }) => type === "float32").map(({ name }) => name);
     this.#session = session;
+    this.#memory = memory;
   }
 
   /**
@@ -138,18 +141,21 @@ export class Session implements AsyncDisposable {
     graph: CompiledGraph,
     { device, mayUseCpu = false, threads = navigator.hardwareConcurrency, warmUp }: SessionOptions,
   ): Promise<Session> {
+    // ONNX Runtime reads it where it is, for as long as the session is there.
+    const memory = await unpackWeights(graph);
     let loaded: ort.InferenceSession;
     try {
       loaded = await ort.InferenceSession.create(graph.model, {
         executionProviders: [device],
         intraOpNumThreads: threads,
         extra: { session: sessionEntries(graph, device, mayUseCpu) },
+        externalData: Object.entries(memory).map(([path, data]) => ({ path, data })),
         logSeverityLevel: ORT_LOG_LEVEL,
       });
     } catch (cause) {
       throw sessionError(graph.name, "load", cause);
     }
-    const session = new Session(graph, loaded);
+    const session = new Session(graph, loaded, device === "cpu" ? memory : undefined);
     if (warmUp === undefined) return session;
     try {
       await session.run(warmUp);
@@ -206,6 +212,7 @@ export class Session implements AsyncDisposable {
     const session = this.#session;
     this.#session = undefined;
     await session?.release();
+    this.#memory = undefined;
   }
 }
 

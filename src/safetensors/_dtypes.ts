@@ -1,4 +1,5 @@
 /** The dtypes of the safetensors format. */
+import { BLOCK_LAYOUTS, isBlockType } from "../gguf/mod.ts";
 import type { ByteDtype, FloatDtype, WeightDtype } from "./types.ts";
 
 /** Bits a value takes, for every dtype that safetensors 0.8 writes. */
@@ -29,9 +30,11 @@ export const DTYPE_BITS: ReadonlyMap<string, number> = new Map([
 
 export const BITS_A_BYTE = 8;
 
-/** Bytes that a weight takes, a value. */
+/** Bytes that a weight takes, a value; of blocks, in the mean. */
 export function bytesPerValue(dtype: WeightDtype): number {
-  return DTYPE_BITS.get(dtype)! / BITS_A_BYTE;
+  if (!isBlockType(dtype)) return DTYPE_BITS.get(dtype)! / BITS_A_BYTE;
+  const { bytes, values } = BLOCK_LAYOUTS[dtype];
+  return bytes / values;
 }
 
 /** Whether the values are numbers that stand as they are. */

@@ -17,6 +17,10 @@ const en = {
   zeroByte: (at: number) =>
     `there is a zero byte in the JSON text, ${at} bytes after its beginning. ${DAMAGED}`,
 
+  pickled:
+    "is a pickle, which can run programs of its author's when it is read, so it is not. Take " +
+    "the edition in safetensors or GGUF, or convert it with a program that you trust.",
+
   // The length at the beginning.
   tooSmall: (size: number, prefix: number) =>
     `the file has ${size} bytes, too few for a safetensors file, which begins with the ` +
@@ -107,6 +111,9 @@ const en = {
   noWeight: (tensorIs: string) =>
     `weights must be F32, F16, BF16, F8_E4M3, F8_E5M2 or I8 with a scale, but ${tensorIs}. Take a ` +
     "checkpoint in one of these dtypes, or convert this one.",
+  unreadableBlocks: (tensor: string, type: string) =>
+    `tensor ${tensor} is ${type}; of GGUF, F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and Q2_K to ` +
+    "Q6_K can be read. Take an edition in one of these.",
   otherScale: (scale: string, dtype: string, shape: string, rows: number) =>
     `its scale ${scale} is ${dtype} of the shape ${shape}; expected one number, or ${rows} for as ` +
     "many rows, in F32, F16 or BF16. Take a checkpoint that is scaled by tensor or by row.",
@@ -139,6 +146,11 @@ const en = {
     `has neither ${files.join(" nor ")} nor an index (*${index}).`,
   otherFiles: (files: readonly string[]) =>
     ` It does hold ${files.join(", ")}: name the one that is meant${NAMING}.`,
+  pickledFiles: (files: readonly string[]) =>
+    ` It does hold ${
+      files.join(", ")
+    }, but pickles can run programs of their author's when they are ` +
+    "read, so they are not. Take the edition in safetensors or GGUF.",
   severalFiles: (files: readonly string[]) =>
     `holds ${files.join(" and ")}, and it is not clear which is meant: name it${NAMING}.`,
   severalVariants: (names: readonly string[]) =>
@@ -191,6 +203,9 @@ const zh: Catalogue = {
   notPermitted: () => "没有读取权限",
   notAFile: "不是文件。",
   becameShorter: "读取过程中文件变短了。",
+  pickled:
+    "是 pickle 文件，读取时可能运行其作者的程序，因此不予读取。请使用 safetensors 或 GGUF 版本，" +
+    "或用可信的程序转换。",
   zeroByte: (at) => `JSON 文本中有零字节，距开头 ${at} 字节。${ZH_DAMAGED}`,
 
   tooSmall: (size, prefix) =>
@@ -267,6 +282,9 @@ const zh: Catalogue = {
   noWeight: (tensorIs) =>
     `权重必须是 F32、F16、BF16、F8_E4M3、F8_E5M2 或带缩放系数的 I8，但${tensorIs}。` +
     "请使用这几种 dtype 的模型，或转换这一个。",
+  unreadableBlocks: (tensor, type) =>
+    `张量 ${tensor} 是 ${type}；GGUF 中可以读取 F32、F16、BF16、Q4_0、Q4_1、Q5_0、Q5_1、Q8_0 以及 ` +
+    "Q2_K 至 Q6_K。请使用其中一种的版本。",
   otherScale: (scale, dtype, shape, rows) =>
     `缩放系数 ${scale} 是形状为 ${shape} 的 ${dtype}；应为 F32、F16 或 BF16 的一个数，` +
     `或每行一个，共 ${rows} 个。请使用按张量或按行缩放的模型。`,
@@ -289,6 +307,9 @@ const zh: Catalogue = {
 
   noModelFile: (files, index) => `没有 ${files.join("、")}，也没有索引（*${index}）。`,
   otherFiles: (files) => `不过有 ${files.join("、")}：请指明要用的文件${ZH_NAMING}。`,
+  pickledFiles: (files) =>
+    `不过有 ${files.join("、")}，但 pickle 文件在读取时可能运行其作者的程序，因此不予读取。` +
+    "请使用 safetensors 或 GGUF 版本。",
   severalFiles: (files) =>
     `有 ${files.join("、")}，无法确定用哪一个：请指明要用的文件${ZH_NAMING}。`,
   severalVariants: (names) =>

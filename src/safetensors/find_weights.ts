@@ -10,6 +10,8 @@ const SINGLE_FILES: readonly string[] = [
 ];
 /** The same with a variant: `model.fp16.safetensors`. */
 const SINGLE_FILE = /^(?:model|diffusion_pytorch_model)(?:\.([^.]+))?\.(?:safetensors|sft)$/i;
+/** How files end that PyTorch wrote by pickling. */
+export const PICKLED = /\.(?:ckpt|pth?|bin|pkl)$/i;
 const INDEX_SUFFIX = ".safetensors.index.json";
 /** transformers writes the variant before `.safetensors`, diffusers before `.json`. */
 const INDEX_FILE = /^[^.]+(?:\.([^.]+))?\.safetensors\.index(?:\.([^.]+))?\.json$/i;
@@ -38,7 +40,7 @@ function offerOf(name: string): Offer | undefined {
  * Finds the weights in a folder.
  *
  * @param wanted Which variant, as diffusers names it; by default the full one, or the only one.
- * @returns A safetensors file, or the index of shards.
+ * @returns A safetensors or GGUF file, or the index of shards.
  * @throws {SafetensorsError} When there are none, or it is not clear which are meant.
  */
 export async function findWeights(folder: string, wanted?: string): Promise<string> {
@@ -68,10 +70,15 @@ export async function findWeights(folder: string, wanted?: string): Promise<stri
     throw refusal(folder, (text) => text.noVariant(quote(wanted), variants.map(quote)));
   }
   if (variants.length > 1) throw refusal(folder, (text) => text.severalVariants(variants));
-  const others = names.filter((name) => /\.(?:safetensors|sft)$/i.test(name));
+  const others = names.filter((name) => /\.(?:safetensors|sft|gguf)$/i.test(name));
   const [other] = others;
+  const pickles = names.filter((name) => PICKLED.test(name));
   if (other !== undefined && others.length === 1) return join(folder, other);
   throw refusal(folder, (text) =>
     text.noModelFile(SINGLE_FILES, INDEX_SUFFIX) +
-    (others.length === 0 ? "" : text.otherFiles(others.map(quote))));
+    (others.length > 0
+      ? text.otherFiles(others.map(quote))
+      : pickles.length > 0
+      ? text.pickledFiles(pickles.map(quote))
+      : ""));
 }

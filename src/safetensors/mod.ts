@@ -1,5 +1,6 @@
 /**
- * Safetensors: where each weight of a checkpoint lies on disk, checked before anything uses it.
+ * Safetensors, and GGUF by way of its own room: where each weight of a checkpoint lies on disk,
+ * checked before anything uses it.
  *
  * Only headers are read. Graphs point at the data by file and offset; {@linkcode RowReader} is the
  * one way for values to come into JavaScript, a few rows of an embedding table at a time.
@@ -7,7 +8,8 @@
  * @module
  */
 
-export { isByteDtype } from "./_dtypes.ts";
+export { isByteDtype, isFloatDtype } from "./_dtypes.ts";
+export { isGgufName } from "./_gguf_weights.ts";
 export { findWeights } from "./find_weights.ts";
 export { openWeights } from "./open_weights.ts";
 export { readSafetensorsHeader } from "./read_safetensors_header.ts";

@@ -1,11 +1,12 @@
 import { basename, dirname, join } from "node:path";
 import { openFile, readJsonBytes, unreadable } from "./_files.ts";
+import { isGgufName, openGguf } from "./_gguf_weights.ts";
 import { parseIndex } from "./_index.ts";
 import { refusal } from "./_refusal.ts";
 import { scaleAcrossShards } from "./_scales.ts";
 import { quote } from "./_shown.ts";
 import type { Catalogue } from "./_texts.ts";
-import { findWeights } from "./find_weights.ts";
+import { findWeights, PICKLED } from "./find_weights.ts";
 import { emptyRecord, MAX_HEADER_BYTES } from "./header.ts";
 import { readSafetensorsHeader } from "./read_safetensors_header.ts";
 import { SafetensorsError } from "./safetensors_error.ts";
@@ -17,16 +18,18 @@ import type { OpaqueEntry, OpenWeightsOptions, TensorEntry, Weights } from "./ty
  *
  * `path` is one of
  * - a safetensors file;
+ * - a GGUF file, `*.gguf`;
  * - an index, `*.safetensors.index.json`: all of its shards must be there. What they hold besides
  *   what the index names belongs to the model too;
  * - a folder with `model.safetensors` or `diffusion_pytorch_model.safetensors`, else with an index,
- *   else with one safetensors file of any name. A single file goes before an index; two of a kind
+ *   else with one safetensors file, or one GGUF file, of any name. A single file goes before an index; two of a kind
  *   are an error that names them. Names that begin with a dot are no data: other systems leave
  *   such companions of files behind.
  *
  * @param path The file, the index or the folder.
  * @param options Which tensors may stand in the files without being weights.
  * @returns Where each tensor is, by name.
+ * @throws {GgufError} When a GGUF file is damaged.
  * @throws {SafetensorsError} When nothing is found, more than one candidate is, shards are missing
  * (all are named at once), or a file is refused by {@linkcode readSafetensorsHeader}.
  *
@@ -52,6 +55,8 @@ export async function openWeights(
   options: OpenWeightsOptions = {},
 ): Promise<Weights> {
   const found = await isFolder(path) ? await findWeights(path, options.variant) : path;
+  if (PICKLED.test(found)) throw refusal(found, (text) => text.pickled);
+  if (isGgufName(found)) return await openGguf(found);
   return found.endsWith(".json")
     ? await openShards(found, options)
     : await readSafetensorsHeader(found, options);

@@ -1,3 +1,4 @@
+import { BLOCK_LAYOUTS, dequantizeBlocks, isBlockType } from "../gguf/mod.ts";
 import { DECODE, type Decode, rotator } from "./_decode.ts";
 import { bytesPerValue } from "./_dtypes.ts";
 import { unreadable } from "./_files.ts";
@@ -11,7 +12,7 @@ import type { TensorEntry } from "./types.ts";
  * Reads single rows of a tensor from disk as float32, so that an embedding table of gigabytes
  * takes no more memory than the tokens of one prompt. A row is everything under one index of the
  * first axis; `F16`, `BF16` and the dtypes of 8 bits widen exactly, times their scale where they have
- * one.
+ * one, and GGUF's blocks become the values that they stand for.
  *
  * The file stays open until the reader is disposed of.
  *
@@ -73,7 +74,9 @@ export class RowReader implements AsyncDisposable {
     if (rowCount === undefined) throw refuse(entry, (text) => text.scalar);
     if (entry.dtype === "U8") throw refuse(entry, (text) => text.quantised);
     const rowLength = rest.reduce((product, extent) => product * extent, 1);
-    if (rowCount * rowLength * bytesPerValue(entry.dtype) !== entry.byteLength) {
+    const isWhole = !isBlockType(entry.dtype) ||
+      rowLength % BLOCK_LAYOUTS[entry.dtype].values === 0;
+    if (!isWhole || rowCount * rowLength * bytesPerValue(entry.dtype) !== entry.byteLength) {
       const { shape, dtype, byteLength } = entry;
       throw refuse(entry, (text) => text.otherEntry(showShape(shape), dtype, byteLength));
     }
@@ -141,6 +144,9 @@ type DecodeRow = (stored: Uint8Array, values: Float32Array, row: number) => void
 function decoderOf(entry: TensorEntry, file: Deno.FsFile): DecodeRow {
   const { dtype, scale, rotation } = entry;
   if (dtype === "U8") throw refuse(entry, (text) => text.quantised);
+  if (isBlockType(dtype)) {
+    return (stored, values) => dequantizeBlocks(dtype, stored, values);
+  }
   const decode: Decode = DECODE[dtype];
   if (scale === undefined) return decode;
   const stored = new Uint8Array(scale.byteLength);

@@ -1,3 +1,4 @@
+import type { BlockType } from "../gguf/mod.ts";
 import type { SafetensorsError } from "./safetensors_error.ts";
 
 /** The dtypes in which numbers stand as they are. */
@@ -6,8 +7,11 @@ export type FloatDtype = "F32" | "F16" | "BF16";
 /** The dtypes of one byte, which mostly have a scale: see {@linkcode TensorEntry.scale}. */
 export type ByteDtype = "F8_E4M3" | "F8_E5M2" | "I8";
 
-/** The dtypes that a weight may have; `U8` holds quantised values, several to a byte or one. */
-export type WeightDtype = FloatDtype | ByteDtype | "U8";
+/**
+ * The dtypes that a weight may have; `U8` holds quantised values, several to a byte or one, and what
+ * GGUF files call a {@linkcode BlockType} holds them in blocks, with their scales among them.
+ */
+export type WeightDtype = FloatDtype | ByteDtype | BlockType | "U8";
 
 /** Where the bytes of a tensor lie, and what they are. */
 export interface StoredTensor {
@@ -81,7 +85,8 @@ export interface Weights {
   readonly unusable: ReadonlyMap<string, SafetensorsError>;
   /**
    * The free text of `__metadata__`, in an object without a prototype. Of a set of shards, all that
-   * they state together; where two differ, the word of the shard whose name sorts first.
+   * they state together; where two differ, the word of the shard whose name sorts first. Of a GGUF
+   * file, all texts, numbers and truth values, as text.
    */
   readonly metadata: Readonly<Record<string, string>>;
 }

@@ -27,17 +27,11 @@ const picture = z.object({
   height: z.int(),
   milliseconds: z.number(),
 });
-const lora = z.object({
-  name: z.string(),
-  weight: z.number(),
-  textWeight: z.number().exactOptional(),
-  sha256: z.string().exactOptional(),
-});
 const schema = z.object({
   version: z.literal(VERSION),
   jobs: z.array(z.object({
     id: z.uuid(),
-    request: partly(settingsSchema()).extend({ loras: z.array(lora).optional() }),
+    request: partly(settingsSchema()),
     count: z.int().min(1),
     next: z.int().min(0),
     pictures: z.array(picture),

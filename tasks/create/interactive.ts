@@ -15,21 +15,12 @@ import {
   valueAt,
   wrongValue,
 } from "../../src/settings/mod.ts";
-import { openFolderOfDay, pictureName } from "../../src/studio/outputs.ts";
+import { folderOfDay, pictureName } from "../../src/studio/outputs.ts";
 import { completePrompt, type Completion } from "../../src/studio/prompt_completion.ts";
 import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../../src/studio/preset.ts";
 import { PromptHistory } from "../../src/studio/prompt_history.ts";
 import { readText } from "../../src/studio/read_text.ts";
-import type { FoundAdapter } from "../../src/pipeline/adapters/adapter_folders.ts";
-import {
-  type LoraRequest,
-  loraText,
-  NO_LORA,
-  parseLora,
-  withoutNone,
-} from "../../src/studio/lora_request.ts";
-import { similarNames } from "../../src/pipeline/adapters/adapter_names.ts";
-import { shown } from "../../src/shown.ts";
+import type { LoraRequest } from "../../src/studio/lora_request.ts";
 import { parseSize } from "../../src/studio/request.ts";
 import type { Studio } from "../../src/studio/studio.ts";
 import { loadTagList, type TagList } from "../../src/tags/mod.ts";
@@ -64,12 +55,12 @@ export async function runInteractive(
   defaults: Defaults,
   options: SittingOptions,
 ): Promise<void> {
-  const folder = await openFolderOfDay(new Date());
+  const folder = folderOfDay(new Date());
   using console = new Console();
   using interruption = new Interruption(console.isTerminal);
   // Prompts of earlier sittings are of no use through a pipe.
   const history = console.isTerminal ? await PromptHistory.open() : PromptHistory.empty();
-  const sitting = new Sitting(console, studio, defaults, history, await studio.adapters());
+  const sitting = new Sitting(console, studio, defaults, history);
   console.say(text.promptHint);
   if (console.isTerminal) void sitting.loadTags();
   try {
@@ -176,17 +167,9 @@ class Sitting {
   readonly #studio: Studio;
   readonly #history: PromptHistory;
   #defaults: Defaults;
-  readonly #adapters: readonly FoundAdapter[];
   #tags: TagList | undefined;
 
-  constructor(
-    console: Console,
-    studio: Studio,
-    defaults: Defaults,
-    history: PromptHistory,
-    adapters: readonly FoundAdapter[],
-  ) {
-    this.#adapters = adapters;
+  constructor(console: Console, studio: Studio, defaults: Defaults, history: PromptHistory) {
     this.#console = console;
     this.#studio = studio;
     this.#defaults = defaults;
@@ -257,28 +240,7 @@ class Sitting {
       question: () => text.ask(COUNT.question[language], String(answers.count)),
       take: (answer) => answers.count = read(COUNT.kind, answer),
     };
-    // Those of the demo model alone are nobody's own.
-    const isAsked = this.#adapters.some(({ isDemo }) => !isDemo);
-    const adapters: Step = {
-      question: () =>
-        text.askLoras(
-          answers.loras.map(loraText).join(", "),
-          this.#adapters.map(({ name }) => shown(name)),
-        ),
-      take: (answer) => {
-        const loras = answer.split(/[,，、]/).map((one) => this.#known(parseLora(one)));
-        answers.loras = withoutNone(loras);
-      },
-    };
-    return [name, ...settings, count, ...(isAsked ? [adapters] : [])];
-  }
-
-  /** @throws {RequestError} When there is no such adapter. */
-  #known(lora: LoraRequest): LoraRequest {
-    const names = this.#adapters.map(({ name }) => name);
-    const isPath = /[\\/]|\.(?:safetensors|sft)$/i.test(lora.name);
-    if (lora.name === NO_LORA || isPath || names.includes(lora.name)) return lora;
-    throw new RequestError(both((text) => text.noLora(lora.name, similarNames(lora.name, names))));
+    return [name, ...settings, count];
   }
 
   /** Asks one after the other, forth and back. */

@@ -1,6 +1,5 @@
 /** What `deno task create` says. */
 import { partWords } from "../../src/families/mod.ts";
-import { listed } from "../../src/pipeline/adapters/adapter_names.ts";
 import { shown } from "../../src/shown.ts";
 import { catalogue } from "../cli/language.ts";
 
@@ -75,12 +74,6 @@ Examples:
       name === undefined ? "No preset; the settings stay." : `Preset: ${shown(name)}`,
     askOutput: (name: string) => `Enter output filename (default: ${name}): `,
     ask: (what: string, byDefault: string) => `Enter ${what} (default ${byDefault}): `,
-    askLoras: (usual: string, names: readonly string[]) =>
-      `Enter adapters, such as ${names[0]}:0.8 (default ${usual === "" ? "none" : usual}; ` +
-      `there are: ${listed(names, ", ")}): `,
-    noLora: (name: string, similar: readonly string[]) =>
-      `There is no adapter ${shown(name)}.` +
-      (similar.length === 0 ? "" : ` Did you mean ${similar.map((one) => shown(one)).join(", ")}?`),
     again: (problem: string) => `${problem} Try again.`,
     progress: (bar: string, steps: string, rest: string, memory: string) =>
       `${bar} ${steps}, ${rest} left, ${memory}`,
@@ -113,10 +106,6 @@ Examples:
     jsonNeedsPrompt: "--json asks no questions: give --prompt, --prompt-file, --batch or --from.",
     shardNeedsBatch: "--shard divides a batch: give --batch, too.",
     resized: (size: string) => `The model cannot draw that size: ${size} is used instead.`,
-    lorasMissing: (names: readonly string[]) =>
-      `Adapters that are not here, and so not used: ${
-        names.map((name) => shown(name)).join(", ")
-      }.`,
     recipeDiffers: (parts: readonly string[]) =>
       `The picture was made with another ${parts.join(", ")}: it may not come out the same.`,
     parts: {
@@ -199,12 +188,6 @@ Examples:
       name === undefined ? "不用预设；设置保持不变。" : `预设：${shown(name)}`,
     askOutput: (name: string) => `请输入输出文件名（默认：${name}）：`,
     ask: (what: string, byDefault: string) => `请输入${what}（默认 ${byDefault}）：`,
-    askLoras: (usual: string, names: readonly string[]) =>
-      `请输入适配器，例如 ${names[0]}:0.8（默认 ${usual === "" ? "无" : usual}；` +
-      `现有：${listed(names, "、")}）：`,
-    noLora: (name: string, similar: readonly string[]) =>
-      `没有适配器 ${shown(name)}。` +
-      (similar.length === 0 ? "" : `是否是 ${similar.map((one) => shown(one)).join("、")}？`),
     again: (problem: string) => `${problem}请重新输入。`,
     progress: (bar: string, steps: string, rest: string, memory: string) =>
       `${bar} ${steps}，剩余 ${rest}，${memory}`,
@@ -235,8 +218,6 @@ Examples:
     jsonNeedsPrompt: "--json 不会提问：请给出 --prompt、--prompt-file、--batch 或 --from。",
     shardNeedsBatch: "--shard 用来划分批次：请同时给出 --batch。",
     resized: (size: string) => `模型不能生成该尺寸的图片，改用 ${size}。`,
-    lorasMissing: (names: readonly string[]) =>
-      `这里没有、因而未使用的适配器：${names.map((name) => shown(name)).join("、")}。`,
     recipeDiffers: (parts: readonly string[]) =>
       `这张图片生成时用的${parts.join("、")}与现在不同：结果可能不会完全相同。`,
     parts: {

@@ -2,19 +2,11 @@
 // tests/reference/byte_weights.py made files and values.
 import assert from "node:assert/strict";
 import { readTensor } from "../../bench/_tensors.ts";
-import {
-  CheckpointError,
-  type Device,
-  Graph,
-  linear,
-  Parameters,
-  type Value,
-} from "../../src/onnx/mod.ts";
-import { Session } from "../../src/runtime/session.ts";
+import { CheckpointError, Graph, linear, Parameters } from "../../src/onnx/mod.ts";
 import { readSafetensorsHeader } from "../../src/safetensors/mod.ts";
-import { tensor } from "../../src/tensor.ts";
 import { fixture } from "../_fixtures.ts";
 import { inTempFolder } from "../_folders.ts";
+import { columnsOf } from "./_columns.ts";
 import { fileBytes, headerText } from "../safetensors/_writer.ts";
 
 const LAYER = "model.diffusion_model.layer";
@@ -41,29 +33,6 @@ function assertEqual(actual: Float32Array, expected: Float32Array, what: string)
     const isNear = Object.is(found, value) || found === value ||
       Math.abs(found - value) <= 1e-6 * largest;
     assert(isNear, `${what}: ${found} at ${index} instead of ${value}`);
-  });
-}
-
-/**
- * What a graph makes of each column of the identity: the transposed matrix. The operators of either
- * device run on a CPU.
- */
-async function columnsOf(
-  build: (graph: Graph, x: Value) => Value,
-  columns: number,
-  device: Device = "cpu",
-) {
-  const graph = new Graph("columns", { device });
-  const x = graph.input("x", "float32", [1, "S", columns]);
-  graph.output("y", build(graph, x), [1, "S", "N"]);
-  await using session = await Session.create(graph.compile(), { device: "cpu" });
-  const identity = Float32Array.from({ length: columns ** 2 }, (_, index) => {
-    return index % columns === Math.floor(index / columns) ? 1 : 0;
-  });
-  const { y } = await session.run({ x: tensor(identity, [1, columns, columns]) });
-  const rows = y!.dims.at(-1)!;
-  return Float32Array.from({ length: rows * columns }, (_, index) => {
-    return y!.data[(index % columns) * rows + Math.floor(index / columns)]!;
   });
 }
 

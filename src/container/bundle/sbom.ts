@@ -58,7 +58,7 @@ const DPKG_STATUS_FOLDER = "var/lib/dpkg/status.d/";
 const OS_RELEASE = ["etc/os-release", "usr/lib/os-release"];
 /** `node_modules/.deno/<package>@<version>/node_modules/<package>/package.json` */
 const INSTALLED = /node_modules\/\.deno\/[^/]+\/node_modules\/((?:@[^/]+\/)?[^/]+)\/package\.json$/;
-const WEIGHTS = /\.safetensors$/;
+const WEIGHTS = /\.(?:safetensors|gguf)$/;
 const ONNX_RUNTIME_LIBRARY = /\/libonnxruntime\.so\.\d/;
 /** An expression of SPDX's licence list. */
 const LICENSE = /^\(?[A-Za-z0-9.+-]+(?: (?:AND|OR|WITH) [A-Za-z0-9.+-]+)*\)?$/;

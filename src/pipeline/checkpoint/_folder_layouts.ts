@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { type EachPart, type ModelFamily, PART_NAMES, type PartName } from "../../families/mod.ts";
 import { notFound } from "./_not_found.ts";
-import { firstThere, kindOf, namedPart } from "./_part_files.ts";
+import { firstThere, kindOf, namedPart, partInFolder } from "./_part_files.ts";
 import {
   type CheckpointFiles,
   type FindCheckpointOptions,
@@ -112,7 +112,7 @@ async function partsIn(
     const path = named[part];
     if (path !== undefined) found[part] = await namedPart(path);
     else if (await isThere(weights)) {
-      found[part] = { weights, config: join(weights, "config.json") };
+      found[part] = await partInFolder(weights);
     } else if (REQUIRED_PARTS.includes(part)) missing.push(`${slots[part]}/`);
   }
   if (missing.length > 0) throw notFound((text) => text.lacks(root, layout, missing));

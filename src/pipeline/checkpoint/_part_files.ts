@@ -1,11 +1,12 @@
 /** A part's files, where a folder or an option names them. */
 import { basename, dirname, join } from "node:path";
 import { NewBieError } from "../../errors.ts";
+import { findWeights, isGgufName } from "../../safetensors/mod.ts";
 import { reasonOf } from "../../system_reason.ts";
 import type { PartFiles } from "./types.ts";
 
 /** How single files end: upper case on systems that do not mind, `.sft` in ComfyUI's habit. */
-const WEIGHTS = /\.(?:safetensors|sft)$/i;
+const WEIGHTS = /\.(?:safetensors|sft|gguf)$/i;
 
 /** Whether a name is that of a weights file. Names that begin with a dot are no data. */
 export function isWeightsName(name: string): boolean {
@@ -42,6 +43,15 @@ export async function kindOf(path: string): Promise<"file" | "folder" | "other" 
 export async function firstThere(paths: readonly string[]): Promise<string | undefined> {
   for (const path of paths) if (await kindOf(path) !== undefined) return path;
   return undefined;
+}
+
+/** A part in a folder of its own. */
+export async function partInFolder(weights: string): Promise<PartFiles> {
+  const config = join(weights, "config.json");
+  if (await kindOf(config) !== undefined) return { weights, config };
+  // A GGUF file says itself what it is; of others it is an error that there is no config.json.
+  const isAlone = await findWeights(weights).then(isGgufName, () => false);
+  return isAlone ? { weights } : { weights, config };
 }
 
 /** A part that an option names: a folder, a file, or the index of shards. */

@@ -4,7 +4,12 @@ import { NewBieError } from "../../errors.ts";
 import { type ModelFamily, type Network, PART_NAMES, type PartName } from "../../families/mod.ts";
 import { CheckpointError, DTYPE_POLICIES } from "../../onnx/mod.ts";
 import { reasonOf } from "../../system_reason.ts";
-import { type OpaqueEntry, openWeights, type Weights } from "../../safetensors/mod.ts";
+import {
+  isFloatDtype,
+  type OpaqueEntry,
+  openWeights,
+  type Weights,
+} from "../../safetensors/mod.ts";
 import { schedulerIn } from "./_folder_layouts.ts";
 import { notFound } from "./_not_found.ts";
 import { firstThere, isWeightsName, kindOf, namedPart, withEnding } from "./_part_files.ts";
@@ -233,7 +238,7 @@ function ownFirst<P extends PartName>(
   return own.length > 0 ? own : candidates;
 }
 
-/** Of several candidates, those that are no previews and can be compiled. */
+/** Of several candidates, those that are no previews, can be compiled, and lost nothing. */
 function likeliest<P extends PartName>(
   family: ModelFamily,
   candidates: readonly Candidate<P>[],
@@ -253,7 +258,15 @@ function likeliest<P extends PartName>(
     }
   });
   // Where none can be used, loading the first one says why.
-  return usable.length > 0 ? usable : proper.slice(0, 1);
+  if (usable.length === 0) return proper.slice(0, 1);
+  // Smaller editions are made of the full one, which is meant where it is there.
+  const full = usable.filter(({ weights }) => isFull(weights));
+  return full.length > 0 ? full : usable;
+}
+
+/** Whether all weights stand as they are: none is rounded to 8 bits or fewer. */
+function isFull({ tensors }: Weights): boolean {
+  return tensors.values().every(({ dtype }) => isFloatDtype(dtype));
 }
 
 async function filesOf(

@@ -5,6 +5,7 @@
  */
 import type { ModelFamily, PartName, PartShape } from "../../families/mod.ts";
 import { pixelsPerLatent, type VaeConfig } from "../../models/mod.ts";
+import { BLOCK_LAYOUTS, type BlockType, isBlockType } from "../../gguf/mod.ts";
 import { isByteDtype, type Weights } from "../../safetensors/mod.ts";
 import { elementCount } from "../../tensor.ts";
 
@@ -50,7 +51,8 @@ export function partShape(
       const config = networks.textEncoder.parse(json, file, weights);
       const last = config.layer_types.length - 1;
       const absent = new RegExp(
-        `embed_tokens|lm_head|vision_tower|multi_modal|layers\\.${last}\\.|(^|\\.)norm\\.`,
+        `embed_tokens|lm_head|vision_tower|multi_modal|(layers|blk)\\.${last}\\.|(^|\\.)norm\\.|` +
+          "token_embd|(^|\\.)output(_norm)?\\.",
       );
       return {
         ...onDevice((name) => !absent.test(name)),
@@ -97,10 +99,21 @@ function countOnDevice(
   for (const { name, dtype, shape, byteLength, quantization } of tensors.values()) {
     if (!isOnDevice(name)) continue;
     if (isByteDtype(dtype)) quantizedBytes += byteLength;
+    else if (isBlockType(dtype)) quantizedBytes += unpackedByteLength(dtype, byteLength);
     else if (quantization === undefined) deviceParameters += elementCount(shape);
     else quantizedBytes += byteLength + quantization.scales.byteLength;
   }
   return { deviceParameters, quantizedBytes };
+}
+
+/** Bytes of a scale and of an offset, on a device whose arithmetic is in float32. */
+const BYTES_OF_SCALE = 4;
+
+/** What a matrix of GGUF's blocks takes when it is unpacked into points, scales and offsets. */
+function unpackedByteLength(type: BlockType, byteLength: number): number {
+  const { values, bytes, bits, scaleValues, hasMinima } = BLOCK_LAYOUTS[type];
+  const count = byteLength / bytes * values;
+  return count * bits / 8 + count / scaleValues * BYTES_OF_SCALE * (hasMinima ? 2 : 1);
 }
 
 /** The widest feature map of the picture's size: what the last upsampling writes. */

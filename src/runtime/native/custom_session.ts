@@ -25,6 +25,10 @@ const USUAL_OPTIONS = 0n;
 /** Two prompts and two negative prompts; each keeps a few megabytes on the device. */
 const MOST_BINDINGS = 4;
 
+/** Only ONNX Runtime's binding is given weights in memory. */
+const UNPACKED =
+  "its weights are in GGUF's blocks, which the sessions of our own operators do not unpack";
+
 /**
  * Where graphs with operators of our own run: on the thread that asks, as {@linkcode Session} does.
  *
@@ -34,6 +38,7 @@ export function operatorSessions(folder: string, operators: OperatorSet): Sessio
   return {
     create: (graph, options) => {
       try {
+        if (graph.unpacked !== undefined) throw new Error(UNPACKED);
         const own = { folder, operators };
         return Promise.resolve(new OperatorSession(openCApi(folder), graph, own, options));
       } catch (cause) {

@@ -3,6 +3,7 @@ import { batchLines } from "./batch_lines.ts";
 import { bundles } from "./bundles.ts";
 import { checksumLists } from "./checksum_lists.ts";
 import { configs } from "./configs.ts";
+import { gguf } from "./gguf.ts";
 import { pictures } from "./pictures.ts";
 import { pngText } from "./png_text.ts";
 import { recipes } from "./recipes.ts";
@@ -10,6 +11,7 @@ import { tokenizers } from "./tokenizers.ts";
 import type { FuzzKind } from "./types.ts";
 
 export const FUZZ_KINDS = {
+  gguf: { open: gguf },
   pictures: { open: pictures },
   "png-text": { open: pngText },
   recipes: { open: recipes },

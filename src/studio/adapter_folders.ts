@@ -1,15 +1,13 @@
 /** Adapters by name: what lies in the folders where people put them. */
-import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { RequestError } from "../../errors.ts";
-import { ChecksumCache, hashFile } from "../../integrity/mod.ts";
-import { listed, similarNames } from "./adapter_names.ts";
+import { RequestError } from "../errors.ts";
+import { hashWeights } from "../recipe/mod.ts";
+import { listed, similarNames } from "../pipeline/adapters/adapter_names.ts";
+import type { LoraRequest } from "./lora_request.ts";
 
-const OWN_LORAS = join("models", "loras");
-const DEMO_LORAS = join("models", "demo", "loras");
 /** Below the folder that is run in. */
-export const LORA_FOLDERS: readonly string[] = [OWN_LORAS, DEMO_LORAS];
+export const LORA_FOLDERS: readonly string[] = ["models/loras", "models/demo/loras"];
 
 /**
  * Where adapters are looked for by name: beside the model, in the layouts of this toolkit and of
@@ -20,7 +18,7 @@ export const LORA_FOLDERS: readonly string[] = [OWN_LORAS, DEMO_LORAS];
 export function loraFolders(model: string): readonly string[] {
   const isHere = join(model) === "." || join(model) === "./";
   const beside = [join(model, "models", "loras"), ...(isHere ? [] : [join(model, "loras")])];
-  return [...new Set([...beside, ...LORA_FOLDERS])];
+  return [...new Set([...beside, ...LORA_FOLDERS.map((folder) => join(folder))])];
 }
 
 const ENDING = /\.(?:safetensors|sft)$/i;
@@ -36,17 +34,8 @@ export interface FoundAdapter {
   readonly path: string;
   /** The safetensors file. */
   readonly file: string;
-  /** Set where it comes with the demo model. */
-  readonly isDemo?: true;
   /** Set where another file of the name was asked for, by its checksum. */
   readonly isOther?: true;
-}
-
-/** An adapter that is looked for. */
-export interface AskedAdapter {
-  readonly name: string;
-  /** Its file's SHA-256, or the first digits of it, where that is known. */
-  readonly sha256?: string;
 }
 
 /**
@@ -60,9 +49,8 @@ export async function findAdapters(
 ): Promise<readonly FoundAdapter[]> {
   const found = new Map<string, FoundAdapter>();
   for (const folder of folders) {
-    const isDemo = folder === DEMO_LORAS ? { isDemo: true as const } : {};
     for (const adapter of await adaptersBelow(folder, MOST_LEVELS)) {
-      if (!found.has(adapter.name)) found.set(adapter.name, { ...adapter, ...isDemo });
+      if (!found.has(adapter.name)) found.set(adapter.name, adapter);
     }
   }
   return [...found.values()].sort((a, b) => a.name < b.name ? -1 : 1);
@@ -76,7 +64,7 @@ export async function findAdapters(
  * @throws {RequestError} When there is none; it says which there are.
  */
 export async function findAdapter(
-  { name, sha256 }: AskedAdapter,
+  { name, sha256 }: Pick<LoraRequest, "name" | "sha256">,
   { folders = LORA_FOLDERS, cacheFile }: {
     readonly folders?: readonly string[];
     readonly cacheFile?: string;
@@ -90,47 +78,14 @@ export async function findAdapter(
     // The one of that name first: the others may be gigabytes.
     const candidates = named === undefined ? known : [named, ...known.filter((it) => it !== named)];
     for (const adapter of candidates) {
-      const own = await checksumOf(adapter.file, cacheFile);
+      const own = await hashWeights([adapter.file], { cacheFile });
       if (own.startsWith(sha256)) return adapter;
-      const isShort = sha256.length === SHORT_DIGITS;
-      if (isShort && (await hashOfData(adapter.file))?.startsWith(sha256)) return adapter;
     }
   }
   const asked = sha256 === undefined ? await atPath(name) : undefined;
   const found = asked ?? named;
   if (found !== undefined) return sha256 === undefined ? found : { ...found, isOther: true };
   throw missing(name, known.map(({ name }) => name), folders, sha256);
-}
-
-async function checksumOf(file: string, cacheFile: string | undefined): Promise<string> {
-  const cache = await ChecksumCache.open(cacheFile);
-  const found = await cache.find(file);
-  if (found.sha256 !== undefined) return found.sha256;
-  const sha256 = await hashFile(file);
-  cache.remember(file, found, sha256);
-  await cache.save();
-  return sha256;
-}
-
-/** So many digits AUTOMATIC1111 writes, of the checksum of what follows a file's header. */
-const SHORT_DIGITS = 12;
-const LENGTH_BYTES = 8;
-
-async function hashOfData(file: string): Promise<string | undefined> {
-  const hash = createHash("sha256");
-  using opened = await Deno.open(file);
-  const length = new Uint8Array(LENGTH_BYTES);
-  if (await opened.read(length) !== LENGTH_BYTES) return undefined;
-  const header = new DataView(length.buffer).getBigUint64(0, true);
-  const { size } = await opened.stat();
-  if (header > BigInt(size)) return undefined;
-  await opened.seek(LENGTH_BYTES + Number(header), Deno.SeekMode.Start);
-  const piece = new Uint8Array(1 << 20);
-  for (;;) {
-    const count = await opened.read(piece);
-    if (count === null) return hash.digest("hex");
-    hash.update(piece.subarray(0, count));
-  }
 }
 
 /** A path below a folder of adapters, without the ending: `anime/style`. */

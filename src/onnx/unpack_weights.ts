@@ -1,0 +1,117 @@
+import { BLOCK_LAYOUTS, dequantizeBlocks, unpackBlocks } from "../gguf/mod.ts";
+import { SafetensorsError } from "../safetensors/mod.ts";
+import { encodeFloats } from "./_encode_floats.ts";
+import type { BlockEntry, CompiledGraph, UnpackedForm, UnpackedWeight } from "./graph.ts";
+import type { FloatType } from "./types.ts";
+
+/** Bytes that are read and unpacked at a time, about. */
+const BYTES_AT_ONCE = 1 << 20;
+
+/**
+ * Makes the initializers that a graph has unpacked from GGUF's blocks: tensor by tensor, a megabyte of
+ * the file at a time.
+ *
+ * @returns Their bytes, by the names that the graph's references have for them.
+ * @throws {SafetensorsError} When a file became shorter.
+ */
+export async function unpackWeights(
+  { unpacked = [] }: CompiledGraph,
+): Promise<Readonly<Record<string, Uint8Array<ArrayBuffer>>>> {
+  const made: Record<string, Uint8Array<ArrayBuffer>> = {};
+  for (const weight of unpacked) await unpackWeight(weight, made);
+  return made;
+}
+
+async function unpackWeight(
+  { entry, initializers }: UnpackedWeight,
+  made: Record<string, Uint8Array<ArrayBuffer>>,
+): Promise<void> {
+  const places = initializers.map(({ name, form, type }) => {
+    const place = { form, type, bytes: new Uint8Array(byteLengthOf(entry, form, type)), filled: 0 };
+    made[name] = place.bytes;
+    return place;
+  });
+  for await (const stored of piecesOf(entry)) {
+    const forms = formsOf(entry, stored, new Set(places.map(({ form }) => form)));
+    for (const place of places) {
+      const bytes = forms[place.form]!(place.type as FloatType);
+      place.bytes.set(bytes, place.filled);
+      place.filled += bytes.length;
+    }
+  }
+}
+
+/** The tensor's bytes, whole blocks at a time. */
+async function* piecesOf(entry: BlockEntry): AsyncGenerator<Uint8Array> {
+  const { bytes: blockBytes } = BLOCK_LAYOUTS[entry.dtype];
+  const most = Math.max(1, Math.floor(BYTES_AT_ONCE / blockBytes)) * blockBytes;
+  const buffer = new Uint8Array(Math.min(most, entry.byteLength));
+  using file = await Deno.open(entry.file);
+  await file.seek(entry.offset, Deno.SeekMode.Start);
+  for (let left = entry.byteLength; left > 0;) {
+    const piece = buffer.subarray(0, Math.min(buffer.length, left));
+    for (let filled = 0; filled < piece.length;) {
+      const count = await file.read(piece.subarray(filled));
+      if (count === null) {
+        throw new SafetensorsError({
+          en: `${entry.file} became shorter while it was read. Fetch it again.`,
+          zh: `${entry.file} 在读取期间变短了。请重新获取。`,
+        }, { file: entry.file, tensor: entry.name });
+      }
+      filled += count;
+    }
+    yield piece;
+    left -= piece.length;
+  }
+}
+
+type Forms = Readonly<Partial<Record<UnpackedForm, (type: FloatType) => Uint8Array>>>;
+
+function formsOf(
+  { dtype }: BlockEntry,
+  stored: Uint8Array,
+  wanted: ReadonlySet<UnpackedForm>,
+): Forms {
+  const { values: blockValues, bytes, zero, middle, bits } = BLOCK_LAYOUTS[dtype];
+  if (wanted.has("values")) {
+    const values = new Float32Array(stored.length / bytes * blockValues);
+    dequantizeBlocks(dtype, stored, values);
+    return { values: (type) => encodeFloats(values, type) };
+  }
+  const { points, scales, minima } = unpackBlocks(dtype, stored);
+  return {
+    points: () => bits === 4 ? packedNibbles(points, 8 - middle) : shifted(points, 128 - middle),
+    scales: (type) => encodeFloats(scales, type),
+    // A value is scale · (point − middle) + offset.
+    offsets: (type) =>
+      encodeFloats(scales.map((scale, i) => minima[i]! + scale * (middle - zero)), type),
+  };
+}
+
+/** Points from 0 to 15 after a shift, two to a byte, the first of them in its lower bits. */
+function packedNibbles(points: Uint8Array, shift: number): Uint8Array {
+  const packed = new Uint8Array(points.length / 2);
+  for (let i = 0; i < packed.length; i++) {
+    packed[i] = points[2 * i]! + shift | points[2 * i + 1]! + shift << 4;
+  }
+  return packed;
+}
+
+function shifted(points: Uint8Array, shift: number): Uint8Array {
+  if (shift === 0) return points;
+  const moved = new Uint8Array(points.length);
+  for (let i = 0; i < points.length; i++) moved[i] = points[i]! + shift;
+  return moved;
+}
+
+function byteLengthOf(
+  { dtype, byteLength }: BlockEntry,
+  form: UnpackedForm,
+  type: FloatType | "uint8",
+): number {
+  const { values, bytes, bits, scaleValues } = BLOCK_LAYOUTS[dtype];
+  const count = byteLength / bytes * values;
+  if (form === "points") return count * bits / 8;
+  const width = type === "float32" ? 4 : 2;
+  return form === "values" ? count * width : count / scaleValues * width;
+}

@@ -1,0 +1,56 @@
+// Weights in GGUF's blocks against gguf-py: tests/reference/gguf_files.py made file and values.
+import assert from "node:assert/strict";
+import { readTensor } from "../../bench/_tensors.ts";
+import { linear, Parameters } from "../../src/onnx/mod.ts";
+import { openWeights, readSafetensorsHeader, RowReader } from "../../src/safetensors/mod.ts";
+import { fixture } from "../_fixtures.ts";
+import { columnsOf } from "./_columns.ts";
+
+const FOLDER = fixture("gguf");
+const weights = await openWeights(`${FOLDER}/types.gguf`);
+const expectedOf = await readSafetensorsHeader(`${FOLDER}/expected.safetensors`);
+
+for (const [name, expected] of expectedOf.tensors) {
+  Deno.test(`the values of ${name} are gguf-py's, bit for bit`, async () => {
+    const { data, dims } = await readTensor(expected);
+    const entry = weights.tensors.get(name);
+    assert(entry !== undefined, `${weights.unusable.get(name)}`);
+    assert.deepEqual(entry.shape, dims);
+    await using reader = await RowReader.open(entry);
+    const rows = Array.from({ length: reader.rowCount }, (_, row) => row);
+    assert.deepEqual(await reader.read(rows), data);
+  });
+}
+
+/** Products are sums of 256 in another order. */
+const BOUND = 1e-6;
+
+for (const [name, expected] of expectedOf.tensors) {
+  if (expected.shape.length > 2) continue;
+  Deno.test(`graphs multiply by ${name} as by gguf-py's values`, async () => {
+    const { data, dims } = await readTensor(expected);
+    const shape = dims as [number, number];
+    const [, columns] = shape;
+    const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const assertNear = (actual: Float32Array, wanted: Float32Array, what: string) => {
+      assert.equal(actual.length, wanted.length);
+      const error = wanted.reduce(
+        (most, value, i) => Math.max(most, Math.abs(value - actual[i]!)),
+        0,
+      );
+      assert(error <= BOUND * largest, `${what}: ${error / largest}`);
+    };
+    const matrix = await columnsOf((graph, x) => {
+      return linear(x, new Parameters(graph, weights).matrix(name, shape, "float32"));
+    }, columns);
+    assertNear(matrix, data, "as a matrix");
+    const value = await columnsOf((graph, x) => {
+      return linear(x, new Parameters(graph, weights).get(name, shape, "float32"));
+    }, columns);
+    assertNear(value, data, "as values");
+    const part = await columnsOf((graph, x) => {
+      return linear(x, new Parameters(graph, weights).matrix(name, shape, "float32", [4, 9]));
+    }, columns);
+    assertNear(part, data.subarray(4 * columns, 9 * columns), "in part");
+  });
+}
