@@ -1,4 +1,5 @@
 /** `deno task bench`: speed and memory. */
+import { type AdaptersResult, adaptersTable } from "../../bench/adapters.ts";
 import { benchCompile } from "../../bench/compile.ts";
 import { benchCuda, cudaTable } from "../../bench/cuda.ts";
 import { benchDraft } from "../../bench/draft.ts";
@@ -8,9 +9,10 @@ import { benchHashing } from "../../bench/hashing.ts";
 import { describeMachine } from "../../bench/machine.ts";
 import { benchSession } from "../../bench/session.ts";
 import { benchStepCache, stepCacheTable } from "../../bench/step_cache.ts";
-import { inProcess } from "../../bench/process.ts";
+import { inProcess, type Kernels } from "../../bench/process.ts";
 import { median } from "../../bench/statistics.ts";
 import { RequestError } from "../../src/mod.ts";
+import { findCheckpoint } from "../../src/pipeline/checkpoint/find_checkpoint.ts";
 import { Option } from "commander";
 import { catalogue, run, task, wholeNumber } from "../cli/task.ts";
 import { tell } from "../cli/print.ts";
@@ -21,6 +23,13 @@ const DEFAULT_RUNS = 3;
 const PICTURE_SIZE = 1024;
 const PICTURE_STEPS = 28;
 const CAPTION_TOKENS = 256;
+/** Adapters as people train them. */
+const ADAPTER_RANK = 32;
+const ADAPTER_RUNS = 20;
+/** The demo model's pictures, in latents. */
+const DEMO_LATENTS = 32;
+const DEMO_CAPTION = 64;
+const DEMO_TRANSFORMER = "models/demo/next-dit";
 
 interface Options {
   readonly json?: true;
@@ -32,6 +41,7 @@ interface Options {
   readonly quantized?: readonly string[];
   readonly stepCache?: true;
   readonly draft?: true;
+  readonly adapters?: true;
   readonly record?: true;
 }
 
@@ -43,6 +53,8 @@ const { text, both } = catalogue({
     runs: "CPU: runs of the demo model, of which the median counts",
     stepCache: "CPU: what the step cache saves and changes, and nothing else",
     draft: "CPU: how much a draft differs from the whole picture, and nothing else",
+    adapters:
+      "what adapters on every layer cost, and nothing else; with --model on its transformer",
     model: "CUDA: folder of a full-size model with AutoencoderTiny",
     modelWithKl: "CUDA: the same with AutoencoderKL",
     reference: "CUDA: what bench/reference/components.py stored of its weights",
@@ -58,6 +70,7 @@ const { text, both } = catalogue({
     runs: "CPU：演示模型运行的次数，取中位数",
     stepCache: "CPU：只测步骤缓存节省了多少、改变了什么",
     draft: "CPU：只测快速预览与完整图片相差多少",
+    adapters: "只测每一层都带适配器时慢多少；可用 --model 指定 Transformer 的文件夹",
     model: "CUDA：带 AutoencoderTiny 的完整尺寸模型的文件夹",
     modelWithKl: "CUDA：同上，带 AutoencoderKL",
     reference: "CUDA：bench/reference/components.py 用其权重保存的结果",
@@ -73,6 +86,7 @@ const command = task("bench", text.description)
   .option("--runs <count>", text.runs, wholeNumber, DEFAULT_RUNS)
   .option("--step-cache", text.stepCache)
   .option("--draft", text.draft)
+  .option("--adapters", text.adapters)
   .option("--model <folder>", text.model)
   .option("--model-with-kl <folder>", text.modelWithKl)
   .option("--reference <file>", text.reference)
@@ -85,6 +99,7 @@ const command = task("bench", text.description)
   );
 
 await run<Options>(command, async (options) => {
+  if (options.adapters) return await benchTheAdapters(options);
   if (options.device === "cuda") return await benchOnCuda(options);
   if (options.stepCache) return await benchTheStepCache(options);
   if (options.draft) return await benchTheDraft(options);
@@ -96,8 +111,9 @@ await run<Options>(command, async (options) => {
   const session = await benchSession();
   const decoders = await benchDecoders(DEMO_DECODERS);
   const hashing = await benchHashing();
+  const adapters = await adaptersOn("cpu", DEMO_TRANSFORMER);
   const demo = await benchDemo(runs);
-  const results = { date, machine, compile, session, decoders, hashing, demo };
+  const results = { date, machine, compile, session, decoders, hashing, adapters, demo };
   const table = [
     `# CPU, ${date}`,
     "",
@@ -128,6 +144,8 @@ await run<Options>(command, async (options) => {
     `| sha256sum | ${hashing.sha256sum.toFixed(0)} MB/s |`,
     `| ${machine.cores} threads, times as fast as sha256sum | ${hashing.ratio.toFixed(1)} |`,
     "",
+    ...adaptersTable(adapters),
+    "",
     `| demo model, 30 steps with guidance, median of ${runs} runs | |`,
     "| --- | --- |",
     ...Object.entries(demo).map(([name, value]) =>
@@ -140,6 +158,54 @@ await run<Options>(command, async (options) => {
   await show(options, "cpu", results, table);
   return results;
 });
+
+/** Forwards with and without adapters, in a process of their own. */
+async function adaptersOn(
+  device: "cpu" | "cuda",
+  folder: string,
+  kernels: Kernels = "own",
+): Promise<AdaptersResult> {
+  const isDemo = folder === DEMO_TRANSFORMER;
+  return await inProcess<AdaptersResult>("bench/adapters.ts", {
+    folder,
+    device,
+    dtype: "auto",
+    latentSize: isDemo ? DEMO_LATENTS : PICTURE_SIZE / 8,
+    caption: isDemo ? DEMO_CAPTION : CAPTION_TOKENS,
+    runs: ADAPTER_RUNS,
+    rank: ADAPTER_RANK,
+  }, kernels);
+}
+
+/** What adapters cost: on a CPU, or on a GPU with both kinds of kernels. */
+async function benchTheAdapters(options: Options) {
+  const { device, model } = options;
+  const machine = await describeMachine();
+  const date = today();
+  const folder = model === undefined
+    ? DEMO_TRANSFORMER
+    : (await findCheckpoint(model)).transformer.weights;
+  const kinds: readonly Kernels[] = device === "cuda" ? ["onnxruntime", "own"] : ["own"];
+  const measured = [];
+  for (const kernels of kinds) {
+    measured.push({ kernels, ...await adaptersOn(device, folder, kernels) });
+  }
+  const table = [
+    `# Adapters, ${date}`,
+    "",
+    `${machine.cpu}, ${machine.os}; Deno ${machine.deno}, ONNX Runtime ${machine.onnxruntime}; ` +
+    `${device}. \`deno task bench --adapters\``,
+    ...measured.flatMap((result) => [
+      "",
+      ...device === "cuda" ? [`Kernels: ${result.kernels}`, ""] : [],
+      ...adaptersTable(result),
+    ]),
+    "",
+  ].join("\n");
+  const results = { date, machine, device, measured };
+  await show(options, `adapters_${device}`, results, table);
+  return results;
+}
 
 /** The demo model's pictures with and without the step cache. */
 async function benchTheStepCache(options: Options) {
