@@ -65,10 +65,10 @@ export interface CompiledGraph {
   /** The folder that the references are relative to; absent when the graph has no weights. */
   readonly weightFolder?: string;
   /**
-   * What references call files, too, and is made of tensors' blocks when the graph is loaded, by
-   * {@linkcode unpackWeights}; absent where nothing is.
+   * All weights, where some are in GGUF's blocks: what references call files, and
+   * {@linkcode weightsInMemory} makes when the graph is loaded.
    */
-  readonly unpacked?: readonly UnpackedWeight[];
+  readonly memory?: readonly MemoryWeight[];
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
 }
@@ -87,12 +87,13 @@ export function isBlockEntry(entry: TensorEntry): entry is BlockEntry {
  */
 export type UnpackedForm = "values" | "points" | "scales" | "offsets";
 
-/** A tensor of blocks, and the initializers that are made of it. */
-export interface UnpackedWeight {
-  readonly entry: BlockEntry;
+/** A tensor, and the initializers that are made of it. */
+export interface MemoryWeight {
+  readonly entry: TensorEntry;
   readonly initializers: readonly {
     readonly name: string;
-    readonly form: UnpackedForm;
+    /** `stored`: its bytes as they are. */
+    readonly form: UnpackedForm | "stored";
     readonly type: FloatType | "uint8";
   }[];
 }
@@ -276,18 +277,24 @@ export class Graph {
   /** Serialises the model. */
   compile(): CompiledGraph {
     const folder = commonFolder(this.#references.map(({ entry }) => entry.file));
+    const unpacked = [...this.#unpacked.values()];
+    // Where ONNX Runtime is given one weight in memory, it takes none from a file.
+    const isInMemory = unpacked.length > 0;
     const references = this.#references.map(({ value, entry }) => ({
       name: value.name,
       dataType: ONNX_DATA_TYPE[value.type],
       dims: [...this.#referenceShapes.get(value.name)!],
       dataLocation: onnx.TensorProto.DataLocation.EXTERNAL,
       externalData: [
-        { key: "location", value: relative(folder ?? "", entry.file) },
-        { key: "offset", value: String(entry.offset) },
+        ...(isInMemory
+          ? [{ key: "location", value: storedName(value) }, { key: "offset", value: "0" }]
+          : [
+            { key: "location", value: relative(folder ?? "", entry.file) },
+            { key: "offset", value: String(entry.offset) },
+          ]),
         { key: "length", value: String(entry.byteLength) },
       ],
     }));
-    const unpacked = [...this.#unpacked.values()];
     const toUnpack = unpacked.flatMap(({ initializers }) =>
       [...initializers.values()].map(({ value: { name, type }, dims }) => ({
         name,
@@ -327,14 +334,22 @@ export class Graph {
       name: this.name,
       model,
       ...(folder === undefined ? {} : { weightFolder: folder }),
-      ...(unpacked.length === 0 ? {} : {
-        unpacked: unpacked.map(({ entry, initializers }) => ({
-          entry,
-          initializers: [...initializers].map(([form, { value: { name, type } }]) => {
-            return { name, form, type: type as FloatType | "uint8" };
-          }),
-        })),
-      }),
+      ...(isInMemory
+        ? {
+          memory: [
+            ...unpacked.map(({ entry, initializers }) => ({
+              entry,
+              initializers: [...initializers].map(([form, { value: { name, type } }]) => {
+                return { name, form, type: type as FloatType | "uint8" };
+              }),
+            })),
+            ...this.#references.map(({ value, entry }) => ({
+              entry,
+              initializers: [{ name: storedName(value), form: "stored", type: "uint8" } as const],
+            })),
+          ],
+        }
+        : {}),
       inputs: this.#inputs,
       outputs: this.#outputs,
     };
@@ -352,6 +367,11 @@ export class Graph {
     }
     return value;
   }
+}
+
+/** What a reference calls a file whose bytes are given in memory. */
+function storedName({ name }: Value): string {
+  return `stored/${name}`;
 }
 
 function attributeProto(name: string, value: Attribute): Onnx.IAttributeProto {

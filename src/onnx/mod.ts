@@ -30,5 +30,5 @@ export {
 export * from "./layers.ts";
 export * from "./operators.ts";
 export * from "./parameters.ts";
-export { unpackWeights } from "./unpack_weights.ts";
+export { weightsInMemory } from "./weights_in_memory.ts";
 export { type Dimension, type ElementType, float, type FloatType } from "./types.ts";

@@ -6,7 +6,7 @@
 import "./no_telemetry.ts";
 import * as ort from "onnxruntime-node";
 import { NewBieError } from "../errors.ts";
-import { type CompiledGraph, type Device, unpackWeights } from "../onnx/mod.ts";
+import { type CompiledGraph, type Device, weightsInMemory } from "../onnx/mod.ts";
 import type { ByteTensor, Tensor } from "../tensor.ts";
 import { ORT_LOG_LEVEL, ORT_LOG_LEVEL_NAME } from "./log_level.ts";
 
@@ -142,7 +142,7 @@ export class Session implements AsyncDisposable {
     { device, mayUseCpu = false, threads = navigator.hardwareConcurrency, warmUp }: SessionOptions,
   ): Promise<Session> {
     // ONNX Runtime reads it where it is, for as long as the session is there.
-    const memory = await unpackWeights(graph);
+    const memory = await weightsInMemory(graph);
     let loaded: ort.InferenceSession;
     try {
       loaded = await ort.InferenceSession.create(graph.model, {

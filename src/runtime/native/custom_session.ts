@@ -38,7 +38,7 @@ export function operatorSessions(folder: string, operators: OperatorSet): Sessio
   return {
     create: (graph, options) => {
       try {
-        if (graph.unpacked !== undefined) throw new Error(UNPACKED);
+        if (graph.memory !== undefined) throw new Error(UNPACKED);
         const own = { folder, operators };
         return Promise.resolve(new OperatorSession(openCApi(folder), graph, own, options));
       } catch (cause) {

@@ -1,40 +1,51 @@
 import { BLOCK_LAYOUTS, dequantizeBlocks, unpackBlocks } from "../gguf/mod.ts";
-import { SafetensorsError } from "../safetensors/mod.ts";
+import { SafetensorsError, type TensorEntry } from "../safetensors/mod.ts";
 import { encodeFloats } from "./_encode_floats.ts";
-import type { BlockEntry, CompiledGraph, UnpackedForm, UnpackedWeight } from "./graph.ts";
+import {
+  type BlockEntry,
+  type CompiledGraph,
+  isBlockEntry,
+  type MemoryWeight,
+  type UnpackedForm,
+} from "./graph.ts";
 import type { FloatType } from "./types.ts";
 
 /** Bytes that are read and unpacked at a time, about. */
 const BYTES_AT_ONCE = 1 << 20;
 
 /**
- * Makes the initializers that a graph has unpacked from GGUF's blocks: tensor by tensor, a megabyte of
- * the file at a time.
+ * Makes the weights of a graph that are given to ONNX Runtime in memory: those in GGUF's blocks are
+ * unpacked, the others read, tensor by tensor and a megabyte of the file at a time.
  *
- * @returns Their bytes, by the names that the graph's references have for them.
+ * @returns Their bytes, by the names that the graph's references have for them; nothing where the
+ *   graph points at all of its weights.
  * @throws {SafetensorsError} When a file became shorter.
  */
-export async function unpackWeights(
-  { unpacked = [] }: CompiledGraph,
+export async function weightsInMemory(
+  { memory = [] }: CompiledGraph,
 ): Promise<Readonly<Record<string, Uint8Array<ArrayBuffer>>>> {
   const made: Record<string, Uint8Array<ArrayBuffer>> = {};
-  for (const weight of unpacked) await unpackWeight(weight, made);
+  for (const weight of memory) await addWeight(weight, made);
   return made;
 }
 
-async function unpackWeight(
-  { entry, initializers }: UnpackedWeight,
+async function addWeight(
+  { entry, initializers }: MemoryWeight,
   made: Record<string, Uint8Array<ArrayBuffer>>,
 ): Promise<void> {
   const places = initializers.map(({ name, form, type }) => {
-    const place = { form, type, bytes: new Uint8Array(byteLengthOf(entry, form, type)), filled: 0 };
+    const length = isBlockEntry(entry) && form !== "stored"
+      ? byteLengthOf(entry, form, type)
+      : entry.byteLength;
+    const place = { form, type, bytes: new Uint8Array(length), filled: 0 };
     made[name] = place.bytes;
     return place;
   });
+  const wanted = new Set(places.map(({ form }) => form));
   for await (const stored of piecesOf(entry)) {
-    const forms = formsOf(entry, stored, new Set(places.map(({ form }) => form)));
+    const forms: Forms = isBlockEntry(entry) ? formsOf(entry, stored, wanted) : {};
     for (const place of places) {
-      const bytes = forms[place.form]!(place.type as FloatType);
+      const bytes = forms[place.form]?.(place.type as FloatType) ?? stored;
       place.bytes.set(bytes, place.filled);
       place.filled += bytes.length;
     }
@@ -42,8 +53,8 @@ async function unpackWeight(
 }
 
 /** The tensor's bytes, whole blocks at a time. */
-async function* piecesOf(entry: BlockEntry): AsyncGenerator<Uint8Array> {
-  const { bytes: blockBytes } = BLOCK_LAYOUTS[entry.dtype];
+async function* piecesOf(entry: TensorEntry): AsyncGenerator<Uint8Array> {
+  const blockBytes = isBlockEntry(entry) ? BLOCK_LAYOUTS[entry.dtype].bytes : 1;
   const most = Math.max(1, Math.floor(BYTES_AT_ONCE / blockBytes)) * blockBytes;
   const buffer = new Uint8Array(Math.min(most, entry.byteLength));
   using file = await Deno.open(entry.file);
@@ -65,12 +76,12 @@ async function* piecesOf(entry: BlockEntry): AsyncGenerator<Uint8Array> {
   }
 }
 
-type Forms = Readonly<Partial<Record<UnpackedForm, (type: FloatType) => Uint8Array>>>;
+type Forms = Readonly<Partial<Record<UnpackedForm | "stored", (type: FloatType) => Uint8Array>>>;
 
 function formsOf(
   { dtype }: BlockEntry,
   stored: Uint8Array,
-  wanted: ReadonlySet<UnpackedForm>,
+  wanted: ReadonlySet<UnpackedForm | "stored">,
 ): Forms {
   const { values: blockValues, bytes, zero, middle, bits } = BLOCK_LAYOUTS[dtype];
   if (wanted.has("values")) {
