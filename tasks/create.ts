@@ -12,10 +12,11 @@ import { readLoraTags } from "../src/prompt/mod.ts";
 import { type AskedSettings, COUNT, mergeSettings, SETTINGS } from "../src/settings/mod.ts";
 import { parseShard, readBatch } from "../src/studio/batch.ts";
 import { foreignRequest } from "../src/studio/foreign_request.ts";
+import { pictureToStartFrom } from "./create/start_from.ts";
 import { type Grid, parseGrid } from "../src/studio/grid.ts";
 import { readBytes } from "../src/studio/read_text.ts";
 import { type LoraRequest, parseLora, withoutNone } from "../src/studio/lora_request.ts";
-import { latestPicture } from "../src/studio/latest_picture.ts";
+import { LAST, latestPicture } from "../src/studio/latest_picture.ts";
 import { folderName, folderOfDay, pictureName, prepareFolder } from "../src/studio/outputs.ts";
 import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../src/studio/preset.ts";
 import { Studio } from "../src/studio/studio.ts";
@@ -42,8 +43,6 @@ import { language, run, task } from "./cli/task.ts";
 import { type Painted, print, tell } from "./cli/print.ts";
 
 const NAME = "output.png";
-/** What `--from` calls the picture that was saved last. */
-const LAST = "last";
 
 /** The options besides the settings, which {@linkcode settingsOf} reads. */
 interface Options extends ModelOptions, PartOptions, Readonly<Record<string, unknown>> {
@@ -105,10 +104,14 @@ await run<Options>(command, async (options) => {
 
 /** One request, given whole. */
 async function once(options: Options) {
-  const source = options.from === undefined ? undefined : await recipeOf(options.from);
+  const from = options.from === undefined ? undefined : await recipeOf(options.from, {
+    // Who draws from the picture itself needs no recipe, only a prompt.
+    mayLack: options.strength !== undefined && (options.prompt ?? options.promptFile) !== undefined,
+  });
+  const source = from?.recipe;
   const recipe = source !== undefined && "models" in source ? source : undefined;
   const foreign = source !== undefined && "left" in source ? source : undefined;
-  if (foreign !== undefined) tell(foreignReport(options.from!, foreign, language));
+  if (foreign !== undefined) tell(foreignReport(from!.path, foreign, language));
   const typed = [settingsOf(options), await textsOf(options)];
   const grid = gridOf(options, recipe);
   const presets = await presetsOf(options);
@@ -127,7 +130,13 @@ async function once(options: Options) {
     : grid === undefined || recipe.template === undefined
     ? generateOptions(recipe)
     : { ...generateOptions(recipe), prompt: recipe.template };
-  const asked = mergeSettings([own, ...presets.map(({ settings }) => settings), ...typed]);
+  const presettings = presets.map(({ settings }) => settings);
+  const { request: begun, changed, differences: pictureDifferences } = await pictureToStartFrom(
+    own,
+    mergeSettings([...presettings, ...typed]),
+    { recipe, from: from?.path },
+  );
+  const asked = mergeSettings([begun, ...presettings, ...typed, changed]);
   const named = lorasOf(options);
   // Adapters that are named anew, in an option or in a new prompt, take the place of the recipe's.
   const isNamed = named !== undefined ||
@@ -148,9 +157,10 @@ async function once(options: Options) {
     tell(studio.beyondTraining(request)[language]);
   }
   const { adapters: _own, ...others } = recipe ?? {};
-  const differences = recipe === undefined
-    ? []
-    : await studio.differences(isNamed ? others as Recipe : recipe);
+  const differences = recipe === undefined ? [] : [
+    ...await studio.differences(isNamed ? others as Recipe : recipe),
+    ...pictureDifferences,
+  ];
   if (differences.length > 0) {
     tell(text.recipeDiffers(differences.map((part) => text.parts[part])));
   }
@@ -325,16 +335,24 @@ function lorasOf({ lora }: Options): readonly LoraRequest[] | undefined {
   return lora === undefined ? undefined : withoutNone(lora.map(parseLora));
 }
 
-/** A picture's recipe, or what another program wrote into it. */
-async function recipeOf(asked: string): Promise<Recipe | ForeignRecipe> {
+/** A picture that is to be made again, or drawn from. */
+interface From {
+  readonly path: string;
+  /** Its recipe, or what another program wrote into it; absent where there is neither. */
+  readonly recipe: Recipe | ForeignRecipe | undefined;
+}
+
+/** @param mayLack Whether a picture that carries no recipe will do. */
+async function recipeOf(asked: string, { mayLack }: { mayLack: boolean }): Promise<From> {
   const path = asked === LAST ? await latestPicture() : asked;
   try {
-    return readRecipe(await readBytes(path));
+    return { path, recipe: readRecipe(await readBytes(path)) };
   } catch (error) {
     const problem = error instanceof RecipeError ? error.problem : undefined;
     if (problem?.kind === "foreign" && problem.recipe.settings.prompt !== undefined) {
-      return problem.recipe;
+      return { path, recipe: problem.recipe };
     }
+    if (mayLack && problem !== undefined) return { path, recipe: undefined };
     if (!(error instanceof RecipeError || error instanceof ImageError)) throw error;
     throw new RequestError({
       en: `${path}: ${error.explain("en")}`,

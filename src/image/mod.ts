@@ -14,5 +14,6 @@ export * from "./picture_format.ts";
 export * from "./psnr.ts";
 export { readPictureText } from "./read_picture_text.ts";
 export * from "./shrink.ts";
+export * from "./resize_image.ts";
 export * from "./tensor_from_image.ts";
 export * from "./types.ts";

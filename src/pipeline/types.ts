@@ -171,7 +171,10 @@ export interface StepInfo {
 }
 
 /** Settings of which a call has one for all its pictures. */
-export type SharedSettings = Omit<AskedSettings, keyof PromptOptions | "generator" | "scheduler">;
+export type SharedSettings = Omit<
+  AskedSettings,
+  keyof PromptOptions | "generator" | "scheduler" | "source"
+>;
 
 /** A request for pictures. What is left out of it, {@linkcode SETTINGS} and the model decide. */
 export interface GenerateOptions
@@ -231,7 +234,8 @@ export interface Timings {
  * What a call was made with: every setting that was asked for or left open, with its value. Given to
  * `generate` again, they make the same pictures.
  */
-export interface CallSettings extends Omit<Settings, "prompt" | "negativePrompt" | "generator"> {
+export interface CallSettings
+  extends Omit<Settings, "prompt" | "negativePrompt" | "generator" | "source"> {
   /** Absent when `promptEmbeds` were given. */
   readonly prompt?: string | readonly string[];
   /** Absent when `negativePromptEmbeds` were given. */

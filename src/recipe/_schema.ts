@@ -30,6 +30,12 @@ function recipeSchema(table: SettingsTable) {
     template: z.string().exactOptional(),
     preset: z.string().exactOptional(),
     grid: z.string().exactOptional(),
+    pictures: z.strictObject({
+      image: sha256,
+      mask: sha256.exactOptional(),
+      width: z.int().min(1).exactOptional(),
+      height: z.int().min(1).exactOptional(),
+    }).exactOptional(),
     models: z.strictObject({
       layout: z.enum(CHECKPOINT_LAYOUTS),
       transformer: model,

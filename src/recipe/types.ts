@@ -52,6 +52,17 @@ export interface RecipeVersions {
   readonly onnxruntime: string;
 }
 
+/** The pictures that a picture was drawn from; `source` of the recipe says what was made of them. */
+export interface RecipePictures {
+  /** SHA-256 of the file, 64 hexadecimal digits. */
+  readonly image: string;
+  /** The same of the mask; absent where there is none. */
+  readonly mask?: string;
+  /** The size that was asked for before anything was added at the edges, where it was. */
+  readonly width?: number;
+  readonly height?: number;
+}
+
 /**
  * All that is needed to make a picture again: its settings, by the names and with the meanings that
  * they have in `GenerateOptions`, and what else decides how it comes out. A setting that was added
@@ -64,6 +75,8 @@ export interface Recipe extends RecipeSettings {
   readonly preset?: string;
   /** Of a sheet of pictures: which settings they differ in, the first picture's being this recipe's. */
   readonly grid?: string;
+  /** Absent where it was drawn from noise. */
+  readonly pictures?: RecipePictures;
   readonly models: RecipeModels;
   /** Absent where there were none. */
   readonly adapters?: readonly RecipeAdapter[];

@@ -20,6 +20,12 @@ export function ask({ queue, desk, limits }: ServerContext, asked: JobRequest): 
   refuseMore("width × height", pixels, limits.pixels);
   refuseOdd("width", width, queue.facts?.sizeMultiple);
   refuseOdd("height", height, queue.facts?.sizeMultiple);
+  if (request.source !== undefined) {
+    throw new RequestError({
+      en: "A request over HTTP may not name files of this computer (image, mask).",
+      zh: "通过 HTTP 的请求不能指定本机的文件（image、mask）。",
+    });
+  }
   if (request.prompt.trim() === "") {
     throw new RequestError({ en: "The prompt is empty.", zh: "提示词为空。" });
   }

@@ -65,6 +65,25 @@ export function text(): Kind<string> {
   };
 }
 
+/** Pixels at the edges of a picture: `left=128,top=64`. */
+export function edges(): Kind<string> {
+  const side = "(?:left|right|top|bottom)=\\d{1,5}";
+  return {
+    schema: z.string().regex(new RegExp(`^${side}(?:,${side}){0,3}$`)),
+    fromText: (text) => plain(text).toLowerCase().replaceAll(/\s+/g, "").replaceAll("，", ","),
+    expected: {
+      en: "edges with pixels, such as left=128,top=64",
+      zh: "边与像素数，例如 left=128,top=64",
+    },
+    placeholder: "<edges>",
+  };
+}
+
+/** The name of a file. */
+export function file(): Kind<string> {
+  return { ...text(), placeholder: "<path>" };
+}
+
 /** Yes or no. */
 export function flag(): Kind<boolean> {
   const words: Readonly<Record<string, boolean>> = { true: true, false: false };

@@ -13,7 +13,13 @@ import type { SettingsTable } from "./types.ts";
 export function settingsSchema(table: SettingsTable = SETTINGS): z.ZodObject {
   return z.strictObject(Object.fromEntries(
     Object.entries(table).map(([key, entry]) => {
-      if (!isSetting(entry)) return [key, settingsSchema(entry)];
+      if (!isSetting(entry)) {
+        const group = settingsSchema(entry);
+        const mayBeAbsent = leavesOf(entry).every(({ setting: { isOptional, absent } }) =>
+          isOptional || absent !== undefined
+        );
+        return [key, mayBeAbsent ? z.exactOptional(group) : group];
+      }
       const { kind: { schema }, isOptional, absent } = entry;
       return [key, isOptional || absent !== undefined ? z.exactOptional(schema) : schema];
     }),

@@ -10,7 +10,7 @@
  */
 import { GENERATOR_DEVICES } from "../random/mod.ts";
 import { MOST_STEPS, SCHEDULER_NAMES, SHIFT_RANGE } from "../schedulers/mod.ts";
-import { choice, flag, pixels, real, seed, text, whole } from "./kinds.ts";
+import { choice, edges, file, flag, pixels, real, seed, text, whole } from "./kinds.ts";
 import type {
   AskedOf,
   Declaration,
@@ -319,6 +319,68 @@ export const SETTINGS = {
       zh: "配合 --mask：蒙版之外用多少像素过渡到原图",
     },
   }),
+  /** The picture that a person gives to start from, and what is made of it before. */
+  source: {
+    /** A PNG, JPEG, WebP or AVIF. */
+    image: setting(file(), {
+      isOptional: true,
+      word: "image",
+      infotext: { name: "Image" },
+      about: {
+        en: "a picture to start from (PNG, JPEG, WebP, AVIF); see --strength",
+        zh: "作为起点的图片（PNG、JPEG、WebP、AVIF）；另见 --strength",
+      },
+    }),
+    /** White where the picture is drawn anew. */
+    mask: setting(file(), {
+      isOptional: true,
+      word: "mask",
+      infotext: { name: "Mask" },
+      about: {
+        en:
+          "with --image: a picture that is white where it is drawn anew, and black where it stays",
+        zh: "配合 --image：蒙版图片，白色处重画，黑色处保留",
+      },
+    }),
+    /** Whether what is transparent is drawn anew. */
+    alphaMask: setting(flag(), {
+      isOptional: true,
+      word: "alpha_mask",
+      infotext: { name: "Alpha mask" },
+      about: {
+        en: "with --image: draw anew what is transparent in it",
+        zh: "配合 --image：重画其中透明的部分",
+      },
+    }),
+    /**
+     * How it comes to the size that is asked for: within it, filling it with the rest cut off, or within
+     * it with its edges drawn out.
+     */
+    resize: setting(choice(["fit", "crop", "pad"]), {
+      isOptional: true,
+      word: "resize",
+      otherwise: {
+        en: "crop with --width and --height, else fit",
+        zh: "给出宽和高时为 crop，否则为 fit",
+      },
+      infotext: { name: "Resize" },
+      about: {
+        en:
+          "with --image: how it comes to the size: within it, filling it, or with drawn-out edges",
+        zh: "配合 --image：如何调整到所需尺寸：完整放入、裁剪填满，或延伸边缘",
+      },
+    }),
+    /** Adds room at its edges, which is drawn anew. */
+    expand: setting(edges(), {
+      isOptional: true,
+      word: "expand",
+      infotext: { name: "Expand" },
+      about: {
+        en: "with --image: add so many pixels at its edges and draw there: left=128,top=64",
+        zh: "配合 --image：在边缘外扩这么多像素并在其中绘制：left=128,top=64",
+      },
+    }),
+  },
 } as const satisfies SettingsTable;
 
 /**

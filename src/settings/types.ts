@@ -90,15 +90,22 @@ export type SettingEntry = { readonly kind: unknown; readonly word: string };
 /** The type of a setting's value. */
 export type ValueOf<T> = T extends { readonly kind: Kind<infer Value> } ? Value : never;
 
+/** Whether an entry may be absent: a setting by its mark, a group where all that is in it may. */
+export type MayBeAbsent<T, Mark> = T extends SettingEntry ? T extends Mark ? true : false
+  : false extends { [K in keyof T]: MayBeAbsent<T[K], Mark> }[keyof T] ? false
+  : true;
+
 /** Whole: every setting has its value, but for those that may stay without one. */
 export type ResolvedOf<Table> =
   & {
-    readonly [K in keyof Table as Table[K] extends OptionalSetting ? never : K]: Table[K] extends
-      SettingEntry ? ValueOf<Table[K]>
-      : ResolvedOf<Table[K]>;
+    readonly [
+      K in keyof Table as MayBeAbsent<Table[K], OptionalSetting> extends true ? never : K
+    ]: Table[K] extends SettingEntry ? ValueOf<Table[K]> : ResolvedOf<Table[K]>;
   }
   & {
-    readonly [K in keyof Table as Table[K] extends OptionalSetting ? K : never]?: ValueOf<Table[K]>;
+    readonly [
+      K in keyof Table as MayBeAbsent<Table[K], OptionalSetting> extends true ? K : never
+    ]?: Table[K] extends SettingEntry ? ValueOf<Table[K]> : ResolvedOf<Table[K]>;
   };
 
 /** What is asked for: anything may be left out. */
@@ -110,12 +117,15 @@ export type AskedOf<Table> = {
 /** As a recipe has it: what `absent` stands for is left out. */
 export type WrittenOf<Table> =
   & {
-    readonly [K in keyof Table as Table[K] extends OptionalSetting | LeftOutSetting ? never : K]:
-      Table[K] extends SettingEntry ? ValueOf<Table[K]> : WrittenOf<Table[K]>;
+    readonly [
+      K in keyof Table as MayBeAbsent<Table[K], OptionalSetting | LeftOutSetting> extends true
+        ? never
+        : K
+    ]: Table[K] extends SettingEntry ? ValueOf<Table[K]> : WrittenOf<Table[K]>;
   }
   & {
-    readonly [K in keyof Table as Table[K] extends OptionalSetting | LeftOutSetting ? K : never]?:
-      ValueOf<
-        Table[K]
-      >;
+    readonly [
+      K in keyof Table as MayBeAbsent<Table[K], OptionalSetting | LeftOutSetting> extends true ? K
+        : never
+    ]?: Table[K] extends SettingEntry ? ValueOf<Table[K]> : WrittenOf<Table[K]>;
   };

@@ -107,7 +107,7 @@ export async function readBatch(
   const faults: BatchFault[] = [];
   for (const { place, stem, read } of lines) {
     try {
-      const { output, request: own, count: ownCount = count } = await read();
+      const { output, request: own, count: ownCount = count, folder } = await read();
       const name = pictureName(output ?? `${nameAfter(stem)}.png`);
       const asked = mergeSettings([defaults, own]);
       const loras = own.loras ?? defaults.loras;
@@ -116,8 +116,16 @@ export async function readBatch(
         prompt: dress(own.prompt, asked.raw ?? false),
         ...(loras === undefined ? {} : { loras }),
       };
+      const source = own.source && await sourceBelow(own.source, folder!);
       for (let index = 0; index < ownCount; index++) {
-        items.push(identify(place, name, request, index));
+        const item = identify(place, name, request, index);
+        // The id is of the request as it was written, wherever the batch lies.
+        items.push(
+          source === undefined ? item : {
+            ...item,
+            request: { ...item.request, source: { ...item.request.source, ...source } },
+          },
+        );
       }
     } catch (error) {
       if (!(error instanceof Error)) throw error;
@@ -197,6 +205,8 @@ interface ResolvedLine {
   readonly request: PictureRequest;
   readonly output?: string | undefined;
   readonly count?: number | undefined;
+  /** Where the files that it names lie; absent where it can name none. */
+  readonly folder?: string;
 }
 
 /** The requests of a file: JSON Lines, a JSON array, or in a text file a prompt a line. */
@@ -283,7 +293,18 @@ async function resolve(
   folder: string,
 ): Promise<ResolvedLine> {
   const prompt = request.prompt ?? await readBelow(folder, promptFile!);
-  return { request: { ...request, prompt }, output, count };
+  return { request: { ...request, prompt }, output, count, folder };
+}
+
+/** The pictures that a line names, which lie below the batch's folder as its prompts do. */
+async function sourceBelow(
+  { image, mask }: NonNullable<AskedSettings["source"]>,
+  folder: string,
+): Promise<NonNullable<AskedSettings["source"]>> {
+  return {
+    ...(image === undefined ? {} : { image: await placeBelow(folder, image) }),
+    ...(mask === undefined ? {} : { mask: await placeBelow(folder, mask) }),
+  };
 }
 
 /**
@@ -293,16 +314,23 @@ async function resolve(
  * @throws {RequestError} When it lies elsewhere or cannot be read.
  */
 async function readBelow(folder: string, path: string): Promise<string> {
+  return await readText(await placeBelow(folder, path));
+}
+
+/** @throws {RequestError} When it lies elsewhere. */
+async function placeBelow(folder: string, path: string): Promise<string> {
   const wanted = join(folder, path);
   const outside = new RequestError({
-    en: `${path} lies outside of the batch's folder, ${folder}: its prompts may only come from ` +
-      "files inside it. Copy the file there.",
-    zh: `${path} 在批次的文件夹 ${folder} 之外：提示词只能取自其中的文件。请把该文件复制进去。`,
+    en:
+      `${path} lies outside of the batch's folder, ${folder}: its prompts and pictures may only ` +
+      "come from files inside it. Copy the file there.",
+    zh:
+      `${path} 在批次的文件夹 ${folder} 之外：提示词和图片只能取自其中的文件。请把该文件复制进去。`,
   });
   if (isAbsolute(path) || isOutside(relative(folder, wanted))) throw outside;
   const [real, root] = await Promise.all([realpath(wanted).catch(() => wanted), realpath(folder)]);
   if (real !== wanted && isOutside(relative(root, real))) throw outside;
-  return await readText(wanted);
+  return wanted;
 }
 
 function isOutside(way: string): boolean {

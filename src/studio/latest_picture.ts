@@ -3,6 +3,9 @@ import { RequestError } from "../errors.ts";
 import { formatOfName } from "../image/mod.ts";
 import { OUTPUTS } from "./outputs.ts";
 
+/** What people call the picture that was saved last. */
+export const LAST = "last";
+
 /**
  * The path of the picture that was saved last, at any depth of the outputs.
  *

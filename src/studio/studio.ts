@@ -19,11 +19,12 @@ import {
   type RecipeModels,
   recipeText,
 } from "../recipe/mod.ts";
-import { defaultOf } from "../settings/mod.ts";
+import { type AskedSettings, defaultOf } from "../settings/mod.ts";
 import { beyondTraining, KnownWords } from "./known_words.ts";
 import { findAdapter, findAdapters, type FoundAdapter, loraFolders } from "./adapter_folders.ts";
 import { type LoraRequest, summed } from "./lora_request.ts";
 import { type PictureRequest, requestedGenerator } from "./request.ts";
+import { type AskedSource, openSource, type SourcePicture } from "./source_picture.ts";
 
 /**
  * Remembers the checksums of weights, which take long to compute, between sittings. Not among the
@@ -52,6 +53,8 @@ export interface MakeOptions {
   readonly template?: string;
   /** The presets that had a part in the request, for the recipe. */
   readonly preset?: string;
+  /** Is told of the picture that is drawn from, before anything is drawn. */
+  readonly onSource?: (source: SourcePicture) => void;
 }
 
 /** A picture, and how to make it again. */
@@ -109,18 +112,22 @@ export class Studio implements AsyncDisposable {
    */
   async make(
     request: PictureRequest,
-    { template, preset, ...options }: MakeOptions = {},
+    { template, preset, onSource, ...options }: MakeOptions = {},
   ): Promise<MadePicture> {
     const { pipe } = this;
-    const { loras, ...settings } = withoutTags(request);
-    await this.#useLoras(loras);
+    const { loras, source: asked, ...settings } = withoutTags(request);
     const generator = requestedGenerator(request.generator);
-    const result = await pipe.generate({ ...settings, generator, ...options });
+    const source = asked === undefined ? undefined : await this.openSource(asked, settings);
+    if (source !== undefined) onSource?.(source);
+    await this.#useLoras(loras);
+    const drawn = source === undefined ? settings : fromSource(settings, source);
+    const result = await pipe.generate({ ...drawn, generator, ...options });
     const recipe = pictureRecipe(pipe, result, await this.#models);
     return {
       image: result.images[0]!,
       recipe: {
         ...recipe,
+        ...(source === undefined ? {} : recordOf(source, settings)),
         ...(template === undefined ? {} : { template }),
         ...(preset === undefined ? {} : { preset }),
       },
@@ -208,6 +215,19 @@ export class Studio implements AsyncDisposable {
     return (Object.keys(same) as RecipeDifference[]).filter((part) => !same[part]);
   }
 
+  /**
+   * Reads a picture to start from, as {@linkcode make} does.
+   *
+   * @throws {RequestError} When it cannot be read, or a mask does not fit.
+   */
+  openSource(
+    asked: AskedSource,
+    size: Pick<AskedSettings, "width" | "height"> = {},
+  ): Promise<SourcePicture> {
+    const { sizeMultiple: multiple, defaultSize: trained } = this.pipe;
+    return openSource(asked, size, { multiple, trained });
+  }
+
   /** Frees the model. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
@@ -253,6 +273,38 @@ function unusedName(name: string, taken: readonly string[]): string {
   let unused = name;
   for (let number = 2; taken.includes(unused); number++) unused = `${name} (${number})`;
   return unused;
+}
+
+/** What is new at a picture's edges is drawn from noise, unless somebody says otherwise. */
+const STRENGTH_OF_EXPANSION = 1;
+
+/** A request whose pictures were read; its size is that of the picture. */
+function fromSource(
+  { width: _width, height: _height, ...settings }: Omit<PictureRequest, "source" | "loras">,
+  { image, mask, settings: { expand } }: SourcePicture,
+) {
+  const strength = settings.strength ?? (expand === undefined ? undefined : STRENGTH_OF_EXPANSION);
+  return {
+    ...settings,
+    image,
+    ...(mask === undefined ? {} : { maskImage: mask }),
+    ...(strength === undefined ? {} : { strength }),
+  };
+}
+
+/** What the recipe says of the pictures that were given. */
+function recordOf(
+  { settings, hashes }: SourcePicture,
+  { width, height }: AskedSettings,
+): Pick<Recipe, "source" | "pictures"> {
+  return {
+    source: settings,
+    pictures: {
+      ...hashes,
+      ...(width === undefined ? {} : { width }),
+      ...(height === undefined ? {} : { height }),
+    },
+  };
 }
 
 /** Whether two parts draw the same. The first recipes say nothing of what lies beside the weights. */

@@ -4,6 +4,7 @@ import { MAX_PROMPT_LENGTH, promptKind } from "../../src/prompt/mod.ts";
 import {
   type AskedSettings,
   COUNT,
+  DEFAULT_STRENGTH,
   fromText,
   type Kind,
   type Leaf,
@@ -15,6 +16,7 @@ import {
   valueAt,
   wrongValue,
 } from "../../src/settings/mod.ts";
+import { LAST, latestPicture } from "../../src/studio/latest_picture.ts";
 import { folderOfDay, pictureName } from "../../src/studio/outputs.ts";
 import { completePrompt, type Completion } from "../../src/studio/prompt_completion.ts";
 import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../../src/studio/preset.ts";
@@ -142,6 +144,8 @@ const LEAVES = /^(q|quit|exit)$/i;
 const GOES_BACK = "<";
 /** What asks for something besides, at any question: `/negative`, `/preset soft`. */
 const COMMAND = /^\/([a-z]+)(?:\s+([^]*))?$/i;
+/** A file, and perhaps a number behind it. */
+const IMAGE = /^(.*\S)\s+(\d*\.?\d+)$/;
 /** Takes back what a command set. */
 const NOTHING = "-";
 
@@ -283,6 +287,8 @@ class Sitting {
     const commands: Readonly<Record<string, (rest: string, answers: Answers) => Promise<void>>> = {
       negative: (rest, answers) => this.#askNegative(rest, answers),
       preset: (rest, answers) => this.#askPreset(rest, answers),
+      image: (rest, answers) => this.#askImage(rest, answers),
+      mask: (rest, answers) => this.#askMask(rest, answers),
     };
     const known = Object.keys(commands);
     const called = known.find((command) => command.startsWith(name.toLowerCase()));
@@ -329,6 +335,40 @@ class Sitting {
     answers.presets = presets;
     answers.request = mergeSettings([answers.request, ...presets.map(({ settings }) => settings)]);
     this.#console.say(text.presetIs(namesOf(presets)));
+  }
+
+  /** A picture to start from, and how far to go from it. */
+  async #askImage(said: string, answers: Answers): Promise<void> {
+    const answer = said === "" ? (await this.#console.ask(text.askImage))?.trim() ?? "" : said;
+    if (answer === "") return;
+    const { source: _source, strength: _strength, ...request } = answers.request;
+    if (answer === NOTHING) {
+      const { defaultSize: side } = this.#studio.pipe;
+      answers.request = { ...request, width: side, height: side };
+      this.#console.say(text.noImage);
+      return;
+    }
+    const [, name = answer, strengthSaid] = IMAGE.exec(answer) ?? [];
+    const strength = strengthSaid === undefined
+      ? DEFAULT_STRENGTH
+      : read(SETTINGS.strength.kind, strengthSaid);
+    const image = name === LAST ? await latestPicture() : name;
+    // Whatever is wrong with it is said now.
+    const { notes, image: { width, height } } = await this.#studio.openSource({ image });
+    this.#console.say(notes.map((note) => note[language]));
+    answers.request = { ...request, source: { image }, strength, width, height };
+    this.#console.say(text.imageIs(image, strength));
+  }
+
+  /** Where that picture is drawn anew. */
+  async #askMask(said: string, answers: Answers): Promise<void> {
+    const answer = said === "" ? (await this.#console.ask(text.askMask))?.trim() ?? "" : said;
+    if (answer === "") return;
+    const { mask: _mask, ...source } = answers.request.source ?? {};
+    const changed = answer === NOTHING ? source : { ...source, mask: answer };
+    if (answer !== NOTHING) await this.#studio.openSource(changed);
+    answers.request = { ...answers.request, source: changed };
+    this.#console.say(text.maskIs(answer === NOTHING ? undefined : answer));
   }
 
   /** Lets Ctrl-C lead back to the prompt, which is kept. */

@@ -4,6 +4,7 @@ import { BATCH_KEYWORD, batchIdOf } from "../../src/studio/batch.ts";
 import { previews } from "../../src/studio/preview.ts";
 import { savePicture } from "../../src/studio/outputs.ts";
 import type { PictureRequest } from "../../src/studio/request.ts";
+import type { SourcePicture } from "../../src/studio/source_picture.ts";
 import { type MadePicture, pictureFile, type Studio } from "../../src/studio/studio.ts";
 import { RequestError } from "../../src/errors.ts";
 import { type Plan, type PlanOptions, planPictures } from "./plan.ts";
@@ -84,6 +85,9 @@ export async function makePictures(
           ...(signal === undefined ? {} : { signal }),
           ...(template === undefined ? {} : { template }),
           ...(options.preset === undefined ? {} : { preset: options.preset }),
+          ...(index > 0 ? {} : {
+            onSource: ({ notes }: SourcePicture) => tell(notes.map((note) => note[language])),
+          }),
           onStep: async (step) => {
             if (preview !== undefined) screen!.show(await preview(step));
             progress.show(

@@ -46,12 +46,15 @@ Examples:
   deno task create --batch prompts.jsonl --shard 0/4
   deno task create --prompt @models/demo/two_characters.xml --draft
   deno task create --prompt "1girl, red hair" --grid "seed=1-3 steps=10,20,30"
-  deno task create --from last --seed 8`,
+  deno task create --from last --seed 8
+  deno task create --from last --strength 0.4 --prompt "1girl, smile"
+  deno task create --image room.png --mask window.png --prompt "a window at night"`,
     askPrompt: "Enter your XML prompt (or 'q' to quit): ",
     promptHint:
       "XML may take several lines, and an empty line ends it. @file.xml reads a file, - takes lines as " +
       "they are. The arrow keys bring back former prompts, Tab completes. At every question < goes back to " +
-      "the one before and q leaves; /negative asks for a negative prompt, /preset for a preset; " +
+      "the one before and q leaves; /negative asks for a negative prompt, /preset for a preset, /image " +
+      "for a picture to start from; " +
       "Ctrl-C goes back to the prompt.",
     morePrompt: "... ",
     lastLine: "... (an empty line ends it) ",
@@ -66,6 +69,12 @@ Examples:
     negativeIs: (negative: string) =>
       negative === "" ? "No negative prompt." : `Negative prompt: ${shown(negative)}`,
     askPreset: "Enter the name of a preset, or a file (- for none): ",
+    askImage: "Enter a picture to start from, or last, and how far to go from it (- for none): ",
+    imageIs: (path: string, strength: number) =>
+      `Drawing from ${shown(path)}, strength ${strength}; /mask FILE says where, /image - ends it.`,
+    noImage: "Drawing from noise again.",
+    askMask: "Enter a mask, white where to draw (- for none): ",
+    maskIs: (path: string | undefined) => path === undefined ? "No mask." : `Mask: ${shown(path)}`,
     presetNames: (names: readonly string[]) =>
       names.length === 0
         ? "There is none in presets/ yet."
@@ -110,6 +119,8 @@ Examples:
       `The picture was made with another ${parts.join(", ")}: it may not come out the same.`,
     parts: {
       ...partWords("en"),
+      image: "picture to start from",
+      mask: "mask",
       adapters: "adapters",
       provider: "execution provider",
       dtype: "dtype",
@@ -162,11 +173,13 @@ Examples:
   deno task create --batch prompts.jsonl --shard 0/4
   deno task create --prompt @models/demo/two_characters.xml --draft
   deno task create --prompt "1girl, red hair" --grid "seed=1-3 steps=10,20,30"
-  deno task create --from last --seed 8`,
+  deno task create --from last --seed 8
+  deno task create --from last --strength 0.4 --prompt "1girl, smile"
+  deno task create --image room.png --mask window.png --prompt "a window at night"`,
     askPrompt: "请输入 XML 提示词（输入 q 退出）：",
     promptHint:
       "XML 可以分多行输入，以空行结束。@file.xml 读取文件，- 逐行原样读取。方向键找回以前的提示词，Tab 补全。" +
-      "在任何问题处，< 返回上一个问题，q 退出；/negative 输入反向提示词，/preset 选择预设；" +
+      "在任何问题处，< 返回上一个问题，q 退出；/negative 输入反向提示词，/preset 选择预设，/image 指定起点图片；" +
       "Ctrl-C 回到提示词。",
     morePrompt: "... ",
     lastLine: "...（空行结束）",
@@ -180,6 +193,13 @@ Examples:
     negativeIs: (negative: string) =>
       negative === "" ? "没有反向提示词。" : `反向提示词：${shown(negative)}`,
     askPreset: "请输入预设的名字或文件（- 表示不用）：",
+    askImage: "请输入起点图片的文件名或 last，以及强度（- 表示不用）：",
+    imageIs: (path: string, strength: number) =>
+      `以 ${shown(path)} 为起点，强度 ${strength}；/mask 文件 指定重画之处，/image - 取消。`,
+    noImage: "重新从噪声开始。",
+    askMask: "请输入蒙版图片，白色处重画（- 表示不用）：",
+    maskIs: (path: string | undefined) =>
+      path === undefined ? "没有蒙版。" : `蒙版：${shown(path)}`,
     presetNames: (names: readonly string[]) =>
       names.length === 0
         ? "presets/ 中还没有预设。"
@@ -222,6 +242,8 @@ Examples:
       `这张图片生成时用的${parts.join("、")}与现在不同：结果可能不会完全相同。`,
     parts: {
       ...partWords("zh"),
+      image: "起点图片",
+      mask: "蒙版",
       adapters: "适配器",
       provider: "执行提供程序",
       dtype: "数据类型",

@@ -60,7 +60,8 @@ const CANDIDATES = [
 /** Differs from all that the table says; `place` makes neighbours differ from each other. */
 function different({ kind, default: usual, demo, absent, infotext }: AnySetting, place: number) {
   const known = [usual, demo, absent, infotext.omit];
-  const candidates = kind.choices ?? [...CANDIDATES.slice(0, 3), 48 + 16 * place, true];
+  const candidates = kind.choices ??
+    [...CANDIDATES.slice(0, 3), 48 + 16 * place, true, "left=16,top=32"];
   const value = candidates.map((json) => fromJson(kind, json))
     .find((value) => value !== undefined && !known.includes(value));
   assert(value !== undefined, "no candidate is a value of this kind");

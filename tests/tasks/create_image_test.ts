@@ -1,0 +1,161 @@
+/** `create` from pictures: what is kept, what is recorded, and what is made again. */
+import assert from "node:assert/strict";
+import { decodePicture, encodePng, type RgbImage } from "../../src/image/mod.ts";
+import { readRecipe } from "../../src/recipe/mod.ts";
+import { inTempFolder } from "../_folders.ts";
+import { ROOT, runTask } from "./_task_command.ts";
+
+const HEALTH = "models/demo/health_check.png";
+const QUICK = ["--steps", "3", "--seed", "5", "--json"];
+
+async function create(...args: readonly string[]) {
+  const { code, out, err } = await runTask("create", args);
+  assert.equal(code, 0, err);
+  const { pictures, differences } = JSON.parse(out);
+  const path = pictures[0].path as string;
+  const bytes = await Deno.readFile(new URL(path, ROOT));
+  return { path, bytes, recipe: readRecipe(bytes), differences, err, pictures };
+}
+
+async function refused(words: RegExp, ...args: readonly string[]) {
+  for (const lang of ["en", "zh"]) {
+    const { code, err } = await runTask("create", [...args, "--lang", lang]);
+    assert.equal(code, 2, err);
+    if (lang === "en") assert.match(err, words);
+    else assert.match(err, /[\u4e00-\u9fff]/);
+  }
+}
+
+/** White in a square of a picture of 256 × 256. */
+function square(): RgbImage {
+  const data = new Uint8ClampedArray(3 * 256 * 256);
+  for (let row = 96; row < 160; row++) data.fill(255, 3 * (row * 256 + 96), 3 * (row * 256 + 160));
+  return { data, width: 256, height: 256 };
+}
+
+Deno.test("a picture with a mask keeps its pixels outside, and is made again bit for bit", async () => {
+  await inTempFolder(async (folder) => {
+    const mask = `${folder}/mask.png`;
+    await Deno.writeFile(mask, encodePng(square()));
+    const asked = ["--prompt", "1girl, smile", "--image", HEALTH, "--mask", mask];
+    const first = await create(...asked, "--strength", "0.8", ...QUICK);
+    const { image: drawn } = await decodePicture(first.bytes);
+    const { image: original } = await decodePicture(await Deno.readFile(HEALTH));
+    let changed = 0;
+    drawn.data.forEach((value, index) => {
+      const [row, column] = [Math.floor(index / 768), Math.floor(index / 3) % 256];
+      const isNear = Math.min(row - 86, 169 - row, column - 86, 169 - column) > 0;
+      if (!isNear) assert.equal(value, original.data[index], `${row}, ${column}`);
+      else if (value !== original.data[index]) changed++;
+    });
+    assert(changed > 1000, `${changed} values changed`);
+    const { source, pictures, strength } = first.recipe;
+    assert.equal(source!.image, HEALTH);
+    // The folder's name is nobody's business.
+    assert.equal(source!.mask, "mask.png");
+    assert.match(pictures!.image, /^[0-9a-f]{64}$/);
+    assert.equal(strength, 0.8);
+
+    // The mask lies elsewhere: it is asked for, and then taken.
+    await refused(
+      /drawn from a picture \(mask, .*mask\.png is not there.*--mask/,
+      "--from",
+      first.path,
+    );
+    const again = await create("--from", first.path, "--mask", mask, "--json");
+    assert.deepEqual(again.differences, []);
+    assert.deepEqual(again.recipe, first.recipe);
+    const { image: same } = await decodePicture(again.bytes);
+    assert.deepEqual(same, drawn);
+
+    const other = square();
+    other.data[0] = 255;
+    await Deno.writeFile(mask, encodePng(other));
+    const changedMask = await create("--from", first.path, "--mask", mask, "--json");
+    assert.deepEqual(changedMask.differences, ["mask"]);
+    assert.match(changedMask.err, /another mask/);
+  });
+});
+
+Deno.test("--from last with a strength goes on from the picture, with new noise and what is said anew", async () => {
+  const first = await create(
+    "--prompt",
+    "1girl, smile",
+    "--width",
+    "96",
+    "--height",
+    "64",
+    ...QUICK,
+  );
+  const options = ["--strength", "0.5", "--steps", "4", "--json"];
+  const next = await create("--from", first.path, ...options, "--prompt", "1boy");
+  assert.deepEqual(next.recipe.source, { image: first.path });
+  assert.deepEqual([next.recipe.width, next.recipe.height], [96, 64]);
+  assert.deepEqual([next.recipe.prompt, next.recipe.strength], ["1boy", 0.5]);
+  assert.notEqual(next.recipe.generator.seed, 5);
+  const third = await create("--from", next.path, ...options);
+  assert.deepEqual(third.recipe.source, { image: next.path });
+  assert.equal(third.recipe.prompt, "1boy");
+  const again = await create("--from", third.path, "--json");
+  assert.deepEqual(again.bytes, third.bytes);
+});
+
+Deno.test("a picture without a recipe can be drawn from, and expanded", async () => {
+  await inTempFolder(async (folder) => {
+    const plain = `${folder}/plain.png`;
+    const { image } = await decodePicture(await Deno.readFile(HEALTH));
+    await Deno.writeFile(plain, encodePng(image));
+    const from = await create("--from", plain, "--strength", "0.3", "--prompt", "1girl", ...QUICK);
+    assert.equal(from.recipe.width, 256);
+    const asked = ["--image", plain, "--expand", "right=32", "--prompt", "1girl"];
+    const wide = await create(...asked, ...QUICK);
+    assert.deepEqual([wide.recipe.width, wide.recipe.height], [288, 256]);
+    assert.equal(wide.recipe.strength, 1);
+    assert.match(wide.err, /expanded by right=32 to 288×256/);
+    const { image: drawn } = await decodePicture(wide.bytes);
+    for (let row = 0; row < 256; row++) {
+      // 8 pixels of the picture are drawn anew with its edge, and 8 more fade.
+      assert.deepEqual(
+        drawn.data.subarray(3 * 288 * row, 3 * (288 * row + 240)),
+        image.data.subarray(3 * 256 * row, 3 * (256 * row + 240)),
+      );
+    }
+  });
+});
+
+Deno.test("a batch takes pictures from its own folder alone, and goes on where it was", async () => {
+  await inTempFolder(async (folder) => {
+    await Deno.copyFile(HEALTH, `${folder}/a.png`);
+    const lines = [
+      { prompt: "1girl", image: "a.png", strength: 0.5 },
+      { prompt: "1girl", image: "../a.png" },
+      { prompt: "1girl", strength: 0.5 },
+    ];
+    const path = `${folder}/create_image_test.jsonl`;
+    await Deno.writeTextFile(path, lines.map((line) => JSON.stringify(line)).join("\n"));
+    const { code, out } = await runTask("create", [
+      "--batch",
+      path,
+      ...QUICK.slice(0, 2),
+      "--json",
+    ]);
+    assert.equal(code, 1);
+    const { pictures, failures, already } = JSON.parse(out);
+    assert.equal(pictures.length + already, 1);
+    assert.match(failures[0].message, /outside of the batch's folder/);
+    assert.match(failures[1].message, /strength needs a picture/);
+    const second = await runTask("create", ["--batch", path, ...QUICK.slice(0, 2), "--json"]);
+    assert.equal(JSON.parse(second.out).already, 1);
+    await Deno.remove(new URL("outputs/create_image_test", ROOT), { recursive: true });
+  });
+});
+
+Deno.test("strengths, masks and files that are none are refused in one sentence", async () => {
+  const asked = ["--prompt", "1girl", "--image", HEALTH, ...QUICK];
+  await refused(/strength.*from 0 to 1/, ...asked, "--strength", "2");
+  await refused(/strength.*from 0 to 1/, ...asked, "--strength", "-1");
+  await refused(/cannot be read/, "--prompt", "1girl", "--image", "no/such.png");
+  await refused(/strength needs a picture/, "--prompt", "1girl", "--strength", "0.5");
+  await refused(/mask needs a picture/, "--prompt", "1girl", "--mask", HEALTH);
+  await refused(/edges with pixels/, ...asked, "--expand", "sideways=3");
+});
