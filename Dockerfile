@@ -59,6 +59,7 @@ ENV DENO_DIR=/deno DENO_NO_UPDATE_CHECK=1 LANG=C.UTF-8 ORT_DISABLE_TELEMETRY=1
 # A number, so that Kubernetes can tell that it is not root. Any other user will do as well.
 USER 10001:10001
 VOLUME ["/app/outputs"]
-HEALTHCHECK --interval=30m --timeout=10m --retries=1 CMD ["deno", "task", "--quiet", "test"]
-ENTRYPOINT ["tini", "--", "deno", "task", "--quiet"]
+HEALTHCHECK --interval=30m --timeout=10m --retries=1 CMD ["deno", "task", "--quiet", "--cwd", "/app", "test"]
+# From whatever folder it is started in: not every runtime begins in WORKDIR.
+ENTRYPOINT ["tini", "--", "deno", "task", "--quiet", "--cwd", "/app"]
 CMD ["test"]

@@ -205,21 +205,6 @@ Deno.test("every command of the documents works as written", async () => {
   );
 });
 
-Deno.test("the Slurm array and the Kubernetes Job take a part of the batch each", async () => {
-  const clusters = named("docs/clusters.md");
-  const [batch] = blocks(clusters, "sh");
-  const [slurm] = blocks(clusters, "bash");
-  const [, job] = /"(deno task [^"]+)"/.exec(blocks(clusters, "yaml").join())!;
-  await withCommands((env) =>
-    withoutTraces(async () => {
-      await shell(batch!, env);
-      const array = { SLURM_ARRAY_TASK_ID: "0" };
-      await shell(slurm!, { ...env, ...array });
-      await shell(job!, { ...env, JOB_COMPLETION_INDEX: "3" });
-    })
-  );
-});
-
 Deno.test("a project beside the checkout runs the programs of docs/programming.md", async () => {
   const programming = named("docs/programming.md");
   const [draw, stages] = blocks(programming, "ts");

@@ -15,6 +15,7 @@ case "$1 $2" in
   version*) exit 0 ;;
   load*) cat > "$STATE/loaded.tar"; [ ! -e "$STATE/full" ] || { echo "no space left" >&2; exit 1; } ;;
   "image inspect") cat "$STATE/id" ;;
+  tag*) echo "$@" > "$STATE/tag" ;;
   *) echo "$@" > "$STATE/run" ;;
 esac
 `;
@@ -65,6 +66,24 @@ Deno.test("the script verifies, loads the image and unpacks the rest", async () 
     // A second time it does not touch what is there.
     assert.match((await it.run()).err, /is there already/);
   }
+});
+
+Deno.test("the image has the name of what was loaded last, as the toolkit gives it", async () => {
+  await using it = await there();
+  assert.equal((await it.run()).code, 0);
+  const tag = await Deno.readTextFile(join(it.state, "tag"));
+  assert.equal(tag.trim(), "tag newbie:cpu newbie:latest");
+});
+
+Deno.test("a list of checksums that is not the one that was told installs nothing", async () => {
+  await using it = await there();
+  const told = sha256(await Deno.readFile(join(it.folder, "SHA256SUMS")));
+  const wrong = await it.run(["--sha256", "0".repeat(64)]);
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.err, new RegExp(`is ${told}, and should be 0000`));
+  assert.deepEqual(namesIn(it.cwd), []);
+  assert.equal((await it.run(["--sha256", told, "--verify"])).code, 0);
+  assert.equal((await it.run(["--sha256"])).code, 2);
 });
 
 Deno.test("only what a killed run left is removed, and nothing that looks alike", async () => {
@@ -173,7 +192,7 @@ Deno.test("the script helps, and refuses what it does not know", async () => {
   await using it = await there();
   const help = await it.run(["--help"]);
   assert.equal(help.code, 0);
-  assert.match(help.out, /sh load\.sh \[--verify\] \[--into FOLDER\]/);
+  assert.match(help.out, /sh load\.sh \[--verify\] \[--sha256 DIGEST\] \[--into FOLDER\]/);
   for (const args of [["--what"], ["--into"], ["no-such-folder"]]) {
     assert.equal((await it.run(args)).code, 2);
   }

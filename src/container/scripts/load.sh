@@ -2,9 +2,11 @@
 # Installs this bundle on a machine without a network. It needs docker (or podman), sh, cat, tar and
 # sha256sum. Everything is verified before anything is installed.
 #
-#   sh load.sh [--verify] [--into FOLDER] [FOLDER...]
+#   sh load.sh [--verify] [--sha256 DIGEST] [--into FOLDER] [FOLDER...]
 #
 #   --verify       only verify
+#   --sha256 DIGEST
+#                  what the SHA-256 of SHA256SUMS must be, as it was told with the bundle
 #   --into FOLDER  where the scripts and the weights go (default: ./@NAME@-installed)
 #   FOLDER...      where volumes lie that are not beside this script: other sticks, other discs
 #
@@ -18,6 +20,7 @@ members='@MEMBERS@'
 into='@NAME@-installed'
 docker=${DOCKER:-docker}
 verify_only=
+kept=
 
 case ${LC_ALL:-${LC_MESSAGES:-${LANG:-}}} in
   zh | zh[_.-]*) say() { printf '%s\n' "$2"; } ;;
@@ -35,6 +38,11 @@ newline='
 while [ $# -gt 0 ]; do
   case $1 in
     --verify) verify_only=yes ;;
+    --sha256)
+      [ $# -gt 1 ] || fail "--sha256 needs a digest." "--sha256 需要一个校验值。" 2
+      kept=$2
+      shift
+      ;;
     --into)
       [ $# -gt 1 ] || fail "--into needs a folder." "--into 需要一个文件夹。" 2
       into=$2
@@ -63,6 +71,12 @@ fi
 
 [ -r "$here/SHA256SUMS" ] ||
   fail "SHA256SUMS is not beside this script." "此脚本旁没有 SHA256SUMS。"
+
+if [ -n "$kept" ]; then
+  found=$(sum_of "$here/SHA256SUMS")
+  [ "${found%% *}" = "$kept" ] || fail "the SHA-256 of SHA256SUMS is ${found%% *}, and should be $kept." \
+    "SHA256SUMS 的 SHA-256 为 ${found%% *}，应为 $kept。"
+fi
 
 # Everything is looked for and verified; all that is wrong is told at once.
 set --
@@ -128,6 +142,8 @@ case " $ids " in
   *) fail "$docker has another image under the name $image: ${id:-none}." \
     "$docker 中名为 $image 的镜像与离线包不符：${id:-无}。" ;;
 esac
+# As the toolkit calls what was loaded last.
+"$docker" tag "$image" "${image%:*}:latest" || fail "$docker gives the image no name." "$docker 未能为镜像命名。"
 rm "$part/.newbie-load"
 # Somebody may have made the folder meanwhile, and mv would put this one into it.
 [ ! -e "$into" ] || fail "$into is there already. Remove it, or give another folder with --into." \
