@@ -15,7 +15,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/mod.ts"],
   ["src/server"],
   ["src/studio", "src/doctor", "src/container"],
-  ["src/recipe", "src/quantize", "src/terminal"],
+  ["src/recipe", "src/merge", "src/quantize", "src/terminal"],
   ["src/pipeline"],
   ["src/settings"],
   ["src/adapters"],

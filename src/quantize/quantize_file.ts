@@ -1,7 +1,7 @@
 import { NewBieError } from "../errors.ts";
 import { COMFYUI_TOKENIZER_TENSOR } from "../pipeline/checkpoint/types.ts";
 import {
-  type OpaqueEntry,
+  copiedTensor,
   openWeights,
   QUANTIZED_BITS_KEY,
   type QuantizedBits,
@@ -9,7 +9,6 @@ import {
   SCALES_SUFFIX,
   type TensorEntry,
   type TensorSource,
-  type WeightDtype,
   type Weights,
   writeSafetensors,
 } from "../safetensors/mod.ts";
@@ -111,7 +110,7 @@ export async function quantizeFile(
   ].sort((a, b) => a.offset - b.offset);
   const tensors = stored.flatMap((entry): TensorSource[] => {
     const pieces = quantized.get(entry as TensorEntry);
-    if (pieces === undefined) return [copied(entry)];
+    if (pieces === undefined) return [copiedTensor(entry)];
     return quantizedSources(entry as TensorEntry, bits, blockSize, pieces);
   });
   const metadata = { ...weights.metadata, [QUANTIZED_BITS_KEY]: String(bits) };
@@ -206,31 +205,4 @@ async function* inTurn<T>(
   } finally {
     await Promise.allSettled(waiting);
   }
-}
-
-const BYTES_AT_ONCE = 1 << 22;
-
-function copied(entry: OpaqueEntry & { readonly name: string }): TensorSource {
-  const { name, shape, file: path, offset, byteLength } = entry;
-  return {
-    name,
-    // What the header says is copied as it is, tokenizers stored as bytes included.
-    dtype: entry.dtype as WeightDtype,
-    shape,
-    bytes: async function* () {
-      using file = await Deno.open(path);
-      await file.seek(offset, Deno.SeekMode.Start);
-      const buffer = new Uint8Array(Math.min(BYTES_AT_ONCE, byteLength));
-      for (let left = byteLength; left > 0;) {
-        const count = await file.read(buffer.subarray(0, Math.min(buffer.length, left)));
-        if (count === null) {
-          throw new NewBieError(`${path} became shorter while it was read. Fetch it again.`, {
-            zh: `${path} 在读取期间变短了。请重新获取。`,
-          });
-        }
-        yield buffer.subarray(0, count);
-        left -= count;
-      }
-    },
-  };
 }
