@@ -103,6 +103,7 @@ Deno.test("no name that is asked for steers the terminal", async () => {
   await assertTaskTame("create", ["--prompt", "x", "--seed", TEXT]);
   await assertTaskTame("doctor", ["--model", TEXT]);
   await assertTaskTame("quantize", [TEXT, "--bits", "4"]);
+  await assertTaskTame("merge", ["--lora", TEXT, "--out", join("outputs", crypto.randomUUID())]);
   await assertTaskTame("graph", ["vae", "--model", TEXT]);
   await assertTaskTame("compare", [TEXT, TEXT]);
   await assertTaskTame("load", [TEXT, "--verify"]);
