@@ -1,9 +1,9 @@
 /** What the tensors of one module make together, and whether they fit. */
 import type { Texts } from "../language.ts";
-import type { TensorEntry } from "../safetensors/mod.ts";
+import { rowsOf, type TensorEntry } from "../safetensors/mod.ts";
 import type { AdapterProblemKind } from "./adapter_error.ts";
 import type { Slot } from "./_keys.ts";
-import { asMatrix, rowsOf } from "./_tensors.ts";
+import { asMatrix } from "./_tensors.ts";
 import type { Change, DoraChange, Factor, LowRankChange, Product } from "./types.ts";
 
 /** What a file has of one module. */

@@ -9,25 +9,14 @@ export function asMatrix(entry: TensorEntry): TensorEntry {
   return { ...entry, shape: shape.slice(0, 2) };
 }
 
-/** Some rows of a tensor; the outermost axis is contiguous, so they are one run of bytes. */
-export function rowsOf(
-  entry: TensorEntry,
-  [from, to]: readonly [from: number, to: number],
-): TensorEntry {
-  const [rows = 1, ...inner] = entry.shape;
-  if (from === 0 && to === rows) return entry;
-  const bytes = entry.byteLength / rows;
-  return {
-    ...entry,
-    name: `${entry.name}[${from}:${to}]`,
-    shape: [to - from, ...inner],
-    offset: entry.offset + from * bytes,
-    byteLength: (to - from) * bytes,
-  };
-}
-
 /** All values of a tensor in float32, row-major. */
 export async function readValues(entry: TensorEntry): Promise<Float32Array> {
+  const [rows = 1] = entry.shape;
+  // A scale for each row, and a rotation of each, need the rows as they are.
+  if (entry.scale !== undefined && rows > 0) {
+    await using reader = await RowReader.open(entry);
+    return await reader.read(Array.from({ length: rows }, (_, row) => row));
+  }
   await using reader = await RowReader.open({ ...entry, shape: [1, elementCount(entry.shape)] });
   return await reader.read([0]);
 }

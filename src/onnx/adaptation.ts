@@ -3,9 +3,8 @@
  *
  * @module
  */
-import type { TensorEntry } from "../safetensors/mod.ts";
+import { rowsOf, type TensorEntry } from "../safetensors/mod.ts";
 import { floatType } from "./_checks.ts";
-import { rowsOf } from "./_rows_of.ts";
 import type { Graph, Value } from "./graph.ts";
 import { weightValue } from "./_weight_value.ts";
 import { cast, concat, mul, reshape } from "./operators.ts";

@@ -7,13 +7,12 @@
 import { NewBieError } from "../errors.ts";
 import type { Language, Texts } from "../language.ts";
 import { elementCount } from "../tensor.ts";
-import type { TensorEntry, Weights } from "../safetensors/mod.ts";
+import { rowsOf, type TensorEntry, type Weights } from "../safetensors/mod.ts";
 import { type Adaptation, thinProducts } from "./adaptation.ts";
 import { BLOCK_LAYOUTS } from "../gguf/mod.ts";
 import { type BlockEntry, type Graph, isBlockEntry, type Value } from "./graph.ts";
 import { type AdaptedMatrix, type Matrix, type PlainMatrix, rotate } from "./layers.ts";
 import { cast } from "./operators.ts";
-import { rowsOf } from "./_rows_of.ts";
 import { weightValue } from "./_weight_value.ts";
 import type { FloatType } from "./types.ts";
 

@@ -1,12 +1,8 @@
-import { copyFile, link, mkdir, readdir, stat } from "node:fs/promises";
-import { basename, dirname, join, relative, resolve, sep } from "node:path";
-import { NewBieError, RequestError } from "../errors.ts";
-import { isNoRoom, refuseExisting, requireRoom, writeFileAtomically } from "../files.ts";
-import type { CheckpointFiles } from "../pipeline/checkpoint/types.ts";
-import { CheckpointNotFoundError } from "../pipeline/checkpoint/checkpoint_not_found_error.ts";
-import { findCheckpoint } from "../pipeline/checkpoint/find_checkpoint.ts";
+import { basename, join, resolve, sep } from "node:path";
+import { RequestError } from "../errors.ts";
+import { writeFileAtomically } from "../files.ts";
+import { copyModel, modelFiles, refuseTaken } from "../pipeline/checkpoint/model_copy.ts";
 import { SCALES_SUFFIX, type Weights } from "../safetensors/mod.ts";
-import { isUnderWay, UnfinishedFolder } from "../unfinished.ts";
 import {
   matricesToQuantize,
   openForQuantization,
@@ -69,7 +65,7 @@ export async function quantizeModel(
     );
   }
   await checkTarget(source, target);
-  const paths = await filesOf(source);
+  const paths = await modelFiles(source);
   const opened = new Map<string, Weights>();
   for (const path of paths.filter((path) => path.endsWith(WEIGHTS_SUFFIX))) {
     const weights = await openForQuantization(join(source, path));
@@ -83,28 +79,18 @@ export async function quantizeModel(
     );
   }
 
-  await using made = await UnfinishedFolder.create(target);
-  const copyOf = (path: string) => join(made.path, path);
-  try {
-    for (const path of paths) await mkdir(dirname(copyOf(path)), { recursive: true });
-    // Links cost nothing, so they are made first: what cannot be linked, on another disk, needs room.
-    const toCopy: string[] = [];
-    for (const path of paths.filter((path) => !opened.has(path))) {
-      const isLinked = path.endsWith(WEIGHTS_SUFFIX) &&
-        await linked(join(source, path), copyOf(path));
-      if (!isLinked) toCopy.push(path);
-    }
-    const bytesPerValue = bits / 8 + BYTES_OF_SCALE / blockSize;
-    const copied = await Promise.all(
-      toCopy.map(async (path) => (await stat(join(source, path))).size),
-    );
-    const needed = quantizedByteLength([...opened.values()], bytesPerValue, blockSize) +
-      copied.reduce((sum, bytes) => sum + bytes, 0);
-    await requireRoom(dirname(resolve(target)), needed, {
+  const bytesPerValue = bits / 8 + BYTES_OF_SCALE / blockSize;
+  const files = await copyModel({
+    source,
+    target,
+    paths,
+    rewritten: [...opened.keys()],
+    bytes: quantizedByteLength([...opened.values()], bytesPerValue, blockSize),
+    texts: {
       what: { en: "the quantised weights", zh: "量化后的权重" },
       remedy: { en: "or give another folder with --out.", zh: "或用 --out 指定其他文件夹。" },
-    });
-    for (const path of toCopy) await copyFile(join(source, path), copyOf(path));
+    },
+  }, async (copyOf) => {
     const files: (QuantizedFile & { path: string })[] = [];
     for (const [path, weights] of opened) {
       const result = await quantizeFile(weights, copyOf(path), {
@@ -117,75 +103,18 @@ export async function quantizeModel(
     for (const path of paths.filter((path) => path.endsWith(INDEX_SUFFIX))) {
       await addScalesToIndex(copyOf(path), files);
     }
-    if (!await made.keep()) await refuseExisting(target);
-    return { folder: target, files };
-  } catch (error) {
-    throw isNoRoom(error) ? diskFull(dirname(resolve(target)), error) : error;
-  }
-}
-
-/** The disk was large enough in the beginning, and others have written to it since. */
-function diskFull(folder: string, cause: unknown): NewBieError {
-  return new NewBieError(
-    `The disk that holds ${folder} is full; nothing is left of the copy. Make room, or give ` +
-      "another folder with --out.",
-    {
-      cause,
-      zh: `${folder} 所在的磁盘已满，副本没有留下任何内容。请腾出空间，或用 --out 指定其他文件夹。`,
-    },
-  );
+    return files;
+  });
+  return { folder: target, files };
 }
 
 async function checkTarget(source: string, target: string): Promise<void> {
-  await refuseExisting(target);
-  if (await isUnderWay(target)) {
-    throw new RequestError(
-      `Another process is making ${target} just now. Wait for it, or give another folder.`,
-      { zh: `另一个进程正在生成 ${target}。请等它结束，或指定其他文件夹。` },
-    );
-  }
+  await refuseTaken(target);
   if (resolve(target).startsWith(resolve(source) + sep)) {
     throw new RequestError(`${target} lies within ${source}. Give a folder beside it.`, {
       zh: `${target} 位于 ${source} 之内。请指定与它并列的文件夹。`,
     });
   }
-}
-
-/** The model's files, by their paths in the folder. */
-async function filesOf(source: string): Promise<string[]> {
-  let places: string[];
-  try {
-    places = placesOf(await findCheckpoint(source));
-  } catch (error) {
-    if (!(error instanceof CheckpointNotFoundError) || !await holdsWeights(source)) throw error;
-    places = [source];
-  }
-  const paths = new Set<string>();
-  for (const place of [...places, join(source, "model_index.json")]) {
-    const found = await stat(place).catch(() => undefined);
-    const files = found?.isDirectory()
-      ? (await readdir(place, { recursive: true, withFileTypes: true }))
-        .filter((entry) => !entry.isDirectory())
-        .map((entry) => join(entry.parentPath, entry.name))
-      : found === undefined
-      ? []
-      : [place];
-    for (const file of files) paths.add(relative(source, file));
-  }
-  return [...paths].sort();
-}
-
-function placesOf(files: CheckpointFiles): string[] {
-  const { transformer, textEncoder, clipModel, vae, tokenizer, clipTokenizer, scheduler } = files;
-  const parts = [transformer, textEncoder, clipModel, vae]
-    .flatMap((part) => part === undefined ? [] : [part.weights, part.config]);
-  return [...parts, tokenizer, clipTokenizer, scheduler]
-    .filter((place) => typeof place === "string");
-}
-
-async function holdsWeights(folder: string): Promise<boolean> {
-  const names = await readdir(folder).catch(() => []);
-  return names.some((name) => name.endsWith(WEIGHTS_SUFFIX));
 }
 
 /** How many bytes the quantised files take. */
@@ -203,16 +132,6 @@ function quantizedByteLength(
     }
   }
   return needed;
-}
-
-/** Gives weights a second name in the copy, so that they take no room twice, where that can be. */
-async function linked(from: string, to: string): Promise<boolean> {
-  try {
-    await link(await Deno.realPath(from), to);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** An index must name all tensors of its shards, and the scales are new. */

@@ -17,6 +17,7 @@ export { readSafetensorsHeader } from "./read_safetensors_header.ts";
 export { QUANTIZED_BITS_KEY, SCALES_SUFFIX } from "./_quantization.ts";
 export { rotationMatrix } from "./rotation_matrix.ts";
 export { RowReader } from "./row_reader.ts";
+export { rowsOf } from "./rows_of.ts";
 export { SafetensorsError } from "./safetensors_error.ts";
 export type {
   ByteDtype,
