@@ -7,6 +7,7 @@ import { ATTRIBUTES } from "./attributes.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { TWO_SIDED } from "./consistency.ts";
 import type { Score } from "./metrics.ts";
+import { SORTINGS, type ToXmlScores } from "./to_xml.ts";
 import { REFERENCE_STEPS, type StepsResult } from "./sweep.ts";
 
 /** A share as a percentage; a dash where there is nothing that it is a share of. */
@@ -82,6 +83,51 @@ export function stepsTable(results: readonly StepsResult[], heading: string, mad
         percent(attributeAccuracy)
       } |`
     ),
+    "",
+  ].join("\n");
+}
+
+/** Markdown of what sorting flat tags into XML does. */
+export function toXmlTable(
+  { text, drawn, drawnScenes }: ToXmlScores,
+  heading: string,
+  made: string,
+): string {
+  const orders = [["one character after the other", "ordered"], [
+    "in no order",
+    "unordered",
+  ]] as const;
+  const ways = {
+    tags: "flat tags",
+    sorted: "sorted",
+    answered: "sorted, questions answered",
+  } as const;
+  const rows = orders.flatMap(([order, key]) =>
+    SORTINGS.map((sorting) => {
+      const said = sorting === "tags" ? undefined : text[sorting][key];
+      const share = said === undefined
+        ? ["", ""]
+        : [percent(said.right / said.attributes), percent(said.wholeScenes / said.scenes)];
+      const { misbinding, attributeAccuracy, characters } = drawn[sorting][key];
+      const cells = [...share, percent(misbinding), percent(attributeAccuracy), characters];
+      return `| ${ways[sorting]}, ${order} | ${cells.join(" | ")} |`;
+    })
+  );
+  return [
+    `# ${heading}`,
+    "",
+    made,
+    "",
+    "| prompts | attributes with the right character in the text | scenes with all of them | drawn: " +
+    "characters that got an attribute of the other | drawn: attributes right | drawn: characters |",
+    "| --- | --- | --- | --- | --- | --- |",
+    ...rows,
+    "",
+    `The text of ${
+      text.sorted.ordered.scenes + text.sorted.unordered.scenes
+    } scenes; pictures of ` +
+    `${drawnScenes}. None of the lists says who stands where, so either side counts. Answers say of ` +
+    "each attribute that one of the two has whose it is; what both have, they leave open.",
     "",
   ].join("\n");
 }

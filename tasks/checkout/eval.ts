@@ -3,7 +3,8 @@ import { coarsen, tile } from "../../bench/eval/contact_sheet.ts";
 import { type EvalScene, readEvalSet } from "../../bench/eval/eval_set.ts";
 import { evaluate, type Progress, SHOWN_PICTURES } from "../../bench/eval/evaluate.ts";
 import { FolderPictures, ModelPictures, type PictureSource } from "../../bench/eval/pictures.ts";
-import { evaluationTable, stepsTable } from "../../bench/eval/report.ts";
+import { evaluationTable, stepsTable, toXmlTable } from "../../bench/eval/report.ts";
+import { measureToXml } from "../../bench/eval/to_xml.ts";
 import { REFERENCE_STEPS, SWEEP_SCENES, SWEEP_STEPS, sweepSteps } from "../../bench/eval/sweep.ts";
 import { writeFileAtomically } from "../../src/files.ts";
 import { encodePng, RequestError, type RgbImage } from "../../src/mod.ts";
@@ -14,6 +15,8 @@ import { catalogue, run, task, wholeNumber } from "../cli/task.ts";
 import { tell } from "../cli/print.ts";
 import { record, RESULTS, today } from "./record.ts";
 
+/** How many scenes are drawn, each in three ways, to see what sorting tags does. */
+const TO_XML_SCENES = 100;
 const SHEET_COLUMNS = 8;
 const SHEET_COLOR_STEP = 4;
 /** How many lines tell of the progress where there is no terminal that shows it in one. */
@@ -28,6 +31,7 @@ interface Options {
   readonly pictures?: string;
   readonly measure?: string;
   readonly sweep?: true;
+  readonly toXml?: true;
   readonly record?: true;
 }
 
@@ -45,10 +49,14 @@ const { text, both } = catalogue({
     measure: "make nothing: measure <id>-xml.png and <id>-tags.png there",
     sweep: `steps against quality instead: ${SWEEP_STEPS.join(", ")} against ${REFERENCE_STEPS}, ` +
       `${SWEEP_SCENES} scenes`,
+    toXml:
+      "what sorting the flat tags into XML (parse --to-xml) does instead: in the text of all " +
+      `scenes, and in pictures of ${TO_XML_SCENES} or of --limit`,
     record: `record in ${RESULTS} even with --limit`,
     examples: "Examples:",
     atLeastOne: (option: string) => `${option} is 0; expected at least 1.`,
     notNumber: "--guidance must be a number from 0 on.",
+    toXmlAlone: "--to-xml draws its own pictures: leave out --sweep and --measure.",
     measureAlone: "--measure makes no pictures: leave out --sweep and --pictures.",
     progress: (done: number, total: number, rest: string) =>
       `scene ${done}/${total}, about ${rest} to go`,
@@ -65,10 +73,13 @@ const { text, both } = catalogue({
     measure: "不生成图片：测量该文件夹中的 <id>-xml.png 和 <id>-tags.png",
     sweep: `改为比较步数与质量：${SWEEP_STEPS.join("、")} 步与 ${REFERENCE_STEPS} 步相比，` +
       `${SWEEP_SCENES} 个场景`,
+    toXml: "改为测量把平铺的标签整理成 XML（parse --to-xml）的作用：测全部场景的文本，" +
+      `以及 ${TO_XML_SCENES} 个或 --limit 个场景的图片`,
     record: `即使有 --limit 也记录到 ${RESULTS}`,
     examples: "示例：",
     atLeastOne: (option: string) => `${option} 是 0；至少应为 1。`,
     notNumber: "--guidance 应为不小于 0 的数。",
+    toXmlAlone: "--to-xml 会自己绘图：请去掉 --sweep 和 --measure。",
     measureAlone: "--measure 不生成图片：请去掉 --sweep 和 --pictures。",
     progress: (done: number, total: number, rest: string) =>
       `场景 ${done}/${total}，大约还需 ${rest}`,
@@ -83,6 +94,7 @@ const command = task("eval", text.description)
   .option("--pictures <folder>", text.pictures)
   .option("--measure <folder>", text.measure)
   .option("--sweep", text.sweep)
+  .option("--to-xml", text.toXml)
   .option("--record", text.record)
   .addHelpText(
     "after",
@@ -96,6 +108,12 @@ await run<Options>(command, async (options) => {
   if (options.steps < 1) throw new RequestError(both((text) => text.atLeastOne("--steps")));
   if (options.measure !== undefined && (options.sweep || options.pictures !== undefined)) {
     throw new RequestError(both((text) => text.measureAlone));
+  }
+  if (options.toXml) {
+    if (options.measure !== undefined || options.sweep) {
+      throw new RequestError(both((text) => text.toXmlAlone));
+    }
+    return await sortTags(options, await readEvalSet());
   }
   const scenes = (await readEvalSet()).slice(0, options.limit ?? (options.sweep && SWEEP_SCENES));
   return options.sweep ? await sweep(options, scenes) : await evaluateAll(options, scenes);
@@ -152,6 +170,28 @@ async function sweep(options: Options, scenes: readonly EvalScene[]): Promise<un
     steps: results,
   };
   if (isRecorded(options)) await record("eval_steps", result, table);
+  tell(table.split("\n"));
+  return result;
+}
+
+async function sortTags(options: Options, scenes: readonly EvalScene[]): Promise<unknown> {
+  const { steps, guidance, limit = TO_XML_SCENES } = options;
+  await using model = await load(options);
+  const source = model.with({ steps, guidance });
+  const scores = await measureToXml(scenes, limit, source, progress());
+  const date = today();
+  const table = toXmlTable(
+    scores,
+    `Flat tags, sorted into XML, ${date}`,
+    `${options.model}, ${steps} steps, guidance ${guidance}. \`deno task eval --to-xml\``,
+  );
+  const result = {
+    date,
+    model: { folder: options.model, weights: model.weights },
+    sampling: { steps, guidance },
+    ...scores,
+  };
+  if (isRecorded(options)) await record("eval_to_xml", result, table);
   tell(table.split("\n"));
   return result;
 }
