@@ -6,6 +6,10 @@ export const TEXTS = {
     en: "its form does not say what it is about",
     zh: "从写法看不出它描述的是什么",
   },
+  assumedPlace: {
+    en: "the list says nothing of places, and this is the order in which it names the characters",
+    zh: "列表没有说明位置，这里按角色出现的顺序从左到右排列",
+  },
   whose: (characters: number): Texts<string> => ({
     en: `The list does not say which of the ${characters} characters these belong to. Put each ` +
       "character's tags after its 1girl or 1boy, or after left and right, or separate them with | " +

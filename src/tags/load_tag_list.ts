@@ -37,6 +37,8 @@ export class TagList {
   readonly #aliases = new Map<string, string>();
   /** Names and aliases in the order of their characters, for the search by their beginning. */
   #sorted: readonly string[] | undefined;
+  /** By first letter and length. */
+  #spellings: Map<string, Spelling[]> | undefined;
 
   /** @param tags Of tags with one name the first counts. */
   constructor(tags: Iterable<KnownTag>) {
@@ -87,20 +89,41 @@ export class TagList {
   /** Names that a misspelt one was probably meant to be, the most used first. */
   near(name: string): string[] {
     const plain = normal(name);
-    // People rarely get the first letter wrong.
-    const candidates = this.#beginningWith(plain.slice(0, 1)).filter((word) =>
-      Math.abs(word.length - plain.length) <= 2 && isNearName(plain, word)
-    );
+    const letters = lettersOf(plain);
+    // People rarely get the first letter wrong, and a slip or two changes few of the letters.
+    const candidates = [-2, -1, 0, 1, 2].flatMap((more) =>
+      this.#alike(plain[0] ?? "", plain.length + more)
+    ).filter(({ word, letters: own }) =>
+      differences(letters, own) <= MOST_OTHER_LETTERS && isNearName(plain, word)
+    ).map(({ word }) => word);
     const names = [...new Set(candidates.map((word) => this.nameOf(word)!))];
     return names.sort((a, b) => this.#tags.get(b)!.count - this.#tags.get(a)!.count)
       .slice(0, MOST_NEAR);
   }
 
+  /** Names and aliases of a first letter and a length. */
+  #alike(first: string, length: number): readonly Spelling[] {
+    if (this.#spellings === undefined) {
+      this.#spellings = new Map();
+      for (const word of this.#words()) {
+        const key = `${word[0]}${word.length}`;
+        const alike = this.#spellings.get(key) ?? [];
+        alike.push({ word, letters: lettersOf(word) });
+        this.#spellings.set(key, alike);
+      }
+    }
+    return this.#spellings.get(`${first}${length}`) ?? [];
+  }
+
+  #words(): readonly string[] {
+    return this.#sorted ??= [...new Set([...this.#tags.keys(), ...this.#aliases.keys()])].sort();
+  }
+
   #beginningWith(start: string): readonly string[] {
-    this.#sorted ??= [...new Set([...this.#tags.keys(), ...this.#aliases.keys()])].sort();
-    const first = lowerBound(this.#sorted, (word) => word < start);
-    const end = lowerBound(this.#sorted, (word) => word < start || word.startsWith(start));
-    return this.#sorted.slice(first, end);
+    const sorted = this.#words();
+    const first = lowerBound(sorted, (word) => word < start);
+    const end = lowerBound(sorted, (word) => word < start || word.startsWith(start));
+    return sorted.slice(first, end);
   }
 }
 
@@ -173,6 +196,29 @@ async function textOf(path: string): Promise<string> {
   } catch (cause) {
     throw new RequestError(TEXTS.notText(path), { cause });
   }
+}
+
+/** A word, and which letters it has. */
+interface Spelling {
+  readonly word: string;
+  readonly letters: number;
+}
+
+/** Of two slips each may bring one letter and take one. */
+const MOST_OTHER_LETTERS = 4;
+
+/** The letters of a word as bits. */
+function lettersOf(word: string): number {
+  let bits = 0;
+  for (let at = 0; at < word.length; at++) bits |= 1 << (word.charCodeAt(at) & 31);
+  return bits;
+}
+
+/** How many bits are not the same. */
+function differences(a: number, b: number): number {
+  let count = 0;
+  for (let rest = a ^ b; rest !== 0; rest &= rest - 1) count++;
+  return count;
 }
 
 function normal(name: string): string {

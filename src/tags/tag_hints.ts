@@ -17,7 +17,7 @@ const NO_TAGS: ReadonlySet<string> = new Set(["n", "artist", "artists", "caption
 const MOST_WORDS = 4;
 /** How many tags are told of, and how many unknown ones are compared with all that there are. */
 const MOST_HINTS = 200;
-const MOST_COMPARED = 1000;
+const MOST_COMPARED = 300;
 
 /**
  * The aliases and near misses among the tags of a prompt. A tag that a list does not have, and that

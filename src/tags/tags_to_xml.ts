@@ -75,7 +75,28 @@ export function tagsToXml(text: string, options: TagsToXmlOptions = {}): TagsAsX
   if (gender !== undefined) {
     for (const character of elements.slice(1)) character.set("gender", [gender]);
   }
+  unsure.push(...assumePlaces(elements.slice(1, characters + 1)));
   return { xml: xmlOf(elements, characters), unsure, questions: open };
+}
+
+/** Where so many characters stand, in the order in which they are described. */
+const PLACES: Readonly<Record<number, readonly string[]>> = {
+  2: ["left", "right"],
+  3: ["left", "center", "right"],
+};
+
+/**
+ * Gives characters their places from left to right where the list says nothing of places: models tell
+ * characters apart by them.
+ */
+function assumePlaces(characters: readonly Map<string, string[]>[]): readonly UnsureTag[] {
+  const places = PLACES[characters.length];
+  if (places === undefined || characters.some((tags) => tags.has("position"))) return [];
+  return characters.map((tags, index) => {
+    const place = places[index]!;
+    tags.set("position", [place]);
+    return { tag: place, place: `character_${index + 1}/position`, reason: TEXTS.assumedPlace };
+  });
 }
 
 /** In a character what has no form is part of the appearance; in the picture it is `other`. */

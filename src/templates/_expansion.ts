@@ -76,8 +76,10 @@ export class Expansion {
       }
       case "choice":
         return this.#drawChoice(node, scope);
-      case "wildcard":
-        return this.#drawChoice(this.#choiceOf(node, scope), this.#inside(node, scope));
+      case "wildcard": {
+        const { choice, inner } = this.#opened(node, scope);
+        return this.#drawChoice(choice, inner);
+      }
       case "variable": {
         const { node: value, scope: inner } = this.#valueOf(node, scope);
         return this.draw(value, inner);
@@ -178,8 +180,7 @@ export class Expansion {
 
   /** Each value in turn, as often as its weight says. */
   *#allOfWildcard(node: WildcardNode, scope: Scope): Generator<string> {
-    const choice = this.#choiceOf(node, scope);
-    const inner = this.#inside(node, scope);
+    const { choice, inner } = this.#opened(node, scope);
     if (hasNoEnd(node)) {
       yield* this.#allOfChoice(choice, inner);
       return;
@@ -257,10 +258,15 @@ export class Expansion {
     return { node: bound.node, scope: { ...scope, open: new Set([...scope.open, name]) } };
   }
 
+  /** A wildcard's values and what is known in them; a name with choices in it is drawn once. */
+  #opened(node: WildcardNode, scope: Scope): { choice: ChoiceNode; inner: Scope } {
+    const name = this.draw(node.path, scope).trim();
+    return { choice: this.#choiceOf(node, name, scope), inner: inside(node, name, scope) };
+  }
+
   /** A wildcard as a choice of its values. */
-  #choiceOf(node: WildcardNode, scope: Scope): ChoiceNode {
+  #choiceOf(node: WildcardNode, name: string, scope: Scope): ChoiceNode {
     this.#count(node.place);
-    const name = this.#nameOf(node, scope);
     if (scope.wildcards.length >= MOST_WILDCARDS_DEEP) {
       const chain = scope.wildcards.slice(-3).map((it) => `__${it}__`);
       throw new TemplateError(node.place(), TEXTS.recursion([...chain, `__${name}__`]));
@@ -289,30 +295,14 @@ export class Expansion {
     };
   }
 
-  #nameOf(node: WildcardNode, scope: Scope): string {
-    return this.draw(node.path, scope).trim();
-  }
-
-  /** Where the values of a wildcard stand. */
-  #inside(node: WildcardNode, scope: Scope): Scope {
-    let inner: Scope = {
-      ...scope,
-      wildcards: [...scope.wildcards, this.#nameOf(node, scope)],
-    };
-    for (const [name, value] of Object.entries(node.variables)) {
-      inner = withVariable(inner, name, { node: value, scope });
-    }
-    return inner;
-  }
-
   /** The options of a choice; `{2$$__flavours__}` takes two of the wildcard's values. */
   #optionsOf({ options }: ChoiceNode, scope: Scope): Option[] {
     const [only, ...others] = options;
     if (only?.node.kind !== "wildcard" || others.length > 0) {
       return options.map((option) => ({ ...option, scope }));
     }
-    const inner = this.#inside(only.node, scope);
-    return this.#choiceOf(only.node, scope).options.map((option) => ({ ...option, scope: inner }));
+    const { choice, inner } = this.#opened(only.node, scope);
+    return choice.options.map((option) => ({ ...option, scope: inner }));
   }
 
   #joined(parts: readonly (() => string)[], separator: string): string {
@@ -331,6 +321,15 @@ export class Expansion {
       throw new TemplateError(place(), TEXTS.endless(MOST_CHOICES));
     }
   }
+}
+
+/** What is known where the values of a wildcard stand. */
+function inside(node: WildcardNode, name: string, scope: Scope): Scope {
+  let inner: Scope = { ...scope, wildcards: [...scope.wildcards, name] };
+  for (const [variable, value] of Object.entries(node.variables)) {
+    inner = withVariable(inner, variable, { node: value, scope });
+  }
+  return inner;
 }
 
 /** An option of a choice, and what is known there. */

@@ -10,6 +10,7 @@ import { describeMachine } from "../../bench/machine.ts";
 import { benchSession } from "../../bench/session.ts";
 import { benchStepCache, stepCacheTable } from "../../bench/step_cache.ts";
 import { inProcess, type Kernels } from "../../bench/process.ts";
+import { benchTags, tagRows } from "../../bench/tags.ts";
 import { median } from "../../bench/statistics.ts";
 import { RequestError } from "../../src/mod.ts";
 import { findCheckpoint } from "../../src/pipeline/checkpoint/find_checkpoint.ts";
@@ -42,6 +43,7 @@ interface Options {
   readonly stepCache?: true;
   readonly draft?: true;
   readonly adapters?: true;
+  readonly tags?: true;
   readonly record?: true;
 }
 
@@ -55,6 +57,7 @@ const { text, both } = catalogue({
     draft: "CPU: how much a draft differs from the whole picture, and nothing else",
     adapters:
       "what adapters on every layer cost, and nothing else; with --model on its transformer",
+    tags: "CPU: a list of 200,000 tags, and nothing else",
     model: "CUDA: folder of a full-size model with AutoencoderTiny",
     modelWithKl: "CUDA: the same with AutoencoderKL",
     reference: "CUDA: what bench/reference/components.py stored of its weights",
@@ -71,6 +74,7 @@ const { text, both } = catalogue({
     stepCache: "CPU：只测步骤缓存节省了多少、改变了什么",
     draft: "CPU：只测快速预览与完整图片相差多少",
     adapters: "只测每一层都带适配器时慢多少；可用 --model 指定 Transformer 的文件夹",
+    tags: "CPU：只测一份 20 万个标签的列表",
     model: "CUDA：带 AutoencoderTiny 的完整尺寸模型的文件夹",
     modelWithKl: "CUDA：同上，带 AutoencoderKL",
     reference: "CUDA：bench/reference/components.py 用其权重保存的结果",
@@ -87,6 +91,7 @@ const command = task("bench", text.description)
   .option("--step-cache", text.stepCache)
   .option("--draft", text.draft)
   .option("--adapters", text.adapters)
+  .option("--tags", text.tags)
   .option("--model <folder>", text.model)
   .option("--model-with-kl <folder>", text.modelWithKl)
   .option("--reference <file>", text.reference)
@@ -102,6 +107,7 @@ await run<Options>(command, async (options) => {
   if (options.adapters) return await benchTheAdapters(options);
   if (options.device === "cuda") return await benchOnCuda(options);
   if (options.stepCache) return await benchTheStepCache(options);
+  if (options.tags) return await benchTheTags(options);
   if (options.draft) return await benchTheDraft(options);
   const { runs } = options;
   if (runs < 1) throw new RequestError(both((text) => text.atLeastOne(runs)));
@@ -112,8 +118,9 @@ await run<Options>(command, async (options) => {
   const decoders = await benchDecoders(DEMO_DECODERS);
   const hashing = await benchHashing();
   const adapters = await adaptersOn("cpu", DEMO_TRANSFORMER);
+  const tags = await benchTags();
   const demo = await benchDemo(runs);
-  const results = { date, machine, compile, session, decoders, hashing, adapters, demo };
+  const results = { date, machine, compile, session, decoders, hashing, adapters, tags, demo };
   const table = [
     `# CPU, ${date}`,
     "",
@@ -145,6 +152,8 @@ await run<Options>(command, async (options) => {
     `| ${machine.cores} threads, times as fast as sha256sum | ${hashing.ratio.toFixed(1)} |`,
     "",
     ...adaptersTable(adapters),
+    "",
+    ...tagRows(tags),
     "",
     `| demo model, 30 steps with guidance, median of ${runs} runs | |`,
     "| --- | --- |",
@@ -223,6 +232,24 @@ async function benchTheStepCache(options: Options) {
   ].join("\n");
   const results = { date, machine, pictures };
   await show(options, "step_cache", results, table);
+  return results;
+}
+
+/** A list of tags, read and completed from. */
+async function benchTheTags(options: Options) {
+  const machine = await describeMachine();
+  const date = today();
+  const tags = await benchTags();
+  const table = [
+    `# Lists of tags, ${date}`,
+    "",
+    `${machine.cpu}, ${machine.os}; Deno ${machine.deno}. \`deno task bench --tags\``,
+    "",
+    ...tagRows(tags),
+    "",
+  ].join("\n");
+  const results = { date, machine, tags };
+  await show(options, "tags", results, table);
   return results;
 }
 

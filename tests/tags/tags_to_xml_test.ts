@@ -88,8 +88,18 @@ Deno.test("where a list does not say whose a tag is, that is a question, and ans
   };
   assert.deepEqual(tagsToXml(list, { characterOf }).questions, []);
   assert.deepEqual(objectOf(list, { characterOf }), {
-    character_1: { gender: "1boy", appearance: "black_hair", expression: "smile" },
-    character_2: { gender: "1girl", appearance: "blue_hair", clothing: "red_hoodie" },
+    character_1: {
+      gender: "1boy",
+      appearance: "black_hair",
+      expression: "smile",
+      position: "left",
+    },
+    character_2: {
+      gender: "1girl",
+      appearance: "blue_hair",
+      clothing: "red_hoodie",
+      position: "right",
+    },
     general_tags: { count: ["1boy", "1girl"], background: "beach" },
   });
 });
@@ -98,12 +108,29 @@ Deno.test("two of the same gender are two, and a place without people has no cha
   const { character_1, character_2, general_tags } = objectOf(
     "2girls, red_hair, blue_hair",
   ) as Record<string, Record<string, unknown>>;
-  assert.deepEqual(character_1, { gender: "1girl", appearance: "red_hair" });
-  assert.deepEqual(character_2, { gender: "1girl", appearance: "blue_hair" });
+  assert.deepEqual(character_1, { gender: "1girl", appearance: "red_hair", position: "left" });
+  assert.deepEqual(character_2, { gender: "1girl", appearance: "blue_hair", position: "right" });
   assert.deepEqual(general_tags, { count: "2girls" });
   assert.deepEqual(objectOf("no_humans, scenery, night_sky"), {
     general_tags: { count: "no_humans", background: ["scenery", "night_sky"] },
   });
+});
+
+Deno.test("characters of whom no place is said stand from left to right, and it is said that this is assumed", () => {
+  const { xml, unsure } = tagsToXml("1girl, red_hair, 1boy, blue_hair, 1other, green_hair");
+  assert.deepEqual([...xml.matchAll(/<position>(.*)<\/position>/g)].map(([, place]) => place), [
+    "left",
+    "center",
+    "right",
+  ]);
+  assert.deepEqual(unsure.map(({ tag, place }) => [tag, place]), [
+    ["left", "character_1/position"],
+    ["center", "character_2/position"],
+    ["right", "character_3/position"],
+  ]);
+  for (const list of ["1girl, red_hair", "1girl, red_hair, right, 1boy, blue_hair, left"]) {
+    assert.deepEqual(tagsToXml(list).unsure, [], list);
+  }
 });
 
 interface Scene {

@@ -8,6 +8,7 @@ import { pictures } from "./pictures.ts";
 import { pngText } from "./png_text.ts";
 import { recipes } from "./recipes.ts";
 import { tokenizers } from "./tokenizers.ts";
+import { templates } from "./templates.ts";
 import type { FuzzKind } from "./types.ts";
 
 export const FUZZ_KINDS = {
@@ -19,6 +20,7 @@ export const FUZZ_KINDS = {
   tokenizers: { open: tokenizers },
   bundles: { open: bundles },
   checksums: { open: checksumLists },
+  templates: { open: templates },
   "batch-lines": { open: batchLines },
 } as const satisfies Readonly<Record<string, FuzzKind>>;
 
