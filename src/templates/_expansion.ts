@@ -373,6 +373,10 @@ function* picks(options: readonly Option[], count: number): Generator<readonly O
     yield [];
     return;
   }
+  if (count === 1) {
+    for (const option of options) yield [option];
+    return;
+  }
   for (const [index, option] of options.entries()) {
     const others = options.filter((_, other) => other !== index);
     for (const rest of picks(others, count - 1)) yield [option, ...rest];

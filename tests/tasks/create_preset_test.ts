@@ -81,9 +81,11 @@ Deno.test("a preset that is none, or is not there, exits with 2 and what was pro
 Deno.test("wildcards are looked up in the folder that is named", async () => {
   await inTempFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/hair.txt`, "pink_hair\n");
-    const args = ["--prompt", "1girl, __hair__", "--steps", "1"];
+    await Deno.writeTextFile(`${folder}/more.yaml`, "eyes: [red_eyes]\n");
+    await Deno.writeTextFile(`${folder}/most.json`, '{"face": ["smile"]}');
+    const args = ["--prompt", "1girl, __hair__, __eyes__, __face__", "--steps", "1"];
     const [png] = await create(...args, "--wildcards", folder);
-    assert.equal(readRecipe(png!).prompt, "1girl, pink_hair");
+    assert.equal(readRecipe(png!).prompt, "1girl, pink_hair, red_eyes, smile");
     const absent = await runTask("create", [...args, "--wildcards", `${folder}/none`, ...SMALL]);
     assert.equal(absent.code, 2);
     assert.match(absent.err, /none/);

@@ -200,3 +200,27 @@ Deno.test("reading a template takes time in proportion to its length", () => {
   }
   assert.match(failure(() => parseTemplate("a".repeat((1 << 16) + 1))).message, /at most 65536/);
 });
+
+Deno.test("a wildcard whose name is drawn takes its values and its place from one drawing", () => {
+  const value = (text: string) => ({ text, weight: 1, file: "x", line: 1 });
+  const lists: Readonly<Record<string, string[]>> = { a: ["from a"], b: ["from b"], c: ["__c__"] };
+  const asked: string[] = [];
+  const wildcards = {
+    names: Object.keys(lists),
+    folder: "wildcards",
+    values: (name: string) => {
+      asked.push(name);
+      return (lists[name] ?? []).map(value);
+    },
+  };
+  for (let seed = 0; seed < 50; seed++) {
+    asked.length = 0;
+    const prompt = expandTemplate("${n={a|b}}__${n}__", { seed, wildcards });
+    assert.deepEqual(asked, [prompt.slice("from ".length)]);
+    // The names on the way to a circle are those that were followed.
+    assert.throws(
+      () => expandTemplate("${n={c|c}}__${n}__", { seed, wildcards }),
+      /__c__ → __c__|__c__.*__c__/,
+    );
+  }
+});
