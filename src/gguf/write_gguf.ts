@@ -12,8 +12,10 @@ export interface GgufTensorSource {
   readonly bytes: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 }
 
-/** Entries of metadata: texts, whole numbers of 32 bits, truth values. */
-export type GgufMetadata = Readonly<Record<string, string | number | boolean>>;
+/** Entries of metadata: texts, whole numbers of 32 bits, truth values, numbers with a point. */
+export type GgufMetadata = Readonly<
+  Record<string, string | number | boolean | { readonly float32: number }>
+>;
 
 const VERSION = 3;
 const ALIGNMENT = 32;
@@ -95,12 +97,12 @@ function headerBytes(tensors: readonly GgufTensorSource[], metadata: GgufMetadat
     } else if (typeof value === "boolean") {
       uint32(BOOLEAN);
       parts.push(Uint8Array.of(Number(value)));
-    } else if (Number.isInteger(value) && value >= 0) {
+    } else if (typeof value === "number") {
       uint32(UINT32);
       uint32(value);
     } else {
       uint32(FLOAT32);
-      parts.push(new Uint8Array(Float32Array.of(value).buffer));
+      parts.push(new Uint8Array(Float32Array.of(value.float32).buffer));
     }
   }
   let offset = 0;

@@ -356,6 +356,12 @@ const LLAMA_CPP_NAMES: readonly (readonly [RegExp, string])[] = [
   [/^layers\.(\d+)\.post_feedforward_layernorm\./, "blk.$1.post_ffw_norm."],
 ];
 
+/** llama.cpp's name of a tensor that transformers' Gemma 3 calls so, without `model.`. */
+export function gemma3LlamaCppName(name: string): string {
+  const rule = LLAMA_CPP_NAMES.find(([pattern]) => pattern.test(name));
+  return rule === undefined ? name : name.replace(...rule);
+}
+
 /** How a Gemma 3's tensors are named in a file; undefined where there is none. */
 export function gemma3Names(weights: Weights): Naming | undefined {
   const found = findNaming(weights, [STYLE, LLAMA_CPP]);

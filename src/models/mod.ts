@@ -31,6 +31,7 @@ export {
   GEMMA3_MAX_TOKENS,
   type Gemma3Config,
   type Gemma3Graphs,
+  gemma3LlamaCppName,
   gemma3Names,
   gemma3RopeTables,
   parseGemma3Config,

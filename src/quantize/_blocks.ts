@@ -20,6 +20,25 @@ const BFLOAT16_SHIFT = 16;
 const FLOAT32 = new Float32Array(1);
 const BITS = new Uint32Array(FLOAT32.buffer);
 
+/** The types of 16 bits in which a scale is stored. */
+export type ScaleType = "bfloat16" | "float16";
+
+const HALF = new Float16Array(1);
+const HALF_BITS = new Uint16Array(HALF.buffer);
+
+/** The nearest number of a type of 16 bits, ties to even, as its bits. */
+function scaleBitsOf(value: number, type: ScaleType): number {
+  if (type === "bfloat16") return bfloat16Bits(value);
+  HALF[0] = value;
+  return HALF_BITS[0]!;
+}
+
+function fromScaleBits(bits: number, type: ScaleType): number {
+  if (type === "bfloat16") return fromBfloat16Bits(bits);
+  HALF_BITS[0] = bits;
+  return HALF[0]!;
+}
+
 /** The nearest bfloat16, ties to even, as its 16 bits. */
 function bfloat16Bits(value: number): number {
   FLOAT32[0] = value;
@@ -37,13 +56,13 @@ function fromBfloat16Bits(bits: number): number {
  *
  * The scale of a block of 4 bits is the best in squared error of several (as llama.cpp's
  * `make_qx_quants` looks for it): for each place of the block's largest value the nearest grid points
- * are taken, and then the scale that suits those points best. Scales are rounded to bfloat16 before
+ * are taken, and then the scale that suits those points best. Scales are rounded as stored before
  * the last rounding of the values, so that nothing is lost by how they are stored. A scale may be
  * negative: the grid reaches one step further down than up, and the largest value takes that step.
  *
  * @param values Whole blocks.
  * @param packed Takes the grid points; as long as `values` in bytes of `bits`.
- * @param scales Takes the scales as bits of bfloat16, one a block.
+ * @param scales Takes the scales as bits of `scaleType`, one a block.
  * @param error Is added to.
  * @returns False where a value is no finite number; what was written is of no use then.
  */
@@ -54,6 +73,7 @@ export function quantizeBlocks(
   packed: Uint8Array,
   scales: Uint16Array,
   error: SquaredError,
+  scaleType: ScaleType = "bfloat16",
 ): boolean {
   const zero = 2 ** (bits - 1);
   const top = 2 ** bits - 1;
@@ -94,9 +114,9 @@ export function quantizeBlocks(
         }
       }
     }
-    const scaleBits = bfloat16Bits(scale);
+    const scaleBits = scaleBitsOf(scale, scaleType);
     scales[block] = scaleBits;
-    scale = fromBfloat16Bits(scaleBits);
+    scale = fromScaleBits(scaleBits, scaleType);
     const inverse = scale === 0 ? 0 : 1 / scale;
     let squaredError = 0;
     for (let i = start; i < end; i++) {

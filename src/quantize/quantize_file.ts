@@ -2,6 +2,7 @@ import { NewBieError } from "../errors.ts";
 import { COMFYUI_TOKENIZER_TENSOR } from "../pipeline/checkpoint/types.ts";
 import {
   copiedTensor,
+  isFloatDtype,
   openWeights,
   QUANTIZED_BITS_KEY,
   type QuantizedBits,
@@ -13,7 +14,7 @@ import {
   writeSafetensors,
 } from "../safetensors/mod.ts";
 import type { SquaredError } from "./_blocks.ts";
-import { type Piece, quantizePiece } from "./_piece.ts";
+import { type Piece, type PieceRequest, quantizePiece } from "./_piece.ts";
 import { QuantizeThreads } from "./_quantize_threads.ts";
 
 /**
@@ -66,7 +67,9 @@ export function matricesToQuantize(
 /** Opens a file to be quantised. */
 export async function openForQuantization(path: string): Promise<Weights> {
   const weights = await openWeights(path, { opaque: [COMFYUI_TOKENIZER_TENSOR] });
-  if (QUANTIZED_BITS_KEY in weights.metadata) {
+  const isRounded = weights.tensors.values()
+    .some(({ name, dtype }) => QUANTIZED.test(name) && !isFloatDtype(dtype));
+  if (isRounded || QUANTIZED_BITS_KEY in weights.metadata) {
     throw new NewBieError(
       `${path} is quantised already. Quantise the original: each rounding adds to the last.`,
       { zh: `${path} 已经量化过。请量化原模型：每次舍入都会累积误差。` },
@@ -162,9 +165,14 @@ const BITS_A_BYTE = 8;
 /** Values read at a time: 4 MiB as float32. */
 const VALUES_AT_ONCE = 1 << 20;
 
-async function* quantizeMatrix(
+/**
+ * Quantises a matrix, some rows at a time.
+ *
+ * @throws {NewBieError} When it holds values that are no finite numbers.
+ */
+export async function* quantizeMatrix(
   entry: TensorEntry,
-  { bits, blockSize }: QuantizeOptions,
+  { bits, blockSize, scaleType }: Omit<PieceRequest, "values">,
   threads: QuantizeThreads,
 ): AsyncGenerator<Piece> {
   const [rows, columns] = entry.shape as [number, number];
@@ -173,7 +181,7 @@ async function* quantizeMatrix(
   const quantizeFrom = async (row: number) => {
     const count = Math.min(rowsAtOnce, rows - row);
     const values = await reader.read(Array.from({ length: count }, (_, index) => row + index));
-    const request = { values, bits, blockSize };
+    const request = { values, bits, blockSize, ...(scaleType && { scaleType }) };
     return rows <= rowsAtOnce ? quantizePiece(request) : await threads.quantize(request);
   };
   for await (const piece of inTurn(quantizeFrom, rows, rowsAtOnce, threads.atOnce)) {

@@ -141,8 +141,8 @@ async function writeGemma(
     "gemma3.attention.head_count": 4,
     "gemma3.attention.key_length": 64,
     "gemma3.attention.sliding_window": 512,
-    "gemma3.attention.layer_norm_rms_epsilon": 1e-6,
-    "gemma3.rope.freq_base": 10_000,
+    "gemma3.attention.layer_norm_rms_epsilon": { float32: 1e-6 },
+    "gemma3.rope.freq_base": { float32: 10_000 },
   });
   return decoded;
 }
