@@ -126,7 +126,7 @@ await run<Options>(command, async ({ json, image, gpu, mount, user: asked }, inn
   let code: number;
   try {
     code = await runImage(engine, {
-      image: facts.id,
+      image: facts,
       command: [...inner, ...(json ? ["--json"] : []), ...languageOption(inner)],
       mounts,
       environment: environment(),

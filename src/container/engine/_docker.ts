@@ -45,7 +45,10 @@ export interface DockerImage {
     readonly RepoTags: readonly string[] | null;
     readonly RepoDigests: readonly string[] | null;
     readonly RootFS?: { readonly Layers?: readonly string[] };
-    readonly Config: { readonly Labels: Readonly<Record<string, string>> | null };
+    readonly Config: {
+      readonly Labels: Readonly<Record<string, string>> | null;
+      readonly Entrypoint?: readonly string[] | null;
+    };
   }>;
   /** The archive of `docker save`. */
   get(): Promise<Readable>;

@@ -83,6 +83,7 @@ export class Engine {
         tags: found.RepoTags ?? [],
         digests: found.RepoDigests ?? [],
         labels: found.Config.Labels ?? {},
+        entrypoint: found.Config.Entrypoint ?? [],
         layers: found.RootFS?.Layers ?? [],
       };
     } catch (error) {

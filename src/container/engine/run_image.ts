@@ -9,7 +9,7 @@ import type { RunRequest } from "./types.ts";
 /**
  * Runs an image with no network and a root that cannot be written, and passes on what it reads and
  * prints. The container is gone in the end, whatever happens: when this process is killed, what runs
- * in the container ends too, and the engine removes it.
+ * in the container ends too, and the engine removes it. The image needs a shell.
  *
  * @returns The exit code of what ran.
  * @throws {EngineError} When the engine cannot be reached or refuses.
@@ -35,8 +35,9 @@ const UNSTARTED_SECONDS = 60;
 function optionsOf(request: RunRequest): Readonly<Record<string, unknown>> {
   const { image, command, mounts, environment, user, hasGpus, terminal } = request;
   return {
-    Image: image,
-    Cmd: command,
+    Image: image.id,
+    Entrypoint: ["sh", "-c", GATE, "sh"],
+    Cmd: [...image.entrypoint, ...command],
     User: user,
     Labels: { [LABEL]: "" },
     Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
@@ -67,11 +68,20 @@ function optionsOf(request: RunRequest): Readonly<Record<string, unknown>> {
   };
 }
 
+/** Is there as soon as somebody guards the container. */
+const GUARDED = "/tmp/.guarded";
+/**
+ * Waits until the container is guarded, and then becomes what the image runs: nothing runs in it that
+ * would go on when this process is killed. Where no guard comes, it ends.
+ */
+const GATE = `i=0; while [ ! -e ${GUARDED} ]; do i=$((i + 1)); [ $i -le 200 ] || exit 125; ` +
+  'sleep 0.05; done; exec "$@"';
 /**
  * Reads until there is nobody to write any more, and ends all that runs in the container: first as a
  * person would, and then whatever is left.
  */
-const GUARD = "while read -r _; do :; done; kill -TERM 1; sleep 2; kill -KILL -1";
+const GUARD = `: > ${GUARDED}; while read -r _; do :; done; ` +
+  "kill -TERM 1; sleep 2; kill -KILL -1";
 
 /**
  * Starts a second program in the container that ends the first when this process is gone, however it
@@ -107,7 +117,7 @@ async function converse(
   const ended = container.wait({ condition: "next-exit" });
   ended.catch(() => {});
   await container.start();
-  const guard = await startGuard(container).catch(() => undefined);
+  const guard = await startGuard(container);
   stdin.pipe(stream);
   onSignal((signal) => void container.kill({ signal }).catch(() => {}));
   if (terminal !== undefined) {
@@ -125,7 +135,7 @@ async function converse(
   } finally {
     stdin.unpipe(stream);
     stream.destroy();
-    guard?.destroy();
+    guard.destroy();
   }
 }
 

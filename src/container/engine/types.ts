@@ -29,6 +29,8 @@ export interface ImageFacts {
   /** `name@sha256:…`, for images that came from a registry. */
   readonly digests: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
+  /** What runs first in a container of it. */
+  readonly entrypoint: readonly string[];
   /** The SHA-256 of each layer's tar, from the lowest to the highest. */
   readonly layers: readonly string[];
 }
@@ -71,7 +73,7 @@ export interface Mount {
 
 /** What runs in a container, of which nothing is left in the end. */
 export interface RunRequest {
-  readonly image: string;
+  readonly image: ImageFacts;
   readonly command: readonly string[];
   readonly mounts: readonly Mount[];
   readonly environment: Readonly<Record<string, string>>;
