@@ -31,9 +31,13 @@ export interface ImageParts {
   readonly layers: readonly Uint8Array[];
   readonly config?: Readonly<Record<string, unknown>>;
   readonly created?: string;
+  /** What the second step of its build is said to have been. */
+  readonly step?: string;
 }
 
-function configOf({ layers, config = {}, created = "2026-01-01T00:00:00.123456789Z" }: ImageParts) {
+function configOf(
+  { layers, config = {}, step = "step 1", created = "2026-01-01T00:00:00.123456789Z" }: ImageParts,
+) {
   return encoder.encode(JSON.stringify({
     architecture: "amd64",
     config,
@@ -41,7 +45,10 @@ function configOf({ layers, config = {}, created = "2026-01-01T00:00:00.12345678
     container_config: { Hostname: sha256(created).slice(0, 12) },
     created,
     docker_version: "20.10.24+dfsg1",
-    history: layers.map((_, index) => ({ created, created_by: `step ${index}` })),
+    history: layers.map((_, index) => ({
+      created,
+      created_by: index === 1 ? step : `step ${index}`,
+    })),
     os: "linux",
     rootfs: { type: "layers", diff_ids: layers.map((bytes) => `sha256:${sha256(bytes)}`) },
   }));

@@ -43,6 +43,21 @@ Deno.test("images that are the same have no differences", async () => {
   assert.deepEqual(await differences(OWN), []);
 });
 
+Deno.test("images with the same files that were built otherwise are not the same", async () => {
+  await using folder = await temporaryFolder();
+  const layers = [await layer(BASE), await layer(OWN)];
+  const images = [];
+  for (const step of ["COPY one", "COPY two"]) {
+    const file = join(folder.path, `${step}.tar`);
+    await Deno.writeFile(file, await legacyArchive({ layers, step }));
+    const scratch = await Deno.makeTempDir({ dir: folder.path });
+    images.push(await openImage(file, scratch));
+  }
+  assert.deepEqual(await compareImages(images[0]!, images[1]!), [
+    { kind: "setting", path: "history[1].created_by", a: "COPY one", b: "COPY two" },
+  ]);
+});
+
 Deno.test("the byte in the file in the layer is named", async () => {
   assert.deepEqual(await differences(replaced("app/two", "the sEcond")), [
     { kind: "file", layer: 2, path: "app/two", aspects: ["content"], firstByte: 5 },

@@ -18,7 +18,8 @@ export type FileAspect =
 /**
  * Where two images differ:
  *
- * - `setting`: in what their configurations say, by its path, such as `config.Env`;
+ * - `setting`: in what their configurations say, by its path, such as `config.Env`, or
+ *   `history[2].created_by` for a step of the build;
  * - `layers`: in how many layers they have;
  * - `file`: in a file of a layer; only one of the images may have it there;
  * - `order`: in the order of a layer's entries, or in how its tar is written.
@@ -153,9 +154,16 @@ async function firstDifference(a: Inode, b: Inode): Promise<number | undefined> 
   return a.content.size === b.content.size ? undefined : length;
 }
 
-/** Where two configurations differ, but for the layers and what follows from them. */
+/** Where two configurations differ, but for the layers, which are compared themselves. */
 function settingsOf(a: unknown, b: unknown, path = ""): ImageDifference[] {
-  if (JSON.stringify(a) === JSON.stringify(b) || path === "rootfs" || path === "history") return [];
+  if (JSON.stringify(a) === JSON.stringify(b) || path === "rootfs") return [];
+  if (path === "history" && Array.isArray(a) && Array.isArray(b)) {
+    // Step by step: the whole of it would be a wall of text.
+    return Array.from(
+      { length: Math.max(a.length, b.length) },
+      (_, step) => settingsOf(a[step], b[step], `${path}[${step}]`),
+    ).flat();
+  }
   if (!isRecord(a) || !isRecord(b)) return [{ kind: "setting", path, a, b }];
   const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
   return keys.flatMap((key) => settingsOf(a[key], b[key], path === "" ? key : `${path}.${key}`));
