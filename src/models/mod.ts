@@ -46,6 +46,7 @@ export {
   parseJinaClipConfig,
 } from "./jina_clip.ts";
 export type { Naming } from "./names.ts";
+export { compileUpscaler, type UpscalerGraphs } from "./upscaler.ts";
 export { compileNextDiT, type NextDiTGraphs } from "./next_dit.ts";
 export { type NextDiTConfig, nextDiTNames, parseNextDiTConfig } from "./next_dit_config.ts";
 export { checkPlaces, nextDiTRopeTables } from "./next_dit_rope.ts";

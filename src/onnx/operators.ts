@@ -7,7 +7,7 @@
  */
 import { floatType, same } from "./_checks.ts";
 import type { Value } from "./graph.ts";
-import { type ElementType, int, ints, ONNX_DATA_TYPE, text } from "./types.ts";
+import { type ElementType, float, int, ints, ONNX_DATA_TYPE, text } from "./types.ts";
 
 /** The end of an axis, for {@linkcode slice}. */
 export const END = Number.MAX_SAFE_INTEGER;
@@ -90,6 +90,17 @@ export function relu(x: Value): Value {
   return x.graph.node("Relu", [x], x.type);
 }
 
+/** x, and slope · x below 0. */
+export function leakyRelu(x: Value, slope: number): Value {
+  return x.graph.node("LeakyRelu", [x], x.type, { attributes: { alpha: float(slope) } });
+}
+
+/** The same with a slope for each channel of [B, C, H, W]: [C, 1, 1]. */
+export function prelu(x: Value, slopes: Value): Value {
+  same("prelu", x, slopes);
+  return x.graph.node("PRelu", [x, slopes], x.type);
+}
+
 /** GELU, exact (with erf) or with the tanh approximation (Hendrycks & Gimpel 2016). */
 export function gelu(x: Value, approximate: "none" | "tanh"): Value {
   return x.graph.node("Gelu", [x], x.type, { attributes: { approximate: text(approximate) } });
@@ -168,6 +179,27 @@ export function depthToSpace(x: Value, block: number): Value {
   return x.graph.node("DepthToSpace", [x], x.type, {
     attributes: { blocksize: int(block), mode: text("DCR") },
   });
+}
+
+/**
+ * [B, C · factor², H, W] → [B, C, factor · H, factor · W], the channels ordered (channel, row in the
+ * block, column in the block): PyTorch's `pixel_shuffle`.
+ */
+export function pixelShuffle(x: Value, factor: number): Value {
+  return x.graph.node("DepthToSpace", [x], x.type, {
+    attributes: { blocksize: int(factor), mode: text("CRD") },
+  });
+}
+
+/** The inverse of {@linkcode pixelShuffle} for so many channels: PyTorch's `pixel_unshuffle`. */
+export function pixelUnshuffle(x: Value, factor: number, channels: number): Value {
+  const blocks = factor ** 2;
+  // spaceToDepth has the channel innermost.
+  const order = Array.from({ length: channels * blocks }, (_, at) => {
+    return (at % blocks) * channels + Math.floor(at / blocks);
+  });
+  const inputs = [spaceToDepth(x, factor), x.graph.integers(order)];
+  return x.graph.node("Gather", inputs, x.type, { attributes: { axis: int(1) } });
 }
 
 /** A convolution with stride 1 that keeps height and width; weight [out, in, size, size]. */

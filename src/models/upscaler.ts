@@ -1,0 +1,235 @@
+/**
+ * Networks that enlarge pictures: ESRGAN's RRDBNet, of which Real-ESRGAN's anime model has 6 blocks, and
+ * SRVGGNetCompact.
+ *
+ * The maths of the first is that of Wang et al. 2018 (arXiv 1809.00219, residual-in-residual dense
+ * blocks), with pixels folded into channels where it enlarges less than four times, as Wang et al. 2021
+ * (arXiv 2107.10833) have it; the second is the compact network of that project. Names of weights are
+ * theirs. The blocks, widths and the scale follow from the tensors' shapes. All of it is convolutions,
+ * so a tile that sees far enough beyond its edge is exact.
+ *
+ * @module
+ */
+import { NewBieError } from "../errors.ts";
+import {
+  add,
+  cast,
+  type CompiledGraph,
+  concat,
+  conv2d,
+  crop,
+  type DtypePolicy,
+  Graph,
+  INTERFACE_TYPE,
+  leakyRelu,
+  Parameters,
+  pixelShuffle,
+  pixelUnshuffle,
+  prelu,
+  scale,
+  upsampleNearest,
+  upsampleNearest2x,
+  type Value,
+} from "../onnx/mod.ts";
+import type { Weights } from "../safetensors/mod.ts";
+import { CORE_END, CORE_START, type TiledStep } from "./autoencoder_graphs.ts";
+import { PICTURE_CHANNELS } from "./_input_channels.ts";
+import { countOf, findNaming, type Naming } from "./names.ts";
+
+/** An upscaler, compiled. */
+export interface UpscalerGraphs {
+  readonly kind: "RRDBNet" | "SRVGGNetCompact";
+  /** How many times as wide and high a picture becomes. */
+  readonly scale: number;
+  /** What both sides of a picture must be multiples of. */
+  readonly multiple: number;
+  /** One step, from the map `image` [1, 3, H, W] to `enlarged`, both 0…1. */
+  readonly steps: readonly TiledStep[];
+  /** The side of a tile in pixels of the enlarged picture, unless the caller chooses. */
+  readonly tileSize: number;
+}
+
+const STYLES = {
+  rrdb: {
+    required: [
+      "conv_first.weight",
+      "body.0.rdb1.conv1.weight",
+      "conv_body.weight",
+      "conv_last.weight",
+    ],
+  },
+  srvgg: { required: ["body.0.weight", "body.1.weight", "body.2.weight"] },
+} as const;
+
+/** With the halo of RRDBNet, a tile of 384² pixels at 64 channels. */
+const TILE_PIXELS = 192;
+
+const SLOPE = 0.2;
+/** How much of a block's change is added. */
+const RESIDUAL = 0.2;
+const CONVOLUTIONS_IN_DENSE_BLOCK = 5;
+const DENSE_BLOCKS = ["rdb1", "rdb2", "rdb3"] as const;
+
+/**
+ * Compiles an upscaler over its weights.
+ *
+ * @throws {NewBieError} When the file holds none of these networks.
+ * @throws {CheckpointError} Naming every tensor that is missing or has another shape.
+ */
+export function compileUpscaler(weights: Weights, policy: DtypePolicy): UpscalerGraphs {
+  const names = findNaming(weights, Object.values(STYLES));
+  const network = names?.style === STYLES.rrdb
+    ? rrdbNet(names)
+    : names?.style === STYLES.srvgg
+    ? srvggNet(names)
+    : undefined;
+  if (names === undefined || network === undefined) throw noUpscaler(weights);
+  const { kind, factor, multiple, halo, build } = network;
+  const graph = new Graph(kind, { device: policy.device });
+  const image = graph.input("image", INTERFACE_TYPE, [1, PICTURE_CHANNELS, "h", "w"]);
+  const parameters = new Parameters(graph, weights, { nameInFile: names.nameInFile });
+  const type = policy.convolution;
+  const enlarged = cast(build(cast(image, type), { parameters, type }), INTERFACE_TYPE);
+  parameters.check();
+  const [start, end] = [CORE_START, CORE_END].map((name) => graph.input(name, "int64", [2]));
+  graph.output("enlarged_tile", crop(enlarged, start!, end!), [1, PICTURE_CHANNELS, "H", "W"]);
+  const compiled: CompiledGraph = graph.compile();
+  const step: TiledStep = {
+    graph: compiled,
+    reads: ["image"],
+    writes: ["enlarged"],
+    global: false,
+    halo,
+    scale: factor,
+    inPlace: false,
+  };
+  return { kind, scale: factor, multiple, steps: [step], tileSize: TILE_PIXELS * factor };
+}
+
+/** A network as its tensors show it. */
+interface Network {
+  readonly kind: UpscalerGraphs["kind"];
+  readonly factor: number;
+  readonly multiple: number;
+  /** How far it sees, in pixels of the picture. */
+  readonly halo: number;
+  readonly build: (x: Value, part: Part) => Value;
+}
+
+interface Part {
+  readonly parameters: Parameters;
+  readonly type: DtypePolicy["convolution"];
+}
+
+/** The network enlarges four times what it is given: less where pixels were folded before. */
+const RRDB_ENLARGES = 4;
+
+function rrdbNet(names: Naming): Network | undefined {
+  const { shape } = names;
+  const [features = 0, folded = 0] = shape("conv_first.weight") ?? [];
+  const growth = shape("body.0.rdb1.conv1.weight")?.[0] ?? 0;
+  const blocks = countOf(names, (index) => `body.${index}.rdb1.conv1.weight`);
+  const fold = Math.sqrt(folded / PICTURE_CHANNELS);
+  if (![1, 2, 4].includes(fold)) return undefined;
+  const inBlocks = blocks * DENSE_BLOCKS.length * CONVOLUTIONS_IN_DENSE_BLOCK;
+  // Before and behind the blocks one each, and four at a half and a quarter of the distance.
+  const reach = inBlocks + 2 + 2;
+  return {
+    kind: "RRDBNet",
+    factor: RRDB_ENLARGES / fold,
+    multiple: fold,
+    halo: reach * fold,
+    build: (picture, part) => {
+      const conv = (x: Value, name: string, from: number, to: number) =>
+        convolution(x, part, name, from, to);
+      const x = fold === 1 ? picture : pixelUnshuffle(picture, fold, PICTURE_CHANNELS);
+      const first = conv(x, "conv_first", folded, features);
+      let body = first;
+      for (let block = 0; block < blocks; block++) {
+        body = residualDense(body, part, `body.${block}`, features, growth);
+      }
+      let up = add(first, conv(body, "conv_body", features, features));
+      for (const name of ["conv_up1", "conv_up2"]) {
+        up = leakyRelu(conv(upsampleNearest2x(up), name, features, features), SLOPE);
+      }
+      const detailed = leakyRelu(conv(up, "conv_hr", features, features), SLOPE);
+      return conv(detailed, "conv_last", features, PICTURE_CHANNELS);
+    },
+  };
+}
+
+/** Three dense blocks, beside a shortcut. */
+function residualDense(
+  x: Value,
+  part: Part,
+  name: string,
+  features: number,
+  growth: number,
+): Value {
+  let y = x;
+  for (const block of DENSE_BLOCKS) y = dense(y, part, `${name}.${block}`, features, growth);
+  return add(scale(y, RESIDUAL), x);
+}
+
+/** Each convolution reads all that those before it gave. */
+function dense(x: Value, part: Part, name: string, features: number, growth: number): Value {
+  const all = [x];
+  for (let index = 1; index < CONVOLUTIONS_IN_DENSE_BLOCK; index++) {
+    const from = features + (index - 1) * growth;
+    const joined = all.length === 1 ? x : concat(all, 1);
+    all.push(leakyRelu(convolution(joined, part, `${name}.conv${index}`, from, growth), SLOPE));
+  }
+  const from = features + (CONVOLUTIONS_IN_DENSE_BLOCK - 1) * growth;
+  const last = `${name}.conv${CONVOLUTIONS_IN_DENSE_BLOCK}`;
+  return add(scale(convolution(concat(all, 1), part, last, from, features), RESIDUAL), x);
+}
+
+function srvggNet(names: Naming): Network | undefined {
+  const { shape } = names;
+  const features = shape("body.0.weight")?.[0] ?? 0;
+  // Convolutions and their activations in turn, and a last convolution.
+  const layers = countOf(names, (index) => `body.${index}.weight`);
+  const last = layers - 1;
+  const factor = Math.sqrt((shape(`body.${last}.weight`)?.[0] ?? 0) / PICTURE_CHANNELS);
+  if (last % 2 !== 0 || !Number.isInteger(factor) || factor < 1) return undefined;
+  return {
+    kind: "SRVGGNetCompact",
+    factor,
+    multiple: 1,
+    halo: last / 2 + 1,
+    build: (picture, part) => {
+      const { parameters, type } = part;
+      let x = picture;
+      for (let layer = 0; layer < last; layer += 2) {
+        const from = layer === 0 ? PICTURE_CHANNELS : features;
+        x = convolution(x, part, `body.${layer}`, from, features);
+        x = prelu(x, parameters.get(`body.${layer + 1}.weight`, [features, 1, 1], type));
+      }
+      x = convolution(x, part, `body.${last}`, features, PICTURE_CHANNELS * factor ** 2);
+      return add(pixelShuffle(x, factor), upsampleNearest(picture, factor));
+    },
+  };
+}
+
+function convolution(
+  x: Value,
+  { parameters, type }: Part,
+  name: string,
+  from: number,
+  to: number,
+): Value {
+  const weight = parameters.get(`${name}.weight`, [to, from, 3, 3], type);
+  return conv2d(x, weight, parameters.get(`${name}.bias`, [to], type), 3);
+}
+
+function noUpscaler({ source }: Weights): NewBieError {
+  return new NewBieError(
+    `${source} holds no upscaler that is known: expected the tensors of ESRGAN's RRDBNet (conv_first, ` +
+      "body.0.rdb1.conv1, …) or of SRVGGNetCompact (body.0, body.1, …), as Real-ESRGAN names them.",
+    {
+      zh:
+        `${source} 中没有已知的放大网络：应含 ESRGAN 的 RRDBNet（conv_first、body.0.rdb1.conv1 等）` +
+        "或 SRVGGNetCompact（body.0、body.1 等）的张量，名称与 Real-ESRGAN 相同。",
+    },
+  );
+}
