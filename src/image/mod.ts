@@ -15,5 +15,6 @@ export * from "./psnr.ts";
 export { readPictureText } from "./read_picture_text.ts";
 export * from "./shrink.ts";
 export * from "./resize_image.ts";
+export * from "./resize_planes.ts";
 export * from "./tensor_from_image.ts";
 export * from "./types.ts";

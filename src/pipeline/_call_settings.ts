@@ -1,10 +1,13 @@
 /** What a call of `generate` is made with: what was asked for, and a default for the rest. */
-import type { GeneratorOptions } from "../random/mod.ts";
+import { type GeneratorOptions, randomSeed } from "../random/mod.ts";
 import type { Scheduler } from "../schedulers/mod.ts";
 import {
   checkSettings,
+  DEFAULT_HIRES_STRENGTH,
   DEFAULT_MASK_BLUR,
   DEFAULT_STRENGTH,
+  DEFAULT_UPSCALER,
+  RANDOM_SEED,
   resolveSettings,
   SETTINGS,
 } from "../settings/mod.ts";
@@ -29,6 +32,11 @@ const MASKED = {
   maskBlur: DEFAULT_MASK_BLUR,
 } as const;
 
+/** The same for drawing a second time. */
+const HIRES = {
+  hires: { strength: DEFAULT_HIRES_STRENGTH, upscaler: DEFAULT_UPSCALER },
+} as const;
+
 /**
  * Completes a request. Sizes, prompts and generators are checked where they are used.
  *
@@ -42,7 +50,17 @@ export function callSettings(
   const { prompt, negativePrompt: _negative, generator: _, ...rest } = options;
   const { numImagesPerPrompt = 1, ...others } = rest;
   const { negativePrompt = options.negativePromptEmbeds === undefined ? "" : undefined } = options;
-  const single = { ...others, scheduler: { name, shift } };
+  const { variation, ...unvaried } = others;
+  const isRandom = variation?.strength !== undefined &&
+    (variation.seed === undefined || variation.seed === RANDOM_SEED);
+  const single = {
+    ...unvaried,
+    // Another random seed is remembered, so that the picture can be made again.
+    ...(variation === undefined
+      ? {}
+      : { variation: isRandom ? { ...variation, seed: randomSeed() } : variation }),
+    scheduler: { name, shift },
+  };
   checkSettings({ ...single, width: undefined, height: undefined });
   const [, , rows, columns] = options.latents?.dims ?? [];
   const byModel = {
@@ -51,6 +69,7 @@ export function callSettings(
       (columns === undefined ? defaultSize : columns * vaeScaleFactor),
     ...(pictures === undefined ? {} : { strength: DEFAULT_STRENGTH }),
     ...(pictures?.mask === undefined ? {} : MASKED),
+    ...(options.hires?.scale === undefined ? {} : HIRES),
   };
   const { generator: _own, ...shared } = resolveSettings(single, { byModel, isDemo });
   const { prompt: _prompt, negativePrompt: _default, ...settings } = shared;

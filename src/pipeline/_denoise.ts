@@ -27,6 +27,12 @@ export interface DenoiseOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What differs between the drawings of one call. */
+export type OwnDrawing = Pick<
+  DenoiseOptions,
+  "noise" | "steps" | "first" | "picture" | "onStep"
+>;
+
 /** What came of it. */
 export interface Denoised {
   /** Latents [1, C, H, W], one for each picture. */

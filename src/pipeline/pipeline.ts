@@ -5,7 +5,7 @@
  */
 import { logLine } from "../shown.ts";
 import { NewBieError, RequestError } from "../errors.ts";
-import type { RgbImage } from "../image/mod.ts";
+import { resizeImage, resizePlanes, type RgbImage, tensorFromImage } from "../image/mod.ts";
 import type { Language, Texts } from "../language.ts";
 import { type Device, type Dtype, dtypePolicy } from "../onnx/mod.ts";
 import { parseXmlPrompt, type PromptEncoder, type XmlPromptObject } from "../prompt/mod.ts";
@@ -37,7 +37,11 @@ import {
 } from "./_call_conditions.ts";
 import { calledWith, callSettings } from "./_call_settings.ts";
 import { checkListedFiles, hashListedFile } from "./_checksums.ts";
-import { denoise } from "./_denoise.ts";
+import { denoise, type OwnDrawing } from "./_denoise.ts";
+import { type Hires, hiresOf, LANCZOS, LATENT } from "./_hires.ts";
+import { variationOf } from "./_variation.ts";
+import { variedNoise } from "./_varied_noise.ts";
+import { Upscaler } from "./parts/upscaler.ts";
 import { givenPictures, pasteGiven } from "./_given_pictures.ts";
 import {
   memoryBudget,
@@ -77,6 +81,7 @@ import type {
   PretrainedOptions,
   PromptEmbeds,
   PromptOptions,
+  StepInfo,
   VelocityOptions,
 } from "./types.ts";
 
@@ -486,24 +491,41 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const scheduler = withStepCache(ownScheduler, settings.stepCache);
     const first = pictures === undefined ? 0 : firstStepOf(numInferenceSteps, strength);
     // Whatever is out of range is refused here, before anything is computed.
-    const guided = Array.from(scheduler.timesteps(numInferenceSteps)).slice(first).some(
-      (timestep) => needsUnconditional(timestep, guidance),
-    );
+    const isGuided = (steps: number, first: number) =>
+      Array.from(scheduler.timesteps(steps)).slice(first).some((timestep) =>
+        needsUnconditional(timestep, guidance)
+      );
     const generators = imageGenerators(options.generator, imageCount);
-    const noise = this.prepareLatents({
-      batchSize: imageCount,
-      height: settings.height,
-      width: settings.width,
-      latents: options.latents,
-      generator: options.latents === undefined ? generators : undefined,
+    const vary = variationOf(settings, this.#parts.vaeScaleFactor);
+    const noiseOf = ({ width, height }: { readonly width: number; readonly height: number }) => {
+      const size = { batchSize: imageCount, height, width };
+      const varied = vary.variation !== undefined || vary.resizeFrom !== undefined;
+      return varied
+        ? variedNoise(generators, this.#sampleDims(height, width), vary)
+        : this.prepareLatents({ ...size, generator: generators });
+    };
+    const noise = options.latents === undefined
+      ? noiseOf(settings)
+      : this.#givenLatents(options.latents, {
+        batchSize: imageCount,
+        height: settings.height,
+        width: settings.width,
+      });
+    const hires = await hiresOf(settings, {
+      multiple: this.sizeMultiple,
+      isMasked: pictures?.mask !== undefined,
     });
+    const again = hires && noiseOf(hires);
     const maskKind = settings.differentialMask ? "differential" : "binary";
     const { vaeScaleFactor } = this.#parts;
     const mask = pictures?.mask &&
       { values: latentMask(pictures.mask, vaeScaleFactor, maskKind), kind: maskKind } as const;
     if (pictures !== undefined) expectSize(pictures.image, settings);
 
-    await this.#requireMemory(noise);
+    const guided = isGuided(numInferenceSteps, first) ||
+      hires !== undefined && isGuided(hires.steps, hires.first);
+
+    await this.#requireMemory(again ?? noise);
     signal?.throwIfAborted();
     const start = performance.now();
     const picture = pictures &&
@@ -513,23 +535,39 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const embeds = await this.#encode(positive, guided ? negative : undefined, signal);
     const encoded = performance.now();
     signal?.throwIfAborted();
-    const { samples: latents, evaluations } = await this.#use(
-      "transformer",
-      (transformer) =>
-        denoise(transformer, {
-          embeds,
-          noise,
-          imagesPerPrompt: numImagesPerPrompt,
-          scheduler,
-          steps: numInferenceSteps,
-          first,
-          picture,
-          guidance,
-          guided,
-          onStep: options.onStep,
-          signal,
-        }),
-    );
+    const shared = {
+      embeds,
+      imagesPerPrompt: numImagesPerPrompt,
+      scheduler,
+      guidance,
+      guided,
+      signal,
+    };
+    // Steps are counted through both drawings.
+    const stepCounts = [
+      numInferenceSteps - first,
+      hires === undefined ? 0 : hires.steps - hires.first,
+    ];
+    const onStep = (offset: number) => (step: StepInfo) =>
+      options.onStep?.({
+        ...step,
+        index: offset + step.index,
+        total: stepCounts[0]! + stepCounts[1]!,
+      });
+    const draw = (own: OwnDrawing) =>
+      this.#use("transformer", (transformer) => denoise(transformer, { ...shared, ...own }));
+    const drawing = { noise, steps: numInferenceSteps, first, picture, onStep: onStep(0) };
+    let { samples: latents, evaluations } = await draw(drawing);
+    if (hires !== undefined) {
+      signal?.throwIfAborted();
+      const enlarged = { latents: await this.#enlarge(latents, hires) };
+      const { steps, first } = hires;
+      const offset = onStep(stepCounts[0]!);
+      const own = { noise: again!, steps, first, picture: enlarged, onStep: offset };
+      const second = await draw(own);
+      latents = second.samples;
+      evaluations += second.evaluations;
+    }
     const denoised = performance.now();
     signal?.throwIfAborted();
     const images: RgbImage[] = [];
@@ -555,7 +593,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     }
     const end = performance.now();
     const ofOneStep = scheduler.evaluations(numInferenceSteps) / numInferenceSteps;
-    const total = imageCount * ofOneStep * (numInferenceSteps - first);
+    const total = imageCount * ofOneStep * (stepCounts[0]! + stepCounts[1]!);
     const result = {
       adapters: this.adapters.filter(works),
       evaluations: { total, foretold: total - evaluations },
@@ -571,6 +609,25 @@ export class NewBieImagePipeline implements AsyncDisposable {
       },
     };
     return { images: outputType === "latent" ? latents : images, ...result };
+  }
+
+  /** Latents [1, C, h, w] of pictures, enlarged and joined. */
+  async #enlarge(latents: readonly Tensor[], { width, height, upscaler }: Hires): Promise<Tensor> {
+    const { vaeScaleFactor: factor } = this.#parts;
+    const size = { height: height / factor, width: width / factor };
+    if (upscaler === LATENT) return stack(latents.map((sample) => resizePlanes(sample, size)));
+    const network = upscaler === LANCZOS
+      ? undefined
+      : await Upscaler.open(upscaler, dtypePolicy(this.device, this.dtype)!);
+    return await this.#use("vae", async (vae) => {
+      const enlarged: Tensor[] = [];
+      for (const sample of latents) {
+        const [image] = await vae.decodeImages(sample);
+        const larger = network === undefined ? image! : await network.upscale(image!);
+        enlarged.push(await vae.encode(tensorFromImage(resizeImage(larger, { width, height }))));
+      }
+      return stack(enlarged);
+    });
   }
 
   /** The text encoders as {@linkcode checkPrompt} wants to know them. */

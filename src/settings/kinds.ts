@@ -79,6 +79,16 @@ export function edges(): Kind<string> {
   };
 }
 
+/** Width and height in pixels: `512x768`. */
+export function size(): Kind<string> {
+  return {
+    schema: z.string().regex(/^\d{1,5}x\d{1,5}$/),
+    fromText: (text) => plain(text).toLowerCase().replaceAll(/\s*[×*x]\s*/g, "x"),
+    expected: { en: "width and height such as 512x768", zh: "宽和高，例如 512x768" },
+    placeholder: "<size>",
+  };
+}
+
 /** The name of a file. */
 export function file(): Kind<string> {
   return { ...text(), placeholder: "<path>" };

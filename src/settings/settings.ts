@@ -10,7 +10,7 @@
  */
 import { GENERATOR_DEVICES } from "../random/mod.ts";
 import { MOST_STEPS, SCHEDULER_NAMES, SHIFT_RANGE } from "../schedulers/mod.ts";
-import { choice, edges, file, flag, pixels, real, seed, text, whole } from "./kinds.ts";
+import { choice, edges, file, flag, pixels, real, seed, size, text, whole } from "./kinds.ts";
 import type {
   AskedOf,
   Declaration,
@@ -36,6 +36,10 @@ const OF_TRAINING = { en: "what the model was trained for", zh: "模型训练时
 export const DEFAULT_STRENGTH = 0.6;
 /** One latent of NewBie. */
 export const DEFAULT_MASK_BLUR = 8;
+/** AUTOMATIC1111's is 0.7, which draws much anew. */
+export const DEFAULT_HIRES_STRENGTH = 0.5;
+/** A filter over pixels. */
+export const DEFAULT_UPSCALER = "lanczos";
 const MOST_MASK_BLUR = 1024;
 
 /** The table. */
@@ -319,6 +323,86 @@ export const SETTINGS = {
       zh: "配合 --mask：蒙版之外用多少像素过渡到原图",
     },
   }),
+  /** Noise that lies between that of the seed and that of another one, as AUTOMATIC1111 mixes it. */
+  variation: {
+    /** The other seed; by default a random one. */
+    seed: setting(seed(), {
+      isOptional: true,
+      word: "variation_seed",
+      otherwise: { en: "random", zh: "随机" },
+      infotext: { name: "Variation seed" },
+      about: {
+        en: "with --variation-strength: the seed of the other noise",
+        zh: "配合 --variation-strength：另一份噪声的种子",
+      },
+    }),
+    /** How far to go to it; 1 is the other seed's noise. */
+    strength: setting(real({ least: 0, most: 1 }), {
+      isOptional: true,
+      word: "variation_strength",
+      infotext: { name: "Variation seed strength" },
+      about: {
+        en: "vary the picture: how much of another seed's noise to mix in, such as 0.1",
+        zh: "让图片略有变化：混入多少另一种子的噪声，例如 0.1",
+      },
+    }),
+  },
+  /** The size whose noise lies in the middle of this picture's: `512x512`. */
+  seedResizeFrom: setting(size(), {
+    isOptional: true,
+    word: "seed_resize_from",
+    infotext: { name: "Seed resize from" },
+    about: {
+      en: "keep the noise that the seed had at this size in the middle of the picture",
+      zh: "在图片中央保留该种子在此尺寸下的噪声",
+    },
+  }),
+  /** Draws the picture, enlarges it and draws it again from that. */
+  hires: {
+    /** How many times as wide and high. */
+    scale: setting(real({ least: 1, most: 4 }), {
+      isOptional: true,
+      word: "hires",
+      infotext: { name: "Hires upscale" },
+      about: {
+        en: "draw, enlarge so many times, and draw again from that: 1.5 or 2",
+        zh: "先绘制，再放大这么多倍，然后以它为起点重画：1.5 或 2",
+      },
+    }),
+    /** How far the second drawing goes from the enlarged one; 0.5 where nobody says it. */
+    strength: setting(real({ least: 0, most: 1 }), {
+      isOptional: true,
+      word: "hires_strength",
+      otherwise: { en: String(DEFAULT_HIRES_STRENGTH), zh: String(DEFAULT_HIRES_STRENGTH) },
+      infotext: { name: "Hires strength" },
+      about: {
+        en: "with --hires: how far the second drawing goes from the enlarged picture",
+        zh: "配合 --hires：第二次绘制与放大后图片的差异程度",
+      },
+    }),
+    /** Steps of the second drawing; by default those of the first. */
+    steps: setting(whole({ least: 1, most: MOST_STEPS }), {
+      isOptional: true,
+      word: "hires_steps",
+      otherwise: { en: "as many as --steps", zh: "与 --steps 相同" },
+      infotext: { name: "Hires steps" },
+      about: {
+        en: "with --hires: steps of the second drawing, before the strength",
+        zh: "配合 --hires：第二次绘制的步数（乘以强度之前）",
+      },
+    }),
+    /** `lanczos`, `latent`, or a network's file or its name in models/upscaler. */
+    upscaler: setting(file(), {
+      isOptional: true,
+      word: "hires_upscaler",
+      otherwise: { en: DEFAULT_UPSCALER, zh: "lanczos（滤波）" },
+      infotext: { name: "Hires upscaler" },
+      about: {
+        en: "with --hires: what enlarges: lanczos, latent, or a network in models/upscaler",
+        zh: "配合 --hires：用什么放大：lanczos、latent，或 models/upscaler 中的网络",
+      },
+    }),
+  },
   /** The picture that a person gives to start from, and what is made of it before. */
   source: {
     /** A PNG, JPEG, WebP or AVIF. */

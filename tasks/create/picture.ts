@@ -109,8 +109,8 @@ export async function makePictures(
         }),
         ...(prompt === request.prompt ? {} : { prompt }),
         seed: String(recipe.generator.seed),
-        width: recipe.width,
-        height: recipe.height,
+        width: made.image.width,
+        height: made.image.height,
         steps: recipe.numInferenceSteps,
         guidance: recipe.guidanceScale,
         ...(recipe.adapters === undefined ? {} : {

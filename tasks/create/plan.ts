@@ -61,6 +61,8 @@ export async function planPictures(
 ): Promise<Plan> {
   const { count, isDrawn, combinations, grid, wildcards, hasSheet } = options;
   const first = requestedGenerator(request.generator);
+  const { seed } = request.variation ?? {};
+  const other = requestedGenerator(seed === undefined ? {} : { seed });
   const template = request.raw || isDrawn
     ? undefined
     : await PromptTemplate.of(request.prompt, wildcards);
@@ -71,10 +73,14 @@ export async function planPictures(
       template: template.text,
     }))
     : Array.from({ length: count }, (_, index) => {
-      const generator = laterSeed(first, index);
+      // Of a variation, the seed stays and the other one goes on, as AUTOMATIC1111 counts.
+      const { variation } = request;
+      const isVaried = (variation?.strength ?? 0) > 0;
+      const generator = isVaried ? first : laterSeed(first, index);
       return {
         request: {
           ...request,
+          ...(isVaried ? { variation: { ...variation, ...laterSeed(other, index) } } : {}),
           prompt: template?.draw(generator.seed, index) ?? request.prompt,
           generator,
         },

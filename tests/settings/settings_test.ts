@@ -61,7 +61,7 @@ const CANDIDATES = [
 function different({ kind, default: usual, demo, absent, infotext }: AnySetting, place: number) {
   const known = [usual, demo, absent, infotext.omit];
   const candidates = kind.choices ??
-    [...CANDIDATES.slice(0, 3), 48 + 16 * place, true, "left=16,top=32"];
+    [...CANDIDATES.slice(0, 3), 1.5, 48 + 16 * place, true, "left=16,top=32", "16x32"];
   const value = candidates.map((json) => fromJson(kind, json))
     .find((value) => value !== undefined && !known.includes(value));
   assert(value !== undefined, "no candidate is a value of this kind");

@@ -1,0 +1,35 @@
+import { RequestError } from "../errors.ts";
+import type { Settings } from "../settings/mod.ts";
+import type { NoiseVariation } from "./_varied_noise.ts";
+
+/**
+ * How the settings vary the noise; a random seed was drawn for them before.
+ *
+ * @param factor Pixels of a latent, along a side.
+ * @throws {RequestError} When a seed is given without a strength, or the other size is none.
+ */
+export function variationOf(
+  { variation, seedResizeFrom }: Pick<Settings, "variation" | "seedResizeFrom">,
+  factor: number,
+): NoiseVariation {
+  if (variation?.seed !== undefined && variation.strength === undefined) {
+    throw new RequestError("variation.seed needs variation.strength: how far to go to it.", {
+      zh: "variation.seed 需要 variation.strength：与另一种子的混合程度。",
+    });
+  }
+  const sides = seedResizeFrom?.split("x").map(Number);
+  const [columns, rows] = (sides ?? []).map((side) => Math.floor(side / factor));
+  if (sides !== undefined && !(rows! > 0 && columns! > 0)) {
+    throw new RequestError(
+      `seedResizeFrom is ${seedResizeFrom}; expected a size such as 512x512.`,
+      {
+        zh: `seedResizeFrom 是 ${seedResizeFrom}；应为尺寸，例如 512x512。`,
+      },
+    );
+  }
+  const { seed, strength } = variation ?? {};
+  return {
+    variation: strength === undefined ? undefined : { seed: seed!, strength },
+    resizeFrom: sides === undefined ? undefined : [rows!, columns!],
+  };
+}
