@@ -1,7 +1,8 @@
 import type { Language } from "../language.ts";
 import { Positions } from "./_positions.ts";
+import { fixOf } from "./_fixes.ts";
 import { type Code, type Details, sayingOf } from "./_texts.ts";
-import type { PromptDiagnostic, PromptPosition } from "./types.ts";
+import type { PromptDiagnostic, PromptEdit, PromptPosition } from "./types.ts";
 
 /** What is only probably wrong; anything else is an error. */
 const WARNINGS: ReadonlySet<Code> = new Set<Code>([
@@ -35,6 +36,7 @@ interface Finding {
   readonly offset: number;
   readonly length: number;
   readonly say: (language: Language) => readonly [string, string?];
+  readonly fix: () => readonly PromptEdit[] | undefined;
 }
 
 /** Collects what is found in one prompt. */
@@ -60,15 +62,17 @@ export class Findings {
     this.#counts.set(code, count);
     if (count > MOST_OF_A_KIND) return;
     const say = (language: Language) => sayingOf(code, details, language);
-    this.#found.push({ code, offset: start, length: end - start, say });
+    const fix = () => fixOf(code, { text: this.#text, start, end }, details);
+    this.#found.push({ code, offset: start, length: end - start, say, fix });
   }
 
   /** Everything found, in the order of the text. */
-  diagnostics(language: Language): PromptDiagnostic[] {
+  diagnostics(language: Language, { fixes = false } = {}): PromptDiagnostic[] {
     const last = new Map(this.#found.map((finding) => [finding.code, finding]));
     return this.#found.map((finding): PromptDiagnostic => {
       const { code, offset, length } = finding;
       const [message, suggestion] = finding.say(language);
+      const fix = fixes ? finding.fix() : undefined;
       const more = last.get(code) === finding ? this.#counts.get(code)! - MOST_OF_A_KIND : 0;
       return {
         code,
@@ -77,6 +81,7 @@ export class Findings {
         ...(suggestion === undefined ? {} : { suggestion }),
         ...this.at(offset),
         length,
+        ...(fix === undefined ? {} : { fix }),
         ...(more > 0 ? { more } : {}),
       };
     }).sort((a, b) => a.offset - b.offset);

@@ -35,11 +35,6 @@ export const isKnown = (name: string): boolean =>
 /** All names but those of characters. */
 export const KNOWN: readonly string[] = [...CHARACTER_ELEMENTS, ...GENERAL_ELEMENTS, ...CONTAINERS];
 
-/** The elements that the model was trained on, each once; of the characters' the first two. */
-export const KNOWN_ELEMENTS: readonly string[] = [
-  ...new Set(["character_1", "character_2", ...CONTAINERS, ...KNOWN]),
-];
-
 /** Names that people use for what has another name here. */
 const ALIASES: Readonly<Record<string, string>> = {
   name: "n",

@@ -11,6 +11,8 @@ export interface CheckPromptOptions {
   readonly language?: Language;
   /** The encoders for which tokens are counted; none when absent. */
   readonly encoders?: readonly PromptEncoder[];
+  /** Whether diagnostics come with the changes that mend them; not when absent. */
+  readonly fixes?: boolean;
 }
 
 /** How long a prompt is to one encoder. */
@@ -55,14 +57,19 @@ export interface CheckedPrompt {
  * ```
  */
 export function checkPrompt(typed: string, options: CheckPromptOptions = {}): CheckedPrompt {
-  const { language = "en", encoders = [] } = options;
+  const { language = "en", encoders = [], fixes = false } = options;
   const { prompt, tree, findings, text, systemPrompt } = readPrompt(typed);
   const pasted = systemPrompt === undefined ? {} : { systemPrompt };
   const hasErrors = findings.diagnostics("en").some(({ severity }) => severity === "error");
   if (tree !== undefined) lintTree(text, tree, findings);
   else if (!hasErrors) lintPlainText(text, findings);
   if (hasErrors) {
-    return { prompt, ...pasted, tokens: [], diagnostics: findings.diagnostics(language) };
+    return {
+      prompt,
+      ...pasted,
+      tokens: [],
+      diagnostics: findings.diagnostics(language, { fixes }),
+    };
   }
   const canonical = canonicalText(prompt);
   const tokens = encoders.map((encoder): PromptTokens => ({
@@ -70,5 +77,11 @@ export function checkPrompt(typed: string, options: CheckPromptOptions = {}): Ch
     count: reportTokens(text, prompt, canonical, encoder, findings),
     maxTokens: encoder.maxTokens,
   }));
-  return { prompt, canonical, ...pasted, tokens, diagnostics: findings.diagnostics(language) };
+  return {
+    prompt,
+    canonical,
+    ...pasted,
+    tokens,
+    diagnostics: findings.diagnostics(language, { fixes }),
+  };
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { KNOWN_ELEMENTS, near as isNearName } from "./_known_elements.ts";
+export { near as isNearName } from "./_known_elements.ts";
 export * from "./canonical_prompt.ts";
 export * from "./check_prompt.ts";
 export * from "./complete_element.ts";

@@ -33,6 +33,15 @@ export const MAX_PROMPT_LENGTH = 1 << 16;
 /** The two kinds of prompts that the model was trained on. */
 export type PromptKind = Prompt["kind"];
 
+/** A change of a text. */
+export interface PromptEdit {
+  /** UTF-16 units from the start of the prompt. */
+  readonly offset: number;
+  /** How many of them are replaced; 0 to insert. */
+  readonly length: number;
+  readonly text: string;
+}
+
 /** Something in a prompt that is wrong, or probably not meant. */
 export interface PromptDiagnostic extends PromptPosition {
   /** Names the kind of fault, such as `"unclosed-tag"`; the same in every language. */
@@ -44,6 +53,8 @@ export interface PromptDiagnostic extends PromptPosition {
   readonly suggestion?: string;
   /** UTF-16 units from `offset` that it is about. */
   readonly length: number;
+  /** The changes that do what the suggestion says, where it leaves no choice; only on request. */
+  readonly fix?: readonly PromptEdit[];
   /** How many more of its kind there are; only the first ones are listed. */
   readonly more?: number;
 }

@@ -122,18 +122,6 @@ export class KnownWords {
     return this.#near(normal(word));
   }
 
-  /**
-   * Tags that begin so, in the order of the list; those of which a later word begins so come after
-   * them.
-   */
-  complete(beginning: string, most: number): readonly string[] {
-    const start = normal(beginning);
-    if (start === "") return [];
-    const first = this.#order.filter((tag) => tag.startsWith(start));
-    const later = this.#order.filter((tag) => !tag.startsWith(start) && tag.includes(`_${start}`));
-    return [...first, ...later].slice(0, most);
-  }
-
   #unknownOf(phrase: string): readonly string[] {
     const tag = normal(phrase);
     if (tag === "" || this.#tags.has(tag)) return [];

@@ -10,19 +10,16 @@ import { openPromptEncoders } from "../pipeline/checkpoint/prompt_encoders.ts";
 import {
   type CheckedPrompt,
   checkPrompt,
-  KNOWN_ELEMENTS,
   parseXmlPrompt,
   type PromptEncoder,
   unwrapPrompt,
   type XmlPromptObject,
 } from "../prompt/mod.ts";
-import { type KnownTag, loadTagList, type TagList } from "../tags/mod.ts";
+import { loadTagList, type TagList } from "../tags/mod.ts";
 import { isTemplate } from "../templates/mod.ts";
 import { beyondTraining, KnownWords } from "./known_words.ts";
+import { completePrompt } from "./prompt_completion.ts";
 import type { StudioOptions } from "./studio_thread.ts";
-
-/** Where lists of tags lie, unless somebody says another folder. */
-export const TAG_FOLDER = "tags";
 
 /** What is to be said of a prompt. */
 export interface LintedPrompt extends CheckedPrompt {
@@ -42,10 +39,6 @@ export interface PromptCompletion {
   /** What takes the place of the word. */
   readonly text: string;
   readonly kind: "element" | "tag";
-  /** How many pictures of Danbooru have it, where that is known. */
-  readonly count?: number;
-  /** The alias that was begun. */
-  readonly alias?: string;
 }
 
 /** The ways in which the word at a place may go on. */
@@ -54,8 +47,6 @@ export interface PromptCompletions {
   readonly from: number;
   readonly options: readonly PromptCompletion[];
 }
-
-const MOST_OPTIONS = 30;
 
 /** Prompts as a model reads them. */
 export class PromptDesk {
@@ -84,7 +75,6 @@ export class PromptDesk {
   static async open(
     model: string,
     { transformer, textEncoder, clipModel, vae, variant }: StudioOptions = {},
-    tagFolder = TAG_FOLDER,
   ): Promise<PromptDesk> {
     const files = await findCheckpoint(model, {
       parts: { transformer, textEncoder, clipModel, vae },
@@ -93,7 +83,7 @@ export class PromptDesk {
     return new PromptDesk(
       await openPromptEncoders(files),
       await KnownWords.of(files),
-      await loadTagList(tagFolder),
+      await loadTagList(),
     );
   }
 
@@ -106,7 +96,7 @@ export class PromptDesk {
       readonly height?: number | undefined;
     },
   ): LintedPrompt {
-    const checked = checkPrompt(prompt, { language, encoders: this.#encoders });
+    const checked = checkPrompt(prompt, { language, encoders: this.#encoders, fixes: true });
     const isReadable = checked.canonical !== undefined && this.#words !== undefined;
     const size = { ...(width === undefined ? {} : { width }), ...(height && { height }) };
     const beyond: Texts<readonly string[]> = isReadable
@@ -132,36 +122,15 @@ export class PromptDesk {
   /** How the word before a place may go on: an element behind `<`, else a tag. */
   complete(prompt: string, offset: number): PromptCompletions {
     const before = prompt.slice(0, offset);
-    const element = /<(\/?)([\w.-]*)$/.exec(before);
-    if (element !== null) {
-      const [, slash, begun] = element;
-      const from = offset - begun!.length;
-      const names = slash === "/" ? openElements(before) : KNOWN_ELEMENTS;
-      const options = names.filter((name) => name.startsWith(begun!))
-        .map((text) => ({ text, kind: "element" as const }));
-      return { from, options: options.slice(0, MOST_OPTIONS) };
-    }
-    const word = /[^<>,，、\n|]*$/.exec(before)![0].trimStart();
-    const from = offset - word.length;
-    if (word.trim() === "") return { from, options: [] };
-    const listed = this.#tags.complete(word, MOST_OPTIONS).map(optionOf);
-    const known = (this.#words?.complete(word, MOST_OPTIONS) ?? [])
-      .filter((text) => !listed.some((option) => option.text === text))
-      .map((text) => ({ text, kind: "tag" as const }));
-    return { from, options: [...listed, ...known].slice(0, MOST_OPTIONS) };
+    const start = before.lastIndexOf("\n") + 1;
+    const { typed, candidates } = completePrompt(before.slice(start), before.slice(0, start), {
+      words: this.#words,
+      tags: this.#tags,
+    });
+    const isElement = /<\/?$/.test(before.slice(0, offset - typed.length));
+    return {
+      from: offset - typed.length,
+      options: candidates.map((text) => ({ text, kind: isElement ? "element" : "tag" })),
+    };
   }
-}
-
-function optionOf({ name, count, alias }: KnownTag & { readonly alias?: string }) {
-  return { text: name, kind: "tag" as const, count, ...(alias === undefined ? {} : { alias }) };
-}
-
-/** The elements that are open at the end of a text, the innermost first. */
-function openElements(text: string): readonly string[] {
-  const open: string[] = [];
-  for (const [, slash, name] of text.matchAll(/<(\/?)([A-Za-z_][\w.-]*)[^<>]*>/g)) {
-    if (slash === "") open.push(name!);
-    else if (open.at(-1) === name) open.pop();
-  }
-  return open.reverse();
 }
