@@ -51,6 +51,7 @@ const HEAD_BYTES = 1 << 17;
 const INDEX_VERSION = 1;
 /** How long the folders are believed to be as they were. */
 const FRESH_MILLISECONDS = 1000;
+const SEARCH_MILLISECONDS = 500;
 /** How many files are looked at between two turns of the event loop. */
 const AT_ONCE = 16;
 
@@ -100,6 +101,7 @@ export class Gallery implements AsyncDisposable {
   async list({ search = "", skip = 0, limit = 60 }: GalleryQuery = {}): Promise<GalleryPage> {
     await this.#scan();
     this.#noting ??= this.#noteAll().finally(() => this.#noting = undefined);
+    if (search !== "") await Promise.race([this.#noting, patience()]);
     const words = fold(search).split(/\s+/).filter((word) => word !== "");
     const found = words.length === 0 ? this.#newestFirst : this.#newestFirst.filter((picture) => {
       const notes = this.#notes.get(keyOf(picture));
@@ -363,6 +365,11 @@ export class Gallery implements AsyncDisposable {
       // It is made again next time.
     }
   }
+}
+
+/** A search waits so long for pictures that nobody looked at yet. */
+function patience(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, SEARCH_MILLISECONDS));
 }
 
 /** A file that was written anew has another key. */

@@ -1,0 +1,176 @@
+/** What people do. */
+import { api, ServerError } from "./api.ts";
+import { EMPTY, getState, notify, setDraft, setState } from "./store.ts";
+import { textsOf } from "./texts.ts";
+import type { Job, ModelState, Preview, Value, Words } from "./types.ts";
+
+const PAGE = 60;
+
+function texts() {
+  return textsOf(getState().language);
+}
+
+/** Tells of an error; a server that is gone is told of by the banner. */
+export function report(error: unknown): void {
+  if (error instanceof DOMException && error.name === "AbortError") return;
+  const text = error instanceof ServerError ? error.message : texts().offline;
+  notify({ text, kind: "error" });
+}
+
+/** Asks for the pictures of the draft. */
+export async function draw(change: Words = {}): Promise<void> {
+  const { draft: { prompt, negative, values, count } } = getState();
+  try {
+    const job = await api.draw({
+      ...values,
+      prompt,
+      ...(negative === "" ? {} : { negative_prompt: negative }),
+      count,
+      ...change,
+    });
+    takeJob(job);
+  } catch (error) {
+    report(error);
+  }
+}
+
+/** Stops what is being drawn, or else what waits first. */
+export function cancelCurrent(): void {
+  const { jobs } = getState();
+  const job = jobs.find(({ state }) => state === "drawing") ??
+    jobs.find(({ state }) => state === "queued");
+  if (job !== undefined) api.cancel(job.id).catch(report);
+}
+
+export function cancelAll(): void {
+  const open = getState().jobs.filter(isOpen);
+  for (const { id } of open.reverse()) api.cancel(id).catch(report);
+}
+
+export function isOpen({ state }: Job): boolean {
+  return state === "queued" || state === "drawing";
+}
+
+/** Takes over settings, all of them: what they do not say is as it was at first. */
+export function useSettings({ prompt, negative_prompt, ...words }: Words): void {
+  const values = Object.fromEntries(
+    Object.entries(words).filter(([word, value]) => isValue(value) && word !== "count"),
+  ) as Record<string, Value>;
+  setDraft({
+    ...EMPTY,
+    prompt: typeof prompt === "string" ? prompt : "",
+    negative: typeof negative_prompt === "string" ? negative_prompt : "",
+    values,
+  });
+  setState({ view: "draw" });
+  location.hash = "";
+  notify({ text: texts().used, kind: "info" });
+}
+
+function isValue(value: unknown): value is Value {
+  return ["string", "number", "boolean"].includes(typeof value);
+}
+
+/** Throws a picture away, with a way back. */
+export async function remove(name: string): Promise<void> {
+  try {
+    const { binned } = await api.remove(name);
+    if (getState().shown === name) setState({ shown: undefined });
+    await loadGallery();
+    notify({
+      text: texts().deleted,
+      kind: "info",
+      action: {
+        label: texts().undo,
+        run: () => void api.restore(binned).then(() => loadGallery()).catch(report),
+      },
+    });
+  } catch (error) {
+    report(error);
+  }
+}
+
+let loading = 0;
+
+/** Loads the gallery anew: as many pictures as are shown, or one page. */
+export async function loadGallery(more = 0): Promise<void> {
+  const own = ++loading;
+  const { gallery, search } = getState();
+  const limit = Math.min(200, Math.max(PAGE, (gallery?.pictures.length ?? 0) + more));
+  try {
+    let page = await api.gallery(search, 0, limit);
+    // The server gives 200 at once.
+    const wanted = (gallery?.pictures.length ?? 0) + more;
+    while (page.pictures.length < Math.min(wanted, page.total)) {
+      const next = await api.gallery(search, page.pictures.length, PAGE);
+      if (next.pictures.length === 0) break;
+      page = { ...next, pictures: [...page.pictures, ...next.pictures] };
+    }
+    if (own !== loading) return;
+    setState({ gallery: page });
+    // More is found as more is read.
+    if (search !== "" && !page.isSearched) setTimeout(() => own === loading && loadGallery(), 1000);
+  } catch (error) {
+    report(error);
+  }
+}
+
+export function loadMore(): Promise<void> {
+  return loadGallery(PAGE);
+}
+
+export function searchFor(search: string): void {
+  setState({ search, gallery: undefined });
+  void loadGallery();
+}
+
+export async function loadSettings(): Promise<void> {
+  try {
+    setState({ settings: await api.settings() });
+  } catch (error) {
+    report(error);
+  }
+}
+
+function takeJob(job: Job): void {
+  const { jobs, preview, shown } = getState();
+  const before = jobs.find(({ id }) => id === job.id);
+  const others = before === undefined
+    ? [...jobs, job]
+    : jobs.map((it) => it.id === job.id ? job : it);
+  const made = job.pictures.at(-1);
+  const isNew = made !== undefined && made.name !== before?.pictures.at(-1)?.name;
+  const isOver = preview?.id === job.id && (isNew || !isOpen(job));
+  setState({
+    jobs: others,
+    ...(isNew ? { shown: made.name } : { shown }),
+    ...(isOver ? { preview: undefined } : {}),
+  });
+  if (isNew && getState().gallery !== undefined) void loadGallery();
+}
+
+/** Watches the server; when it is gone, until it is there again. */
+export function watch(): void {
+  const source = new EventSource("/api/events");
+  const take = <Data>(name: string, use: (data: Data) => void) =>
+    source.addEventListener(name, (event) => use(JSON.parse((event as MessageEvent).data)));
+  source.addEventListener("open", () => {
+    setState({ isConnected: true });
+    void loadSettings();
+  });
+  source.addEventListener("error", () => {
+    setState({ isConnected: false });
+    // Where the browser gave up, it begins again.
+    if (source.readyState === EventSource.CLOSED) setTimeout(watch, 2000);
+  });
+  take("jobs", ({ jobs, model }: { jobs: Job[]; model: ModelState }) => {
+    const latest = jobs.findLast(({ pictures }) => pictures.length > 0)?.pictures.at(-1)?.name;
+    setState({ jobs, model, shown: getState().shown ?? latest });
+  });
+  take("job", takeJob);
+  take("preview", (preview: Preview) => setState({ preview }));
+  take("model", (model: ModelState) => {
+    setState({ model });
+    if (model.state === "loaded") void loadSettings();
+  });
+}

@@ -1,0 +1,332 @@
+/** The page: a bar, and one of three views. */
+import { useEffect, useState } from "preact/hooks";
+import { cancelCurrent, draw, isOpen, watch } from "./actions.ts";
+import { CardsView } from "./cards.tsx";
+import { mend, PromptEditor, shownEditor, watchKeys } from "./editor.tsx";
+import { Gallery } from "./gallery.tsx";
+import { Icon } from "./icons.tsx";
+import { MachineView } from "./machine.tsx";
+import { SettingsForm } from "./settings_form.tsx";
+import { Stage } from "./stage.tsx";
+import { setDraft, setState, type Theme, useStore, type View, viewOf } from "./store.ts";
+import { textsOf } from "./texts.ts";
+import { openFile, Viewer } from "./viewer.tsx";
+
+const VIEWS = [["draw", "brush"], ["gallery", "grid"], ["machine", "chip"]] as const;
+const NEXT_THEME = { auto: "dark", dark: "light", light: "auto" } as const;
+const THEME_ICONS = { auto: "auto", dark: "moon", light: "sun" } as const;
+
+export function App() {
+  const { language, theme, view, isConnected } = useStore();
+  const texts = textsOf(language);
+
+  useEffect(() => {
+    watch();
+    watchKeys();
+    addEventListener("hashchange", () => setState({ view: viewOf(location.hash) }));
+  }, []);
+  useEffect(() => {
+    document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+    document.title = texts.title;
+  }, [language]);
+  useEffect(() => {
+    if (theme === "auto") delete document.documentElement.dataset["theme"];
+    else document.documentElement.dataset["theme"] = theme;
+  }, [theme]);
+
+  return (
+    <>
+      <a class="skip" href="#main">{texts.skip}</a>
+      <TopBar />
+      {!isConnected && <p class="banner" role="alert">{texts.offline}</p>}
+      {view === "gallery" ? <Gallery /> : view === "machine" ? <MachineView /> : <DrawView />}
+      <Viewer />
+      <DropZone />
+      <NoticeBar />
+    </>
+  );
+}
+
+function TopBar() {
+  const { language, theme, view, model, settings, jobs } = useStore();
+  const texts = textsOf(language);
+  const open = jobs.filter(isOpen).length;
+  const facts = model.state === "loaded" ? model.facts : settings?.model;
+  const show = (name: View) => {
+    location.hash = name === "draw" ? "" : name;
+    setState({ view: name });
+  };
+  return (
+    <header class="bar">
+      <div class="brand">
+        <img src="/icon.svg" alt="" width={26} height={26} />
+        <span>{texts.title}</span>
+      </div>
+      <nav aria-label={texts.tabs}>
+        {VIEWS.map(([name, icon]) => (
+          <button
+            type="button"
+            key={name}
+            aria-current={view === name ? "page" : undefined}
+            onClick={() => show(name)}
+          >
+            <Icon name={icon} />
+            <span>{texts[name]}</span>
+            {name === "draw" && open > 0 && <span class="badge">{open}</span>}
+          </button>
+        ))}
+      </nav>
+      <div class="bar-end">
+        <button
+          type="button"
+          class={`model-chip ${model.state}`}
+          onClick={() => show("machine")}
+          title={`${texts.model}: ${texts.modelStates[model.state]}`}
+        >
+          <span class="dot" aria-hidden="true" />
+          <span>
+            {facts == null
+              ? texts.modelStates[model.state]
+              : `${facts.isDemo ? texts.demo : "NewBie"} · ${facts.device.toUpperCase()}`}
+          </span>
+        </button>
+        <button
+          type="button"
+          class="icon-button"
+          aria-label={texts.theme[theme]}
+          title={texts.theme[theme]}
+          onClick={() => setState({ theme: NEXT_THEME[theme] as Theme })}
+        >
+          <Icon name={THEME_ICONS[theme]} />
+        </button>
+        <button
+          type="button"
+          class="button quiet language"
+          title={texts.languageName}
+          lang={language === "zh" ? "en" : "zh-CN"}
+          onClick={() => setState({ language: language === "zh" ? "en" : "zh" })}
+        >
+          {texts.language}
+        </button>
+      </div>
+    </header>
+  );
+}
+
+function DrawView() {
+  const { language, promptView, draft, jobs } = useStore();
+  const texts = textsOf(language);
+  const isBusy = jobs.some(isOpen);
+  return (
+    <main class="draw" id="main">
+      <h1 class="visually-hidden">{texts.draw}</h1>
+      <div class="desk">
+        <section class="panel prompt-panel" aria-label={texts.prompt}>
+          <header>
+            <h2>{texts.prompt}</h2>
+            <div class="switch" role="group" aria-label={texts.promptViews}>
+              {(["xml", "cards"] as const).map((name) => (
+                <button
+                  type="button"
+                  key={name}
+                  aria-pressed={promptView === name}
+                  onClick={() => setState({ promptView: name })}
+                >
+                  {texts[name]}
+                </button>
+              ))}
+            </div>
+          </header>
+          {promptView === "xml" ? <PromptEditor /> : <CardsView />}
+          <Meters />
+          <Problems />
+        </section>
+        <section class="panel negative">
+          <label for="negative">{texts.negative}</label>
+          <textarea
+            id="negative"
+            rows={2}
+            spellcheck={false}
+            value={draft.negative}
+            onInput={(event) => setDraft({ negative: event.currentTarget.value }, false)}
+          />
+        </section>
+        <SettingsForm />
+        <div class="run">
+          <button
+            type="button"
+            class="button primary"
+            disabled={draft.prompt.trim() === ""}
+            aria-keyshortcuts="Control+Enter"
+            onClick={() => void draw()}
+          >
+            <Icon name="brush" /> {isBusy ? texts.queueIt : texts.run}
+          </button>
+          {isBusy && (
+            <button
+              type="button"
+              class="button"
+              aria-keyshortcuts="Escape"
+              onClick={cancelCurrent}
+            >
+              {texts.cancel}
+            </button>
+          )}
+          <span class="hint shortcuts">{texts.shortcuts}</span>
+        </div>
+      </div>
+      <Stage />
+    </main>
+  );
+}
+
+/** How much of the prompt each encoder reads. */
+function Meters() {
+  const { language, lint } = useStore();
+  const texts = textsOf(language);
+  if (lint === undefined || lint.tokens.length === 0) return <div class="meters" />;
+  return (
+    <div class="meters">
+      {lint.tokens.map(({ encoder, count, maxTokens }) => {
+        const said = texts.tokens(encoder, count, maxTokens);
+        return (
+          <div class="meter" key={encoder} title={said}>
+            <span>{encoder}</span>
+            <meter
+              min={0}
+              max={maxTokens}
+              high={maxTokens * 0.9}
+              value={Math.min(count, maxTokens)}
+              aria-label={said}
+            />
+            <span class={count > maxTokens ? "over" : ""}>{count}/{maxTokens}</span>
+          </div>
+        );
+      })}
+    </div>
+  );
+}
+
+/** The same as the marks in the editor, for whoever does not see them, and in the cards. */
+function Problems() {
+  const { language, lint, promptView } = useStore();
+  const texts = textsOf(language);
+  const diagnostics = lint?.diagnostics ?? [];
+  const beyond = lint?.beyondTraining ?? [];
+  if (diagnostics.length === 0 && beyond.length === 0) return null;
+  return (
+    <ul class="problems" aria-label={texts.problems} aria-live="polite">
+      {diagnostics.map((diagnostic, index) => {
+        const { severity, message, suggestion, offset, length, line, column, fix } = diagnostic;
+        const go = () => {
+          const { view } = shownEditor;
+          if (view === undefined) return setState({ promptView: "xml" });
+          const most = view.state.doc.length;
+          const [anchor, head] = [Math.min(offset, most), Math.min(offset + length, most)];
+          view.dispatch({ selection: { anchor, head }, scrollIntoView: true });
+          view.focus();
+        };
+        return (
+          <li key={index} class={severity}>
+            <button type="button" class="place" onClick={go}>{texts.line(line, column)}</button>
+            <span>
+              {message} {suggestion ?? ""}
+            </span>
+            {fix !== undefined && promptView === "xml" && lint!.hasOwnPlaces && (
+              <button
+                type="button"
+                class="button small"
+                aria-label={texts.fixes(message)}
+                onClick={() => shownEditor.view !== undefined && mend(shownEditor.view, diagnostic)}
+              >
+                {texts.fix}
+              </button>
+            )}
+          </li>
+        );
+      })}
+      {beyond.map((sentence) => (
+        <li key={sentence} class="note">
+          <span>{sentence}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** A picture may be dropped or pasted anywhere. */
+function DropZone() {
+  const { language } = useStore();
+  const texts = textsOf(language);
+  const [isOver, setOver] = useState(false);
+  useEffect(() => {
+    let depth = 0;
+    const hasFile = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
+    const enter = (event: DragEvent) => {
+      if (!hasFile(event)) return;
+      depth++;
+      setOver(true);
+    };
+    const leave = () => {
+      depth = Math.max(0, depth - 1);
+      if (depth === 0) setOver(false);
+    };
+    const over = (event: DragEvent) => hasFile(event) && event.preventDefault();
+    const drop = (event: DragEvent) => {
+      depth = 0;
+      setOver(false);
+      const [file] = event.dataTransfer?.files ?? [];
+      if (file === undefined) return;
+      event.preventDefault();
+      openFile(file);
+    };
+    const paste = (event: ClipboardEvent) => {
+      const [file] = event.clipboardData?.files ?? [];
+      if (file?.type.startsWith("image/")) openFile(file);
+    };
+    addEventListener("dragenter", enter);
+    addEventListener("dragleave", leave);
+    addEventListener("dragover", over);
+    addEventListener("drop", drop);
+    addEventListener("paste", paste);
+    return () => {
+      removeEventListener("dragenter", enter);
+      removeEventListener("dragleave", leave);
+      removeEventListener("dragover", over);
+      removeEventListener("drop", drop);
+      removeEventListener("paste", paste);
+    };
+  }, []);
+  return isOver
+    ? (
+      <div class="drop-zone" aria-hidden="true">
+        <p>{texts.drop}</p>
+      </div>
+    )
+    : null;
+}
+
+function NoticeBar() {
+  const { notice } = useStore();
+  return (
+    <div class="notices" role="status" aria-live="polite">
+      {notice !== undefined && (
+        <p class={`notice ${notice.kind}`}>
+          <span>{notice.text}</span>
+          {notice.action !== undefined && (
+            <button
+              type="button"
+              class="button small"
+              onClick={() => {
+                notice.action!.run();
+                setState({ notice: undefined });
+              }}
+            >
+              {notice.action.label}
+            </button>
+          )}
+        </p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,220 @@
+/** What is being drawn, what waits, and what was just drawn. */
+import { cancelAll, draw, isOpen, remove, useSettings } from "./actions.ts";
+import { addressOf, api } from "./api.ts";
+import { IconButton } from "./cards.tsx";
+import { Icon } from "./icons.tsx";
+import { setDraft, setState, useStore } from "./store.ts";
+import { textsOf } from "./texts.ts";
+import { report } from "./actions.ts";
+import { openViewer } from "./viewer.tsx";
+import type { Job } from "./types.ts";
+
+/** A prompt that the demo model, too, draws well. */
+const EXAMPLE = `<character_1>
+  <gender>1girl</gender>
+  <appearance>blue_hair, twintails, blue_eyes</appearance>
+  <clothing>school_uniform</clothing>
+  <expression>smile</expression>
+</character_1>
+
+<general_tags>
+  <count>1girl, solo</count>
+  <background>simple_background, white_background</background>
+</general_tags>`;
+
+/** How long people read a time: `1 min 20 s`. */
+export function duration(milliseconds: number): string {
+  const seconds = Math.max(1, Math.round(milliseconds / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60
+    ? `${minutes} min ${seconds % 60} s`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+export function Stage() {
+  const { language, jobs, preview, shown, model, draft } = useStore();
+  const texts = textsOf(language);
+  const current = jobs.find(({ state }) => state === "drawing");
+  const live = preview !== undefined && preview.id === current?.id ? preview.image : undefined;
+  const made = jobs.flatMap(({ pictures }) => pictures).find(({ name }) => name === shown);
+  const failed = jobs.findLast(({ state }) => state === "failed");
+  const isLast = failed !== undefined && failed === jobs.at(-1);
+  return (
+    <section class="stage" aria-label={texts.stage}>
+      <div class="canvas">
+        {live !== undefined
+          ? <img class="live" src={live} alt={texts.states.drawing} />
+          : shown !== undefined
+          ? (
+            <button
+              type="button"
+              class="picture-button"
+              onClick={() => openViewer(shown)}
+              aria-label={made?.prompt ?? shown}
+            >
+              <img src={addressOf.file(shown)} alt="" />
+            </button>
+          )
+          : (
+            <div class="empty">
+              <span class="empty-mark" aria-hidden="true">
+                <Icon name="brush" />
+              </span>
+              <p>{texts.empty}</p>
+              {draft.prompt === "" && (
+                <button
+                  type="button"
+                  class="button"
+                  onClick={() => setDraft({ prompt: EXAMPLE })}
+                >
+                  {texts.example}
+                </button>
+              )}
+            </div>
+          )}
+        {isLast && current === undefined && (
+          <p class="failure" role="alert">{failed.error?.[language]}</p>
+        )}
+      </div>
+      {current !== undefined && <Progress job={current} isLoading={model.state === "loading"} />}
+      {current === undefined && shown !== undefined && <PictureActions name={shown} />}
+      <Queue />
+      <Recent />
+    </section>
+  );
+}
+
+function Progress({ job, isLoading }: { readonly job: Job; readonly isLoading: boolean }) {
+  const texts = textsOf(useStore().language);
+  const { progress, count } = job;
+  const done = progress === undefined
+    ? 0
+    : (progress.picture + progress.step / progress.steps) / count;
+  const said = isLoading ? texts.loadingModel : progress === undefined ? texts.encoding : [
+    texts.step(progress.step, progress.steps),
+    ...(count > 1 ? [texts.picture(progress.picture + 1, count)] : []),
+    ...(progress.millisecondsLeft === undefined
+      ? []
+      : [texts.left(duration(progress.millisecondsLeft))]),
+  ].join(" · ");
+  return (
+    <div class="progress">
+      <progress max={1} value={done} aria-label={texts.states.drawing} />
+      <span class="progress-text">{said}</span>
+      <button type="button" class="button quiet" onClick={() => api.cancel(job.id).catch(report)}>
+        <Icon name="close" /> {texts.cancel}
+      </button>
+    </div>
+  );
+}
+
+/** What can be done with a picture. */
+export function PictureActions({ name, onDone = () => {} }: {
+  readonly name: string;
+  readonly onDone?: () => void;
+}) {
+  const texts = textsOf(useStore().language);
+  const withRecipe = async (use: (words: Readonly<Record<string, unknown>>) => void) => {
+    try {
+      use((await api.recipe(name)).settings);
+      onDone();
+    } catch (error) {
+      report(error);
+    }
+  };
+  const redraw = ({ prompt, ...words }: Readonly<Record<string, unknown>>) =>
+    void draw({ negative_prompt: "", ...words, prompt, count: 1 });
+  return (
+    <div class="actions">
+      <button type="button" class="button" onClick={() => void withRecipe(redraw)}>
+        <Icon name="again" /> {texts.again}
+      </button>
+      <button
+        type="button"
+        class="button"
+        onClick={() => void withRecipe(({ seed: _, ...words }) => redraw(words))}
+      >
+        <Icon name="dice" /> {texts.vary}
+      </button>
+      <button type="button" class="button" onClick={() => void withRecipe(useSettings)}>
+        <Icon name="use" /> {texts.use}
+      </button>
+      <a class="button" href={addressOf.download(name)} download>
+        <Icon name="download" /> {texts.download}
+      </a>
+      <button
+        type="button"
+        class="button danger"
+        onClick={() => {
+          void remove(name);
+          onDone();
+        }}
+      >
+        <Icon name="trash" /> {texts.delete}
+      </button>
+    </div>
+  );
+}
+
+function Queue() {
+  const { language, jobs } = useStore();
+  const texts = textsOf(language);
+  const waiting = jobs.filter(({ state }) => state === "queued");
+  if (waiting.length === 0) return null;
+  return (
+    <section class="queue" aria-label={texts.queue}>
+      <header>
+        <h2>{texts.queue}</h2>
+        <span class="hint">{texts.queued(waiting.length)}</span>
+        {jobs.filter(isOpen).length > 1 && (
+          <button type="button" class="button quiet" onClick={cancelAll}>{texts.cancelAll}</button>
+        )}
+      </header>
+      <ol>
+        {waiting.slice(0, 20).map((job) => (
+          <li key={job.id}>
+            <span class="queue-prompt">{shortened(String(job.request["prompt"] ?? ""))}</span>
+            <span class="hint">× {job.count}</span>
+            <IconButton
+              icon="close"
+              label={texts.cancel}
+              onClick={() => api.cancel(job.id).catch(report)}
+            />
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+/** A prompt in one line, without its tags. */
+export function shortened(prompt: string): string {
+  const plain = prompt.replaceAll(/<[^>]*>/g, " ").replaceAll(/\s+/g, " ").trim();
+  return plain.length > 140 ? `${plain.slice(0, 140)}…` : plain;
+}
+
+function Recent() {
+  const { language, jobs, shown } = useStore();
+  const texts = textsOf(language);
+  const pictures = jobs.flatMap(({ pictures }) => pictures).slice(-24).reverse();
+  if (pictures.length < 2) return null;
+  return (
+    <section class="recent" aria-label={texts.recent}>
+      <ul>
+        {pictures.map(({ name, prompt }) => (
+          <li key={name}>
+            <button
+              type="button"
+              aria-pressed={name === shown}
+              aria-label={shortened(prompt)}
+              onClick={() => setState({ shown: name })}
+            >
+              <img src={addressOf.thumbnail(name)} alt="" loading="lazy" />
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

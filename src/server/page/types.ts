@@ -1,0 +1,152 @@
+/** What the server says, as far as the page reads it. */
+
+export type Language = "en" | "zh";
+export type Texts = Readonly<Record<Language, string>>;
+export type Value = string | number | boolean;
+/** Settings by the words of a request. */
+export type Words = Readonly<Record<string, unknown>>;
+
+export interface JobPicture {
+  readonly index: number;
+  readonly name: string;
+  readonly seed: string;
+  readonly prompt: string;
+  readonly width: number;
+  readonly height: number;
+  readonly milliseconds: number;
+}
+
+export interface Job {
+  readonly id: string;
+  readonly state: "queued" | "drawing" | "done" | "failed" | "cancelled";
+  readonly request: Words;
+  readonly count: number;
+  readonly pictures: readonly JobPicture[];
+  readonly progress?: {
+    readonly picture: number;
+    readonly step: number;
+    readonly steps: number;
+    readonly millisecondsLeft?: number;
+  };
+  readonly error?: Texts;
+  readonly created: number;
+}
+
+export interface Preview {
+  readonly id: string;
+  readonly picture: number;
+  readonly step: number;
+  readonly image: string;
+}
+
+export interface ModelFacts {
+  readonly isDemo: boolean;
+  readonly device: string;
+  readonly dtype: string;
+  readonly offload: string;
+  readonly layout: string;
+  readonly scheduler: { readonly name: string; readonly shift: number };
+  readonly defaultSize: number;
+  readonly sizeMultiple: number;
+  readonly weights: Readonly<Record<string, string>>;
+}
+
+export type ModelState =
+  | { readonly state: "absent" | "loading" }
+  | { readonly state: "loaded"; readonly facts: ModelFacts }
+  | { readonly state: "failed"; readonly error: Texts };
+
+export interface Setting {
+  readonly word: string;
+  readonly about: Texts;
+  readonly name?: Texts;
+  readonly default?: Value;
+  readonly otherwise?: Texts;
+  readonly schema: {
+    readonly type?: string;
+    readonly enum?: readonly string[];
+    readonly minimum?: number;
+    readonly maximum?: number;
+  };
+}
+
+export interface SettingsAnswer {
+  readonly settings: readonly Setting[];
+  readonly model: ModelFacts | null;
+  readonly limits: { readonly pictures: number; readonly steps: number; readonly pixels: number };
+}
+
+export interface GalleryPicture {
+  readonly name: string;
+  readonly bytes: number;
+  readonly time: number;
+  readonly notes?: {
+    readonly prompt?: string;
+    readonly seed?: string;
+    readonly width?: number;
+    readonly height?: number;
+  };
+}
+
+export interface GalleryPage {
+  readonly pictures: readonly GalleryPicture[];
+  readonly total: number;
+  readonly isSearched: boolean;
+}
+
+export interface Recipe {
+  readonly program: string;
+  readonly settings: Words;
+  readonly template?: string;
+  readonly made?: {
+    readonly models: Readonly<Record<string, unknown>>;
+    readonly provider: string;
+    readonly dtype: string;
+    readonly versions: Readonly<Record<string, string>>;
+  };
+  readonly left: readonly { readonly name: string; readonly value: string }[];
+}
+
+export interface Diagnostic {
+  readonly code: string;
+  readonly severity: "error" | "warning";
+  readonly message: string;
+  readonly suggestion?: string;
+  readonly offset: number;
+  readonly length: number;
+  readonly line: number;
+  readonly column: number;
+  readonly fix?: readonly {
+    readonly offset: number;
+    readonly length: number;
+    readonly text: string;
+  }[];
+}
+
+export interface Lint {
+  readonly kind: "xml" | "text";
+  readonly canonical: string | null;
+  readonly tokens: readonly {
+    readonly encoder: string;
+    readonly count: number;
+    readonly maxTokens: number;
+  }[];
+  readonly diagnostics: readonly Diagnostic[];
+  readonly beyondTraining: readonly string[];
+  readonly isTemplate: boolean;
+  readonly hasOwnPlaces: boolean;
+}
+
+export interface Machine {
+  readonly model: ModelState;
+  readonly facts: ModelFacts | null;
+  readonly log: readonly string[];
+  readonly rss: number;
+  readonly memory: { readonly total: number; readonly free: number };
+  readonly findings: readonly {
+    readonly area: string;
+    readonly severity: string;
+    readonly message: string;
+    readonly fix?: string;
+  }[];
+}

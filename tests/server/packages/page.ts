@@ -1,0 +1,250 @@
+/**
+ * Drives the page in a browser, as a person would: writes a prompt, has it mended, draws with previews,
+ * cancels, draws again, finds the picture in the gallery and uses its settings.
+ *
+ * Arguments: the server's address, the browser, and perhaps a folder for pictures of the page.
+ */
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import puppeteer, { type ElementHandle, type Page } from "puppeteer-core";
+
+const [url, executablePath, folder] = Deno.args as [string, string, string?];
+const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+const browser = await puppeteer.launch({
+  executablePath,
+  args: ["--no-sandbox", "--disable-gpu", "--lang=en"],
+});
+const page = await browser.newPage();
+const faults: string[] = [];
+page.on("pageerror", (error) => faults.push(String(error)));
+page.on("console", (message) => {
+  // An address of the browser's own, and refusals that are tried on purpose.
+  const isFault = message.type() === "error" && !/favicon|status of 4\d\d/.test(message.text());
+  if (isFault) faults.push(message.text());
+});
+
+try {
+  await page.setViewport({ width: 1440, height: 900 });
+  await page.goto(url, { waitUntil: "domcontentloaded" });
+  await page.evaluate(() => localStorage.clear());
+  await page.reload({ waitUntil: "domcontentloaded" });
+  await waitFor(".run .primary");
+  await beAccessible("an empty page");
+
+  step("a prompt is typed and linted");
+  const editor = await inEditor(".cm-content");
+  await editor.click();
+  await page.keyboard.type("<character_1><apearance>blue_hair, twintails", { delay: 2 });
+  await page.keyboard.type("</apearance></character_1>", { delay: 2 });
+  await waitFor(".problems .warning");
+  assert.match(await textOf(".problems"), /<apearance>.*<appearance>/s);
+
+  step("the fix is clicked");
+  await click(".problems .button");
+  await page.waitForFunction(() => document.querySelector(".problems .warning") === null);
+  const prompt = await promptOf();
+  assert.equal(
+    prompt,
+    "<character_1><appearance>blue_hair, twintails</appearance></character_1>",
+  );
+
+  step("it is drawn, with previews");
+  await fill("#setting-steps", "20");
+  await click(".size-fields .icon-button");
+  await page.keyboard.down("Control");
+  await page.keyboard.press("Enter");
+  await page.keyboard.up("Control");
+  await waitFor(".canvas .live", 60_000);
+  await page.waitForFunction(() => /Step \d+ of 20/.test(document.body.textContent!));
+  await shot("drawing");
+
+  step("a reload loses neither the prompt nor the picture");
+  await page.reload({ waitUntil: "domcontentloaded" });
+  await waitFor(".canvas .live", 60_000);
+  assert.equal(await promptOf(), prompt);
+
+  step("it is cancelled");
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => document.querySelector(".progress") === null, {
+    timeout: 60_000,
+  });
+  assert.equal(await page.$(".picture-button"), null);
+
+  step("it is drawn to its end");
+  await fill("#setting-steps", "3");
+  await fill("#setting-seed", "7");
+  await click(".run .primary");
+  await waitFor(".picture-button img", 120_000);
+  await shot("drawn");
+  await beAccessible("a picture");
+
+  step("it is found in the gallery");
+  await click("nav button:nth-child(2)");
+  await waitFor(".thumbnails img");
+  await fill(".search input", "twintails");
+  await page.waitForFunction(() => document.querySelector(".gallery-bar .hint")!.textContent === "1 picture");
+  await page.waitForFunction(() =>
+    document.querySelector<HTMLImageElement>(".thumbnails img")?.naturalWidth
+  );
+  await beAccessible("the gallery");
+  await shot("gallery");
+  await click(".thumbnails button");
+  await waitFor(".recipe dl");
+  assert.match(await textOf(".recipe"), /seed\s*7/i);
+  await beAccessible("a recipe");
+  await shot("recipe");
+
+  step("its settings are used again");
+  await page.keyboard.press("Escape");
+  await page.evaluate(() => localStorage.clear());
+  await click(".thumbnails button");
+  await clickText(".viewer .button", "Use these settings");
+  await waitFor(".run .primary");
+  assert.equal(await valueOf("#setting-seed"), "7");
+  assert.equal(await valueOf("#setting-steps"), "3");
+  assert.equal(await promptOf(), prompt);
+
+  step("cards are another view of the same prompt");
+  await clickText(".switch button", "Cards");
+  await waitFor(".card input");
+  const inputs = await page.$$eval(
+    ".card input",
+    (all) => all.map((it) => (it as HTMLInputElement).value),
+  );
+  assert.deepEqual(inputs, ["blue_hair, twintails"]);
+  await clickText(".cards .button", "Add a character");
+  await page.waitForFunction(() => document.querySelectorAll(".card").length === 3);
+  await beAccessible("cards");
+  await shot("cards");
+  await clickText(".switch button", "XML");
+  assert.match(await promptOf(), /<character_2>/);
+
+  step("the machine is told of");
+  await click("nav button:nth-child(3)");
+  await waitFor(".findings li");
+  await beAccessible("the machine");
+
+  for (const theme of ["dark", "light"]) {
+    for (const language of ["en", "zh"]) {
+      step(`nothing is too wide for a phone: ${language}, ${theme}`);
+      await page.evaluate(
+        (theme, language) => {
+          const kept = JSON.parse(localStorage.getItem("newbie.studio")!);
+          localStorage.setItem("newbie.studio", JSON.stringify({ ...kept, theme, language }));
+        },
+        theme,
+        language,
+      );
+      await page.setViewport({ width: 390, height: 844 });
+      for (const view of ["", "gallery", "machine"]) {
+        await page.goto(`${url}?${theme}${language}#${view}`, { waitUntil: "domcontentloaded" });
+        await waitFor("#main");
+        await page.waitForFunction(() => document.querySelector(".model-chip.loaded") !== null);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        const width = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert(width <= 390, `${view || "draw"} is ${width} wide`);
+        await beAccessible(`${view || "draw"} in ${language}, ${theme}`);
+        await shot(`${view || "draw"}_390_${language}_${theme}`);
+        if (folder !== undefined) {
+          await page.setViewport({ width: 1440, height: 900 });
+          await new Promise((resolve) => setTimeout(resolve, 300));
+          await shot(`${view || "draw"}_1440_${language}_${theme}`);
+          await page.setViewport({ width: 390, height: 844 });
+        }
+      }
+    }
+  }
+  assert.deepEqual(faults, []);
+  console.log("done");
+} catch (error) {
+  await shot("fault");
+  throw error;
+} finally {
+  await browser.close();
+}
+
+function step(name: string): void {
+  console.error(name);
+}
+
+async function waitFor(selector: string, timeout = 20_000): Promise<ElementHandle> {
+  return (await page.waitForSelector(selector, { visible: true, timeout }))!;
+}
+
+async function click(selector: string): Promise<void> {
+  await (await waitFor(selector)).evaluate((element) => (element as HTMLElement).click());
+}
+
+async function clickText(selector: string, text: string): Promise<void> {
+  await waitFor(selector);
+  const isClicked = await page.$$eval(selector, (all, text) => {
+    const found = all.find((element) => element.textContent!.trim() === text);
+    (found as HTMLElement | undefined)?.click();
+    return found !== undefined;
+  }, text);
+  assert(isClicked, `${selector}: ${text}`);
+}
+
+async function fill(selector: string, text: string): Promise<void> {
+  const field = await waitFor(selector);
+  await field.click({ count: 3 });
+  await page.keyboard.type(text);
+  await page.keyboard.press("Tab");
+}
+
+async function textOf(selector: string): Promise<string> {
+  return await page.$eval(selector, (element) => element.textContent!);
+}
+
+async function valueOf(selector: string): Promise<string> {
+  return await page.$eval(selector, (element) => (element as HTMLInputElement).value);
+}
+
+/** Something in the editor, which has a tree of its own. */
+async function inEditor(selector: string): Promise<ElementHandle> {
+  await waitFor(".editor");
+  const found = await page.waitForFunction(
+    (selector) => document.querySelector(".editor")?.shadowRoot?.querySelector(selector),
+    {},
+    selector,
+  );
+  return found as unknown as ElementHandle;
+}
+
+async function promptOf(): Promise<string> {
+  const content = await inEditor(".cm-content");
+  return await content.evaluate((element) =>
+    [...element.querySelectorAll(".cm-line")].map((line) => line.textContent).join("\n")
+  );
+}
+
+/** axe finds nothing. */
+async function beAccessible(what: string): Promise<void> {
+  // The page's policy forbids scripts of others; a test may do what a page may not.
+  await (page as Page).evaluate(AXE);
+  const found = await page.evaluate(async () => {
+    const axe = (globalThis as unknown as {
+      axe: {
+        run(): Promise<
+          { violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }
+        >;
+      };
+    }).axe;
+    const { violations } = await axe.run();
+    return violations.map(({ id, nodes }) =>
+      `${id}: ${
+        nodes.slice(0, 3).map(({ html, failureSummary }) =>
+          `${html.slice(0, 160)} ${failureSummary.slice(0, 300)}`
+        ).join(" | ")
+      }`
+    );
+  });
+  assert.deepEqual(found, [], what);
+}
+
+async function shot(name: string): Promise<void> {
+  if (folder === undefined) return;
+  await page.screenshot({ path: `${folder}/${name}.png` as `${string}.png` });
+}
