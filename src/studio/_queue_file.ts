@@ -27,11 +27,16 @@ const picture = z.object({
   height: z.int(),
   milliseconds: z.number(),
 });
+const lora = z.object({
+  name: z.string(),
+  weight: z.number(),
+  textWeight: z.exactOptional(z.number()),
+});
 const schema = z.object({
   version: z.literal(VERSION),
   jobs: z.array(z.object({
     id: z.uuid(),
-    request: partly(settingsSchema()),
+    request: partly(settingsSchema()).extend({ loras: z.exactOptional(z.array(lora)) }),
     count: z.int().min(1),
     next: z.int().min(0),
     pictures: z.array(picture),

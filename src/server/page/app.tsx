@@ -211,7 +211,10 @@ function Meters() {
 function Problems() {
   const { language, lint, promptView } = useStore();
   const texts = textsOf(language);
-  const diagnostics = lint?.diagnostics ?? [];
+  // A card may have fields that are still to be filled.
+  const diagnostics = (lint?.diagnostics ?? []).filter(({ code }) =>
+    promptView === "xml" || code !== "empty-element"
+  );
   const beyond = lint?.beyondTraining ?? [];
   if (diagnostics.length === 0 && beyond.length === 0) return null;
   return (

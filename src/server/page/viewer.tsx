@@ -117,8 +117,10 @@ function RecipeView({ recipe, onUsed, hasUse }: {
   const texts = textsOf(language);
   const { prompt, negative_prompt, ...words } = recipe.settings;
   const nameOf = (word: string) =>
-    settings?.settings.find((setting) => setting.word === word)?.name?.[language] ??
-      (language === "en" ? word.replaceAll("_", " ") : word);
+    word === "width" || word === "height"
+      ? texts[word]
+      : settings?.settings.find((setting) => setting.word === word)?.name?.[language] ??
+        (language === "en" ? word.replaceAll("_", " ") : word);
   const text = String(prompt ?? "");
   return (
     <div class="recipe">

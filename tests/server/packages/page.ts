@@ -84,7 +84,9 @@ try {
   await click("nav button:nth-child(2)");
   await waitFor(".thumbnails img");
   await fill(".search input", "twintails");
-  await page.waitForFunction(() => document.querySelector(".gallery-bar .hint")!.textContent === "1 picture");
+  await page.waitForFunction(() =>
+    document.querySelector(".gallery-bar .hint")!.textContent === "1 picture"
+  );
   await page.waitForFunction(() =>
     document.querySelector<HTMLImageElement>(".thumbnails img")?.naturalWidth
   );
