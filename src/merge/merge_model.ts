@@ -31,6 +31,8 @@ export interface AdapterChoice {
   readonly path: string;
   /** 1 as it was trained; it may be negative. */
   readonly weight: number;
+  /** The weight in the text encoders, where it differs. */
+  readonly textWeight?: number;
 }
 
 /** How to merge. */
@@ -210,7 +212,8 @@ async function readAll(
   );
   const parts = new Map<PartName, Map<string, Application[]>>();
   const merged: MergedAdapter[] = [];
-  for (const { path, weight } of adapters) {
+  for (const choice of adapters) {
+    const { path, weight, textWeight = weight } = choice;
     const adapter = await readAdapter(path, adaptable);
     for (const [part, targets] of adapter.parts) {
       const { nameInFile } = family.networks[part].names(weights.get(part)!)!;
@@ -220,13 +223,18 @@ async function readAll(
         const name = nameInFile(target.tensor);
         const changes = known.get(name) ?? [];
         known.set(name, changes);
-        changes.push({ file: path, target, weight });
+        changes.push({ file: path, target, weight: part === "transformer" ? weight : textWeight });
       }
     }
-    merged.push(await describe(adapter, { path, weight }));
+    merged.push(await describe(adapter, choice));
   }
   const before = [...weights.values()].flatMap(({ metadata }) => metadata[MERGED_KEY] ?? []);
-  const said = merged.map(({ path, weight, sha256 }) => ({ file: basename(path), weight, sha256 }));
+  const said = merged.map(({ path, weight, textWeight, sha256 }) => ({
+    file: basename(path),
+    weight,
+    ...(textWeight === undefined ? {} : { textWeight }),
+    sha256,
+  }));
   return { parts, merged, said: JSON.stringify([...earlier(before[0]), ...said]) };
 }
 

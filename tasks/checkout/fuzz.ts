@@ -20,7 +20,7 @@ const text = inLanguage({
   en: {
     description:
       "Throws damaged and hostile inputs at their readers: safetensors and GGUF headers, prompts, " +
-      "templates, pictures and their texts, recipes, configurations, tokenizers, bundles, lists of checksums, lines of " +
+      "templates, pictures and their texts, recipes, configurations, tokenizers, adapters, bundles, lists of checksums, lines of " +
       "batches. Each must end in a valid result or in an error for people within a second, and each " +
       "kind within bounded memory (headers 100 MB, the others 600 MB). No prompt may lose a word or " +
       "take longer than its length explains; no bundle may write outside models/ or change what is " +
@@ -45,7 +45,7 @@ const text = inLanguage({
   zh: {
     description:
       "用损坏的和恶意的输入测试各个读取程序：safetensors 和 GGUF 文件头、提示词、模板、图片及其中的文本、" +
-      "配方、配置、分词器、离线包、校验值列表、批次的行。每个都必须在一秒内给出有效的结果或" +
+      "配方、配置、分词器、适配器、离线包、校验值列表、批次的行。每个都必须在一秒内给出有效的结果或" +
       "给人看的错误，每一类的内存都有上限（文件头 100 MB，其他 600 MB）。提示词不能丢失任何字，" +
       "耗时只随长度线性增长；离线包不能写到 models/ 之外，也不能改动已列出的校验值；" +
       "列表写出后必须能原样读回。",

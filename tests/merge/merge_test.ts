@@ -93,7 +93,7 @@ Deno.test("a model's copy has adapters in transformer and encoders, rounded once
     await Deno.mkdir(join(folder, "second"));
     const choices = [
       { path: await writeAdapter(folder, first!), weight: 0.75 },
-      { path: await writeAdapter(join(folder, "second"), second!), weight: -0.5 },
+      { path: await writeAdapter(join(folder, "second"), second!), weight: -0.5, textWeight: 0.25 },
     ];
     const target = join(folder, "merged");
     const result = await mergeModel(SHARDED, choices, target);
@@ -117,7 +117,8 @@ Deno.test("a model's copy has adapters in transformer and encoders, rounded once
           continue;
         }
         const exact = Float64Array.from(old);
-        for (const [tensors, weight] of [[first!, 0.75], [second!, -0.5]] as const) {
+        const weightOfSecond = part === "transformer" ? -0.5 : 0.25;
+        for (const [tensors, weight] of [[first!, 0.75], [second!, weightOfSecond]] as const) {
           addProduct(exact, tensors.slice(part === "transformer" ? 0 : 2), weight);
         }
         values.forEach((value, index) => {

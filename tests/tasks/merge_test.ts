@@ -46,7 +46,8 @@ Deno.test("deno task merge says what is wrong with a request, and exits with 2",
       const [message, ...args] of [
         ["--lora", "--out", `${folder}/x`],
         ["--out", "--lora", adapter],
-        ["--lora", "--lora", "", "--out", `${folder}/x`],
+        ["names no adapter", "--lora", " ", "--out", `${folder}/x`],
+        ["There is no adapter nobody", "--lora", "nobody:0.5", "--out", `${folder}/x`],
         ["there already", "--lora", adapter, "--out", folder],
         [
           "must be a file",

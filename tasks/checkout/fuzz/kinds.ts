@@ -1,4 +1,5 @@
 /** All kinds of input that are thrown at their readers, besides prompts and safetensors headers. */
+import { adapters } from "./adapters.ts";
 import { batchLines } from "./batch_lines.ts";
 import { bundles } from "./bundles.ts";
 import { checksumLists } from "./checksum_lists.ts";
@@ -18,6 +19,7 @@ export const FUZZ_KINDS = {
   recipes: { open: recipes },
   configs: { open: configs },
   tokenizers: { open: tokenizers },
+  adapters: { open: adapters },
   bundles: { open: bundles },
   checksums: { open: checksumLists },
   templates: { open: templates },
