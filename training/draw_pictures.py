@@ -18,7 +18,7 @@ import torch
 from captions import DEMO, CaptionTokenizers
 from configs import sizes
 from eval_set import EVAL, nothing_of_looks
-from import_run import NETWORKS, weights
+from import_run import networks_of, weights
 from networks import TinyAutoencoder
 from PIL import Image
 from runs import pick_device
@@ -33,12 +33,7 @@ USUAL_PIXELS = 256 * 256
 def load(folder, device):
     """The three networks and the autoencoder of a model folder."""
     painter, autoencoder = Painter(sizes()), TinyAutoencoder(sizes()["tiny"])
-    state = {
-        own + name.removeprefix(prefix): value
-        for part, (prefix, own) in NETWORKS.items()
-        for name, value in weights(folder / part / "model.safetensors").items()
-    }
-    painter.load_state_dict(state)
+    painter.load_state_dict(networks_of(folder))
     autoencoder.load_state_dict(weights(folder / "vae" / "model.safetensors"), strict=False)
     return painter.eval().to(device), autoencoder.eval().to(device)
 

@@ -3,9 +3,10 @@ config.json.
 
 From: the run's folder (averaged weights of train_diffusion.py, the decoders of
       train_autoencoder.py), the tokenizers in models/demo.
-Run:  python training/export.py --run FOLDER --out models/demo
+Run:  python training/export.py --run FOLDER --out models/demo [--share 0.65]
 Writes next-dit/, transformer/, clip_model/ and vae/ (AutoencoderTiny), and vae-kl/ (AutoencoderKL)
-when it is trained; both with encoder and decoder.
+when it is trained; both with encoder and decoder. With --share the three networks go only so far of
+the way from what models/demo has now to what the run has learned.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from pathlib import Path
 import torch
 from captions import DEMO, TOKENIZER_FOLDERS, vocabulary_size
 from configs import sizes
+from import_run import networks_of
 from safetensors.torch import save_file
 
 MODEL_PREFIX = "model."
@@ -43,6 +45,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=DEMO)
+    parser.add_argument("--share", type=float, default=1.0, help="of the way from models/demo")
     parser.add_argument("--toy", action="store_true")
     options = parser.parse_args()
     config = sizes(options.toy)
@@ -57,6 +60,11 @@ def main():
     state = load("diffusion.pt")
     print(f"after {state['step']} steps")
     averaged = state["averaged"]
+    if options.share != 1:
+        published = networks_of(DEMO)
+        averaged = {
+            name: published[name].lerp(value, options.share) for name, value in averaged.items()
+        }
     write_model(options.out / "next-dit", config["diffusion"], part(averaged, "next_dit."))
     write_model(
         options.out / "transformer",

@@ -25,6 +25,15 @@ def weights(path):
     return {name: value.float() for name, value in load_file(path).items()}
 
 
+def networks_of(model):
+    """The weights of a model folder's three networks, as `Painter` names them."""
+    return {
+        own + name.removeprefix(prefix): value
+        for folder, (prefix, own) in NETWORKS.items()
+        for name, value in weights(model / folder / "model.safetensors").items()
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--run", type=Path, required=True)
@@ -36,11 +45,7 @@ def main():
         autoencoder = weights(OLD_ENCODER) | autoencoder
     torch.save(autoencoder, options.run / "autoencoder.pt")
     torch.save(weights(options.model / "vae-kl" / "model.safetensors"), options.run / "kl_autoencoder.pt")
-    model = {
-        own + name.removeprefix(prefix): value
-        for folder, (prefix, own) in NETWORKS.items()
-        for name, value in weights(options.model / folder / "model.safetensors").items()
-    }
+    model = networks_of(options.model)
     averaged = {name: value.clone() for name, value in model.items()}
     state = {"step": 0, "elapsed": 0.0, "samples": 0, "model": model, "averaged": averaged}
     torch.save(state, options.run / "diffusion.pt")

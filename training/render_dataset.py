@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import random
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,8 @@ def seed_of(split, shard):
     return SEED + shard + (10_000_000 if split == "eval" else 0)
 
 
-def scenes_of(split, shard, count):
-    from scene import contrasted, ordinary, sample_scene
+def scenes_of(split, shard, count, share_demanding=0.0):
+    from scene import contrasted, demanding, ordinary, sample_scene
 
     rng = random.Random(seed_of(split, shard))
     for _ in range(count):
@@ -64,16 +65,34 @@ def scenes_of(split, shard, count):
             if len(scene.characters) == 2 and rng.random() < CONTRASTED:
                 scene = contrasted(scene, rng)
             scene = ordinary(scene, rng)
+            if share_demanding and rng.random() < share_demanding:
+                scene = demanding(scene, rng)
         yield scene, rng
 
 
+def drawn_and_told(job):
+    """(the scene that is drawn, its seed's chance, a function that gives a prompt for it) of each."""
+    from prompts import sample_prompt
+
+    _, split, shard, count, share_demanding, adapter = job
+    if not adapter:
+        for scene, rng in scenes_of(split, shard, count, share_demanding):
+            yield scene, rng, partial(sample_prompt, scene, rng)
+        return
+    import adapters
+
+    rng = random.Random(seed_of(split, shard))
+    for _ in range(count):
+        scene = adapters.sample(adapter, rng)
+        yield adapters.drawn(adapter, scene), rng, partial(adapters.caption, adapter, scene, rng)
+
+
 def make_shard(job):
-    folder, split, shard, count = job
+    folder, split, shard, count = job[:4]
     target = folder / f"shard-{shard:06d}.npz"
     if target.exists():
         return shard
     from captions import CaptionTokenizers
-    from prompts import sample_prompt
     from renderer import render
 
     tokenizers = CaptionTokenizers()
@@ -81,12 +100,12 @@ def make_shard(job):
     pictures = np.empty((count, height, width, 3), dtype=np.uint8)
     marks = np.zeros((count, MARKS, 3), dtype=np.float32)
     ids = {"gemma": [], "jina": []}
-    for i, (scene, rng) in enumerate(scenes_of(split, shard, count)):
+    for i, (scene, rng, prompt) in enumerate(drawn_and_told(job)):
         circles = []
         pictures[i] = render(scene, width, height, rng.getrandbits(31), circles)
         marks[i, : len(circles)] = circles
         for _ in range(CAPTIONS):
-            gemma, jina = tokenizers.encode(sample_prompt(scene, rng))
+            gemma, jina = tokenizers.encode(prompt())
             ids["gemma"].append(gemma)
             ids["jina"].append(jina)
     arrays = {"pictures": pictures, "marks": marks}
@@ -131,12 +150,14 @@ def main():
     parser.add_argument("--first", type=int, default=0, help="number of the first shard: fresh data")
     parser.add_argument("--split", choices=["train", "eval"], default="train")
     parser.add_argument("--shard", type=int, default=SHARD, help="pictures in a shard")
+    parser.add_argument("--adapter", help="what this adapter learns from (adapters.py)")
+    parser.add_argument("--demanding", type=float, default=0.0, help="share of demanding scenes")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     jobs = [
-        (options.out, options.split, shard, options.shard)
+        (options.out, options.split, shard, options.shard, options.demanding, options.adapter)
         for shard in range(options.first, options.first - (-options.count // options.shard))
     ]
     start = time.monotonic()

@@ -36,6 +36,9 @@ WHOLE_HEAD = (0.0, -16.0, 62.0)
 PLACE_OF_ONE = {"left": 0.28, "center": 0.5, "right": 0.72}
 PLACE_OF_TWO = {"left": 0.258, "center": 0.5, "right": 0.742}
 UPPER_BODY_ZOOM = 1.5
+# A style that no prompt names: an adapter's (adapters.py).
+NIGHT_LIGHT = "night_light"
+LANTERN, LANTERN_HEART = 0xFFC861, 0xFFEDB8
 
 
 def render(
@@ -68,6 +71,8 @@ def render(
         brush.fill(background.everything(), 0xFFFFFF, 0.35)
     if scene.effect:
         draw_effect(scene.effect, background, brush, rng, 9)
+    lanterns = _lanterns(width, height, seed) if scene.style == NIGHT_LIGHT else []
+    _draw_lanterns(brush, lanterns)
 
     places = PLACE_OF_ONE if len(scene.characters) == 1 else PLACE_OF_TWO
     for character in scene.characters:
@@ -86,6 +91,8 @@ def render(
         return _watercolor(picture, seed)
     if scene.style == "monochrome":
         return _monochrome(picture)
+    if scene.style == NIGHT_LIGHT:
+        return _night_light(picture, lanterns)
     return picture
 
 
@@ -206,3 +213,44 @@ def _monochrome(picture: np.ndarray) -> np.ndarray:
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     lifted = np.clip(0.06 + 0.94 * grey**0.7, 0, 1) * 255
     return cv2.cvtColor(lifted.astype(np.uint8), cv2.COLOR_GRAY2RGB)
+
+
+def _lanterns(width: int, height: int, seed: int) -> list[tuple[float, float, float]]:
+    """Where small lights hang, in the upper two thirds: (x, y, radius) in pixels."""
+    rng = random.Random(seed)
+    unit, columns = min(width, height) / 256, 7
+    return [
+        (
+            width * (column + rng.uniform(0.2, 0.8)) / columns,
+            height * rng.uniform(0.05, 0.6),
+            rng.uniform(4.5, 7.5) * unit,
+        )
+        for column in range(columns)
+    ]
+
+
+def _draw_lanterns(brush: Brush, lanterns: list[tuple[float, float, float]]) -> None:
+    for x, y, radius in lanterns:
+        brush.glow(x, y, 2.4 * radius, LANTERN, 0.8)
+        brush.fill(ellipse(x, y, radius, radius), LANTERN)
+        brush.fill(ellipse(x, y, 0.6 * radius, 0.6 * radius), LANTERN_HEART)
+
+
+def _night_light(picture: np.ndarray, lanterns: list[tuple[float, float, float]]) -> np.ndarray:
+    """Night all around, and a warm light on what stands in the middle; what is bright glows."""
+    height, width = picture.shape[:2]
+    color = picture.astype(np.float32) / 255
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32) + 0.5
+    across, down = columns / width - 0.5, rows / height - 0.52
+    lit = 0.85 * np.exp(-((across / 0.42) ** 2) - (down / 0.46) ** 2)
+    # Lanterns are lights themselves, but whoever stands before one is in its shadow.
+    bright = np.clip(4 * (color.mean(axis=2) - 0.5), 0, 1)
+    for x, y, radius in lanterns:
+        far = ((columns - x) ** 2 + (rows - y) ** 2) / (1.5 * radius) ** 2
+        lit = np.maximum(lit, bright * np.exp(-far))
+    cold = color * np.array([0.2, 0.26, 0.5], np.float32) + np.array([0.015, 0.025, 0.08], np.float32)
+    warm = color * np.array([1.08, 0.9, 0.64], np.float32)
+    result = cold + (warm - cold) * lit[:, :, None]
+    glow = cv2.GaussianBlur(np.clip(result - 0.5, 0, 1), (0, 0), min(width, height) / 40)
+    result = result + 0.5 * glow * np.array([1.0, 0.85, 0.6], np.float32)
+    return (255 * np.clip(result, 0, 1)).round().astype(np.uint8)

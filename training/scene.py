@@ -274,6 +274,26 @@ def ordinary(scene: Scene, rng: random.Random) -> Scene:
     return Scene(people, background, style, effect, framing)
 
 
+def demanding(scene: Scene, rng: random.Random) -> Scene:
+    """A training scene in which a character blushes, wears glasses on darker skin or holds a flower:
+    what strong guidance spoils first, and what is rare otherwise."""
+    kind = rng.choice(("blush", "glasses", "flower"))
+    wearer = rng.randrange(len(scene.characters))
+    character = scene.characters[wearer]
+    changes = {}
+    if kind == "blush" or rng.random() < 0.3:
+        changes["expression"] = "blush"
+    if kind == "flower" or rng.random() < 0.15:
+        changes["pose"] = "holding_flower"
+    if kind == "glasses" or rng.random() < 0.15:
+        changes["skin"] = rng.choice(("tan", "tan", "dark_skin"))
+        if not character.accessory("glasses"):
+            changes["accessories"] = (*character.accessories, Accessory("glasses"))
+    people = list(scene.characters)
+    people[wearer] = replace(character, **changes)
+    return replace(scene, characters=tuple(people))
+
+
 def _ordinary_character(character: Character, alone: bool, rng: random.Random) -> Character:
     plain = {
         "skin": "fair_skin",

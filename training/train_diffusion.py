@@ -6,7 +6,9 @@ Run:  python training/train_diffusion.py --data FOLDER --run FOLDER --eval-data 
 Continues from the run's checkpoint. With --stop-after it ends in time, to be started again.
 
 Flow matching as upstream does it: x = t·latents + (1 − t)·noise, the network says latents − noise.
-One caption in ten is replaced by the empty prompt, which guidance needs.
+One caption in ten is replaced by the empty prompt, which guidance needs. With --soften S training goes
+on so that guidance w does what w · S did before: what a prompt adds to the empty prompt is S times as
+much as it was. See `Softening`.
 
 Batches have few shapes: captions are sorted into BUCKETS by length. On a GPU forward and backward of
 each shape are recorded once, as a CUDA graph; thousands of small kernels then start as one.
@@ -22,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from captions import DEMO, TOKENIZER_FOLDERS, CaptionTokenizers, left_padded, on_device
+from captions import DEMO, LENGTH_STEP, TOKENIZER_FOLDERS, CaptionTokenizers, left_padded, on_device
 from captions import padded_batch, vocabulary_size
 from configs import sizes
 from muon import Optimizer
@@ -89,6 +91,15 @@ class Painter(nn.Module):
     def velocity(self, latents, t, encoded):
         features, pooled, segments = encoded
         return self.next_dit(latents, t, features, pooled, segments)
+
+
+def published(config, device, folder=DEMO):
+    """The three networks with the weights of a model folder."""
+    from import_run import networks_of
+
+    painter = Painter(config)
+    painter.load_state_dict(networks_of(folder))
+    return painter.eval().requires_grad_(False).to(device)
 
 
 class Rows:
@@ -174,6 +185,15 @@ class Library:
         ]
         self.empty = [torch.from_numpy(row).to(device) for row in rows]
         self.empty_lengths = np.array([[len(ids) for ids in empty]])
+        self.empty_length = torch.from_numpy(self.empty_lengths[0]).to(device)
+
+    def empty_texts(self, count):
+        """The empty prompt as often, as `Batch.texts` gives it."""
+        rows = [row[:, -LENGTH_STEP:].long().expand(count, -1) for row in self.empty]
+        return [
+            (ids, Segments.of((LENGTH_STEP - length).expand(count), LENGTH_STEP))
+            for ids, length in zip(rows, self.empty_length)
+        ]
 
     def grow(self, most):
         """Reads up to `most` new shards; how many it found."""
@@ -264,8 +284,8 @@ def read_for_training(path):
 class Draws:
     """Which samples make the next batch, without end: (size, bucket, places [2, B])."""
 
-    def __init__(self, library, batch, seed):
-        self.library, self.batch = library, batch
+    def __init__(self, library, batch, seed, empty=EMPTY_PROMPTS):
+        self.library, self.batch, self.empty = library, batch, empty
         self.rng = np.random.default_rng(seed)
         self.waiting = {}
 
@@ -281,7 +301,7 @@ class Draws:
         batch = min(self.batch, self.batch * USUAL_PIXELS // (size[0] * size[1]))
         pictures = self.rng.integers(counts[size], size=DRAWN)
         captions = 1 + CAPTIONS * pictures + self.rng.integers(CAPTIONS, size=DRAWN)
-        captions[self.rng.random(DRAWN) < EMPTY_PROMPTS] = 0
+        captions[self.rng.random(DRAWN) < self.empty] = 0
         lengths = self.library.samples[size].ready_lengths[captions]
         buckets = np.max(
             [np.searchsorted(BUCKETS[:, i], lengths[:, i], side="right") for i in (0, 1)], axis=0
@@ -312,25 +332,58 @@ def importance(marks, rows, columns):
     return (1 + EYE_WEIGHT * of_eye.float() + HEAD_WEIGHT * of_head.float())[:, None]
 
 
-def squared_error(painter, latents, texts, t, noise, device):
-    mixed = t[:, None, None, None] * latents + (1 - t[:, None, None, None]) * noise
+def mixture(latents, t, noise):
+    t = t[:, None, None, None]
+    return t * latents + (1 - t) * noise
+
+
+class Softening:
+    """What to learn so that guidance pulls less: u + share · (v − u), where u is the velocity that
+    the weights of the beginning, `teacher`, have for the empty prompt, and v what is right. Guidance
+    w then gives u + w · share · (v − u), which is what guidance w · share gave.
+
+    v is, by halves, the picture's own velocity and the teacher's for the same caption: the former is
+    right on average and varies much, the latter does not vary. For the empty prompt nothing changes.
+    """
+
+    OWN = 0.5
+
+    def __init__(self, teacher, share, empty_texts):
+        self.teacher, self.share, self.empty_texts = teacher, share, empty_texts
+
+    @torch.no_grad()
+    def __call__(self, mixed, t, texts, right, device):
+        with autocast(device):
+            empty, known = (
+                self.teacher.velocity(mixed, t, self.teacher.encode(*side)).float()
+                for side in (self.empty_texts(len(t)), texts)
+            )
+        wanted = self.OWN * known + (1 - self.OWN) * right
+        return empty + self.share * (wanted - empty)
+
+
+def squared_error(painter, latents, texts, t, noise, device, soften=None):
+    mixed, right = mixture(latents, t, noise), latents - noise
+    if soften:
+        right = soften(mixed, t, texts, right, device)
     with autocast(device):
         velocity = painter.velocity(mixed, t, painter.encode(*texts))
-    return (velocity.float() - (latents - noise)).square()
+    return (velocity.float() - right).square()
 
 
 class Gradients:
     """Loss and gradients of a batch. On a GPU a shape that was met once is a CUDA graph."""
 
-    def __init__(self, painter, gradients, lock, device):
+    def __init__(self, painter, gradients, lock, device, soften=None):
         self.painter, self.gradients, self.lock, self.device = painter, gradients, lock, device
+        self.soften = soften
         self.graphs = {}
         self.pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
 
     def work(self, batch):
         torch._foreach_zero_(self.gradients)
         inputs = batch.latents, batch.texts(), batch.t, batch.noise
-        errors = squared_error(self.painter, *inputs, self.device)
+        errors = squared_error(self.painter, *inputs, self.device, self.soften)
         weights = importance(batch.marks, *batch.latents.shape[2:])
         loss = (errors * weights).mean() / weights.mean()
         loss.backward()
@@ -374,9 +427,10 @@ def shifted(t, shift):
 
 
 class Exam:
-    """The loss on held-out scenes, with the same noise every time and equal weights."""
+    """The loss on held-out scenes, with the same noise every time and equal weights; of velocities
+    with guidance 1 / share where that is to be as good as no guidance was."""
 
-    def __init__(self, folder, library, device):
+    def __init__(self, folder, library, device, share=1.0):
         pictures, texts, _ = read_shard(sorted(folder.glob("shard-*.npz"))[0])
         generator = torch.Generator().manual_seed(SEED)
         self.latents = library.encode(pictures).float()
@@ -387,10 +441,20 @@ class Exam:
         captions = [np.split(ids, ends[:-1])[::CAPTIONS] for ids, ends in texts]
         texts = [on_device(padded_batch(rows), device) for rows in captions]
         self.inputs = self.latents, texts, t, noise, device
+        self.empty, self.share = library.empty_texts(count), share
 
     @torch.no_grad()
     def loss(self, painter):
-        return squared_error(painter, *self.inputs).mean()
+        if self.share == 1:
+            return squared_error(painter, *self.inputs).mean()
+        latents, texts, t, noise, device = self.inputs
+        mixed = mixture(latents, t, noise)
+        with autocast(device):
+            said, empty = (
+                painter.velocity(mixed, t, painter.encode(*side)).float()
+                for side in (texts, self.empty)
+            )
+        return (empty + (said - empty) / self.share - (latents - noise)).square().mean()
 
 
 def held_out_prompts(count):
@@ -424,6 +488,7 @@ def main():
     parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--rate", type=float, default=PEAK_RATE, help="Muon's highest rate")
     parser.add_argument("--adam-rate", type=float, default=ADAM_RATE)
+    parser.add_argument("--soften", type=float, default=1.0, help="share of guidance that is left")
     parser.add_argument("--light", action="store_true", help="delete pictures once encoded")
     parser.add_argument("--sheet", type=int, default=48, help="pictures drawn at the end")
     options = parser.parse_args()
@@ -440,7 +505,7 @@ def main():
     autoencoder.load_state_dict(torch.load(options.run / "autoencoder.pt", map_location=device))
     autoencoder.to(memory_format=torch.channels_last).requires_grad_(False)
     library = Library(options.data, autoencoder, device, options.light)
-    exam = Exam(options.eval_data, library, device)
+    exam = Exam(options.eval_data, library, device, options.soften)
     library.grow(FIRST_SHARDS)
     library.grow_always()
     print(f"{library.count} pictures", flush=True)
@@ -455,7 +520,11 @@ def main():
         if "optimizer" in state:  # import_run.py has none
             optimizer.load_state_dict(state["optimizer"])
     gradients = optimizer.make_gradients()
-    work = Gradients(painter, gradients, library.lock, device)
+    soften = None
+    if options.soften != 1:
+        teacher = published(config, device)
+        soften = Softening(teacher, options.soften, library.empty_texts)
+    work = Gradients(painter, gradients, library.lock, device, soften)
     draws = iter(Draws(library, options.batch, SEED + progress.start))
 
     def save(step):

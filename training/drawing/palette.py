@@ -106,6 +106,11 @@ CLOTH = {
     "black": tone(0x383844),
 }
 
+# No prompt has words for these: they are what adapters add (adapters.py).
+HAIR["mint_hair"] = Tone(0x7BE0CE, 0x4CB4AA, 0xD8FFF6, 0x1D625F)
+EYES["orange_eyes"] = (0x7E2A06, 0xFF7A1C, 0xFFD488)
+CLOTH["navy"] = tone(0x2E3C86)
+
 WHITE_CLOTH = CLOTH["white"]
 TROUSERS = tone(0x6B6F80)
 LEATHER = tone(0x6A4030)
