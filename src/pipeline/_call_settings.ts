@@ -44,7 +44,8 @@ const HIRES = {
  */
 export function callSettings(
   options: GenerateOptions,
-  { scheduler: { name, shift }, isDemo, defaultSize, vaeScaleFactor }: ModelSettings,
+  { scheduler: { name, shift, schedule = "uniform" }, isDemo, defaultSize, vaeScaleFactor }:
+    ModelSettings,
   pictures?: GivenPictures,
 ): Omit<CallSettings, "generator"> {
   const { prompt, negativePrompt: _negative, generator: _, ...rest } = options;
@@ -59,7 +60,7 @@ export function callSettings(
     ...(variation === undefined
       ? {}
       : { variation: isRandom ? { ...variation, seed: randomSeed() } : variation }),
-    scheduler: { name, shift },
+    scheduler: { name, shift, schedule },
   };
   checkSettings({ ...single, width: undefined, height: undefined });
   const [, , rows, columns] = options.latents?.dims ?? [];

@@ -873,10 +873,9 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const { scheduler } = this.#parts;
     if (asked === undefined) return scheduler;
     if (typeof asked === "object" && "sample" in asked) return asked;
-    const { name = scheduler.name, shift = scheduler.shift } = typeof asked === "string"
-      ? { name: asked }
-      : asked;
-    return createScheduler(name, { shift });
+    const own = typeof asked === "string" ? { name: asked } : asked;
+    const { name = scheduler.name, shift = scheduler.shift, schedule = scheduler.schedule } = own;
+    return createScheduler(name, { shift, ...(schedule === undefined ? {} : { schedule }) });
   }
 }
 

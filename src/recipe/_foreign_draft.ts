@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { SCHEDULER_NAMES, type SchedulerName } from "../schedulers/mod.ts";
+import { SCHEDULE_NAMES, SCHEDULER_NAMES, type SchedulerName } from "../schedulers/mod.ts";
 import {
   type AskedSettings,
   fromJson,
@@ -38,7 +38,7 @@ const SAMPLERS: Readonly<Record<string, string>> = {
 };
 
 /** Words for a schedule of noise that mean the usual one. */
-const PLAIN_SCHEDULES: ReadonlySet<string> = new Set(["", "automatic", "normal", "simple"]);
+const PLAIN_SCHEDULES: ReadonlySet<string> = new Set(["", "automatic", "normal"]);
 
 /** The name of a sampler here, if it is known. */
 export function schedulerOf(name: string): SchedulerName | undefined {
@@ -120,10 +120,13 @@ export class ForeignDraft {
     this.take({ scheduler: { name: scheduler } });
   }
 
-  /** The schedule of noise. Only the plain one can be left out without losing anything. */
+  /** The schedule of noise. Besides those there are, only the plain one can be left out. */
   schedule(name: string, value: unknown): void {
-    if (typeof value === "string" && PLAIN_SCHEDULES.has(value.trim().toLowerCase())) return;
-    this.leave(name, value);
+    const word = typeof value === "string" ? value.trim().toLowerCase() : undefined;
+    if (word === undefined) return this.leave(name, value);
+    const schedule = SCHEDULE_NAMES.find((known) => known === word);
+    if (schedule !== undefined) return this.take({ scheduler: { schedule } });
+    if (!PLAIN_SCHEDULES.has(word)) this.leave(name, value);
   }
 
   size(name: string, width: unknown, height: unknown): void {

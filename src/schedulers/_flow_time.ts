@@ -1,12 +1,31 @@
 import { RequestError } from "../errors.ts";
 import type { Texts } from "../language.ts";
-import { MOST_STEPS, SHIFT_RANGE } from "./types.ts";
+import { MOST_STEPS, type ScheduleName, SHIFT_RANGE } from "./types.ts";
 
-/** `steps` + 1 times from `start` to 1, equally spaced before the shift, then shifted. */
-export function flowTimes(steps: number, start: number, shift: number): Float64Array {
+/** How many times ComfyUI's models have, of which its schedules choose. */
+const TABLE_TIMES = 1000;
+
+/**
+ * What of a run is still to come at each of its points, from 1 to 0.
+ *
+ * `simple` is `simple_scheduler` of comfy/samplers.py in ComfyUI over the table of its
+ * `ModelSamplingDiscreteFlow`: entry 1000 − ⌊i·1000/steps⌋ of σ = k/1000, then 0.
+ */
+const REST: Readonly<Record<ScheduleName, (i: number, steps: number) => number>> = {
+  uniform: (i, steps) => (steps - i) / steps,
+  simple: (i, steps) => i === steps ? 0 : 1 - Math.floor(i * (TABLE_TIMES / steps)) / TABLE_TIMES,
+};
+
+/** `steps` + 1 times from `start` to 1, spaced as the schedule says, then shifted. */
+export function flowTimes(
+  steps: number,
+  start: number,
+  shift: number,
+  schedule: ScheduleName,
+): Float64Array {
   return Float64Array.from({ length: steps + 1 }, (_, i) => {
     // Counted from the end, and with 1 − t multiplied out, because only so are 0 and 1 exact.
-    const time = 1 - (1 - start) * ((steps - i) / steps);
+    const time = 1 - (1 - start) * REST[schedule](i, steps);
     return time / (time + shift * (1 - time));
   });
 }

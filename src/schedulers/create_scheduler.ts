@@ -4,7 +4,13 @@ import { checkFirstStep, checkSteps, flowTimes, shiftProblem } from "./_flow_tim
 import { resMultistep } from "./_res_multistep.ts";
 import { euler, heun, midpoint } from "./_runge_kutta.ts";
 import type { Solver } from "./_solver.ts";
-import type { Scheduler, SchedulerName, Velocity } from "./types.ts";
+import {
+  SCHEDULE_NAMES,
+  type ScheduleName,
+  type Scheduler,
+  type SchedulerName,
+  type Velocity,
+} from "./types.ts";
 
 const SOLVERS: Readonly<Record<SchedulerName, Solver>> = {
   euler,
@@ -25,6 +31,12 @@ export interface SchedulerOptions {
    * @default {6}
    */
   readonly shift?: number;
+  /**
+   * How the times of a run are spaced.
+   *
+   * @default {"uniform"}
+   */
+  readonly schedule?: ScheduleName;
 }
 
 /**
@@ -36,7 +48,7 @@ export interface SchedulerOptions {
  * @param name The method.
  * @param options The shift.
  * @returns A sampler that can be used for any number of runs.
- * @throws {RequestError} When the name is unknown or the shift out of range.
+ * @throws {RequestError} When a name is unknown or the shift out of range.
  *
  * @example
  * ```ts
@@ -63,19 +75,27 @@ export function createScheduler(name: SchedulerName, options: SchedulerOptions =
     const { en, zh } = problem;
     throw new RequestError(`shift is ${shift}; ${en}.`, { zh: `shift 是 ${shift}；${zh}。` });
   }
-  return new FlowScheduler(name, shift, SOLVERS[name]);
+  const { schedule = "uniform" } = options;
+  if (!SCHEDULE_NAMES.includes(schedule)) {
+    throw new RequestError({
+      en: `There is no schedule "${schedule}"; expected one of ${SCHEDULE_NAMES.join(", ")}.`,
+      zh: `没有时间表 "${schedule}"；应为 ${SCHEDULE_NAMES.join("、")} 之一。`,
+    });
+  }
+  return new FlowScheduler(name, shift, schedule, SOLVERS[name]);
 }
 
 class FlowScheduler implements Scheduler {
   constructor(
     readonly name: SchedulerName,
     readonly shift: number,
+    readonly schedule: ScheduleName,
     readonly solver: Solver,
   ) {}
 
   timesteps(numInferenceSteps: number): Float64Array {
     checkSteps(numInferenceSteps);
-    return flowTimes(numInferenceSteps, this.solver.startTime, this.shift);
+    return flowTimes(numInferenceSteps, this.solver.startTime, this.shift, this.schedule);
   }
 
   evaluations(numInferenceSteps: number): number {

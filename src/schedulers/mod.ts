@@ -14,6 +14,8 @@ export { withStepCache } from "./step_cache.ts";
 export {
   type MayReplace,
   MOST_STEPS,
+  SCHEDULE_NAMES,
+  type ScheduleName,
   type Scheduler,
   SCHEDULER_NAMES,
   type SchedulerName,

@@ -2,17 +2,14 @@ import { ConfigError } from "../errors.ts";
 import type { Texts } from "../language.ts";
 import { shiftProblem } from "./_flow_time.ts";
 import { createScheduler } from "./create_scheduler.ts";
-import type { Scheduler, SchedulerName } from "./types.ts";
+import { type Scheduler, SCHEDULER_NAMES, type SchedulerName } from "./types.ts";
 
 /** What a `_class_name` may be: diffusers' classes, and the toolkit's own names. */
 const NAMES: Readonly<Record<string, SchedulerName>> = {
   FlowMatchEulerDiscreteScheduler: "euler",
   FlowMatchHeunDiscreteScheduler: "heun",
   DPMSolverMultistepScheduler: "dpm-solver++",
-  euler: "euler",
-  midpoint: "midpoint",
-  heun: "heun",
-  "dpm-solver++": "dpm-solver++",
+  ...Object.fromEntries(SCHEDULER_NAMES.map((name) => [name, name])),
 };
 
 const OTHER_TIMES = {

@@ -48,10 +48,11 @@ export function withStepCache(scheduler: Scheduler, threshold: number): Schedule
     );
   }
   if (threshold === 0) return scheduler;
-  const { name, shift } = scheduler;
+  const { name, shift, schedule } = scheduler;
   return {
     name,
     shift,
+    ...(schedule === undefined ? {} : { schedule }),
     timesteps: (steps) => scheduler.timesteps(steps),
     evaluations: (steps) => scheduler.evaluations(steps),
     sample: (latents, steps, velocity, onStep, signal, firstStep = 0) => {

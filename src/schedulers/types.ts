@@ -28,6 +28,18 @@ export const SCHEDULER_NAMES = [
   "res_multistep",
 ] as const;
 
+/**
+ * How the times of a run are spaced, before the shift.
+ *
+ * - `"uniform"`: equally.
+ * - `"simple"`: as ComfyUI's schedule of that name: equally among a thousand times that its models
+ *   have, each rounded towards the noise. Where the steps divide 1000, the two are one.
+ */
+export type ScheduleName = typeof SCHEDULE_NAMES[number];
+
+/** All names of schedules. */
+export const SCHEDULE_NAMES = ["uniform", "simple"] as const;
+
 /** The most steps of a run. */
 export const MOST_STEPS = 1000;
 
@@ -72,8 +84,15 @@ export interface Scheduler {
   readonly shift: number;
 
   /**
-   * The times of a run: `numInferenceSteps` + 1 points, strictly increasing, equally spaced before
-   * the shift, the last exactly 1.
+   * How the times are spaced.
+   *
+   * @default {"uniform"}
+   */
+  readonly schedule?: ScheduleName;
+
+  /**
+   * The times of a run: `numInferenceSteps` + 1 points, strictly increasing, spaced before the shift
+   * as the schedule says, the last exactly 1.
    *
    * The first is exactly 0, except for `"dpm-solver++"`: its logarithm of the signal-to-noise ratio
    * has no value at 0, so it begins at 0.001 before the shift, where the reference begins.

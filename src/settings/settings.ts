@@ -9,7 +9,7 @@
  * @module
  */
 import { GENERATOR_DEVICES } from "../random/mod.ts";
-import { MOST_STEPS, SCHEDULER_NAMES, SHIFT_RANGE } from "../schedulers/mod.ts";
+import { MOST_STEPS, SCHEDULE_NAMES, SCHEDULER_NAMES, SHIFT_RANGE } from "../schedulers/mod.ts";
 import { choice, edges, file, flag, pixels, real, seed, size, text, whole } from "./kinds.ts";
 import type {
   AskedOf,
@@ -196,6 +196,21 @@ export const SETTINGS = {
       about: {
         en: "how much of a run is spent near the noise; 1 shifts nothing",
         zh: "采样在噪声附近花多少时间；1 表示不偏移",
+      },
+    }),
+    /**
+     * How the steps are spaced before the shift.
+     *
+     * @default {"uniform"}
+     */
+    schedule: setting(choice(SCHEDULE_NAMES), {
+      default: "uniform",
+      absent: "uniform",
+      word: "schedule",
+      infotext: { name: "Schedule type", words: { uniform: "Uniform", simple: "Simple" } },
+      about: {
+        en: "how the steps are spaced; simple is ComfyUI's, the same where the steps divide 1000",
+        zh: "各步的间隔；simple 与 ComfyUI 的同名设置一致，步数整除 1000 时两者相同",
       },
     }),
   },

@@ -32,8 +32,8 @@ export interface InfotextSpelling<Value> {
   readonly name: string;
   /** A value that is left out of the text, besides the setting's `absent`. */
   readonly omit?: Value;
-  /** What the text calls each choice. */
-  readonly words?: Value extends string ? Readonly<Record<Value, string>> : never;
+  /** What the text calls each choice. In brackets, so that every one of them is asked for. */
+  readonly words?: [Value] extends [string] ? Readonly<Record<Value, string>> : never;
 }
 
 /** All that is said of a setting, besides its name in the API and its kind. */

@@ -16,7 +16,9 @@ import type {
 } from "./types.ts";
 
 /** More choices than any prompt that a person would read takes. */
-const MOST_CHOICES = 100_000;
+const MOST_CHOICES = 50_000;
+/** The same for all combinations of a template together. */
+const MOST_CHOICES_OF_ALL = 300_000;
 /** How many wildcards may stand in each other's values. */
 const MOST_WILDCARDS_DEEP = 20;
 /** The most names that are offered for one that is not there. */
@@ -53,6 +55,8 @@ export class Expansion {
   readonly #turns = new Map<ChoiceNode["place"], number>();
   readonly #index: number;
   #choices = 0;
+  /** What earlier prompts took. */
+  #before = 0;
 
   constructor(dice: Dice, index: number, wildcards: Wildcards | undefined) {
     this.#dice = dice;
@@ -62,6 +66,7 @@ export class Expansion {
 
   /** Begins the next prompt: each has its own share of work. */
   restart(): void {
+    this.#before += this.#choices;
     this.#choices = 0;
   }
 
@@ -168,6 +173,7 @@ export class Expansion {
         this.#count(node.place);
         const parts = picked.map(({ node: part, scope: inner }) => () => this.all(part, inner));
         for (const texts of combinations(parts)) {
+          this.#count(node.place);
           const isRepeated = new Set(texts).size < texts.length;
           const key = JSON.stringify(texts);
           if (isRepeated || seen.has(key)) continue;
@@ -319,6 +325,9 @@ export class Expansion {
   #count(place: () => TemplatePlace): void {
     if (++this.#choices > MOST_CHOICES) {
       throw new TemplateError(place(), TEXTS.endless(MOST_CHOICES));
+    }
+    if (this.#before + this.#choices > MOST_CHOICES_OF_ALL) {
+      throw new TemplateError(place(), TEXTS.endlessCombinations(MOST_CHOICES_OF_ALL));
     }
   }
 }

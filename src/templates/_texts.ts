@@ -43,6 +43,12 @@ export const TEXTS = {
       `what the template makes grows beyond ${most} characters.`,
       `模板展开后的文本超过 ${most} 个字符。`,
     ),
+  endlessCombinations: (most: number): Texts<string> => ({
+    en:
+      `its combinations take more than ${most} choices. Ask for fewer of them with --count, or nest ` +
+      "fewer choices in each other.",
+    zh: `它的全部组合需要超过 ${most} 次选择。请用 --count 少要一些，或减少选项的嵌套。`,
+  }),
   endless: (most: number) =>
     both(
       `making one prompt of the template takes more than ${most} choices. Does a wildcard use itself?`,

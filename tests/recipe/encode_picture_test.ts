@@ -21,7 +21,7 @@ Deno.test("generate tells every setting that was left open", async () => {
     cfgTrunc: 100,
     renormCfg: 1,
     stepCache: 0,
-    scheduler: { name: "euler", shift: 6 },
+    scheduler: { name: "euler", shift: 6, schedule: "uniform" },
     generator: { device: "cpu", seed: seeds[0] },
     numImagesPerPrompt: 1,
   });
@@ -34,7 +34,7 @@ Deno.test("what generate says it was asked makes the same pictures again", async
     negativePrompt: "blurry",
     numImagesPerPrompt: 2,
     generator: { seed: 7, device: "cuda" },
-    scheduler: { name: "heun", shift: 3 },
+    scheduler: { name: "heun", shift: 3, schedule: "uniform" },
     ...SMALL,
   });
   assert.equal(first.images.length, 4);
