@@ -24,9 +24,11 @@ export interface PeftConfig {
 
 const MOST_BYTES = 4 << 20;
 /** Expressions that are more than a name; each is tried on every module. */
-const MOST_EXPRESSIONS = 500;
+const MOST_EXPRESSIONS = 64;
 const MOST_NAMES = 20_000;
-const LONGEST_EXPRESSION = 1000;
+const LONGEST_EXPRESSION = 300;
+/** Counted repetitions are written out when they are compiled; no name repeats anything more often. */
+const MOST_REPEATED = 20;
 
 /** These initialisations take from the model what they give to the adapter. */
 const CHANGES_MODEL = /^(?:pissa|olora|corda|loftq|lora_ga)/i;
@@ -114,21 +116,23 @@ function matcher(
   file: string,
 ): (module: string) => number | undefined {
   const entries = Object.entries(values);
-  const expressions = entries.filter(([pattern]) => !isName(pattern)).length;
+  const expressions = entries.filter(([pattern]) => nameIn(pattern) === undefined).length;
   if (expressions > MOST_EXPRESSIONS) {
     throw refuse(file, (text) => text.tooManyPatterns(key, expressions, MOST_EXPRESSIONS));
   }
   if (entries.length > MOST_NAMES) {
     throw refuse(file, (text) => text.tooManyPatterns(key, entries.length, MOST_NAMES));
   }
-  const names = new Map<string, { readonly value: number; readonly order: number }>();
+  const names = new Map<string, Named>();
   const others: { matches: (module: string) => boolean; value: number; order: number }[] = [];
   entries.forEach(([pattern, value], order) => {
-    if (isName(pattern)) names.set(pattern, { value, order });
+    const name = nameIn(pattern);
+    // Of two that say the same the first counts.
+    if (name !== undefined) names.set(name, names.get(name) ?? { value, order });
     else others.push({ matches: compiled(key, pattern, file), value, order });
   });
   return (module) => {
-    let first: { readonly value: number; readonly order: number } | undefined;
+    let first = names.get(WHOLE + module);
     for (let from = 0; from >= 0; from = after(module, from)) {
       const named = names.get(module.slice(from));
       if (named !== undefined && (first === undefined || named.order < first.order)) first = named;
@@ -146,14 +150,33 @@ function after(module: string, from: number): number {
   return dot < 0 ? -1 : dot + 1;
 }
 
-/** A name is an expression, too, whose dots stand for any character; no two modules differ in that. */
-function isName(pattern: string): boolean {
-  return /^[\w.]+$/.test(pattern);
+interface Named {
+  readonly value: number;
+  readonly order: number;
+}
+
+/** Before names that have to be a module's whole name; no name has such a character. */
+const WHOLE = "^";
+
+/**
+ * The name that an expression is, without more: `feed_forward.w1`, or as diffusers writes it
+ * `^layers.0.feed_forward.w1$`. Dots stand for any character there; no two modules differ in that.
+ */
+function nameIn(pattern: string): string | undefined {
+  const [, whole, name] = /^(\^?)((?:\w|\\?\.)+)\$?$/.exec(pattern) ?? [];
+  return name === undefined ? undefined : whole + name.replaceAll("\\.", ".");
 }
 
 function compiled(key: string, pattern: string, file: string): (module: string) => boolean {
   const refused = () => refuse(file, (text) => text.pattern(key, shown(pattern)));
-  if (pattern.length > LONGEST_EXPRESSION) throw refused();
+  const repeated = [...pattern.matchAll(/\{[^}]*\}/g)].flatMap(([braces]) =>
+    braces.match(/\d+/g) ?? []
+  );
+  if (
+    pattern.length > LONGEST_EXPRESSION || repeated.some((count) => Number(count) > MOST_REPEATED)
+  ) {
+    throw refused();
+  }
   try {
     const expression = RE2JS.compile(`(?:.*\\.)?(?:${pattern})`);
     return (module) => expression.matches(module);

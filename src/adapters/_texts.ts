@@ -27,6 +27,8 @@ const en = {
   looksLike: (model: string) => `The names are those of ${model}: it is an adapter of that model.`,
   checkpoint: "These are the names of a whole checkpoint, not of an adapter: give it as " +
     "--transformer, --text-encoder or --clip-model.",
+  encoder: "Some are a text encoder's, and only the transformer was given: give the whole model, " +
+    "with its text encoders.",
   remedy: (modules: readonly string[]) =>
     `Expected: an adapter made for this very model, of modules such as ${modules.join(", ")}.`,
   noAdapter: "holds no tensor, so there is no adapter in it.",
@@ -47,7 +49,8 @@ const en = {
   replicated:
     "layer_replication makes another model of layers used several times, which is not read",
   pattern: (key: string, pattern: string) =>
-    `${key}: the expression ${pattern} cannot be read; no look-ahead or back-reference is`,
+    `${key}: the expression ${pattern} cannot be read; no look-ahead, no back-reference and no long ` +
+    "repetition is",
   tooManyPatterns: (key: string, count: number, most: number) =>
     `${key} has ${count} expressions; at most ${most} are read`,
   tooLong: (bytes: number, most: number) => `has ${bytes} bytes; at most ${most} are read`,
@@ -77,6 +80,7 @@ const zh: AdapterTexts = {
   looksLike: (model) => `这些是 ${model} 的名字：它是那个模型的适配器。`,
   checkpoint: "这些是整个模型的名字，不是适配器的：请用 --transformer、--text-encoder 或 " +
     "--clip-model 指定。",
+  encoder: "其中有文本编码器的键，而只指定了 Transformer：请指定带有文本编码器的完整模型。",
   remedy: (modules) => `应为：为此模型制作的适配器，改动 ${modules.join("、")} 之类的模块。`,
   noAdapter: "里面没有张量，也就没有适配器。",
   noWeights: (folder) =>
@@ -91,7 +95,7 @@ const zh: AdapterTexts = {
     `init_lora_weights ${how} 在制作适配器时改动了模型本身，只有适配器是不够的。请用 PEFT 的 ` +
     "path_initial_model_for_weight_conversion 保存，它会转换成普通的 LoRA",
   replicated: "layer_replication 会把层重复使用，成为另一个模型，无法读取",
-  pattern: (key, pattern) => `${key}：无法读取表达式 ${pattern}；不支持前瞻和反向引用`,
+  pattern: (key, pattern) => `${key}：无法读取表达式 ${pattern}；不支持前瞻、反向引用和很长的重复`,
   tooManyPatterns: (key, count, most) => `${key} 有 ${count} 个表达式；最多读取 ${most} 个`,
   tooLong: (bytes, most) => `有 ${bytes} 字节；最多读取 ${most} 字节`,
   notAnObject: "不是 JSON 对象",
@@ -120,7 +124,11 @@ export function misfit(
   file: string,
   problems: readonly AdapterProblem[],
   allKeys: number,
-  known: { readonly lookalike: string | undefined; readonly modules: readonly string[] },
+  known: {
+    readonly lookalike: string | undefined;
+    readonly modules: readonly string[];
+    readonly lacksEncoder: boolean;
+  },
 ): AdapterError {
   const byKind = Map.groupBy(problems, ({ kind }) => kind);
   const faulty = Math.min(allKeys, problems.reduce((sum, { keys }) => sum + keys, 0));
@@ -134,9 +142,9 @@ export function misfit(
       const list = [...examples, ...(rest > 0 ? [text.more(rest)] : [])].join(", ");
       return `  ${text.kinds[kind](found.length)}: ${list}`;
     });
-    const { lookalike, modules } = known;
+    const { lookalike, modules, lacksEncoder } = known;
     const cause = lookalike === undefined
-      ? []
+      ? (lacksEncoder ? [text.encoder] : [])
       : [lookalike === CHECKPOINT ? text.checkpoint : text.looksLike(lookalike)];
     return [text.doesNotFit(faulty, allKeys), ...lines, ...cause, text.remedy(modules)];
   }, { problems });

@@ -95,6 +95,8 @@ export async function readAdapter(path: string, parts: AdaptableParts): Promise<
     throw misfit(path, problems, allKeys, {
       lookalike: lookalikeOf(sorted.unknown),
       modules: examplesOf(parts),
+      lacksEncoder: parts.textEncoder === undefined &&
+        sorted.unknown.some((key) => ENCODER_KEY.test(key)),
     });
   }
   return {
@@ -107,6 +109,7 @@ export async function readAdapter(path: string, parts: AdaptableParts): Promise<
   };
 }
 
+const ENCODER_KEY = /^(?:lora_te|text_encoder|te\d?[._])/;
 const NOTHING: Texts<string> = { en: "", zh: "" };
 
 interface OpenedAdapter {

@@ -134,6 +134,14 @@ for (
   });
 }
 
+Deno.test("a text encoder's keys ask for the whole model where the transformer alone is given", async () => {
+  const error = await refused([
+    ...lora(QKV, QKV_SHAPE),
+    ...lora("lora_te_layers_0_self_attn_q_proj", [8, 8]),
+  ]);
+  assert.match(error.message, /only the transformer was given: give the whole model/);
+});
+
 Deno.test("a bias that the model does not have is refused", async () => {
   const error = await refused([float32(`${QKV}.diff_b`, [20])]);
   assert.match(error.message, /1 biases are changed that the model does not have/);

@@ -1,6 +1,12 @@
 /** What programs call the same modules. The names are those of files that go about. */
 import assert from "node:assert/strict";
-import { adaptablePart, type AdaptableParts, readAdapter } from "../../src/adapters/mod.ts";
+import {
+  adaptablePart,
+  type AdaptableParts,
+  denseChange,
+  readAdapter,
+} from "../../src/adapters/mod.ts";
+import { parsePeftConfig } from "../../src/adapters/_peft_config.ts";
 import { NEWBIE, type PartName } from "../../src/families/mod.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
 import { inTempFolder, temporaryFolder } from "../_folders.ts";
@@ -210,6 +216,33 @@ Deno.test("the alpha is divided by the rank, and 0 stands for the rank", async (
   assert.equal(await scale(0), 1);
 });
 
+Deno.test("matrices may be in float8, and have the further extents of a 1×1 convolution", async () => {
+  await using folder = await temporaryFolder();
+  const name = "lora_unet_layers_0_attention_out";
+  const path = await writeAdapter(folder.path, [
+    // 1.5 and -2 in e4m3, 0.25 in e5m2.
+    {
+      name: `${name}.lora_down.weight`,
+      dtype: "F8_E4M3",
+      shape: [1, 12, 1, 1],
+      bytes: () => [Uint8Array.from({ length: 12 }, (_, index) => index % 2 === 0 ? 0x3c : 0xc0)],
+    },
+    {
+      name: `${name}.lora_up.weight`,
+      dtype: "F8_E5M2",
+      shape: [12, 1, 1, 1],
+      bytes: () => [new Uint8Array(12).fill(0x34)],
+    },
+  ]);
+  const adapter = await readAdapter(path, await partsOf("base_12"));
+  const [target] = adapter.parts.get("transformer")!;
+  const values = await denseChange(target!);
+  assert.deepEqual(
+    values,
+    Float32Array.from({ length: 144 }, (_, index) => index % 2 === 0 ? 0.375 : -0.5),
+  );
+});
+
 Deno.test("the words that call an adapter up are told where its file has them", async () => {
   await inTempFolder(async (folder) => {
     const path = await writeAdapter(folder, lora("lora_unet_x_embedder", [12, 16]), {
@@ -218,4 +251,29 @@ Deno.test("the words that call an adapter up are told where its file has them", 
     const adapter = await readAdapter(path, await partsOf("base_12"));
     assert.deepEqual(adapter.triggerWords, ["night light", "rin"]);
   });
+});
+
+Deno.test("patterns of rank and alpha are matched as PEFT matches them", () => {
+  const alpha_pattern = {
+    "^layers.0.attn$": 5,
+    "layers\\.[0-1]\\.qkv": 7,
+    "^layers\\.1\\.attn$": 9,
+    "attn": 11,
+    "^foo.*$": 12,
+  };
+  const config = parsePeftConfig({ peft_type: "LORA", r: 2, lora_alpha: 1, alpha_pattern }, "")!;
+  // What peft 0.21.2's get_pattern_key finds.
+  for (
+    const [module, alpha] of [
+      ["layers.0.attn", 5],
+      ["x.layers.0.attn", 11],
+      ["layers.1.attn", 9],
+      ["a.layers.1.qkv", 7],
+      ["layers.2.qkv", 1],
+      ["foo.b", 12],
+      ["a.foo.b", 1],
+    ] as const
+  ) {
+    assert.equal(config.of(module).alpha, alpha, module);
+  }
 });

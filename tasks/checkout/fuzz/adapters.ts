@@ -198,7 +198,7 @@ function damage(tensors: Drafted[], dice: Dice): void {
       tensor.name = mutateText(tensor.name, dice);
       break;
     case 2:
-      tensor.name = tensor.name.replace(/[^.]*$/, dice.pick(ENDS));
+      tensor.name = tensor.name.slice(0, tensor.name.lastIndexOf(".") + 1) + dice.pick(ENDS);
       break;
     case 3:
       tensor.shape[dice.roll(tensor.shape.length + 1)] = dice.pick(EXTENTS);
