@@ -50,6 +50,7 @@ export { NonFiniteError } from "./pipeline/parts/non_finite_error.ts";
 export { CheckpointError, type Device, type Dtype, type WeightProblem } from "./onnx/mod.ts";
 export { type ChangedFile, ChangedWeightsError } from "./integrity/mod.ts";
 export { SessionError } from "./runtime/session.ts";
+export { GgufError } from "./gguf/mod.ts";
 export { type OpaqueEntry, SafetensorsError, type StoredTensor } from "./safetensors/mod.ts";
 export { TokenizerError } from "./tokenizer/mod.ts";
 export {

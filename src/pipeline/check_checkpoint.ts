@@ -12,7 +12,7 @@ import { loadParts } from "./load_parts.ts";
  * @throws {CheckpointNotFoundError} When there is no checkpoint, or parts of it are missing.
  * @throws {CheckpointError} Naming every tensor that does not fit.
  * @throws {ConfigError} When a config.json is wrong, or two parts do not fit each other.
- * @throws {SafetensorsError} When a weights file is damaged.
+ * @throws {SafetensorsError | GgufError} When a weights file is damaged.
  * @throws {TokenizerError} When a tokenizer cannot be read.
  */
 export async function checkCheckpoint(folder: string): Promise<CheckpointFiles> {

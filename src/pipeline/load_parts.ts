@@ -85,7 +85,7 @@ export interface LoadPartsOptions {
  *   model, or a config.json is missing.
  * @throws {CheckpointError} Naming every tensor of every part that does not fit.
  * @throws {ConfigError} When a config.json is wrong, or two parts do not fit each other.
- * @throws {SafetensorsError} When a weights file is damaged.
+ * @throws {SafetensorsError | GgufError} When a weights file is damaged.
  * @throws {TokenizerError} When a tokenizer cannot be read.
  */
 export async function loadParts(

@@ -28,7 +28,7 @@ export type GraphName = typeof GRAPH_NAMES[number];
  * @throws {CheckpointNotFoundError} When there is no checkpoint, or parts of it are missing.
  * @throws {CheckpointError} Naming every tensor that does not fit.
  * @throws {ConfigError} When the part's config.json is wrong.
- * @throws {SafetensorsError} When the part's weights file is damaged.
+ * @throws {SafetensorsError | GgufError} When the part's weights file is damaged.
  * @throws {NewBieError} When the checkpoint has no CLIP model, and its graph is asked for.
  */
 export async function partGraph(

@@ -153,7 +153,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * @throws {CheckpointNotFoundError} When there is no checkpoint, or parts of it are missing.
    * @throws {CheckpointError} Naming every tensor that does not fit.
    * @throws {ConfigError} When a config.json is wrong, or two parts do not fit each other.
-   * @throws {SafetensorsError} When a weights file is damaged.
+   * @throws {SafetensorsError | GgufError} When a weights file is damaged.
    * @throws {ChangedWeightsError} When a file of the model is not the one that checksums.txt lists.
    * @throws {TokenizerError} When a tokenizer cannot be read.
    * @throws {DeviceError} When CUDA was asked for by name and does not work here.

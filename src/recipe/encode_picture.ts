@@ -38,7 +38,7 @@ export interface EncodePictureOptions {
  * @returns The file's bytes.
  * @throws {RequestError} When there is no such picture, or its noise was given and so no seed makes
  *   it again.
- * @throws {SafetensorsError} When weights are not what they should be.
+ * @throws {SafetensorsError | GgufError} When weights are not what they should be.
  *
  * @example
  * ```ts

@@ -15,7 +15,7 @@ import type { RecipeModel, RecipeModels } from "./types.ts";
  * late, and give a cache.
  *
  * @param files Where they lie; `findCheckpoint` tells.
- * @throws {SafetensorsError} When weights are not what they should be.
+ * @throws {SafetensorsError | GgufError} When weights are not what they should be.
  * @throws {NewBieError} When a file changes while it is read.
  */
 export async function identifyModels(

@@ -1,4 +1,5 @@
 /** What is said of checkpoints on disk, in both languages. */
+import { isGgufName } from "../../safetensors/mod.ts";
 import { explainError, type Message } from "../../errors.ts";
 import type { Texts } from "../../language.ts";
 import { type EachPart, type PartName, PARTS } from "../../families/mod.ts";
@@ -87,7 +88,8 @@ export const TEXTS: Texts<Catalogue> = {
     noTokenizer: (weights, tensor, places) =>
       `${weights} has no tokenizer: no tensor ${tensor} inside, and neither ` +
       `${places.join(" nor ")} exists. Copy the tokenizer.json published with the encoder to ` +
-      "the first of these places.",
+      "the first of these places." +
+      (isGgufName(weights) ? " The one inside a GGUF file is not read." : ""),
     demo: (folder) => `Demo model in ${folder}.`,
     demoInstead: (folder, models) =>
       `Demo model in ${folder}: there are no real weights in ${models}.`,
@@ -141,7 +143,8 @@ export const TEXTS: Texts<Catalogue> = {
       } 指定其中一个`,
     noTokenizer: (weights, tensor, places) =>
       `${weights} 没有分词器：里面没有张量 ${tensor}，${places.join(" 和 ")} 也都不存在。` +
-      "请把随编码器发布的 tokenizer.json 复制到其中第一个位置。",
+      "请把随编码器发布的 tokenizer.json 复制到其中第一个位置。" +
+      (isGgufName(weights) ? "GGUF 文件里的分词器不会读取。" : ""),
     demo: (folder) => `演示模型，位于 ${folder}。`,
     demoInstead: (folder, models) => `演示模型，位于 ${folder}：${models} 里没有正式权重。`,
     found: (layout, folder, files) => {
