@@ -14,6 +14,7 @@ import { tensor } from "../../src/tensor.ts";
 import { relativeError } from "../_fixtures.ts";
 import { inTempFolder } from "../_folders.ts";
 import {
+  COMFYUI,
   readTensors,
   type Stored,
   type Tensors,
@@ -259,5 +260,49 @@ Deno.test("a graph over GGUF's blocks is written with the weights that it unpack
     });
     await using direct = await Session.create(graph, { device: "cpu" });
     assert.deepEqual(await written.run(feeds), await direct.run(feeds));
+  });
+});
+
+Deno.test("encoders and decoder in plain float8, convolutions and tables among them, draw as their values do", async () => {
+  await inTempFolder(async (folder) => {
+    const [eight, decoded] = [`${folder}/eight`, `${folder}/decoded`];
+    for (const place of [eight, decoded]) await writeComfyUi(place);
+    for (const [source, target] of Object.values(COMFYUI)) {
+      if (source === COMFYUI.transformer[0]) continue;
+      const original = await readTensors(`models/demo/${source}/model.safetensors`);
+      const file: Record<string, Stored> = {};
+      const values: Record<string, Stored> = {};
+      for (const [name, stored] of Object.entries(original)) {
+        const isRounded = stored.shape.length > 1 && stored.dtype === "BF16";
+        const bytes = isRounded ? Uint8Array.from(fromBfloat16(stored), nearestE4M3) : stored.bytes;
+        file[name] = isRounded ? { dtype: "F8_E4M3", shape: stored.shape, bytes } : stored;
+        values[name] = isRounded
+          ? float32(
+            Float32Array.from(bytes, (byte) => E4M3[byte & 127]! * (byte < 128 ? 1 : -1)),
+            stored.shape,
+          )
+          : stored;
+      }
+      await writeTensors(`${eight}/${target}.safetensors`, file);
+      await writeTensors(`${decoded}/${target}.safetensors`, values);
+    }
+    const pixels = async (place: string) => {
+      const options = { log: () => {}, device: "cpu", offload: "model" } as const;
+      await using pipe = await NewBieImagePipeline.fromPretrained(place, options);
+      const { images: [image] } = await pipe.generate({
+        prompt: "1girl",
+        width: 64,
+        height: 64,
+        numInferenceSteps: 1,
+        guidanceScale: 1,
+        generator: { seed: 1 },
+      });
+      return (image as { data: Uint8ClampedArray }).data;
+    };
+    const [found, expected] = [await pixels(eight), await pixels(decoded)];
+    const furthest = expected.reduce((most, value, i) => {
+      return Math.max(most, Math.abs(value - found[i]!));
+    }, 0);
+    assert(furthest <= 1, `a pixel differs by ${furthest}`);
   });
 });
