@@ -106,7 +106,7 @@ export const SETTINGS = {
   }),
   /**
    * How strongly the prompt pulls (classifier-free guidance), from 0 to 1000; 1 ignores the negative
-   * prompt. With more than 3 the demo model blurs faces; measured by `deno task eval`.
+   * prompt. The demo model was made for 3 to 7; measured by `deno task eval`.
    *
    * @default {7; the demo model 3}
    */
