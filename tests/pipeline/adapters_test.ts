@@ -6,10 +6,12 @@ import assert from "node:assert/strict";
 import { RequestError } from "../../src/errors.ts";
 import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";
 import type { GenerateOptions, PretrainedOptions } from "../../src/pipeline/types.ts";
+import { quantizeModel } from "../../src/quantize/mod.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
 import type { Tensor } from "../../src/tensor.ts";
 import { assertClose, fixture } from "../_fixtures.ts";
 import { inTempFolder } from "../_folders.ts";
+import { dequantizedFile, readRaw } from "../quantize/_dequantize.ts";
 import {
   difference,
   type DrawnChange,
@@ -191,5 +193,65 @@ Deno.test("an adapter that was changed on the disk is not used any more", async 
     await draw(pipe);
     await writeAdapter(path, everywhere(0.3));
     await assert.rejects(() => draw(pipe), /style\.safetensors was changed or removed/);
+  });
+});
+
+Deno.test("adapters work beside quantised weights, and in the place of them", async () => {
+  await inTempFolder(async (folder) => {
+    const source = "models/demo/next-dit";
+    const { tensors } = await openWeights(source);
+    const shapeOf = (name: string) => tensors.get(name)!.shape;
+    const matrices = [...tensors.keys()].filter((name) => shapeOf(name).length === 2);
+    const thin = matrices.map((name) => lowRank(name, shapeOf(name), { size: 0.1 }));
+    const whole = ["layers.0.feed_forward.w2.weight", "layers.1.attention.qkv.weight"]
+      .map((name) => difference(name, shapeOf(name), 0.05));
+    await writeAdapter(`${folder}/thin.safetensors`, thin);
+    await writeAdapter(`${folder}/whole.safetensors`, whole);
+    for (const bits of [4, 8] as const) {
+      const quantized = `${folder}/int${bits}`;
+      await quantizeModel(source, quantized, { bits, blockSize: 32 });
+      const plain = `${folder}/plain${bits}`;
+      await Deno.mkdir(plain);
+      await Deno.copyFile(`${quantized}/config.json`, `${plain}/config.json`);
+      const file = dequantizedFile(await readRaw(`${quantized}/model.safetensors`));
+      await Deno.writeFile(`${plain}/model.safetensors`, file);
+      const merged = `${folder}/merged${bits}`;
+      await writeMergedFolder(plain, merged, [
+        ...thin.map((change) => ({ ...change, weight: 0.7 })),
+        ...whole.map((change) => ({ ...change, weight: -0.5 })),
+      ]);
+      const open = (transformer: string) =>
+        NewBieImagePipeline.fromPretrained(".", { transformer, log: () => {} });
+      await using pipe = await open(quantized);
+      const without = await draw(pipe);
+      await pipe.loadLoraWeights(`${folder}/thin.safetensors`, { weight: 0.7 });
+      await pipe.loadLoraWeights(`${folder}/whole.safetensors`, { weight: -0.5 });
+      await using other = await open(merged);
+      assertClose(await draw(pipe), await draw(other), 1e-4, `${bits} bits`);
+      await pipe.setAdapters([]);
+      assert.deepEqual((await draw(pipe)).data, without.data);
+    }
+  });
+});
+
+Deno.test("the CLIP model with an adapter, at weight 0, says what it says without", async () => {
+  await inTempFolder(async (folder) => {
+    const { tensors } = await openWeights(`${MODEL}/clip_model`);
+    const changes = [...tensors.values()].filter(({ name, shape }) =>
+      shape.length === 2 && /encoder\.layers\./.test(name) && !/lora/.test(name)
+    ).map(({ name, shape }) =>
+      lowRank(name.replace(/^.*?encoder\.layers/, "encoder.layers"), shape, {
+        prefix: "clip_model.",
+      })
+    );
+    await writeAdapter(`${folder}/words.safetensors`, changes);
+    await using pipe = await load();
+    const encode = async () => (await pipe.encodePrompt({ prompt: "1girl" })).pooledPromptEmbeds;
+    const without = await encode();
+    await pipe.loadLoraWeights(`${folder}/words.safetensors`);
+    assert.deepEqual(pipe.adapters[0]!.parts, ["clipModel"]);
+    assert.notDeepEqual((await encode()).data, without.data);
+    await pipe.setAdapters("words", 0);
+    assert.deepEqual((await encode()).data, without.data);
   });
 });
