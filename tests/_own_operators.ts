@@ -143,8 +143,48 @@ const pairSwiglu: Operator = {
   },
 };
 
+/** How often something was added in place, and how often to a copy. */
+export const ADDED = { inPlace: 0, toCopy: 0 };
+
+const addThin: Operator = {
+  name: "AddThin",
+  inputs: ["float32", "float32", "float32", "float32"],
+  outputs: ["float32"],
+  inMemory: [1],
+  isInPlace: true,
+  kernel: (attributes) => {
+    const adapter = attributes.int("adapter");
+    const scale = attributes.float("scale");
+    return (context) => {
+      const { address, dims } = context.input(0);
+      const count = elementCount(dims);
+      const sum = floats(address, count);
+      const factor = floats(context.address(1), adapter + 1)[adapter]! * scale;
+      const { address: lowAt, dims: lowDims } = context.input(2);
+      const low = floats(lowAt, elementCount(lowDims));
+      const { address: upAt, dims: upDims } = context.input(3);
+      const up = floats(upAt, elementCount(upDims));
+      const [width, rank] = upDims.slice(-2) as [number, number];
+      const matrices = up.length / width / rank;
+      const rows = count / width / matrices;
+      const place = context.output(0, dims);
+      ADDED[place === address ? "inPlace" : "toCopy"]++;
+      const out = floats(place, count);
+      if (place !== address) out.set(sum);
+      for (let index = 0; index < count; index++) {
+        const row = Math.floor(index / width);
+        const matrix = Math.floor(row / rows);
+        const first = (matrix * width + index % width) * rank;
+        let added = 0;
+        for (let r = 0; r < rank; r++) added += low[row * rank + r]! * up[first + r]!;
+        if (factor !== 0) out[index]! += factor * added;
+      }
+    };
+  },
+};
+
 /** For sessions on a CPU. */
 export const CPU_OPERATORS: OperatorSet = {
   domain: OWN_DOMAIN,
-  operators: [normAddNorm, splitHeads, swiglu, twoProducts, pairSwiglu],
+  operators: [normAddNorm, splitHeads, swiglu, twoProducts, pairSwiglu, addThin],
 };

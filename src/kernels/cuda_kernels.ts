@@ -105,6 +105,50 @@ export class CudaKernels {
     };
   }
 
+  /** sum += factor · x · matrixᵀ, for each of several, all one after the other in memory. */
+  addProducts(
+    type: KernelType,
+    stream: bigint,
+    { rows, width, inner, count, factor }: AddedProducts,
+    { x, matrix, sum }: Readonly<Record<"x" | "matrix" | "sum", bigint>>,
+  ): void {
+    const { functions } = this.#driver;
+    const dataType = CUDA_DATA_TYPE[type];
+    checkBlas(functions.cublasSetStream_v2(this.#blas, stream), "take a stream");
+    const status = functions.cublasGemmStridedBatchedEx(
+      this.#blas,
+      TRANSPOSED,
+      AS_IS,
+      width,
+      rows,
+      inner,
+      Float32Array.of(factor),
+      matrix,
+      dataType,
+      inner,
+      BigInt(width * inner),
+      x,
+      dataType,
+      inner,
+      BigInt(rows * inner),
+      ONE,
+      sum,
+      dataType,
+      width,
+      BigInt(rows * width),
+      count,
+      IN_FLOAT32,
+      ANY_ALGORITHM,
+    );
+    checkBlas(status, "multiply");
+  }
+
+  /** Copies on the GPU. */
+  copy(stream: bigint, from: bigint, to: bigint, bytes: number): void {
+    const { functions, check } = this.#driver;
+    check(functions.cuMemcpyDtoDAsync_v2(to, from, BigInt(bytes), stream), "copy a product");
+  }
+
   /**
    * x · firstᵀ and x · secondᵀ, one after the other in memory. To cuBLAS, matrices that lie one
    * behind the other are a batch, whose stride is the distance between them.
@@ -155,6 +199,13 @@ export class CudaKernels {
       multiply(second, 0n, products + BigInt(rows * width * VALUE_BYTES), 1);
     }
   }
+}
+
+/** What {@linkcode CudaKernels.addProducts} adds. */
+export interface AddedProducts extends ProductSizes {
+  /** How many, one after the other in memory. */
+  readonly count: number;
+  readonly factor: number;
 }
 
 const ONE = Float32Array.of(1);

@@ -5,10 +5,13 @@
  */
 import { OWN_DOMAIN, VECTOR_VALUES, WARP_THREADS } from "../onnx/mod.ts";
 import type { CudaDriver } from "../runtime/native/cuda_driver.ts";
+import { memoryAt } from "../runtime/native/c_api.ts";
 import type { KernelContext, Operator, OperatorSet } from "../runtime/native/custom_operators.ts";
 import { elementCount } from "../tensor.ts";
 import { CudaKernels, type KernelType, type Parameter, VALUE_BYTES } from "./cuda_kernels.ts";
 
+/** Bytes of an adapter's weight. */
+const FLOAT_BYTES = 4;
 /** Threads of a block, where a kernel leaves the choice. */
 const BLOCK = 256;
 
@@ -126,9 +129,43 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
     },
   };
 
+  // sum + weight · scale · low · upᵀ: what an adapter adds to a product.
+  const addThin: Operator = {
+    name: "AddThin",
+    inputs: [type, "float32", type, type],
+    outputs: [type],
+    inMemory: [1],
+    isInPlace: true,
+    kernel: (attributes) => {
+      const adapter = attributes.int("adapter");
+      const scale = attributes.float("scale");
+      return (context) => {
+        const { address: sum, dims } = context.input(0);
+        const { address: up, dims: upDims } = context.input(3);
+        const [width, inner] = upDims.slice(-2) as [number, number];
+        const count = elementCount(upDims) / width / inner;
+        const rows = elementCount(dims) / width / count;
+        const output = context.output(0, dims);
+        const stream = context.stream();
+        const bytes = elementCount(dims) * VALUE_BYTES;
+        if (output !== sum) kernels().copy(stream, sum, output, bytes);
+        const weights = memoryAt(context.address(1), (adapter + 1) * FLOAT_BYTES);
+        const factor = new Float32Array(weights)[adapter]! * scale;
+        // Without, it stays what it was.
+        if (factor === 0) return;
+        kernels().addProducts(
+          type,
+          stream,
+          { rows, width, inner, count, factor },
+          { x: context.address(2), matrix: up, sum: output },
+        );
+      };
+    },
+  };
+
   return {
     domain: OWN_DOMAIN,
-    operators: [normAddNorm, splitHeads, swiglu, twoProducts, pairSwiglu],
+    operators: [normAddNorm, splitHeads, swiglu, twoProducts, pairSwiglu, addThin],
   };
 }
 

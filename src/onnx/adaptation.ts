@@ -44,8 +44,12 @@ export interface ThinProduct {
   readonly down: Value;
   /** [rows, rank] */
   readonly up: Value;
+  /** The input with the adapters' weights. */
+  readonly weights: Value;
+  /** What the weight is multiplied by; absent where rows of `down` have scales of their own. */
+  readonly scale?: number;
   /** The adapter's weight and its scale: one value, or one for each row of `down`. */
-  readonly strength: Value;
+  readonly strength: () => Value;
   readonly rank: number;
 }
 
@@ -55,6 +59,8 @@ export interface MatrixPart {
   readonly rows: readonly [from: number, to: number];
   /** The extent `in`. */
   readonly inner: number;
+  /** Whether its products are those of tokens: [1, S, out]. */
+  readonly isOfTokens?: boolean;
 }
 
 /**
@@ -77,13 +83,15 @@ export function thinProducts(
   return [...byAdapter.values()].map((own) => {
     const parts = own.map(({ change: { adapter, down, up, scale }, start, from, to }) => ({
       adapter,
+      weights: shared.weights,
+      scale,
       rank: down.shape[0]!,
       down: matrixOf(shared, `adapter/${adapter}`, down, [down.shape[0]!, inner], type),
       up: matrixOf(shared, `adapter/${adapter}`, rowsOf(up, [from - start, to - start]), [
         to - from,
         down.shape[0]!,
       ], type),
-      strength: strengthOf(shared, adapter, scale, type),
+      strength: () => strengthOf(shared, adapter, scale, type),
       from: from - rows[0],
       to: to - rows[0],
     }));
@@ -119,18 +127,22 @@ function combined(parts: readonly Part[], rows: number): ThinProduct {
     const column = [...zeros(from), up, ...zeros(rows - to)];
     return column.length === 1 ? up : concat(column, 0);
   });
-  const isOneStrength = parts.every(({ strength }) => strength.name === first.strength.name);
+  const isOneScale = parts.every(({ scale }) => scale === first.scale);
   return {
     adapter: first.adapter,
+    weights: first.weights,
+    ...(isOneScale && first.scale !== undefined ? { scale: first.scale } : {}),
     rank: parts.reduce((sum, { rank }) => sum + rank, 0),
     down: parts.length === 1 ? first.down : concat(parts.map(({ down }) => down), 0),
     up: parts.length === 1 ? columns[0]! : concat(columns, 1),
-    strength: isOneStrength ? first.strength : concat(parts.map(strengths), 0),
+    strength: isOneScale ? first.strength : () => concat(parts.map(strengths), 0),
   };
 }
 
 /** The strength of each row of a thin product's `down`: [rank]. */
-function strengths({ strength, rank }: ThinProduct): Value {
+function strengths(product: ThinProduct): Value {
+  const strength = product.strength();
+  const { rank } = product;
   return mul(strength, strength.graph.vector(new Array<number>(rank).fill(1), floatType(strength)));
 }
 
@@ -157,17 +169,21 @@ export function stackedProducts(
     return {
       down: joined([...own(product?.down), ...zeros(missing, inner)], 0),
       up: joined([...own(product?.up), ...zeros(width, missing)], 1),
-      strength: joined([...own(product && strengths(product)), ...zeros(missing)], 0),
+      strength: () => joined([...own(product && strengths(product)), ...zeros(missing)], 0),
     };
   });
-  const stack = (part: "down" | "up" | "strength", dims: readonly number[]) =>
-    reshape(concat(filled.map((one) => one[part]), 0), dims);
+  const stack = (values: readonly Value[], dims: readonly number[]) =>
+    reshape(concat(values, 0), dims);
+  const [{ adapter, weights, scale }] = present as [ThinProduct];
+  const isOneScale = present.every((one) => one.scale === scale);
   return {
-    adapter: present[0]!.adapter,
+    adapter,
+    weights,
+    ...(isOneScale && scale !== undefined ? { scale } : {}),
     rank,
-    down: stack("down", [2, rank, inner]),
-    up: stack("up", [2, width, rank]),
-    strength: stack("strength", [2, 1, rank]),
+    down: stack(filled.map(({ down }) => down), [2, rank, inner]),
+    up: stack(filled.map(({ up }) => up), [2, width, rank]),
+    strength: () => stack(filled.map(({ strength }) => strength()), [2, 1, rank]),
   };
 }
 

@@ -130,6 +130,7 @@ export class Graph {
     >;
   }>();
   readonly #constants = new Map<string, Value>();
+  readonly #described = new Map<string, Port>();
   #count = 0;
 
   constructor(
@@ -190,6 +191,12 @@ export class Graph {
       ),
     });
     return outputs;
+  }
+
+  /** States the extents of a value that ONNX Runtime cannot tell by itself. */
+  describe(value: Value, dims: readonly Dimension[]): Value {
+    this.#described.set(value.name, { name: value.name, type: value.type, dims });
+    return value;
   }
 
   /** A one-dimensional int64 constant, as operators take for axes, shapes and bounds. */
@@ -327,6 +334,7 @@ export class Graph {
           }),
         ].map(valueInfo),
         output: this.#outputs.map(valueInfo),
+        valueInfo: [...this.#described.values()].map(valueInfo),
         initializer: [...this.#initializers, ...references, ...toUnpack],
       },
     }).finish();

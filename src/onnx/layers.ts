@@ -83,12 +83,12 @@ export function gatedLinear(x: Value, gate: Matrix, value: Matrix, width: number
     x.type,
     { domain: OWN_DOMAIN },
   );
-  const adapters = new Set([...first.thin, ...second.thin].map(({ adapter }) => adapter));
-  for (const adapter of adapters) {
+  const adapters = [...new Set([...first.thin, ...second.thin].map(({ adapter }) => adapter))];
+  const stacked = adapters.map((adapter) => {
     const pair = [first, second].map(({ thin }) => thin.find((one) => one.adapter === adapter));
-    const stacked = stackedProducts(pair, (first.part ?? second.part)!);
-    products = add(products, reshape(thinProduct(x, stacked), [2, 1, -1, width]));
-  }
+    return stackedProducts(pair, (first.part ?? second.part)!);
+  });
+  products = withThin(products, x, stacked, [2, 1, -1, width]);
   return graph.node("PairSwiGLU", [products], x.type, { domain: OWN_DOMAIN });
 }
 
@@ -138,33 +138,67 @@ function apart<Base extends PlainMatrix>(matrix: Base | AdaptedMatrix<Base>): {
 /**
  * A product with what adapters add to it. It is computed as without them: with weights of 0, it
  * stays what it was, bit for bit.
+ *
+ * Our own operator adds in place, where the product is: of a wide layer, reading and writing once more
+ * what it gives takes longer than the arithmetic.
+ *
+ * @param dims The product's extents where it is one of tokens; -1 for their number.
  */
-function withThin(product: Value, x: Value, thin: readonly ThinProduct[]): Value {
-  return thin.reduce((sum, one) => add(sum, thinProduct(x, one)), product);
+function withThin(
+  product: Value,
+  x: Value,
+  thin: readonly ThinProduct[],
+  dims?: readonly number[],
+): Value {
+  const { graph, type } = product;
+  return thin.reduce((sum, one) => {
+    const { scale, adapter, weights, up } = one;
+    if (!graph.ownOperators || dims === undefined || scale === undefined) {
+      const added = plainProduct(lowOf(x, one, true), up);
+      return add(sum, dims?.length === 4 ? reshape(added, dims) : added);
+    }
+    // ONNX Runtime uses memory again only where it knows that sizes are the same.
+    const known = dims.map((extent) => extent === -1 ? `tokens of ${product.name}` : extent);
+    const inputs = [graph.describe(sum, known), weights, lowOf(x, one, false), up];
+    return graph.describe(
+      graph.node("AddThin", inputs, type, {
+        domain: OWN_DOMAIN,
+        attributes: { adapter: int(adapter), scale: float(scale) },
+      }),
+      known,
+    );
+  }, product);
 }
 
 /** Products with one matrix are asked for in parts: queries, keys and values share the first. */
 const LOW = new WeakMap<Value["graph"], Map<string, Value>>();
 
-function thinProduct(x: Value, { down, up, strength }: ThinProduct): Value {
+/** x · downᵀ, times its strength if so wished. */
+function lowOf(x: Value, { down, strength }: ThinProduct, isWeighed: boolean): Value {
   let known = LOW.get(x.graph);
   if (known === undefined) LOW.set(x.graph, known = new Map());
-  const key = `${x.name} ${down.name} ${strength.name}`;
-  let low = known.get(key);
-  if (low === undefined) known.set(key, low = mul(plainProduct(x, down), strength));
-  return plainProduct(low, up);
+  const once = (key: string, make: () => Value) => {
+    const value = known.get(key) ?? make();
+    known.set(key, value);
+    return value;
+  };
+  const low = once(`${x.name} ${down.name}`, () => plainProduct(x, down));
+  if (!isWeighed) return low;
+  const factor = strength();
+  return once(`${low.name} ${factor.name}`, () => mul(low, factor));
 }
 
 /** x · weightᵀ + bias, PyTorch's `nn.Linear`: weight is [out, in], bias [out]. */
 export function linear(x: Value, weight: Matrix, bias?: Value): Value {
-  const { base, thin } = apart(weight);
+  const { base, thin, part } = apart(weight);
   const product = "packed" in base
     ? quantizedProduct(x, base)
     : "rotated" in base
     ? plainProduct(rotate(x, base.groupSize, [1, -1, base.shape[1]]), base.rotated)
     : plainProduct(x, base);
   // The bias comes last, where ONNX Runtime looks for it.
-  const sum = withThin(product, x, thin);
+  const { rows: [from, to] = [0, 0], isOfTokens } = part ?? {};
+  const sum = withThin(product, x, thin, isOfTokens ? [1, -1, to - from] : undefined);
   return bias === undefined ? sum : add(sum, bias);
 }
 

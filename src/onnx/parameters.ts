@@ -8,7 +8,7 @@ import { NewBieError } from "../errors.ts";
 import type { Language, Texts } from "../language.ts";
 import { elementCount } from "../tensor.ts";
 import { rowsOf, type TensorEntry, type Weights } from "../safetensors/mod.ts";
-import { type Adaptation, thinProducts } from "./adaptation.ts";
+import { type Adaptation, type MatrixPart, thinProducts } from "./adaptation.ts";
 import { BLOCK_LAYOUTS } from "../gguf/mod.ts";
 import { type BlockEntry, type Graph, isBlockEntry, type Value } from "./graph.ts";
 import { type AdaptedMatrix, type Matrix, type PlainMatrix, rotate } from "./layers.ts";
@@ -162,7 +162,8 @@ export class Parameters {
     shape: readonly [number, number],
     type: FloatType,
   ): Value | AdaptedMatrix<Value> {
-    return this.#adapted(this.get(name, shape, type), name, shape, [0, shape[0]], type);
+    const part = { rows: [0, shape[0]], inner: shape[1] } as const;
+    return this.#adapted(this.get(name, shape, type), name, shape[0], part, type);
   }
 
   /**
@@ -179,7 +180,8 @@ export class Parameters {
   ): Matrix {
     const found = this.#find(name, shape, true);
     if (found === undefined) return this.#graph.scalar(NaN, type);
-    return this.#adapted(this.#base(found, name, shape, type, rows), name, shape, rows, type);
+    const part = { rows, inner: shape[1], isOfTokens: true };
+    return this.#adapted(this.#base(found, name, shape, type, rows), name, shape[0], part, type);
   }
 
   #base(
@@ -215,23 +217,22 @@ export class Parameters {
     return { shape: part, bits, blockSize, packed, scales: cast(scalesOfRows, type) };
   }
 
-  /** A matrix with what adapters add to its products. */
+  /** Some rows of a matrix that has so many, with what adapters add to their products. */
   #adapted<Base extends PlainMatrix>(
     base: Base,
     name: string,
-    shape: readonly [number, number],
-    rows: readonly [number, number],
+    allRows: number,
+    part: MatrixPart,
     type: FloatType,
   ): Base | AdaptedMatrix<Base> {
     const tensor = this.#prefix + name;
     const changes = this.#adaptation?.thin.get(tensor);
     if (this.#adaptation === undefined || changes === undefined) return base;
-    for (const { down, up, rows: own = [0, shape[0]] } of changes) {
-      const fits = down.shape[0] === up.shape[1] && down.shape[1] === shape[1] &&
-        up.shape[0] === own[1] - own[0] && own[1] <= shape[0];
-      if (!fits) throw new RangeError(`${up.file}: ${up.name} does not fit ${tensor} [${shape}].`);
+    for (const { down, up, rows: own = [0, allRows] } of changes) {
+      const fits = down.shape[0] === up.shape[1] && down.shape[1] === part.inner &&
+        up.shape[0] === own[1] - own[0] && own[1] <= allRows;
+      if (!fits) throw new RangeError(`${up.file}: ${up.name} does not fit ${tensor}.`);
     }
-    const part = { rows, inner: shape[1] };
     const thin = thinProducts(this.#graph, this.#adaptation, tensor, part, type);
     return thin.length === 0 ? base : { base, thin, part };
   }

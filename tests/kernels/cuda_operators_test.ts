@@ -7,6 +7,7 @@ import {
   gatedLinear,
   Graph,
   INTERFACE_TYPE,
+  linear,
   normAddNorm,
   splitHeads,
   swiglu,
@@ -38,7 +39,8 @@ async function results(
   const graph = new Graph("own operators", { ownOperators: true });
   const values = Object.entries(inputs).map(([name, dims]) => {
     const input = graph.input(name, INTERFACE_TYPE, dims);
-    return [name, name === "cos" || name === "sin" ? input : cast(input, type)] as const;
+    const isExact = ["cos", "sin", "weights"].includes(name);
+    return [name, isExact ? input : cast(input, type)] as const;
   });
   const outputs = build(Object.fromEntries(values));
   for (const [name, value] of Object.entries(outputs)) {
@@ -135,6 +137,41 @@ for (const type of ["bfloat16", "float16"] as const) {
     assert.deepEqual(products.toSorted(), [1, 1, 2]);
   });
 }
+
+// A CPU has no products in bfloat16.
+Deno.test("what adapters add to one product, or to two at once", async () => {
+  const build = (values: Record<string, Value>) => {
+    const { x, gate, value, down, up, weights } = values as Record<string, Value>;
+    const thin = {
+      adapter: 1,
+      weights: weights!,
+      scale: 0.5,
+      strength: () => weights!,
+      rank: 4,
+      down: down!,
+      up: up!,
+    };
+    const part = { rows: [0, 40], inner: 24, isOfTokens: true } as const;
+    const adapted = (base: Value) => ({ base, thin: [thin], part });
+    return {
+      one: linear(x!, adapted(gate!)),
+      two: gatedLinear(x!, adapted(gate!), adapted(value!), 40),
+      // Of one of the matrices alone.
+      half: gatedLinear(x!, gate!, adapted(value!), 40),
+    };
+  };
+  const { products } = await check("float16", {
+    x: [1, 3, 24],
+    gate: [40, 24],
+    value: [40, 24],
+    down: [4, 24],
+    up: [40, 4],
+    weights: [2],
+  }, build);
+  // The products of the gates, and what is added to each.
+  assert.deepEqual(products.filter((count) => count === 2).length >= 2, true);
+  assert(products.includes(1));
+});
 
 Deno.test("what the driver refuses is what loading the graph fails with", async () => {
   const { driver } = fakeDriver();

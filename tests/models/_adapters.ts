@@ -40,7 +40,7 @@ export async function drawAdapters(
       ({ name, shape: [rows, inner] }, index) =>
         (rowsOf?.(name, rows!) ?? [undefined]).map((part, place) => {
           const out = part === undefined ? rows! : part[1] - part[0];
-          const draw = (count: number) => random.randn(count).map((value) => 0.3 * value);
+          const draw = (count: number) => random.randn(count).map((value) => 0.2 * value);
           return {
             tensor: name,
             key: `${name}.${place}`,

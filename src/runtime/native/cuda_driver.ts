@@ -28,6 +28,7 @@ const FUNCTIONS = {
   cuCtxSynchronize: { parameters: [], result: "i32" },
   cuMemcpyHtoD_v2: { parameters: ["u64", "buffer", "usize"], result: "i32" },
   cuMemcpyDtoH_v2: { parameters: ["buffer", "u64", "usize"], result: "i32" },
+  cuMemcpyDtoDAsync_v2: { parameters: ["u64", "u64", "usize", "u64"], result: "i32" },
   cublasCreate_v2: { parameters: ["buffer"], result: "i32" },
   cublasSetStream_v2: { parameters: ["u64", "u64"], result: "i32" },
   cublasGemmStridedBatchedEx: {

@@ -43,6 +43,10 @@ export interface Operator {
   readonly name: string;
   readonly inputs: readonly OperatorType[];
   readonly outputs: readonly OperatorType[];
+  /** Inputs that the kernel reads in ordinary memory. */
+  readonly inMemory?: readonly number[];
+  /** Whether the first output may be where the first input is, which nobody needs afterwards. */
+  readonly isInPlace?: true;
   /** Makes the kernel of one node. */
   readonly kernel: (attributes: KernelAttributes) => Kernel;
 }
@@ -53,9 +57,12 @@ export interface OperatorSet {
   readonly operators: readonly Operator[];
 }
 
-/** The version of `OrtCustomOp`: the first whose functions report errors. */
-const CUSTOM_OP_VERSION = 16;
+/** The version of `OrtCustomOp`: the first that can work in place. */
+const CUSTOM_OP_VERSION = 18;
 const POINTER_BYTES = 8;
+/** `OrtMemTypeDefault` and `OrtMemTypeCPUInput`. */
+const DEVICE_MEMORY = 0;
+const ORDINARY_MEMORY = -2;
 /** `ORT_FAIL`. */
 const FAIL = 1;
 const NO_STATUS = 0n;
@@ -99,7 +106,10 @@ export class OperatorDomain implements Disposable {
   }
 
   /** `OrtCustomOp`: a version, then functions. */
-  #structure({ name, inputs, outputs, kernel }: Operator, device: Device) {
+  #structure(
+    { name, inputs, outputs, inMemory = [], isInPlace, kernel }: Operator,
+    device: Device,
+  ) {
     const { api } = this.#c;
     const nameAt = addressOf(this.#keep(cString(name)));
     const providerAt = addressOf(this.#keep(cString(PROVIDERS[device])));
@@ -132,7 +142,11 @@ export class OperatorDomain implements Disposable {
       }),
       zero, // GetInputCharacteristic: required
       zero, // GetOutputCharacteristic: required
-      zero, // GetInputMemoryType: the device's
+      this.#function(
+        ["u64", "usize"],
+        "i32",
+        (_, index) => inMemory.includes(Number(index)) ? ORDINARY_MEMORY : DEVICE_MEMORY,
+      ),
       0n,
       0n,
       0n,
@@ -152,8 +166,26 @@ export class OperatorDomain implements Disposable {
         "u64",
         (id, context) => reported(() => this.#kernels.get(id)!(this.#context.of(context))),
       ),
+      0n, // InferOutputShapeFn: graphs state extents where they matter
+      0n,
+      0n, // the versions of the operator
+      isInPlace ? this.#inPlace() : 0n,
+      isInPlace ? this.#function(["u64", "u64"], "void", () => {}) : 0n, // ReleaseMayInplace
+      0n,
+      0n, // the two about aliases
     ];
     return this.#keep(BigUint64Array.of(BigInt(CUSTOM_OP_VERSION), ...functions));
+  }
+
+  /** GetMayInplace: the first output may be in the place of the first input. */
+  #inPlace(): bigint {
+    const first = addressOf(this.#keep(Int32Array.of(0)));
+    return this.#function(["u64", "u64"], "usize", (inputs, outputs) => {
+      for (const place of [inputs, outputs]) {
+        new BigUint64Array(memoryAt(place, POINTER_BYTES))[0] = first;
+      }
+      return 1n;
+    });
   }
 
   #function<const P extends readonly Deno.NativeType[], const R extends Deno.NativeResultType>(

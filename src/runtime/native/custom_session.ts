@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { CompiledGraph } from "../../onnx/mod.ts";
+import { ADAPTER_WEIGHTS, type CompiledGraph } from "../../onnx/mod.ts";
 import { elementCount, type Tensor, tensor } from "../../tensor.ts";
 import { ORT_LOG_LEVEL } from "../log_level.ts";
 import { type CApi, cString, memoryAt, openCApi } from "./c_api.ts";
@@ -184,7 +184,8 @@ class OperatorSession {
       if (feed === undefined) throw new Error(`no ${name} given`);
       if (feed.constant && bound.get(name)?.data === feed.data) continue;
       bound.delete(name);
-      if (this.#gpu !== undefined && feed.type === "float32") {
+      // What adapters weigh is read before it is known what a GPU has to do.
+      if (this.#gpu !== undefined && feed.type === "float32" && name !== ADAPTER_WEIGHTS) {
         this.#upload(this.#gpu, binding, name, feed);
       } else {
         const value = this.#valueOf(feed);
