@@ -4,6 +4,7 @@ import { type Message, RequestError } from "../src/errors.ts";
 import {
   type ForeignRecipe,
   generateOptions,
+  type LeftOver,
   readRecipe,
   type Recipe,
   RecipeError,
@@ -111,7 +112,6 @@ async function once(options: Options) {
   const source = from?.recipe;
   const recipe = source !== undefined && "models" in source ? source : undefined;
   const foreign = source !== undefined && "left" in source ? source : undefined;
-  if (foreign !== undefined) tell(foreignReport(from!.path, foreign, language));
   const typed = [settingsOf(options), await textsOf(options)];
   const grid = gridOf(options, recipe);
   const presets = await presetsOf(options);
@@ -119,6 +119,13 @@ async function once(options: Options) {
   const folder = folderOfDay(new Date());
   await prepareFolder(folder);
   await using studio = await open(options);
+  const ofForeign = foreign === undefined ? undefined : await studio.foreignLoras(foreign);
+  if (foreign !== undefined) {
+    // Adapters that are here are used.
+    const isUsed = ({ name }: LeftOver) => ofForeign!.missing.length === 0 && /lora/i.test(name);
+    const left = foreign.left.filter((one) => !isUsed(one));
+    tell(foreignReport(from!.path, { ...foreign, left }, language));
+  }
   const taken = foreign === undefined
     ? undefined
     : foreignRequest(foreign, studio.pipe.sizeMultiple);
@@ -126,7 +133,7 @@ async function once(options: Options) {
     tell(text.resized(`${taken.request.width}×${taken.request.height}`));
   }
   const own = recipe === undefined
-    ? taken?.request ?? {}
+    ? untagged(taken?.request ?? {})
     : grid === undefined || recipe.template === undefined
     ? generateOptions(recipe)
     : { ...generateOptions(recipe), prompt: recipe.template };
@@ -143,7 +150,10 @@ async function once(options: Options) {
     typed.some(({ prompt = "", negativePrompt = "" }) =>
       [prompt, negativePrompt].some((text) => readLoraTags(text).loras.length > 0)
     );
-  const loras = named ?? (isNamed ? [] : recipe?.adapters ?? foreign?.loras ?? []);
+  if (!isNamed && ofForeign !== undefined && ofForeign.missing.length > 0) {
+    tell(text.lorasMissing(ofForeign.missing));
+  }
+  const loras = named ?? (isNamed ? [] : recipe?.adapters ?? ofForeign?.found ?? []);
   const prompt = dressed(presets, asked.prompt!, asked.raw);
   const request = { ...asked, prompt, loras };
   if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
@@ -327,6 +337,16 @@ async function textsOf(
   return {
     ...(positive === undefined ? {} : { prompt: positive.text }),
     ...(negative === undefined ? {} : { negativePrompt: negative.text }),
+  };
+}
+
+/** Another program's prompts without the adapters that stand in them. */
+function untagged(request: AskedSettings): AskedSettings {
+  const { prompt, negativePrompt } = request;
+  return {
+    ...request,
+    ...(prompt === undefined ? {} : { prompt: readLoraTags(prompt).text }),
+    ...(negativePrompt === undefined ? {} : { negativePrompt: readLoraTags(negativePrompt).text }),
   };
 }
 

@@ -155,6 +155,24 @@ export function fromComfyUi(prompt: unknown, workflow: unknown): ForeignRecipe {
       const isFile = FILES.test(input) && typeof value === "string" && value !== "None";
       if (isFile) draft.leave(type, value);
     }
+    for (const [input, name] of Object.entries(inputs)) {
+      const number = /^lora(?:_name)?(_?\d+)?$/.exec(input);
+      if (number === null) continue;
+      const [, place = ""] = number;
+      const weightOf = (...names: readonly string[]) =>
+        names.map((name) => graph.value(inputs[name + place], "number")).find((it) =>
+          it !== undefined
+        );
+      // Stacks of third parties number theirs, and one of them has an object for each.
+      const own = isObject(name) ? name : undefined;
+      if (own !== undefined && own["on"] === false) continue;
+      draft.lora(
+        own?.["lora"] ?? name,
+        own?.["strength"] ??
+          weightOf("strength_model", "lora_wt", "model_str", "strength", "lora_strength") ?? 1,
+        own?.["strengthTwo"] ?? weightOf("strength_clip", "clip_str"),
+      );
+    }
   }
   return draft.recipe();
 }
@@ -241,8 +259,8 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   EmptySD3LatentImage: ["width", "height"],
   CheckpointLoaderSimple: ["ckpt_name"],
   UNETLoader: ["unet_name"],
-  LoraLoader: ["lora_name"],
-  LoraLoaderModelOnly: ["lora_name"],
+  LoraLoader: ["lora_name", "strength_model", "strength_clip"],
+  LoraLoaderModelOnly: ["lora_name", "strength_model"],
   PrimitiveNode: ["value"],
   PrimitiveInt: ["value"],
   PrimitiveString: ["value"],

@@ -12,7 +12,7 @@ import {
   SETTINGS,
   type SettingsTable,
 } from "../settings/mod.ts";
-import type { ForeignProgram, ForeignRecipe, LeftOver } from "./foreign_recipe.ts";
+import type { ForeignLora, ForeignProgram, ForeignRecipe, LeftOver } from "./foreign_recipe.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -71,6 +71,7 @@ function exactly(_key: string, value: unknown, context?: { readonly source?: str
 export class ForeignDraft {
   readonly #program: ForeignProgram;
   readonly #left: LeftOver[] = [];
+  readonly #loras: ForeignLora[] = [];
   #settings: AskedSettings = {};
 
   readonly #table: SettingsTable;
@@ -139,6 +140,21 @@ export class ForeignDraft {
     if (this.#settings.width === undefined) this.take({ width: across, height: down });
   }
 
+  /** An adapter. What is no name, or no weight, says nothing. */
+  lora(name: unknown, weight: unknown, textWeight?: unknown, hash?: string): void {
+    if (typeof name !== "string" || name.trim() === "" || name === "None") return;
+    if (this.#loras.length >= MOST_LEFT) return;
+    const [model, text] = [weight, textWeight].map((value) =>
+      typeof value === "number" && Number.isFinite(value) ? value : undefined
+    );
+    this.#loras.push({
+      name,
+      ...(model === undefined ? {} : { weight: model }),
+      ...(text === undefined || text === model ? {} : { textWeight: text }),
+      ...(hash === undefined ? {} : { hash }),
+    });
+  }
+
   /** Notes what is not taken over. What is absent or empty says nothing. */
   leave(name: string, value: unknown): void {
     if (value === undefined || value === null || value === "" || this.#left.length >= MOST_LEFT) {
@@ -149,7 +165,8 @@ export class ForeignDraft {
   }
 
   recipe(): ForeignRecipe {
-    return { program: this.#program, settings: this.#settings, left: this.#left };
+    const loras = this.#loras.length === 0 ? {} : { loras: this.#loras };
+    return { program: this.#program, settings: this.#settings, ...loras, left: this.#left };
   }
 }
 

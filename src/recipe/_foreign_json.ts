@@ -85,6 +85,11 @@ export function fromInvokeAi(json: JsonObject): ForeignRecipe {
   const styles = [json["positive_style_prompt"], json["negative_style_prompt"]];
   draft.leave("positive_style_prompt", styles[0] === json["positive_prompt"] ? "" : styles[0]);
   draft.leave("negative_style_prompt", styles[1] === json["negative_prompt"] ? "" : styles[1]);
+  for (const lora of Array.isArray(json["loras"]) ? json["loras"].filter(isObject) : []) {
+    const model = lora["model"] ?? lora["lora"];
+    const name = isObject(model) ? model["name"] ?? model["model_name"] ?? model["key"] : undefined;
+    draft.lora(name, lora["weight"]);
+  }
   for (const name of ["loras", "controlnets", "ipAdapters", "t2iAdapters", "vae", "strength"]) {
     draft.leave(name, json[name]);
   }
@@ -151,6 +156,10 @@ export function fromSwarmUi(json: JsonObject): ForeignRecipe {
   if (json["width"] !== undefined) draft.size("size", json["width"], json["height"]);
   if (json["sampler"] !== undefined) draft.sampler("sampler", json["sampler"]);
   draft.schedule("scheduler", json["scheduler"] ?? "");
+  const listOf = (value: unknown) =>
+    Array.isArray(value) ? value : typeof value === "string" ? value.split(",") : [];
+  const weights = listOf(json["loraweights"]);
+  listOf(json["loras"]).forEach((name, index) => draft.lora(name, Number(weights[index] ?? 1)));
   const silent = ["swarm_version", "date", "generation_time", "original_prompt", "nopreviews"];
   leaveRest(draft, json, [...used, ...silent, "sampler", "scheduler", "aspectratio"]);
   return draft.recipe();
@@ -168,6 +177,9 @@ export function fromFooocus(json: JsonObject): ForeignRecipe {
   if (json["resolution"] !== undefined) draft.size("resolution", sides[0], sides[1]);
   draft.sampler("sampler", json["sampler"]);
   draft.schedule("scheduler", json["scheduler"] ?? "");
+  for (const lora of Array.isArray(json["loras"]) ? json["loras"] : []) {
+    if (Array.isArray(lora)) draft.lora(lora[0], lora[1]);
+  }
   for (const name of ["base_model", "refiner_model", "loras", "styles", "performance"]) {
     const value = json[name];
     if (value !== "None") draft.leave(name, value);

@@ -10,6 +10,7 @@
  */
 import { type AskedSettings, fromInfotext, leavesOf, type SettingsTable } from "../settings/mod.ts";
 import { ForeignDraft } from "./_foreign_draft.ts";
+import { LORA_HASHES } from "./_parameters.ts";
 import type { ForeignRecipe } from "./foreign_recipe.ts";
 
 const NEGATIVE_PROMPT = "Negative prompt:";
@@ -119,6 +120,11 @@ export function fromParameters(text: string, table: SettingsTable): ForeignRecip
   const told = new Map(others.filter(([name]) => !PROMPTS.has(name)).flatMap(withSchedule));
   const { settings, unknown } = fromInfotext(Object.fromEntries(told), table);
   draft.take(settings as AskedSettings);
+  // `style: 0123456789, rin: 9876543210`; the weights stand in the prompt.
+  for (const pair of (told.get(LORA_HASHES) ?? "").split(",")) {
+    const [, name, hash] = /^\s*(.{1,200}):\s*([0-9a-f]{8,64})\s*$/i.exec(pair) ?? [];
+    draft.lora(name, undefined, undefined, hash?.toLowerCase());
+  }
   const known = new Set(leavesOf(table).map(({ setting }) => setting.infotext.name));
   for (const [name, value] of told) {
     if (name === SCHEDULE) draft.schedule(name, value);

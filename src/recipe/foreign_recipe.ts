@@ -18,9 +18,13 @@ export interface LeftOver {
 
 /** An adapter that another program names. */
 export interface ForeignLora {
+  /** As that program calls it: a name, or a path below its folder, with or without the ending. */
   readonly name: string;
-  readonly weight: number;
+  /** Absent where it stands in the prompt. */
+  readonly weight?: number;
   readonly textWeight?: number;
+  /** The first digits of a SHA-256: of its file, or in 12 digits of its file without the header. */
+  readonly hash?: string;
 }
 
 /** What another program wrote into its picture, as far as this toolkit can use it. */
@@ -28,7 +32,7 @@ export interface ForeignRecipe {
   readonly program: ForeignProgram;
   /** What is absent was not said, or is in `left`. */
   readonly settings: AskedSettings;
-  /** Adapters that it names; those in its prompt stand there. */
+  /** Adapters that it names, besides those in its prompts; they stand in `left`, too. */
   readonly loras?: readonly ForeignLora[];
   /** What could not be taken over, such as the model, adapters, and samplers that are not known. */
   readonly left: readonly LeftOver[];

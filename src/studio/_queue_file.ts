@@ -31,6 +31,7 @@ const lora = z.object({
   name: z.string(),
   weight: z.number(),
   textWeight: z.exactOptional(z.number()),
+  sha256: z.exactOptional(z.string()),
 });
 const schema = z.object({
   version: z.literal(VERSION),

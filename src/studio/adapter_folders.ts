@@ -1,4 +1,5 @@
 /** Adapters by name: what lies in the folders where people put them. */
+import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { RequestError } from "../errors.ts";
@@ -80,12 +81,35 @@ export async function findAdapter(
     for (const adapter of candidates) {
       const own = await hashWeights([adapter.file], { cacheFile });
       if (own.startsWith(sha256)) return adapter;
+      const isShort = sha256.length === SHORT_DIGITS;
+      if (isShort && (await hashOfData(adapter.file))?.startsWith(sha256)) return adapter;
     }
   }
   const asked = sha256 === undefined ? await atPath(name) : undefined;
   const found = asked ?? named;
   if (found !== undefined) return sha256 === undefined ? found : { ...found, isOther: true };
   throw missing(name, known.map(({ name }) => name), folders, sha256);
+}
+
+/** So many digits AUTOMATIC1111 writes, of the checksum of what follows a file's header. */
+const SHORT_DIGITS = 12;
+const LENGTH_BYTES = 8;
+
+async function hashOfData(file: string): Promise<string | undefined> {
+  const hash = createHash("sha256");
+  using opened = await Deno.open(file);
+  const length = new Uint8Array(LENGTH_BYTES);
+  if (await opened.read(length) !== LENGTH_BYTES) return undefined;
+  const header = new DataView(length.buffer).getBigUint64(0, true);
+  const { size } = await opened.stat();
+  if (header > BigInt(size)) return undefined;
+  await opened.seek(LENGTH_BYTES + Number(header), Deno.SeekMode.Start);
+  const piece = new Uint8Array(1 << 20);
+  for (;;) {
+    const count = await opened.read(piece);
+    if (count === null) return hash.digest("hex");
+    hash.update(piece.subarray(0, count));
+  }
 }
 
 /** A path below a folder of adapters, without the ending: `anime/style`. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { encodePictureAs, type PictureFormat, type RgbImage } from "../image/mod.ts";
+import { RequestError } from "../errors.ts";
 import type { Texts } from "../language.ts";
 import { sameArithmetic } from "../machine/arithmetic.ts";
 import { NewBieImagePipeline } from "../pipeline/pipeline.ts";
@@ -12,6 +13,7 @@ import { readLoraTags } from "../prompt/mod.ts";
 import type { GenerateResult, PretrainedOptions, StepInfo } from "../pipeline/types.ts";
 import {
   currentVersions,
+  type ForeignRecipe,
   identifyModels,
   pictureRecipe,
   type Recipe,
@@ -236,6 +238,34 @@ export class Studio implements AsyncDisposable {
 
   #find(lora: Pick<LoraRequest, "name" | "sha256">): Promise<FoundAdapter> {
     return findAdapter(lora, { folders: this.#folders, cacheFile: CHECKSUMS });
+  }
+
+  /**
+   * What another program's picture says of adapters, as far as they are here: by their checksums or
+   * names. The others are not taken over.
+   */
+  async foreignLoras(
+    { settings: { prompt = "", negativePrompt = "" }, loras = [] }: ForeignRecipe,
+  ): Promise<{ readonly found: readonly LoraRequest[]; readonly missing: readonly string[] }> {
+    const hashes = new Map(loras.map(({ name, hash }) => [name, hash]));
+    const tagged = [prompt, negativePrompt].flatMap((text) => readLoraTags(text).loras);
+    const named = loras.flatMap(({ weight, ...lora }) =>
+      weight === undefined ? [] : [{ ...lora, weight }]
+    );
+    const found: LoraRequest[] = [];
+    const missing: string[] = [];
+    for (const { name, weight, textWeight } of summed([...tagged, ...named])) {
+      const hash = hashes.get(name);
+      const asked = { name, ...(hash === undefined ? {} : { sha256: hash }) };
+      try {
+        const { path } = await this.#find(asked);
+        found.push({ name: path, weight, ...(textWeight === undefined ? {} : { textWeight }) });
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+        missing.push(name);
+      }
+    }
+    return { found, missing };
   }
 
   /** The adapters that can be asked for by name. */

@@ -115,6 +115,10 @@ Examples:
     jsonNeedsPrompt: "--json asks no questions: give --prompt, --prompt-file, --batch or --from.",
     shardNeedsBatch: "--shard divides a batch: give --batch, too.",
     resized: (size: string) => `The model cannot draw that size: ${size} is used instead.`,
+    lorasMissing: (names: readonly string[]) =>
+      `Adapters that are not here, and so not used: ${
+        names.map((name) => shown(name)).join(", ")
+      }.`,
     recipeDiffers: (parts: readonly string[]) =>
       `The picture was made with another ${parts.join(", ")}: it may not come out the same.`,
     parts: {
@@ -238,6 +242,8 @@ Examples:
     jsonNeedsPrompt: "--json 不会提问：请给出 --prompt、--prompt-file、--batch 或 --from。",
     shardNeedsBatch: "--shard 用来划分批次：请同时给出 --batch。",
     resized: (size: string) => `模型不能生成该尺寸的图片，改用 ${size}。`,
+    lorasMissing: (names: readonly string[]) =>
+      `这里没有、因而未使用的适配器：${names.map((name) => shown(name)).join("、")}。`,
     recipeDiffers: (parts: readonly string[]) =>
       `这张图片生成时用的${parts.join("、")}与现在不同：结果可能不会完全相同。`,
     parts: {

@@ -430,3 +430,51 @@ Deno.test("nothing that stands in a picture makes the readers throw", () => {
     { numRuns: 2000 },
   );
 });
+
+Deno.test("adapters are read by name, weight and checksum from every program's notes", () => {
+  const lorasOf = (text: Readonly<Record<string, string>>) => readForeignRecipe(text)?.loras;
+  // As the web UI writes them: weights in the prompt, 12 digits of a checksum below.
+  const parameters = "1girl, <lora:night:0.8>\nNegative prompt: bad\nSteps: 20, Seed: 1, " +
+    'Size: 512x512, Lora hashes: "night: 0123456789ab, rin: ba9876543210", Version: 1.10';
+  assert.deepEqual(lorasOf({ parameters }), [
+    { name: "night", hash: "0123456789ab" },
+    { name: "rin", hash: "ba9876543210" },
+  ]);
+  const graph = {
+    1: {
+      class_type: "LoraLoader",
+      inputs: { lora_name: "a/night.safetensors", strength_model: 0.8, strength_clip: 0.5 },
+    },
+    2: { class_type: "LoraLoaderModelOnly", inputs: { lora_name: "rin.sft", strength_model: -1 } },
+    3: {
+      class_type: "Power Lora Loader (rgthree)",
+      inputs: {
+        lora_1: { on: true, lora: "x.safetensors", strength: 0.3 },
+        lora_2: { on: false, lora: "y.safetensors", strength: 1 },
+      },
+    },
+    4: {
+      class_type: "LoRA Stacker",
+      inputs: { lora_name_1: "z", lora_wt_1: 0.4, lora_name_2: "None" },
+    },
+  };
+  assert.deepEqual(lorasOf({ prompt: JSON.stringify(graph) }), [
+    { name: "a/night.safetensors", weight: 0.8, textWeight: 0.5 },
+    { name: "rin.sft", weight: -1 },
+    { name: "x.safetensors", weight: 0.3 },
+    { name: "z", weight: 0.4 },
+  ]);
+  const invoke = { positive_prompt: "1girl", loras: [{ model: { name: "night" }, weight: 0.75 }] };
+  assert.deepEqual(lorasOf({ invokeai_metadata: JSON.stringify(invoke) }), [
+    { name: "night", weight: 0.75 },
+  ]);
+  const swarm = { prompt: "1girl", loras: ["night", "rin"], loraweights: ["0.5", "1"] };
+  assert.deepEqual(lorasOf({ parameters: JSON.stringify({ sui_image_params: swarm }) }), [
+    { name: "night", weight: 0.5 },
+    { name: "rin", weight: 1 },
+  ]);
+  const fooocus = { prompt: "1girl", loras: [["night.safetensors", 0.1, "0123456789"]] };
+  assert.deepEqual(lorasOf({ parameters: JSON.stringify(fooocus) }), [
+    { name: "night.safetensors", weight: 0.1 },
+  ]);
+});

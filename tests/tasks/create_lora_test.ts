@@ -1,6 +1,6 @@
 /** Adapters in `deno task create`: options, prompts, batches, recipes. */
 import assert from "node:assert/strict";
-import { decodePng, readPictureText } from "../../src/image/mod.ts";
+import { decodePng, encodePng, readPictureText } from "../../src/image/mod.ts";
 import { readRecipe } from "../../src/recipe/mod.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
 import { lowRank, writeAdapter } from "../pipeline/_adapter_files.ts";
@@ -177,4 +177,24 @@ Deno.test("an adapter that is not there, or of another model, is one clear error
   } finally {
     await Deno.remove(other);
   }
+});
+
+Deno.test("another program's picture brings the adapters that are here, by checksum or name", async () => {
+  // The web UI's checksum leaves out the file's header.
+  const bytes = await Deno.readFile(RIN);
+  const header = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  const digest = await crypto.subtle.digest("SHA-256", bytes.slice(8 + header));
+  const hash = new Uint8Array(digest).toHex().slice(0, 12);
+  const parameters = `1girl, <lora:night:0.5>, <lora:other name:-1>, <lora:gone:1>\n` +
+    `Steps: 20, Seed: 1, Size: 64x48, Lora hashes: "night: 0123456789ab, other name: ${hash}"`;
+  const image = { data: new Uint8ClampedArray(3), width: 1, height: 1 };
+  const path = `${folder}/foreign.png`;
+  await Deno.writeFile(path, await encodePng(image, { text: { parameters } }));
+  const { code, out, err } = await runTask("create", ["--from", path, ...MODEL, ...SMALL]);
+  assert.equal(code, 0, err);
+  const { pictures: [picture] } = JSON.parse(out);
+  made.add(picture.path);
+  assert.deepEqual(weightsOf(picture).sort(), [["Rin v1", -1], ["night", 0.5]]);
+  assert.equal(readRecipe(await bytesOf(picture.path)).prompt, "1girl");
+  assert.match(err, /not used: gone\./);
 });
