@@ -7,8 +7,10 @@ import { hashWeights } from "../recipe/mod.ts";
 import { listed, similarNames } from "../pipeline/adapters/adapter_names.ts";
 import type { LoraRequest } from "./lora_request.ts";
 
+const OWN_LORAS = join("models", "loras");
+const DEMO_LORAS = join("models", "demo", "loras");
 /** Below the folder that is run in. */
-export const LORA_FOLDERS: readonly string[] = ["models/loras", "models/demo/loras"];
+export const LORA_FOLDERS: readonly string[] = [OWN_LORAS, DEMO_LORAS];
 
 /**
  * Where adapters are looked for by name: beside the model, in the layouts of this toolkit and of
@@ -19,7 +21,7 @@ export const LORA_FOLDERS: readonly string[] = ["models/loras", "models/demo/lor
 export function loraFolders(model: string): readonly string[] {
   const isHere = join(model) === "." || join(model) === "./";
   const beside = [join(model, "models", "loras"), ...(isHere ? [] : [join(model, "loras")])];
-  return [...new Set([...beside, ...LORA_FOLDERS.map((folder) => join(folder))])];
+  return [...new Set([...beside, ...LORA_FOLDERS])];
 }
 
 const ENDING = /\.(?:safetensors|sft)$/i;
@@ -35,6 +37,8 @@ export interface FoundAdapter {
   readonly path: string;
   /** The safetensors file. */
   readonly file: string;
+  /** Set where it comes with the demo model. */
+  readonly isDemo?: true;
   /** Set where another file of the name was asked for, by its checksum. */
   readonly isOther?: true;
 }
@@ -50,8 +54,9 @@ export async function findAdapters(
 ): Promise<readonly FoundAdapter[]> {
   const found = new Map<string, FoundAdapter>();
   for (const folder of folders) {
+    const isDemo = folder === DEMO_LORAS ? { isDemo: true as const } : {};
     for (const adapter of await adaptersBelow(folder, MOST_LEVELS)) {
-      if (!found.has(adapter.name)) found.set(adapter.name, adapter);
+      if (!found.has(adapter.name)) found.set(adapter.name, { ...adapter, ...isDemo });
     }
   }
   return [...found.values()].sort((a, b) => a.name < b.name ? -1 : 1);

@@ -73,6 +73,11 @@ export function withoutNone(loras: readonly LoraRequest[]): readonly LoraRequest
   return loras.filter(({ name }) => name !== NO_LORA);
 }
 
+/** A request as {@linkcode parseLora} reads it. */
+export function loraText({ name, weight, textWeight }: LoraRequest): string {
+  return [name, ...(textWeight === undefined ? [] : [textWeight]), weight].join(":");
+}
+
 /** Several requests for one adapter as one with the sum of their weights. */
 export function summed(loras: readonly LoraRequest[]): readonly LoraRequest[] {
   const sums = new Map<string, LoraRequest>();

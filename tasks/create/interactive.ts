@@ -22,7 +22,16 @@ import { completePrompt, type Completion } from "../../src/studio/prompt_complet
 import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../../src/studio/preset.ts";
 import { PromptHistory } from "../../src/studio/prompt_history.ts";
 import { readText } from "../../src/studio/read_text.ts";
-import type { LoraRequest } from "../../src/studio/lora_request.ts";
+import type { FoundAdapter } from "../../src/studio/adapter_folders.ts";
+import {
+  type LoraRequest,
+  loraText,
+  NO_LORA,
+  parseLora,
+  withoutNone,
+} from "../../src/studio/lora_request.ts";
+import { similarNames } from "../../src/pipeline/adapters/adapter_names.ts";
+import { shown } from "../../src/shown.ts";
 import { parseSize } from "../../src/studio/request.ts";
 import type { Studio } from "../../src/studio/studio.ts";
 import { loadTagList, type TagList } from "../../src/tags/mod.ts";
@@ -62,7 +71,7 @@ export async function runInteractive(
   using interruption = new Interruption(console.isTerminal);
   // Prompts of earlier sittings are of no use through a pipe.
   const history = console.isTerminal ? await PromptHistory.open() : PromptHistory.empty();
-  const sitting = new Sitting(console, studio, defaults, history);
+  const sitting = new Sitting(console, studio, defaults, history, await studio.adapters());
   console.say(text.promptHint);
   if (console.isTerminal) void sitting.loadTags();
   try {
@@ -171,9 +180,17 @@ class Sitting {
   readonly #studio: Studio;
   readonly #history: PromptHistory;
   #defaults: Defaults;
+  readonly #adapters: readonly FoundAdapter[];
   #tags: TagList | undefined;
 
-  constructor(console: Console, studio: Studio, defaults: Defaults, history: PromptHistory) {
+  constructor(
+    console: Console,
+    studio: Studio,
+    defaults: Defaults,
+    history: PromptHistory,
+    adapters: readonly FoundAdapter[],
+  ) {
+    this.#adapters = adapters;
     this.#console = console;
     this.#studio = studio;
     this.#defaults = defaults;
@@ -244,7 +261,28 @@ class Sitting {
       question: () => text.ask(COUNT.question[language], String(answers.count)),
       take: (answer) => answers.count = read(COUNT.kind, answer),
     };
-    return [name, ...settings, count];
+    // Those of the demo model alone are nobody's own.
+    const isAsked = this.#adapters.some(({ isDemo }) => !isDemo);
+    const adapters: Step = {
+      question: () =>
+        text.askLoras(
+          answers.loras.map(loraText).join(", "),
+          this.#adapters.map(({ name }) => shown(name)),
+        ),
+      take: (answer) => {
+        const loras = answer.split(/[,，、]/).map((one) => this.#known(parseLora(one)));
+        answers.loras = withoutNone(loras);
+      },
+    };
+    return [name, ...settings, count, ...(isAsked ? [adapters] : [])];
+  }
+
+  /** @throws {RequestError} When there is no such adapter. */
+  #known(lora: LoraRequest): LoraRequest {
+    const names = this.#adapters.map(({ name }) => name);
+    const isPath = /[\\/]|\.(?:safetensors|sft)$/i.test(lora.name);
+    if (lora.name === NO_LORA || isPath || names.includes(lora.name)) return lora;
+    throw new RequestError(both((text) => text.noLora(lora.name, similarNames(lora.name, names))));
   }
 
   /** Asks one after the other, forth and back. */

@@ -1,5 +1,6 @@
 /** What `deno task create` says. */
 import { partWords } from "../../src/families/mod.ts";
+import { listed } from "../../src/pipeline/adapters/adapter_names.ts";
 import { shown } from "../../src/shown.ts";
 import { catalogue } from "../cli/language.ts";
 
@@ -83,6 +84,12 @@ Examples:
       name === undefined ? "No preset; the settings stay." : `Preset: ${shown(name)}`,
     askOutput: (name: string) => `Enter output filename (default: ${name}): `,
     ask: (what: string, byDefault: string) => `Enter ${what} (default ${byDefault}): `,
+    askLoras: (usual: string, names: readonly string[]) =>
+      `Enter adapters, such as ${names[0]}:0.8 (default ${usual === "" ? "none" : usual}; ` +
+      `there are: ${listed(names, ", ")}): `,
+    noLora: (name: string, similar: readonly string[]) =>
+      `There is no adapter ${shown(name)}.` +
+      (similar.length === 0 ? "" : ` Did you mean ${similar.map((one) => shown(one)).join(", ")}?`),
     again: (problem: string) => `${problem} Try again.`,
     progress: (bar: string, steps: string, rest: string, memory: string) =>
       `${bar} ${steps}, ${rest} left, ${memory}`,
@@ -212,6 +219,12 @@ Examples:
       name === undefined ? "不用预设；设置保持不变。" : `预设：${shown(name)}`,
     askOutput: (name: string) => `请输入输出文件名（默认：${name}）：`,
     ask: (what: string, byDefault: string) => `请输入${what}（默认 ${byDefault}）：`,
+    askLoras: (usual: string, names: readonly string[]) =>
+      `请输入适配器，例如 ${names[0]}:0.8（默认 ${usual === "" ? "无" : usual}；` +
+      `现有：${listed(names, "、")}）：`,
+    noLora: (name: string, similar: readonly string[]) =>
+      `没有适配器 ${shown(name)}。` +
+      (similar.length === 0 ? "" : `是否是 ${similar.map((one) => shown(one)).join("、")}？`),
     again: (problem: string) => `${problem}请重新输入。`,
     progress: (bar: string, steps: string, rest: string, memory: string) =>
       `${bar} ${steps}，剩余 ${rest}，${memory}`,
