@@ -206,6 +206,10 @@ function modelFindings(facts: Facts, fits: readonly Fit[], language: Language): 
   if (findings.length === 0) {
     findings.push(finding("models", "model-found", "ok", text.modelFound(model.isDemo)));
   }
+  for (const { problem } of model.adapters ?? []) {
+    if (problem === undefined) continue;
+    findings.push(finding("models", "adapter-unfit", "note", problem.split("\n")[0]!));
+  }
   if (model.isDemo) {
     const message = text.publishedAbsent(formatBytes(publishedBytes()));
     const fix = `mkdir -p ${SLOTS.map(({ path }) => path).join(" ")}`;

@@ -1,4 +1,6 @@
+import { stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
+import { adaptablePart, type AdapterFormat, readAdapter } from "../adapters/mod.ts";
 import { explainError } from "../errors.ts";
 import { exists } from "../files.ts";
 import type { Language } from "../language.ts";
@@ -7,6 +9,7 @@ import {
   type CheckpointLayout,
   type PartFiles,
 } from "../pipeline/checkpoint/types.ts";
+import { findAdapters, loraFolders } from "../pipeline/adapters/adapter_folders.ts";
 import { findCheckpoint } from "../pipeline/checkpoint/find_checkpoint.ts";
 import { openPart } from "../pipeline/checkpoint/open_part.ts";
 import {
@@ -42,6 +45,19 @@ export interface DamagedPart {
   readonly problem: string;
 }
 
+/** An adapter that was found, and whether it fits the model. */
+export interface AdapterFact {
+  readonly name: string;
+  readonly path: string;
+  readonly bytes: number;
+  /** Whose way of writing adapters it follows; absent where it cannot be used. */
+  readonly format?: AdapterFormat;
+  /** The parts that it changes. */
+  readonly parts: readonly PartName[];
+  /** Why it cannot be used. */
+  readonly problem?: string;
+}
+
 /** What lies in a folder. */
 export interface ModelFacts {
   readonly folder: string;
@@ -53,6 +69,8 @@ export interface ModelFacts {
   readonly parts: readonly (Part | DamagedPart)[];
   /** Slots of the toolkit's own layout that are empty while others are filled. */
   readonly missing: readonly Slot[];
+  /** Those of the folders of adapters. */
+  readonly adapters?: readonly AdapterFact[];
   /** Why there is no complete model. */
   readonly problem?: string;
 }
@@ -113,7 +131,33 @@ export async function readModel(folder: string, language: Language = "en"): Prom
     pictureSize: (latents ?? 0) * (factor ?? 0),
     parts,
     missing: missingClip(files, isUsable(transformer) && transformer.needsClip === true),
+    adapters: await readAdapters(folder, files, language),
   };
+}
+
+async function readAdapters(
+  folder: string,
+  files: CheckpointFiles,
+  language: Language,
+): Promise<AdapterFact[]> {
+  const found = await findAdapters(loraFolders(folder));
+  if (found.length === 0) return [];
+  const { family } = files;
+  const adaptable = await Promise.all(PART_NAMES.map(async (name) => {
+    const place = files[name];
+    const part = place && await openPart(place, name, family).catch(() => undefined);
+    return [name, part && adaptablePart(family.networks[name], part.weights)] as const;
+  }));
+  const parts = Object.fromEntries(adaptable.filter(([, part]) => part !== undefined));
+  return await Promise.all(found.map(async ({ name, path, file }): Promise<AdapterFact> => {
+    const { size: bytes } = await stat(file);
+    try {
+      const adapter = await readAdapter(path, parts);
+      return { name, path, bytes, format: adapter.format, parts: [...adapter.parts.keys()] };
+    } catch (error) {
+      return { name, path, bytes, parts: [], problem: explainError(error, language) };
+    }
+  }));
 }
 
 /** `findCheckpoint` cannot know whether the transformer needs a CLIP model. */

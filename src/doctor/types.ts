@@ -47,6 +47,7 @@ export type FindingCode =
   | "published-absent"
   | "part-missing"
   | "part-damaged"
+  | "adapter-unfit"
   | "memory-fits"
   | "memory-busy"
   | "memory-small";

@@ -23,7 +23,12 @@ import {
 } from "../recipe/mod.ts";
 import { type AskedSettings, defaultOf } from "../settings/mod.ts";
 import { beyondTraining, KnownWords } from "./known_words.ts";
-import { findAdapter, findAdapters, type FoundAdapter, loraFolders } from "./adapter_folders.ts";
+import {
+  findAdapter,
+  findAdapters,
+  type FoundAdapter,
+  loraFolders,
+} from "../pipeline/adapters/adapter_folders.ts";
 import { type LoraRequest, summed } from "./lora_request.ts";
 import { type PictureRequest, requestedGenerator } from "./request.ts";
 import { type AskedSource, openSource, type SourcePicture } from "./source_picture.ts";

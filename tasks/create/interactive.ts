@@ -22,7 +22,7 @@ import { completePrompt, type Completion } from "../../src/studio/prompt_complet
 import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../../src/studio/preset.ts";
 import { PromptHistory } from "../../src/studio/prompt_history.ts";
 import { readText } from "../../src/studio/read_text.ts";
-import type { FoundAdapter } from "../../src/studio/adapter_folders.ts";
+import type { FoundAdapter } from "../../src/pipeline/adapters/adapter_folders.ts";
 import {
   type LoraRequest,
   loraText,

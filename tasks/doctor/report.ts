@@ -49,6 +49,7 @@ const text = inLanguage({
       glibc: "glibc",
       driver: "NVIDIA driver",
       layout: "Found",
+      adapters: "Adapters",
     },
     containers: { docker: "Docker", podman: "Podman", kubernetes: "Kubernetes", other: "yes" },
     cores: (usable: number, all: number) =>
@@ -67,6 +68,8 @@ const text = inLanguage({
     looked: (folders: string) => `Looked for in ${folders}`,
     notNeeded: (found: number, all: number) =>
       `Needed with an NVIDIA GPU only. Found: ${found} of ${all}; --json names each.`,
+    fits: "fits",
+    unfit: "cannot be used",
     join: (...parts: string[]) => parts.join(", "),
     about: (what: string, more: string) => `${what}: ${more}`,
     uses: (provider: string) => `device "auto" uses ${provider}.`,
@@ -116,6 +119,7 @@ const text = inLanguage({
       glibc: "glibc",
       driver: "NVIDIA 驱动",
       layout: "已找到",
+      adapters: "适配器",
     },
     containers: { docker: "Docker", podman: "Podman", kubernetes: "Kubernetes", other: "是" },
     cores: (usable: number, all: number) =>
@@ -134,6 +138,8 @@ const text = inLanguage({
     looked: (folders: string) => `查找过：${folders}`,
     notNeeded: (found: number, all: number) =>
       `仅在有 NVIDIA 显卡时需要。已找到 ${found}/${all}，详见 --json。`,
+    fits: "可用",
+    unfit: "无法使用",
     join: (...parts: string[]) => parts.join("，"),
     about: (what: string, more: string) => `${what}：${more}`,
     uses: (provider: string) => `device "auto" 使用 ${provider}。`,
@@ -300,6 +306,13 @@ class Report {
       const files = part.files.length === 1 ? "" : ` × ${part.files.length}`;
       const facts = text.join(formatBytes(part.bytes) + files, part.dtypes.join("+"), size);
       rows.push([words[part.name], `${shorten(part.path)}  ${facts}`]);
+    }
+    for (const [index, adapter] of (model.adapters ?? []).entries()) {
+      const { path, bytes, format, problem } = adapter;
+      const state = problem === undefined ? text.fits : text.unfit;
+      const facts = [formatBytes(bytes), ...(format === undefined ? [] : [format]), state];
+      const name = index === 0 ? text.rows.adapters : "";
+      rows.push([name, `${shorten(visible(path))}  ${text.join(...facts)}`]);
     }
     if (rows.length > 0) this.#rows(rows);
     if (!isDemo) return;

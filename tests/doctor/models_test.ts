@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { isSound, type ModelFacts, type Part, readModel } from "../../src/doctor/models.ts";
+import { inTempFolder } from "../_folders.ts";
+import { lowRank, writeAdapter } from "../pipeline/_adapter_files.ts";
 
 const root = new URL("../..", import.meta.url).pathname;
 const DEMO = join(root, "models/demo");
@@ -118,4 +120,23 @@ Deno.test("an empty folder holds no model, and nothing of one", async () => {
   assert.match(problem!, /No model was found/);
   assert.match((await readModel(temporary.folder, "zh")).problem!, /里没有找到模型/);
   assert.deepEqual([parts, missing], [[], []]);
+});
+
+Deno.test("adapters are listed with their format, and what does not fit the model with the reason", async () => {
+  await inTempFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/models/loras`, { recursive: true });
+    await Deno.symlink(new URL("../../models/demo", import.meta.url), `${folder}/models/demo`);
+    const matrix = lowRank("layers.0.attention.out.weight", [320, 320]);
+    await writeAdapter(`${folder}/models/loras/style.safetensors`, [matrix]);
+    const foreign = lowRank("single_blocks.0.linear1.weight", [8, 8]);
+    await writeAdapter(`${folder}/models/loras/flux.safetensors`, [foreign]);
+    const { adapters = [] } = await readModel(folder);
+    const own = adapters.filter(({ path }) => path.startsWith(folder));
+    assert.deepEqual(own.map(({ name, format, parts }) => [name, format, parts]), [
+      ["flux", undefined, []],
+      ["style", "comfyui", ["transformer"]],
+    ]);
+    assert.match(own[0]!.problem!, /flux\.safetensors/);
+    assert.equal(own[1]!.problem, undefined);
+  });
 });

@@ -2,10 +2,9 @@
 import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { RequestError } from "../errors.ts";
-import { hashWeights } from "../recipe/mod.ts";
-import { listed, similarNames } from "../pipeline/adapters/adapter_names.ts";
-import type { LoraRequest } from "./lora_request.ts";
+import { RequestError } from "../../errors.ts";
+import { ChecksumCache, hashFile } from "../../integrity/mod.ts";
+import { listed, similarNames } from "./adapter_names.ts";
 
 const OWN_LORAS = join("models", "loras");
 const DEMO_LORAS = join("models", "demo", "loras");
@@ -43,6 +42,13 @@ export interface FoundAdapter {
   readonly isOther?: true;
 }
 
+/** An adapter that is looked for. */
+export interface AskedAdapter {
+  readonly name: string;
+  /** Its file's SHA-256, or the first digits of it, where that is known. */
+  readonly sha256?: string;
+}
+
 /**
  * All adapters of the folders, in the order of their names. Of two with one name, the one in the
  * earlier folder is there.
@@ -70,7 +76,7 @@ export async function findAdapters(
  * @throws {RequestError} When there is none; it says which there are.
  */
 export async function findAdapter(
-  { name, sha256 }: Pick<LoraRequest, "name" | "sha256">,
+  { name, sha256 }: AskedAdapter,
   { folders = LORA_FOLDERS, cacheFile }: {
     readonly folders?: readonly string[];
     readonly cacheFile?: string;
@@ -84,7 +90,7 @@ export async function findAdapter(
     // The one of that name first: the others may be gigabytes.
     const candidates = named === undefined ? known : [named, ...known.filter((it) => it !== named)];
     for (const adapter of candidates) {
-      const own = await hashWeights([adapter.file], { cacheFile });
+      const own = await checksumOf(adapter.file, cacheFile);
       if (own.startsWith(sha256)) return adapter;
       const isShort = sha256.length === SHORT_DIGITS;
       if (isShort && (await hashOfData(adapter.file))?.startsWith(sha256)) return adapter;
@@ -94,6 +100,16 @@ export async function findAdapter(
   const found = asked ?? named;
   if (found !== undefined) return sha256 === undefined ? found : { ...found, isOther: true };
   throw missing(name, known.map(({ name }) => name), folders, sha256);
+}
+
+async function checksumOf(file: string, cacheFile: string | undefined): Promise<string> {
+  const cache = await ChecksumCache.open(cacheFile);
+  const found = await cache.find(file);
+  if (found.sha256 !== undefined) return found.sha256;
+  const sha256 = await hashFile(file);
+  cache.remember(file, found, sha256);
+  await cache.save();
+  return sha256;
 }
 
 /** So many digits AUTOMATIC1111 writes, of the checksum of what follows a file's header. */
