@@ -18,7 +18,7 @@ import { type Grid, parseGrid } from "../src/studio/grid.ts";
 import { readBytes } from "../src/studio/read_text.ts";
 import { type LoraRequest, parseLora, withoutNone } from "../src/studio/lora_request.ts";
 import { LAST, latestPicture } from "../src/studio/latest_picture.ts";
-import { folderName, folderOfDay, pictureName, prepareFolder } from "../src/studio/outputs.ts";
+import { folderName, openFolderOfDay, pictureName } from "../src/studio/outputs.ts";
 import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../src/studio/preset.ts";
 import { Studio } from "../src/studio/studio.ts";
 import { shown } from "../src/shown.ts";
@@ -116,8 +116,7 @@ async function once(options: Options) {
   const grid = gridOf(options, recipe);
   const presets = await presetsOf(options);
   const name = pictureName(options.output ?? NAME);
-  const folder = folderOfDay(new Date());
-  await prepareFolder(folder);
+  const folder = await openFolderOfDay(new Date());
   await using studio = await open(options);
   const ofForeign = foreign === undefined ? undefined : await studio.foreignLoras(foreign);
   if (foreign !== undefined) {

@@ -6,7 +6,7 @@
 import { realpath } from "node:fs/promises";
 import { basename, dirname, extname, join, normalize, relative, sep } from "node:path";
 import { NewBieError, RequestError } from "../errors.ts";
-import { writeNewFile } from "../files.ts";
+import { exists, writeNewFile } from "../files.ts";
 import { formatOfName, PICTURE_ENDINGS } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
 import { visible } from "../shown.ts";
@@ -216,6 +216,33 @@ export async function prepareFolder(folder: string, root = OUTPUTS): Promise<voi
   }
 }
 
+/**
+ * Makes sure of a place for the pictures of a day: {@linkcode folderOfDay}, or where that belongs to
+ * somebody else with whom the outputs are shared, the next of `outputs/YYYYMMDD-2`, `-3`….
+ *
+ * @param root The folder of outputs, where it is not `outputs`.
+ * @throws {RequestError} When a symbolic link would lead out of the outputs.
+ * @throws {NewBieError} When no folder can be made or written to, with what to do.
+ */
+export async function openFolderOfDay(time: Date, root = OUTPUTS): Promise<string> {
+  const first = folderOfDay(time).replace(OUTPUTS, root);
+  for (let number = 1;; number++) {
+    const folder = number === 1 ? first : `${first}-${number}`;
+    try {
+      await prepareFolder(folder, root);
+      return folder;
+    } catch (error) {
+      const isTaken = error instanceof DiskError && DENIALS.includes(codeOf(error.cause)) &&
+        number < MOST_FOLDERS && await exists(folder);
+      if (!isTaken) throw error;
+    }
+  }
+}
+
+/** What is said of a folder that belongs to somebody else. */
+const DENIALS = ["EACCES", "EPERM"];
+const MOST_FOLDERS = 1000;
+
 async function makeFolder(folder: string, root: string): Promise<void> {
   await Deno.mkdir(root, { recursive: true });
   await refuseWayOut(folder, root);
@@ -259,8 +286,10 @@ export class DiskError extends NewBieError {
   override name = "DiskError";
 }
 
+const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | undefined)?.code ?? "";
+
 function diskError(error: unknown, path: string): unknown {
-  const fault = DISK_FAULTS[(error as NodeJS.ErrnoException)?.code ?? ""];
+  const fault = DISK_FAULTS[codeOf(error)];
   if (fault === undefined) return error;
   return new DiskError(`${path} cannot be written: ${fault.en}.`, {
     cause: error,

@@ -7,7 +7,7 @@ import { explainError, NewBieError } from "../errors.ts";
 import type { PictureFormat } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
 import type { Job, JobPicture, JobProgress, JobState, QueueEvent } from "./job.ts";
-import { folderOfDay, OUTPUTS, savePicture } from "./outputs.ts";
+import { openFolderOfDay, OUTPUTS, savePicture } from "./outputs.ts";
 import { PromptTemplate } from "./prompt_template.ts";
 import { QueueFile, type StoredJob } from "./_queue_file.ts";
 import { laterSeed, type PictureRequest, requestedGenerator } from "./request.ts";
@@ -365,7 +365,7 @@ export class PictureQueue implements AsyncDisposable {
 
   async #keep(index: number, { file, recipe, milliseconds }: MadeFile): Promise<JobPicture> {
     const { root = OUTPUTS } = this.#options;
-    const folder = folderOfDay(new Date()).replace(OUTPUTS, root);
+    const folder = await openFolderOfDay(new Date(), root);
     return {
       index,
       path: await savePicture(folder, NAME, file, { root }),

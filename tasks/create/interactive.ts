@@ -17,7 +17,7 @@ import {
   wrongValue,
 } from "../../src/settings/mod.ts";
 import { LAST, latestPicture } from "../../src/studio/latest_picture.ts";
-import { folderOfDay, pictureName } from "../../src/studio/outputs.ts";
+import { openFolderOfDay, pictureName } from "../../src/studio/outputs.ts";
 import { completePrompt, type Completion } from "../../src/studio/prompt_completion.ts";
 import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../../src/studio/preset.ts";
 import { PromptHistory } from "../../src/studio/prompt_history.ts";
@@ -66,7 +66,7 @@ export async function runInteractive(
   defaults: Defaults,
   options: SittingOptions,
 ): Promise<void> {
-  const folder = folderOfDay(new Date());
+  const folder = await openFolderOfDay(new Date());
   using console = new Console();
   using interruption = new Interruption(console.isTerminal);
   // Prompts of earlier sittings are of no use through a pipe.

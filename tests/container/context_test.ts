@@ -153,7 +153,7 @@ async function smallProject({ integrity }: { integrity?: string } = {}) {
     bytes: encoder.encode(content),
   });
   const files = [
-    text("Dockerfile", "FROM scratch\n"),
+    text("Dockerfile", "ARG BASE=${CUDA_IMAGE}\nFROM ${BASE}\n"),
     text("deno.json", JSON.stringify(configuration)),
     text("deno.lock", JSON.stringify(lock)),
     text("src/mod.ts", 'import "onnxruntime-node";\n'),
@@ -196,6 +196,12 @@ Deno.test("a context holds packages in Deno's layout, and of ONNX Runtime one ma
     "755 tools/deno",
     "755 tools/tini.deb",
   ]);
+  // Without the CUDA provider, on the base image without CUDA.
+  const dockerfile = entries.find(({ path }) => path === "Dockerfile");
+  assert.equal(
+    decoder.decode(dockerfile?.body as Uint8Array),
+    "ARG BASE=${CPU_IMAGE}\nFROM ${BASE}\n",
+  );
   const outputs = entries.find(({ path }) => path === "app/outputs");
   assert.equal(outputs?.mode, 0o1777);
 });

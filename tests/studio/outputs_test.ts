@@ -5,6 +5,7 @@ import {
   folderName,
   folderOfDay,
   nameAfter,
+  openFolderOfDay,
   pictureName,
   prepareFolder,
   savePicture,
@@ -173,6 +174,30 @@ Deno.test("a disk that takes no picture is an error that says what to do, in bot
         assert.match(error.explain("zh"), /需要文件夹/);
         return true;
       });
+    }
+  });
+});
+
+Deno.test("where the day's folder belongs to somebody else, the next one is taken", async () => {
+  await inTempFolder(async (folder) => {
+    const root = `${folder}/outputs`;
+    const day = new Date(2026, 0, 5);
+    assert.equal(await openFolderOfDay(day, root), `${root}/20260105`);
+    assert.equal(await openFolderOfDay(day, root), `${root}/20260105`);
+    await Deno.chmod(`${root}/20260105`, 0o500);
+    const mayWrite = await Deno.writeTextFile(`${root}/20260105/a`, "").then(
+      () => true,
+      () => false,
+    );
+    // Root may write everywhere.
+    if (mayWrite) return;
+    assert.equal(await openFolderOfDay(day, root), `${root}/20260105-2`);
+    assert.equal(await openFolderOfDay(day, root), `${root}/20260105-2`);
+    await Deno.chmod(`${root}/20260105-2`, 0o500);
+    await Deno.chmod(root, 0o500);
+    await assert.rejects(openFolderOfDay(day, root), DiskError);
+    for (const path of [root, `${root}/20260105`, `${root}/20260105-2`]) {
+      await Deno.chmod(path, 0o700);
     }
   });
 });

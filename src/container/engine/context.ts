@@ -91,10 +91,17 @@ export async function contextEntries(
     file(`app/${SOURCE_LIST}`, sourceList(files)),
   ];
   for (const { path, isExecutable, bytes } of files) {
-    if (path === "Dockerfile") entries.push(file(path, bytes));
+    if (path === "Dockerfile") entries.push(file(path, dockerfileFor(ingredients, bytes)));
     entries.push(file(`app/${path}`, bytes, isExecutable));
   }
   return inOrder(entries);
+}
+
+/** The Dockerfile with the base image of the variant where none is named. */
+function dockerfileFor({ cuda }: Ingredients, bytes: Uint8Array): Uint8Array {
+  if (cuda !== undefined) return bytes;
+  const text = new TextDecoder().decode(bytes);
+  return new TextEncoder().encode(text.replace(/^ARG BASE=.*$/m, "ARG BASE=${CPU_IMAGE}"));
 }
 
 /**
