@@ -351,7 +351,8 @@ function untagged(request: AskedSettings): AskedSettings {
 
 /** The adapters that options name; undefined where none does. */
 function lorasOf({ lora }: Options): readonly LoraRequest[] | undefined {
-  return lora === undefined ? undefined : withoutNone(lora.map(parseLora));
+  if (lora === undefined) return undefined;
+  return withoutNone(lora.map((text) => ({ ...parseLora(text), mayBePath: true })));
 }
 
 /** A picture that is to be made again, or drawn from. */

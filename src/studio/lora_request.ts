@@ -5,8 +5,10 @@ import { shown } from "../shown.ts";
 
 /** An adapter that is asked for. */
 export interface LoraRequest {
-  /** A name in the folders of adapters, or a path. */
+  /** A name in the folders of adapters. */
   readonly name: string;
+  /** Whether it may be a path, too: the person at this machine typed it. */
+  readonly mayBePath?: boolean;
   readonly weight: number;
   /** The weight in the text encoders, where it differs. */
   readonly textWeight?: number;

@@ -24,6 +24,7 @@ import {
 import { type AskedSettings, defaultOf } from "../settings/mod.ts";
 import { beyondTraining, KnownWords } from "./known_words.ts";
 import {
+  type AskedAdapter,
   findAdapter,
   findAdapters,
   type FoundAdapter,
@@ -241,7 +242,7 @@ export class Studio implements AsyncDisposable {
     await this.pipe[Symbol.asyncDispose]();
   }
 
-  #find(lora: Pick<LoraRequest, "name" | "sha256">): Promise<FoundAdapter> {
+  #find(lora: AskedAdapter): Promise<FoundAdapter> {
     return findAdapter(lora, { folders: this.#folders, cacheFile: CHECKSUMS });
   }
 
@@ -264,7 +265,12 @@ export class Studio implements AsyncDisposable {
       const asked = { name, ...(hash === undefined ? {} : { sha256: hash }) };
       try {
         const { path } = await this.#find(asked);
-        found.push({ name: path, weight, ...(textWeight === undefined ? {} : { textWeight }) });
+        found.push({
+          name: path,
+          mayBePath: true,
+          weight,
+          ...(textWeight === undefined ? {} : { textWeight }),
+        });
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
         missing.push(name);

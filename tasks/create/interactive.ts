@@ -281,7 +281,8 @@ class Sitting {
   #known(lora: LoraRequest): LoraRequest {
     const names = this.#adapters.map(({ name }) => name);
     const isPath = /[\\/]|\.(?:safetensors|sft)$/i.test(lora.name);
-    if (lora.name === NO_LORA || isPath || names.includes(lora.name)) return lora;
+    if (isPath) return { ...lora, mayBePath: true };
+    if (lora.name === NO_LORA || names.includes(lora.name)) return lora;
     throw new RequestError(both((text) => text.noLora(lora.name, similarNames(lora.name, names))));
   }
 

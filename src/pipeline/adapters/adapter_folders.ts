@@ -47,6 +47,8 @@ export interface AskedAdapter {
   readonly name: string;
   /** Its file's SHA-256, or the first digits of it, where that is known. */
   readonly sha256?: string;
+  /** Whether the name may be a path: not where others than this machine's user say it. */
+  readonly mayBePath?: boolean;
 }
 
 /**
@@ -69,14 +71,14 @@ export async function findAdapters(
 }
 
 /**
- * The adapter that is meant: a file or folder by its path, or one of the folders by its name, with or
- * without the ending. Where its checksum is known, one with that checksum counts before one with the
+ * The adapter that is meant: one of the folders by its name, with or without the ending, or a file or
+ * folder by its path. Where its checksum is known, one with that checksum counts before one with the
  * name.
  *
  * @throws {RequestError} When there is none; it says which there are.
  */
 export async function findAdapter(
-  { name, sha256 }: AskedAdapter,
+  { name, sha256, mayBePath = false }: AskedAdapter,
   { folders = LORA_FOLDERS, cacheFile }: {
     readonly folders?: readonly string[];
     readonly cacheFile?: string;
@@ -96,7 +98,7 @@ export async function findAdapter(
       if (isShort && (await hashOfData(adapter.file))?.startsWith(sha256)) return adapter;
     }
   }
-  const asked = sha256 === undefined ? await atPath(name) : undefined;
+  const asked = mayBePath ? await atPath(name) : undefined;
   const found = asked ?? named;
   if (found !== undefined) return sha256 === undefined ? found : { ...found, isOther: true };
   throw missing(name, known.map(({ name }) => name), folders, sha256);
