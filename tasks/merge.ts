@@ -6,7 +6,7 @@ import { formatBytes } from "../src/format_bytes.ts";
 import { type AdapterChoice, mergeModel, mergePart } from "../src/merge/mod.ts";
 import { findCheckpoint } from "../src/pipeline/checkpoint/find_checkpoint.ts";
 import { namedFiles } from "../src/pipeline/checkpoint/named_files.ts";
-import { findAdapter, loraFolders } from "../src/studio/adapter_folders.ts";
+import { findAdapter, loraFolders } from "../src/pipeline/adapters/adapter_folders.ts";
 import { parseLora } from "../src/studio/lora_request.ts";
 import { tell } from "./cli/print.ts";
 import { ProgressLine } from "./cli/progress.ts";
@@ -134,7 +134,7 @@ function collected(value: string, before: readonly string[] = []): string[] {
 async function choices(loras: readonly string[], model: string): Promise<AdapterChoice[]> {
   const asked = loras.map(parseLora);
   return await Promise.all(asked.map(async ({ name, weight, textWeight }) => {
-    const { path } = await findAdapter({ name }, { folders: loraFolders(model) });
+    const { path } = await findAdapter({ name, mayBePath: true }, { folders: loraFolders(model) });
     return { path, weight, ...(textWeight === undefined ? {} : { textWeight }) };
   }));
 }
