@@ -24,7 +24,7 @@ const NUMBER = String.raw`[-+]?(?:\d{1,6}\.?\d{0,12}|\.\d{1,12})`;
 /** A name, which may have colons, and up to two weights: `style:0.8`, `style:0.6:0.8`. */
 const BODY = new RegExp(
   `^(.*?)(?:\\s*[:：]\\s*(?:te=)?(${NUMBER}))?(?:\\s*[:：]\\s*(?:unet=)?(${NUMBER}))?\\s*$`,
-  "iu",
+  "isu",
 );
 
 /**

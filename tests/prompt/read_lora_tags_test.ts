@@ -58,3 +58,8 @@ Deno.test("whatever stands beside a tag, the tag and no word is gone", () => {
     assert.deepEqual(words(text), words(blanked));
   }));
 });
+
+Deno.test("a tag with a line separator in its name is read as any other", () => {
+  const { loras } = readLoraTags("a, <lora:x\u2028y:0.5>");
+  assert.deepEqual(loras, [{ name: "x\u2028y", weight: 0.5 }]);
+});
