@@ -1,0 +1,95 @@
+/** `deno task upscale`: a larger picture, by a network or by a filter. */
+import { basename, extname } from "node:path";
+import { Option } from "commander";
+import { RequestError } from "../src/errors.ts";
+import { decodePicture, encodePictureAs, formatOfName, ImageError } from "../src/image/mod.ts";
+import { chooseDevice } from "../src/machine/mod.ts";
+import { dtypePolicy } from "../src/onnx/mod.ts";
+import { upscalerNames } from "../src/pipeline/find_upscaler.ts";
+import { upscalePicture } from "../src/pipeline/upscale_picture.ts";
+import { LAST, latestPicture } from "../src/studio/latest_picture.ts";
+import { folderOfDay, pictureName, prepareFolder, savePicture } from "../src/studio/outputs.ts";
+import { readBytes } from "../src/studio/read_text.ts";
+import { tell } from "./cli/print.ts";
+import { inLanguage, positiveNumber, run, task } from "./cli/task.ts";
+
+const text = inLanguage({
+  en: {
+    description: "Enlarges a picture: by a network in models/upscaler/ (Real-ESRGAN's RRDBNet or " +
+      "SRVGGNetCompact, as safetensors), or by Lanczos' filter where there is none. The new picture " +
+      "goes to outputs/YYYYMMDD/.",
+    picture: "a PNG, JPEG, WebP or AVIF, or last for the picture that was saved last",
+    scale: "how many times as wide and high (default: as the network does, or 2)",
+    upscaler:
+      "lanczos, or a network's file or its name in models/upscaler (default: the first there)",
+    output: "its file name (default: the picture's, with -upscaled)",
+    device: "where a network runs",
+    filter: "There is no network in models/upscaler/: Lanczos' filter enlarges.",
+    done: (path: string, from: string, to: string, by: string) =>
+      `Done! Saved to ${path} (${from} → ${to}, ${by})`,
+    scaleExpected: "Expected a number above 0.",
+  },
+  zh: {
+    description:
+      "放大图片：用 models/upscaler/ 中的网络（Real-ESRGAN 的 RRDBNet 或 SRVGGNetCompact，" +
+      "safetensors 格式），没有时用 Lanczos 滤波。新图片保存在 outputs/YYYYMMDD/。",
+    picture: "PNG、JPEG、WebP 或 AVIF 图片，或用 last 表示最近保存的一张",
+    scale: "宽和高各放大多少倍（默认取网络的倍数，或 2）",
+    upscaler: "lanczos，或网络的文件，或其在 models/upscaler 中的名称（默认取其中第一个）",
+    output: "文件名（默认为原名加 -upscaled）",
+    device: "网络在哪里运行",
+    filter: "models/upscaler/ 中没有网络：改用 Lanczos 滤波放大。",
+    done: (path: string, from: string, to: string, by: string) =>
+      `完成！已保存到 ${path}（${from} → ${to}，${by}）`,
+    scaleExpected: "应为大于 0 的数。",
+  },
+});
+
+interface Options {
+  readonly json?: true;
+  readonly scale?: number;
+  readonly upscaler?: string;
+  readonly output?: string;
+  readonly device: "auto" | "cpu" | "cuda";
+}
+
+const command = task("upscale", text.description)
+  .argument("<picture>", text.picture)
+  .option("--scale <number>", text.scale, positiveNumber)
+  .option("--upscaler <name>", text.upscaler)
+  .option("--output <name>", text.output)
+  .addOption(
+    new Option("--device <name>", text.device).choices(["auto", "cpu", "cuda"]).default("auto"),
+  );
+
+await run<Options>(command, async ({ scale, output, device, ...asked }, [picture]) => {
+  const path = picture === LAST ? await latestPicture() : picture!;
+  const stem = basename(path, extname(path));
+  const name = pictureName(output ?? `${stem}-upscaled.png`);
+  const image = await open(path);
+  const [first] = await upscalerNames();
+  const upscaler = asked.upscaler ?? first ?? "lanczos";
+  if (asked.upscaler === undefined && first === undefined) tell(text.filter);
+  const place = await chooseDevice(device);
+  const policy = dtypePolicy(place.device, "auto")!;
+  const larger = await upscalePicture(image, { upscaler, scale, policy });
+  const folder = folderOfDay(new Date());
+  await prepareFolder(folder);
+  const bytes = await encodePictureAs(larger, formatOfName(name)!);
+  const saved = await savePicture(folder, name, bytes);
+  const size = ({ width, height }: typeof larger) => `${width}×${height}`;
+  tell(text.done(saved, size(image), size(larger), upscaler));
+  return { path: saved, width: larger.width, height: larger.height, upscaler };
+});
+
+async function open(path: string) {
+  try {
+    return (await decodePicture(await readBytes(path))).image;
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    throw new RequestError({
+      en: `${path}: ${error.explain("en")}`,
+      zh: `${path}：${error.explain("zh")}`,
+    }, { cause: error });
+  }
+}
