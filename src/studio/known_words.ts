@@ -154,6 +154,7 @@ export class KnownWords {
  * for nothing.
  *
  * @param defaultSize The longest side of the pictures of the training, where the list does not say it.
+ * @param learned Words that adapters taught it besides.
  * @throws {XmlPromptError} When the prompt is malformed XML.
  */
 export function beyondTraining(
@@ -164,10 +165,11 @@ export function beyondTraining(
     readonly height?: number;
   },
   defaultSize?: number,
+  learned: readonly string[] = [],
 ): Texts<readonly string[]> {
   const largest = words.largestSize ?? defaultSize;
   const said = [
-    ...aboutWords(words.unknownIn(prompt)),
+    ...aboutWords(words.unknownIn(prompt).filter(({ word }) => !learned.includes(word))),
     ...aboutCharacters(charactersIn(prompt)),
     ...(largest === undefined ? [] : aboutSize(width ?? 0, height ?? 0, largest)),
   ];

@@ -177,14 +177,17 @@ export class Studio implements AsyncDisposable {
    * What a request asks for beyond what a small model was trained on, in sentences; none where it
    * asks for nothing, or the model does not say what it knows.
    *
+   * An adapter's own name is taken for a word that it taught.
+   *
    * @throws {XmlPromptError} When the prompt is malformed XML.
    */
   beyondTraining(
-    request: Pick<PictureRequest, "prompt" | "width" | "height">,
+    request: Pick<PictureRequest, "prompt" | "width" | "height" | "loras">,
   ): Texts<readonly string[]> {
     if (this.words === undefined) return { en: [], zh: [] };
-    const prompt = readLoraTags(request.prompt).text;
-    return beyondTraining(this.words, { ...request, prompt }, this.pipe.defaultSize);
+    const { text: prompt, loras } = readLoraTags(request.prompt);
+    const learned = [...loras, ...request.loras ?? []].map(({ name }) => name);
+    return beyondTraining(this.words, { ...request, prompt }, this.pipe.defaultSize, learned);
   }
 
   /** What a setting is where nobody says anything. */

@@ -36,6 +36,12 @@ Deno.test("an unknown word is named with what comes near it", () => {
   assert.match(en.at(-1)!, /words\.json/);
 });
 
+Deno.test("of a word that an adapter taught nothing is said", () => {
+  const request = { prompt: "1girl, tsukimi, spaceship" };
+  assert.match(said(request).en[0]!, /tsukimi/);
+  assert.doesNotMatch(beyondTraining(WORDS, request, TRAINED, ["tsukimi"]).en[0]!, /tsukimi/);
+});
+
 Deno.test("names of characters may be any, and sentences are read word by word", () => {
   assert.deepEqual(
     WORDS.unknownIn("<character_1><n>Zaphod</n><gender>1girl</gender></character_1>"),
