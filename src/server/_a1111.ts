@@ -11,7 +11,6 @@ import { resizePicture } from "../studio/resize_picture.ts";
 import type { Job } from "../studio/job.ts";
 import { type AskedSettings, SETTINGS } from "../settings/mod.ts";
 import { ask } from "./_ask.ts";
-import { galleryName } from "./_api.ts";
 import { languageFor, statusOf } from "./_problem.ts";
 import { MODEL } from "./_openai.ts";
 import type { ServerContext } from "./types.ts";
@@ -131,7 +130,7 @@ interface Run {
 
 /** The app of `/sdapi/v1`. */
 export function a1111Api(server: ServerContext): Hono {
-  const { queue, gallery } = server;
+  const { queue } = server;
   const app = new Hono();
   const options = new Map<string, unknown>();
   let run: Run | undefined;
@@ -177,7 +176,7 @@ export function a1111Api(server: ServerContext): Hono {
     }
     const request = requestOf(asked, server);
     const count = asked.batch_size * asked.n_iter;
-    const job = ask(server, { request, count });
+    const job = await ask(server, { request, count });
     run = { job: job.id, isInterrupted: false, isSkipped: false };
     const done = await queue.finished(job.id);
     if (done?.state === "failed") {
@@ -280,7 +279,16 @@ export function a1111Api(server: ServerContext): Hono {
       scale: 4,
     }))));
   app.get("/latent-upscale-modes", (context) => context.json([]));
-  app.get("/loras", (context) => context.json([]));
+  app.get(
+    "/loras",
+    async (context) =>
+      context.json((await server.desk.adapterNames()).map((name) => ({
+        name,
+        alias: name,
+        path: name,
+        metadata: {},
+      }))),
+  );
   app.get("/hypernetworks", (context) => context.json([]));
   app.get("/face-restorers", (context) => context.json([]));
   app.get("/realesrgan-models", (context) => context.json([]));
@@ -352,8 +360,7 @@ export function a1111Api(server: ServerContext): Hono {
     return context.json({ html_info: "", image: resized.toBase64() });
   });
 
-  app.notFound((context) => context.json({ detail: "Not Found" }, 404));
-  void gallery;
+  app.all("*", (context) => context.json({ detail: "Not Found" }, 404));
   return app;
 }
 
@@ -431,7 +438,7 @@ async function resultOf(
   gallery.refresh();
   const pictures = job?.pictures ?? [];
   const files = await Promise.all(
-    pictures.map(async ({ path }) => await gallery.read(galleryName(path))),
+    pictures.map(async ({ name }) => await gallery.read(name)),
   );
   const infotexts = files.map((file) =>
     file === undefined ? "" : readPictureTexts(file.bytes).info

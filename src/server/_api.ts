@@ -59,7 +59,7 @@ function addJobs(routes: Routes, server: ServerContext): void {
     body: z.unknown(),
     bodyJson: () => wordedSchema(),
     status: 201,
-  }, (context, body) => context.json(jobJson(ask(server, wordedRequest(body))), 201));
+  }, async (context, body) => context.json(jobJson(await ask(server, wordedRequest(body))), 201));
 
   routes.add(
     { method: "get", path: "/api/jobs", tag, summary: "All jobs, the oldest first" },
@@ -375,16 +375,11 @@ function messageOf(event: Exclude<QueueEvent, { kind: "closed" }>, { queue }: Se
   return { event: name as string, data: JSON.stringify(data) };
 }
 
-/** A job as JSON: its request in the words of the settings, with names of the gallery for files. */
+/** A job as JSON: its request in the words of the settings, files by the gallery's names for them. */
 export function jobJson({ request, pictures, ...job }: Job) {
   return {
     ...job,
     request: wordedSettings(request),
-    pictures: pictures.map(({ path, ...picture }) => ({ ...picture, name: galleryName(path) })),
+    pictures: pictures.map(({ path: _, ...picture }) => picture),
   };
-}
-
-/** The name by which the gallery knows a file: without the folder of outputs. */
-export function galleryName(path: string): string {
-  return path.replaceAll("\\", "/").split("/").slice(1).join("/");
 }

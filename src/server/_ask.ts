@@ -10,7 +10,10 @@ import type { ServerContext } from "./types.ts";
  * @throws {RequestError} When it asks for more than is allowed, or the prompt has errors.
  * @throws {QueueFullError} When too much waits.
  */
-export function ask({ queue, desk, limits }: ServerContext, asked: JobRequest): Job {
+export async function ask(
+  { queue, desk, limits }: ServerContext,
+  asked: JobRequest,
+): Promise<Job> {
   const { request, count = 1 } = asked;
   const { numInferenceSteps = 0, width, height } = request;
   const size = queue.facts?.defaultSize ?? 0;
@@ -47,6 +50,7 @@ export function ask({ queue, desk, limits }: ServerContext, asked: JobRequest): 
       });
     }
   }
+  await desk.refuseUnknownAdapters(request);
   return queue.add(asked);
 }
 

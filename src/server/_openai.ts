@@ -9,7 +9,6 @@ import { explainError, RequestError } from "../errors.ts";
 import { encodeAs } from "../studio/encode_as.ts";
 import type { Job } from "../studio/job.ts";
 import { ask } from "./_ask.ts";
-import { galleryName } from "./_api.ts";
 import { jsonOf } from "./_body.ts";
 import { languageFor, statusOf } from "./_problem.ts";
 import type { ServerContext } from "./types.ts";
@@ -87,7 +86,7 @@ export function openAiApi(server: ServerContext): Hono {
     const asked = await jsonOf(context, generation);
     refuseUnknown(asked.model ?? MODEL);
     const size = sizeOf(asked.size, server);
-    const job = ask(server, {
+    const job = await ask(server, {
       request: {
         prompt: asked.prompt,
         ...size,
@@ -159,8 +158,7 @@ async function dataOf(
     );
   }
   gallery.refresh();
-  return await Promise.all(job.pictures.map(async ({ path, prompt, seed }) => {
-    const name = galleryName(path);
+  return await Promise.all(job.pictures.map(async ({ path, name, prompt, seed }) => {
     const more = { revised_prompt: prompt, seed };
     if (response_format === "url" && !stream) {
       const address = `/api/gallery/file/${name.split("/").map(encodeURIComponent).join("/")}`;

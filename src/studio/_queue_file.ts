@@ -21,6 +21,7 @@ const VERSION = 1;
 const picture = z.object({
   index: z.int(),
   path: z.string(),
+  name: z.string(),
   seed: z.string(),
   prompt: z.string(),
   width: z.int(),
@@ -87,7 +88,7 @@ export class QueueFile {
   /** Remembers what waits. */
   write(jobs: readonly StoredJob[]): void {
     this.#next = jobs;
-    this.#writing ??= this.#writeAll().finally(() => this.#writing = undefined);
+    this.#writing ??= this.#writeAll();
   }
 
   /** Resolves when all is written. */
@@ -109,5 +110,6 @@ export class QueueFile {
         // A full disk is told of where the picture is saved.
       }
     }
+    this.#writing = undefined;
   }
 }

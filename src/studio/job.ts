@@ -19,8 +19,10 @@ export type JobState = "queued" | "drawing" | "done" | "failed" | "cancelled";
 export interface JobPicture {
   /** Which picture of its job, from 0. */
   readonly index: number;
-  /** The file, from the folder of outputs on. */
+  /** The file. */
   readonly path: string;
+  /** The same as the gallery calls it: from the folder of outputs on, with slashes. */
+  readonly name: string;
   /** In decimal, because JSON's numbers do not hold all seeds. */
   readonly seed: string;
   /** What the encoders were given: of a template, what was drawn from it. */

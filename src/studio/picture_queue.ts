@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { relative, sep } from "node:path";
 import { explainError, NewBieError } from "../errors.ts";
 import type { PictureFormat } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
@@ -312,6 +313,7 @@ export class PictureQueue implements AsyncDisposable {
       const pace = new Pace();
       for (; job.next < job.count; job.next++) {
         signal.throwIfAborted();
+        if (this.#isClosed) return this.#requeue(job);
         job.picture = new AbortController();
         const stop = AbortSignal.any([signal, job.picture.signal]);
         try {
@@ -366,9 +368,11 @@ export class PictureQueue implements AsyncDisposable {
   async #keep(index: number, { file, recipe, milliseconds }: MadeFile): Promise<JobPicture> {
     const { root = OUTPUTS } = this.#options;
     const folder = await openFolderOfDay(new Date(), root);
+    const path = await savePicture(folder, NAME, file, { root });
     return {
       index,
-      path: await savePicture(folder, NAME, file, { root }),
+      path,
+      name: relative(root, path).replaceAll(sep, "/"),
       seed: String(recipe.generator.seed),
       prompt: recipe.prompt,
       width: recipe.width,

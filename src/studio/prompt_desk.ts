@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { RequestError } from "../errors.ts";
 import type { Language, Texts } from "../language.ts";
 import { findCheckpoint } from "../pipeline/checkpoint/find_checkpoint.ts";
 import { openPromptEncoders } from "../pipeline/checkpoint/prompt_encoders.ts";
@@ -12,13 +13,17 @@ import {
   checkPrompt,
   parseXmlPrompt,
   type PromptEncoder,
+  readLoraTags,
   unwrapPrompt,
   type XmlPromptObject,
 } from "../prompt/mod.ts";
 import { loadTagList, type TagList } from "../tags/mod.ts";
+import { shown } from "../shown.ts";
 import { isTemplate } from "../templates/mod.ts";
+import { findAdapters, loraFolders } from "./adapter_folders.ts";
 import { beyondTraining, KnownWords } from "./known_words.ts";
 import { completePrompt } from "./prompt_completion.ts";
+import type { PictureRequest } from "./request.ts";
 import type { StudioOptions } from "./studio_thread.ts";
 
 /** What is to be said of a prompt. */
@@ -48,17 +53,23 @@ export interface PromptCompletions {
   readonly options: readonly PromptCompletion[];
 }
 
+/** How many adapters a message lists. */
+const MOST_LISTED = 40;
+
 /** Prompts as a model reads them. */
 export class PromptDesk {
   readonly #encoders: readonly PromptEncoder[];
   readonly #words: KnownWords | undefined;
   readonly #tags: TagList;
+  readonly #model: string;
 
   private constructor(
+    model: string,
     encoders: readonly PromptEncoder[],
     words: KnownWords | undefined,
     tags: TagList,
   ) {
+    this.#model = model;
     this.#encoders = encoders;
     this.#words = words;
     this.#tags = tags;
@@ -81,6 +92,7 @@ export class PromptDesk {
       variant,
     });
     return new PromptDesk(
+      model,
       await openPromptEncoders(files),
       await KnownWords.of(files),
       await loadTagList(),
@@ -117,6 +129,35 @@ export class PromptDesk {
    */
   parse(prompt: string): XmlPromptObject {
     return parseXmlPrompt(prompt);
+  }
+
+  /** The adapters that may be asked for by their names. */
+  async adapterNames(): Promise<readonly string[]> {
+    return (await findAdapters(loraFolders(this.#model))).map(({ name }) => name);
+  }
+
+  /**
+   * Refuses adapters that are asked for by a path, or that are not there: whoever asks from outside
+   * may not name files of this machine.
+   *
+   * @throws {RequestError} Naming the first, with those that are there.
+   */
+  async refuseUnknownAdapters(
+    { prompt, negativePrompt = "", raw = false, loras = [] }: PictureRequest,
+  ): Promise<void> {
+    const tagged = raw ? [] : [prompt, negativePrompt].flatMap((text) => readLoraTags(text).loras);
+    const asked = [...loras, ...tagged];
+    if (asked.length === 0) return;
+    const names = await this.adapterNames();
+    const unknown = asked.find(({ name }) => !names.includes(name));
+    if (unknown === undefined) return;
+    const list = names.slice(0, MOST_LISTED);
+    throw new RequestError({
+      en: `There is no adapter "${shown(unknown.name)}". ` +
+        (list.length === 0 ? "Put adapters into models/loras." : `There are: ${list.join(", ")}.`),
+      zh: `没有适配器 “${shown(unknown.name)}”。` +
+        (list.length === 0 ? "请把适配器放入 models/loras。" : `现有：${list.join("、")}。`),
+    });
   }
 
   /** How the word before a place may go on: an element behind `<`, else a tag. */

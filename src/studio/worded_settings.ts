@@ -73,8 +73,16 @@ export function wordedRequest(json: unknown, table: SettingsTable = SETTINGS): J
     });
   }
   const { request, count = COUNT.default } = batchRequest(said, table);
+  const { loras } = request;
   const merged = draft ? mergeSettings([DRAFT.settings, request], table) : request;
-  return { request: { ...merged, prompt: request.prompt! }, count };
+  return {
+    request: {
+      ...merged,
+      prompt: request.prompt!,
+      ...(loras === undefined ? {} : { loras }),
+    },
+    count,
+  };
 }
 
 /** All settings of a table, for a program that shows a form. */
