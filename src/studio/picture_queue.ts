@@ -311,7 +311,8 @@ export class PictureQueue implements AsyncDisposable {
       const { prompt, raw } = job.request;
       const template = raw ? undefined : await PromptTemplate.of(prompt);
       const pace = new Pace();
-      for (; job.next < job.count; job.next++) {
+      while (job.next < job.count) {
+        const index = job.next;
         signal.throwIfAborted();
         if (this.#isClosed) return this.#requeue(job);
         job.picture = new AbortController();
@@ -324,7 +325,7 @@ export class PictureQueue implements AsyncDisposable {
           // Whoever closes the queue wants the picture to be made again.
           if (this.#isClosed) return this.#requeue(job);
         }
-        this.#save();
+        job.next = index + 1;
       }
       this.#finish(job, "done");
     } catch (error) {
@@ -362,7 +363,11 @@ export class PictureQueue implements AsyncDisposable {
     const made = await painter.make({ ...job.request, prompt, generator }, options);
     job.pictures.push(await this.#keep(index, made));
     pace.end();
-    this.#changed(job);
+    // Whoever is told of a picture may count on it: it is not drawn again after the process was killed.
+    job.next = index + 1;
+    this.#save();
+    await this.#file?.settled();
+    this.#tell({ kind: "job", job: snapshot(job) });
   }
 
   async #keep(index: number, { file, recipe, milliseconds }: MadeFile): Promise<JobPicture> {

@@ -50,7 +50,9 @@ export function fakeStudio(
         hasFastPreviews: true,
         weights: {},
       },
-      set previews(_: boolean) {},
+      set previews(_: boolean) {
+        // It makes them always.
+      },
       make: async (request, { onStep, signal } = {}) => {
         painted.most = Math.max(painted.most, ++busy);
         try {

@@ -61,5 +61,5 @@ Deno.test("a port in use is one sentence, and Ctrl-C ends without an error", asy
   const { code, said } = await server.stop("SIGINT");
   assert.equal(code, 0);
   assert.match(said, /The studio is open: http:\/\/127\.0\.0\.1:/);
-  assert(!/error|    at /i.test(said), said);
+  assert(!/error|\n {4}at /i.test(said), said);
 });

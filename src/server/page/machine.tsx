@@ -24,7 +24,13 @@ export function MachineView() {
     };
   }, [language, model.state]);
 
-  if (machine === undefined) return <main class="machine" id="main" aria-busy="true" />;
+  if (machine === undefined) {
+    return (
+      <main class="machine" id="main" aria-busy="true">
+        <h1 class="visually-hidden">{texts.machine}</h1>
+      </main>
+    );
+  }
   const { facts, memory, rss, log, findings } = machine;
   const used = 1 - memory.free / memory.total;
   return (
