@@ -20,7 +20,7 @@ import {
 import { loadTagList, type TagList } from "../tags/mod.ts";
 import { shown } from "../shown.ts";
 import { isTemplate } from "../templates/mod.ts";
-import { findAdapters, loraFolders } from "./adapter_folders.ts";
+import { findAdapters, loraFolders } from "../pipeline/adapters/adapter_folders.ts";
 import { beyondTraining, KnownWords } from "./known_words.ts";
 import { completePrompt } from "./prompt_completion.ts";
 import type { PictureRequest } from "./request.ts";
