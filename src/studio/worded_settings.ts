@@ -10,6 +10,8 @@ import {
   COUNT,
   defaultOf,
   DRAFT,
+  file,
+  type Kind,
   leavesOf,
   mergeSettings,
   SETTINGS,
@@ -38,6 +40,20 @@ export interface DescribedSetting {
 
 /** What may not be said from outside: it names files of this machine. */
 const INSIDE_ONLY: readonly string[] = ["prompt_file", "output"];
+/** What stands in the place of a file and is none. */
+const METHODS: readonly string[] = ["lanczos", "latent"];
+
+/** Whether a value is a file's path. */
+function isFile({ placeholder }: Pick<Kind<unknown>, "placeholder">): boolean {
+  return placeholder === file().placeholder;
+}
+
+/** The settings that may be said from outside. */
+function offered(table: SettingsTable) {
+  return leavesOf(table).filter(({ path, setting }) =>
+    path[0] !== "source" && !isFile(setting.kind)
+  );
+}
 
 /** Settings by their words, as JSON: {@linkcode wordedRequest} reads them again. */
 export function wordedSettings(
@@ -72,6 +88,15 @@ export function wordedRequest(json: unknown, table: SettingsTable = SETTINGS): J
       zh: `"${DRAFT.word}" 应为 true 或 false。`,
     });
   }
+  for (const { setting: { word, kind } } of leavesOf(table)) {
+    if (!isFile(kind) || !Object.hasOwn(said, word)) continue;
+    const value = said[word];
+    if (typeof value === "string" && METHODS.includes(value)) continue;
+    throw new RequestError({
+      en: `"${word}" names a file of the server's machine, which nobody may choose from elsewhere.`,
+      zh: `"${word}" 指定的是服务器上的文件，不允许从外部选择。`,
+    });
+  }
   const { request, count = COUNT.default } = batchRequest(said, table);
   const { loras } = request;
   const merged = draft ? mergeSettings([DRAFT.settings, request], table) : request;
@@ -90,7 +115,7 @@ export function describedSettings(
   isDemo: boolean,
   table: SettingsTable = SETTINGS,
 ): readonly DescribedSetting[] {
-  return leavesOf(table).map(({ setting }) => {
+  return offered(table).map(({ setting }) => {
     const { word, about, question, otherwise, kind } = setting;
     const value = defaultOf(setting, isDemo);
     return {
@@ -110,7 +135,7 @@ export function wordedSchema(
   table: SettingsTable = SETTINGS,
 ): Readonly<Record<string, unknown>> {
   const described = Object.fromEntries(
-    leavesOf(table).map(({ setting: { word, about, kind } }) => [
+    offered(table).map(({ setting: { word, about, kind } }) => [
       word,
       { ...schemaOf(kind), description: about[language] },
     ]),

@@ -177,6 +177,9 @@ Deno.test("a request that asks for too much is told how much it may ask for", as
         [{ prompt_file: "/etc/passwd" }, /there is no "prompt_file"/],
         [{ prompt: "a", output: "../../x.png" }, /there is no "output"/],
         [{ prompt: "a", nonsense: 1 }, /there is no "nonsense"/],
+        [{ prompt: "a", image: "/etc/passwd" }, /"image" names a file/],
+        [{ prompt: "a", image: "models/demo/health_check.png", mask: "x.png" }, /names a file/],
+        [{ prompt: "a", hires: 2, hires_upscaler: "/etc/passwd" }, /names a file/],
         [{ prompt: "a", lora: "/etc/passwd" }, /no adapter/],
         [{ prompt: "a <lora:../../secret:1>" }, /no adapter/],
       ] as const
