@@ -62,6 +62,7 @@ export {
   parseXmlPrompt,
   type Prompt,
   type PromptDiagnostic,
+  type PromptEdit,
   type PromptEncoder,
   type PromptKind,
   type PromptNode,
@@ -83,6 +84,8 @@ export {
 export {
   createScheduler,
   type MayReplace,
+  SCHEDULE_NAMES,
+  type ScheduleName,
   type Scheduler,
   SCHEDULER_NAMES,
   type SchedulerName,

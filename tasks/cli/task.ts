@@ -107,7 +107,9 @@ export async function run<Options extends { json?: true }>(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) Deno.exit(0);
-    const message = text.commandLine(error.message.replace(/^error: /, ""));
+    // The nearest option stands on a line of its own, and what was typed may not make lines.
+    const said = error.message.replace(/^error: /, "").replace(/\n(?=\(Did you mean .*\?\)$)/, " ");
+    const message = text.commandLine(said);
     tell(`${text.error}${message}`);
     if (Deno.args.includes("--json")) report("RequestError", message);
     Deno.exit(EXIT_WRONG_REQUEST);
