@@ -1,5 +1,5 @@
 import { RequestError } from "../errors.ts";
-import { decodePicture, encodePng, type RgbImage } from "../image/mod.ts";
+import { decodePicture, encodePng, resizeImage, type RgbImage } from "../image/mod.ts";
 
 /** How to resize a picture. */
 export interface ResizeOptions {
@@ -12,8 +12,6 @@ export interface ResizeOptions {
   readonly mostPixels: number;
 }
 
-/** The width of Lanczos' window, in pixels of the smaller picture. */
-const LOBES = 3;
 const CHANNELS = 3;
 
 /**
@@ -36,72 +34,22 @@ export async function resizePicture(
       zh: `图片将为 ${columns} × ${rows} 像素；最多允许 ${mostPixels} 像素。`,
     });
   }
-  const kernel = kind === "nearest" ? nearest : lanczos;
-  const resized = columns === image.width && rows === image.height
-    ? image
-    : resize(image, columns, rows, kernel);
+  const resized = kind === "nearest"
+    ? nearest(image, columns, rows)
+    : resizeImage(image, { width: columns, height: rows });
   return new Uint8Array(encodePng(resized));
 }
 
-/** For each place of the result the first place of the source, and the weights from there on. */
-type Kernel = (
-  from: number,
-  to: number,
-) => readonly { first: number; weights: readonly number[] }[];
-
-const nearest: Kernel = (from, to) =>
-  Array.from({ length: to }, (_, place) => ({
-    first: Math.min(from - 1, Math.floor((place + 0.5) * from / to)),
-    weights: [1],
-  }));
-
-/** Lanczos' kernel, widened where the picture becomes smaller. */
-const lanczos: Kernel = (from, to) => {
-  const widening = Math.max(1, from / to);
-  const support = LOBES * widening;
-  return Array.from({ length: to }, (_, place) => {
-    const center = (place + 0.5) * from / to - 0.5;
-    const first = Math.max(0, Math.ceil(center - support));
-    const last = Math.min(from - 1, Math.floor(center + support));
-    const weights: number[] = [];
-    for (let at = first; at <= last; at++) weights.push(window((at - center) / widening));
-    const sum = weights.reduce((total, weight) => total + weight, 0);
-    return { first, weights: weights.map((weight) => weight / sum) };
-  });
-};
-
-/** sinc(x) · sinc(x / 3). */
-function window(x: number): number {
-  if (x === 0) return 1;
-  if (Math.abs(x) >= LOBES) return 0;
-  const angle = Math.PI * x;
-  return LOBES * Math.sin(angle) * Math.sin(angle / LOBES) / (angle * angle);
-}
-
-/** First along the rows, then along the columns. */
-function resize(image: RgbImage, width: number, height: number, kernel: Kernel): RgbImage {
-  const across = kernel(image.width, width);
-  const down = kernel(image.height, height);
-  const wide = new Float32Array(CHANNELS * width * image.height);
-  for (let y = 0; y < image.height; y++) {
-    for (const [x, { first, weights }] of across.entries()) {
-      for (let channel = 0; channel < CHANNELS; channel++) {
-        let sum = 0;
-        for (const [step, weight] of weights.entries()) {
-          sum += weight * image.data[CHANNELS * (y * image.width + first + step) + channel]!;
-        }
-        wide[CHANNELS * (y * width + x) + channel] = sum;
-      }
-    }
-  }
+/** Each pixel is the one of the source that it lies in. */
+function nearest({ data: source, ...from }: RgbImage, width: number, height: number): RgbImage {
   const data = new Uint8ClampedArray(CHANNELS * width * height);
-  for (const [y, { first, weights }] of down.entries()) {
-    for (let place = 0; place < CHANNELS * width; place++) {
-      let sum = 0;
-      for (const [step, weight] of weights.entries()) {
-        sum += weight * wide[CHANNELS * width * (first + step) + place]!;
-      }
-      data[CHANNELS * width * y + place] = Math.round(sum);
+  const placeOf = (place: number, old: number, size: number) =>
+    Math.min(old - 1, Math.floor((place + 0.5) * old / size));
+  for (let y = 0; y < height; y++) {
+    const row = placeOf(y, from.height, height) * from.width;
+    for (let x = 0; x < width; x++) {
+      const at = CHANNELS * (row + placeOf(x, from.width, width));
+      data.set(source.subarray(at, at + CHANNELS), CHANNELS * (y * width + x));
     }
   }
   return { data, width, height };
