@@ -13,6 +13,7 @@ import {
   RequestError,
   type RgbImage,
 } from "../../src/mod.ts";
+import { shrink } from "../../src/image/mod.ts";
 import { PICTURE_SIZE } from "./checker.ts";
 import type { EvalScene, PictureKind } from "./eval_set.ts";
 
@@ -25,6 +26,12 @@ export interface PictureSource {
 export interface Sampling {
   readonly steps: number;
   readonly guidance: number;
+  /**
+   * Width and height in pixels; what is larger than the checker measures is made smaller.
+   *
+   * @default {256}
+   */
+  readonly size?: number;
 }
 
 /** Under which keyword a picture's PNG says what it was made from. */
@@ -63,24 +70,27 @@ export class ModelPictures implements AsyncDisposable {
 
   async #picture(scene: EvalScene, kind: PictureKind, sampling: Sampling): Promise<RgbImage> {
     const { id, seed, prompts } = scene;
+    const { steps, guidance, size = PICTURE_SIZE } = sampling;
     const recipe = JSON.stringify({
       weights: this.weights,
       seed,
       ...sampling,
       prompt: prompts[kind],
     });
-    const path = this.#folder && `${this.#folder}/${id}-${kind}-${sampling.steps}.png`;
+    const shape = size === PICTURE_SIZE ? "" : `-${size}`;
+    const path = this.#folder && `${this.#folder}/${id}-${kind}-${steps}${shape}.png`;
     const kept = path && await readIfThere(path);
     if (kept && kept.text[RECIPE] === recipe) return kept.image;
     const { images } = await this.#pipe.generate({
       prompt: prompts[kind],
-      width: PICTURE_SIZE,
-      height: PICTURE_SIZE,
-      numInferenceSteps: sampling.steps,
-      guidanceScale: sampling.guidance,
+      width: size,
+      height: size,
+      numInferenceSteps: steps,
+      guidanceScale: guidance,
       generator: { seed },
     });
-    const [image] = images as [RgbImage];
+    const [drawn] = images as [RgbImage];
+    const image = shrink(drawn, PICTURE_SIZE, PICTURE_SIZE);
     if (path) await writeFileAtomically(path, encodePng(image, { text: { [RECIPE]: recipe } }));
     return image;
   }

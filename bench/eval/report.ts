@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ChangeResult, FromPictures } from "./from_pictures.ts";
 import { ATTRIBUTES } from "./attributes.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { TWO_SIDED } from "./consistency.ts";
@@ -83,6 +84,36 @@ export function stepsTable(results: readonly StepsResult[], heading: string, mad
         percent(attributeAccuracy)
       } |`
     ),
+    "",
+  ].join("\n");
+}
+
+/** Markdown of what starting from pictures gives. */
+export function fromPicturesTable(
+  { pictures, pairs, strengths, inpainting }: FromPictures,
+  heading: string,
+  made: string,
+): string {
+  const row = (label: string, { psnr, changed, kept }: ChangeResult) =>
+    `| ${label} | ${psnr.toFixed(1)} dB | ${percent(changed)} | ${percent(kept)} |`;
+  return [
+    `# ${heading}`,
+    "",
+    made,
+    "",
+    "| encoder | decoder | PSNR of what comes back |",
+    "| --- | --- | --- |",
+    ...pairs.map(({ encoder, decoder, psnr }) =>
+      `| ${encoder} | ${decoder} | ${psnr.toFixed(1)} dB |`
+    ),
+    "",
+    "| drawn from a picture | PSNR to it | other hair, as asked | what else is as it was |",
+    "| --- | --- | --- | --- |",
+    ...strengths.map((result) => row(`strength ${result.strength}`, result)),
+    row("the left half drawn anew", inpainting),
+    "",
+    `${pictures} drawn pictures of two characters; the prompt asks for other hair on the left. Outside ` +
+    `of the mask, ${inpainting.outside} pixels changed.`,
     "",
   ].join("\n");
 }

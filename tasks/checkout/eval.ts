@@ -1,9 +1,16 @@
 /** `deno task eval`: does XML bind attributes to the right character? */
 import { coarsen, tile } from "../../bench/eval/contact_sheet.ts";
-import { type EvalScene, readEvalSet } from "../../bench/eval/eval_set.ts";
+import { PICTURE_SIZE } from "../../bench/eval/checker.ts";
+import { type EvalScene, readEvalSet, readGroundTruth } from "../../bench/eval/eval_set.ts";
 import { evaluate, type Progress, SHOWN_PICTURES } from "../../bench/eval/evaluate.ts";
 import { FolderPictures, ModelPictures, type PictureSource } from "../../bench/eval/pictures.ts";
-import { evaluationTable, stepsTable, toXmlTable } from "../../bench/eval/report.ts";
+import { measureFromPictures, PICTURES_DRAWN_FROM } from "../../bench/eval/from_pictures.ts";
+import {
+  evaluationTable,
+  fromPicturesTable,
+  stepsTable,
+  toXmlTable,
+} from "../../bench/eval/report.ts";
 import { measureToXml } from "../../bench/eval/to_xml.ts";
 import { REFERENCE_STEPS, SWEEP_SCENES, SWEEP_STEPS, sweepSteps } from "../../bench/eval/sweep.ts";
 import { writeFileAtomically } from "../../src/files.ts";
@@ -27,11 +34,13 @@ interface Options {
   readonly limit?: number;
   readonly steps: number;
   readonly guidance: number;
+  readonly size: number;
   readonly model: string;
   readonly pictures?: string;
   readonly measure?: string;
   readonly sweep?: true;
   readonly toXml?: true;
+  readonly fromPictures?: true;
   readonly record?: true;
 }
 
@@ -44,6 +53,9 @@ const { text, both } = catalogue({
     limit: "only the first so many scenes; records nothing",
     steps: "steps of the sampler",
     guidance: "guidance scale",
+    size: `width and height, ${PICTURE_SIZE} or more; larger pictures are made smaller to be ` +
+      "measured, and are recorded by themselves",
+    tooSmall: `--size must be at least ${PICTURE_SIZE}: smaller pictures cannot be measured.`,
     model: "the model to evaluate",
     pictures: `keep pictures there (inside ${RESULTS}), and do not make again what is there`,
     measure: "make nothing: measure <id>-xml.png and <id>-tags.png there",
@@ -52,6 +64,10 @@ const { text, both } = catalogue({
     toXml:
       "what sorting the flat tags into XML (parse --to-xml) does instead: in the text of all " +
       `scenes, and in pictures of ${TO_XML_SCENES} or of --limit`,
+    fromPictures:
+      "what starting from pictures gives instead: what the autoencoders give back, image " +
+      `to image and inpainting, on ${PICTURES_DRAWN_FROM} drawn pictures or on --limit`,
+    aloneToo: "--from-pictures draws its own pictures: leave out --sweep, --to-xml and --measure.",
     record: `record in ${RESULTS} even with --limit`,
     examples: "Examples:",
     atLeastOne: (option: string) => `${option} is 0; expected at least 1.`,
@@ -68,6 +84,8 @@ const { text, both } = catalogue({
     limit: "只测前若干个场景；不记录结果",
     steps: "采样器的步数",
     guidance: "引导强度",
+    size: `宽和高，不小于 ${PICTURE_SIZE}；更大的图片缩小后再测量，单独记录`,
+    tooSmall: `--size 至少为 ${PICTURE_SIZE}：更小的图片无法测量。`,
     model: "要评估的模型",
     pictures: `把图片保存在该文件夹（在 ${RESULTS} 内），已有的不再生成`,
     measure: "不生成图片：测量该文件夹中的 <id>-xml.png 和 <id>-tags.png",
@@ -75,6 +93,9 @@ const { text, both } = catalogue({
       `${SWEEP_SCENES} 个场景`,
     toXml: "改为测量把平铺的标签整理成 XML（parse --to-xml）的作用：测全部场景的文本，" +
       `以及 ${TO_XML_SCENES} 个或 --limit 个场景的图片`,
+    fromPictures: "改为测量从图片开始作画：自编码器的还原、图生图和局部重绘，" +
+      `用 ${PICTURES_DRAWN_FROM} 张或 --limit 张画好的图片`,
+    aloneToo: "--from-pictures 会自己绘图：请去掉 --sweep、--to-xml 和 --measure。",
     record: `即使有 --limit 也记录到 ${RESULTS}`,
     examples: "示例：",
     atLeastOne: (option: string) => `${option} 是 0；至少应为 1。`,
@@ -90,11 +111,13 @@ const command = task("eval", text.description)
   .option("--limit <count>", text.limit, wholeNumber)
   .option("--steps <count>", text.steps, wholeNumber, STEPS)
   .option("--guidance <scale>", text.guidance, Number, SETTINGS.guidanceScale.demo)
+  .option("--size <pixels>", text.size, wholeNumber, PICTURE_SIZE)
   .option("--model <folder>", text.model, DEMO_MODEL)
   .option("--pictures <folder>", text.pictures)
   .option("--measure <folder>", text.measure)
   .option("--sweep", text.sweep)
   .option("--to-xml", text.toXml)
+  .option("--from-pictures", text.fromPictures)
   .option("--record", text.record)
   .addHelpText(
     "after",
@@ -105,9 +128,16 @@ const command = task("eval", text.description)
 await run<Options>(command, async (options) => {
   if (options.limit === 0) throw new RequestError(both((text) => text.atLeastOne("--limit")));
   if (!(options.guidance >= 0)) throw new RequestError(both((text) => text.notNumber));
+  if (options.size < PICTURE_SIZE) throw new RequestError(both((text) => text.tooSmall));
   if (options.steps < 1) throw new RequestError(both((text) => text.atLeastOne("--steps")));
   if (options.measure !== undefined && (options.sweep || options.pictures !== undefined)) {
     throw new RequestError(both((text) => text.measureAlone));
+  }
+  if (options.fromPictures) {
+    if (options.measure !== undefined || options.sweep || options.toXml) {
+      throw new RequestError(both((text) => text.aloneToo));
+    }
+    return await drawFromPictures(options);
   }
   if (options.toXml) {
     if (options.measure !== undefined || options.sweep) {
@@ -120,16 +150,17 @@ await run<Options>(command, async (options) => {
 });
 
 async function evaluateAll(options: Options, scenes: readonly EvalScene[]): Promise<unknown> {
-  const { measure, steps, guidance } = options;
+  const { measure, steps, guidance, size } = options;
   await using model = measure === undefined ? await load(options) : undefined;
-  const source: PictureSource = model?.with({ steps, guidance }) ?? new FolderPictures(measure!);
+  const source: PictureSource = model?.with({ steps, guidance, size }) ??
+    new FolderPictures(measure!);
   const shown: RgbImage[] = [];
   const evaluation = await evaluate(scenes, source, { shown, onProgress: progress() });
   const made = {
     date: today(),
     prompts: scenes.length,
     model: model === undefined ? null : { folder: options.model, weights: model.weights },
-    sampling: model === undefined ? null : { steps, guidance },
+    sampling: model === undefined ? null : { steps, guidance, size },
   };
   const table = evaluationTable(
     evaluation,
@@ -137,14 +168,18 @@ async function evaluateAll(options: Options, scenes: readonly EvalScene[]): Prom
     `${scenes.length} scenes, ${
       model === undefined
         ? `pictures in ${measure}`
-        : `${options.model}, ${steps} steps, guidance ${guidance}`
+        : `${options.model}, ${size} × ${size}, ${steps} steps, guidance ${guidance}`
     }. \`deno task eval\``,
   );
   const result = { ...made, ...evaluation };
   if (isRecorded(options)) {
-    await record("eval", result, table);
+    const name = size === PICTURE_SIZE ? "eval" : `eval_${size}`;
+    await record(name, result, table);
     const sheet = tile(shown.slice(0, SHOWN_PICTURES), SHEET_COLUMNS);
-    await writeFileAtomically(`${RESULTS}/eval.png`, encodePng(coarsen(sheet, SHEET_COLOR_STEP)));
+    await writeFileAtomically(
+      `${RESULTS}/${name}.png`,
+      encodePng(coarsen(sheet, SHEET_COLOR_STEP)),
+    );
   }
   tell(table.split("\n"));
   return result;
@@ -192,6 +227,24 @@ async function sortTags(options: Options, scenes: readonly EvalScene[]): Promise
     ...scores,
   };
   if (isRecorded(options)) await record("eval_to_xml", result, table);
+  tell(table.split("\n"));
+  return result;
+}
+
+async function drawFromPictures(options: Options): Promise<unknown> {
+  const { steps, guidance, model, limit = PICTURES_DRAWN_FROM } = options;
+  const sources = (await readGroundTruth()).slice(0, limit);
+  const scenes = (await readEvalSet()).slice(0, sources.length);
+  const onProgress = progress();
+  const found = await measureFromPictures(scenes, sources, { model, steps, guidance, onProgress });
+  const date = today();
+  const table = fromPicturesTable(
+    found,
+    `Starting from pictures, ${date}`,
+    `${model}, ${steps} steps, guidance ${guidance}. \`deno task eval --from-pictures\``,
+  );
+  const result = { date, model, sampling: { steps, guidance }, ...found };
+  if (isRecorded(options)) await record("eval_from_pictures", result, table);
   tell(table.split("\n"));
   return result;
 }
