@@ -16,6 +16,9 @@ export class Fault extends RangeError {
   }
 }
 
+/** A sound file whose kind the decoder cannot read. */
+export class Unsupported extends Fault {}
+
 /** What everything that is cut short is told. */
 export const cutShort = (): Fault => new Fault("it is cut short", "文件不完整");
 
@@ -37,6 +40,12 @@ export function imageError(kind: string, bytes: Uint8Array, error: unknown): Ima
   if (error instanceof ImageError) return error;
   const message = error instanceof Error ? error.message : String(error);
   const { en, zh } = error instanceof Fault ? error.texts : { en: message, zh: message };
+  if (error instanceof Unsupported) {
+    return new ImageError(`This ${kind} cannot be read: ${en}.`, {
+      cause: error,
+      zh: `无法读取这个 ${kind}：${zh}。`,
+    });
+  }
   return new ImageError(
     `These ${bytes.length} bytes are no sound ${kind}: ${en}. The file may have been cut short or ` +
       "changed: copy it again.",

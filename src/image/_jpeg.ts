@@ -64,17 +64,26 @@ function* segments(bytes: Uint8Array): Generator<Segment> {
   }
 }
 
+/** Cyan, magenta, yellow and black, as files for print have them. */
+const CMYK_COMPONENTS = 4;
+const CMYK = {
+  en: "its colours are CMYK, for print; save it in RGB",
+  zh: "它的颜色是用于印刷的 CMYK；请另存为 RGB",
+};
+
 /** What a JPEG says besides its pixels. */
 export function readJpeg(bytes: Uint8Array): Container {
   let size: Container["size"];
   let exif: Uint8Array | undefined;
   let xmp: Uint8Array | undefined;
   let scan = Infinity;
+  let isCmyk = false;
   const extended = new Map<string, Uint8Array[]>();
   for (const { marker, data } of segments(bytes)) {
     if (marker === SOS) scan = data.byteOffset - bytes.byteOffset;
     if (isFrame(marker) && data.length >= 5 && size === undefined) {
       size = { height: viewOf(data).getUint16(1), width: viewOf(data).getUint16(3) };
+      isCmyk = data[5] === CMYK_COMPONENTS;
     } else if (marker !== APP1) continue;
     else if (startsWith(data, EXIF)) exif ??= data.subarray(EXIF.length);
     else if (startsWith(data, XMP)) xmp ??= data.subarray(XMP.length);
@@ -94,6 +103,7 @@ export function readJpeg(bytes: Uint8Array): Container {
     // Bytes may follow the end; some cameras and messengers add them.
     isWhole: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
       .lastIndexOf(Uint8Array.of(MARKER, EOI)) >= scan,
+    ...(isCmyk ? { unsupported: CMYK } : {}),
   };
 }
 

@@ -1,5 +1,5 @@
 import { decodeAvif, decodeJpeg, decodeWebp, type Rgba } from "./_codecs.ts";
-import { cutShort, Fault, imageError } from "./_fault.ts";
+import { cutShort, Fault, imageError, Unsupported } from "./_fault.ts";
 import { readExif } from "./_exif.ts";
 import { orient } from "./_orient.ts";
 import { checkPixels } from "./_pixel_bound.ts";
@@ -60,7 +60,7 @@ async function decode(
     return orient(pixelsOf(chunks), exif === undefined ? 1 : readExif(exif).orientation);
   }
   const { size, exif, isWhole, unsupported, orientation } = CONTAINERS[format](bytes);
-  if (unsupported !== undefined) throw new Fault(unsupported.en, unsupported.zh);
+  if (unsupported !== undefined) throw new Unsupported(unsupported.en, unsupported.zh);
   if (!isWhole) throw cutShort();
   if (size === undefined || size.width * size.height === 0) {
     throw new Fault("it states no size", "没有注明尺寸");

@@ -56,10 +56,18 @@ Deno.test("a file that is cut short is refused with one error in both languages"
   }
 });
 
-Deno.test("a file of another kind, and an animation, are refused by name", async () => {
+Deno.test("a file of another kind, an animation, and colours for print are refused by name", async () => {
   await assert.rejects(() => decodePicture(new TextEncoder().encode("GIF89a")), /PNG, JPEG, WebP/);
   const animated = await bytesOf("animated.webp");
-  await assert.rejects(() => decodePicture(animated), /animated/);
+  await assert.rejects(
+    () => decodePicture(animated),
+    /^ImageError: This WebP cannot be read: it is animated/,
+  );
+  const printed = await bytesOf("cmyk.jpg");
+  await assert.rejects(
+    () => decodePicture(printed),
+    /^ImageError: This JPEG cannot be read: its colours are CMYK/,
+  );
 });
 
 Deno.test("a header that states too many pixels is refused before anything is decoded", async () => {

@@ -178,6 +178,7 @@ def others() -> None:
     pillow("clear.webp", clear, lossless=True, exact=True, tolerance=0)
     pillow("clear.avif", clear, quality=95, subsampling="4:4:4", tolerance=4)
     base.save(OUT / "animated.webp", save_all=True, append_images=[base.rotate(180)], lossless=True)
+    Image.new("CMYK", (8, 8), (10, 200, 30, 40)).save(OUT / "cmyk.jpg")
 
 
 PARAMETERS = (
