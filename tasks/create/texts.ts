@@ -64,7 +64,7 @@ Examples:
       `${answer} is a line of a prompt, not the name of a file; < goes back to the prompt.`,
     mendLine: (line: number) => `Mend line ${line} (empty to start over): `,
     noCommand: (name: string, known: readonly string[]) =>
-      `There is no /${shown(name)}; there are ${known.map((name) => `/${name}`).join(" and ")}.`,
+      `There is no /${shown(name)}; there are ${known.map((name) => `/${name}`).join(", ")}.`,
     askNegative: (now: string) =>
       `Enter negative prompt (${now === "" ? "none so far" : `now ${shown(now)}; - for none`}): `,
     negativeIs: (negative: string) =>

@@ -346,7 +346,9 @@ Deno.test("a negative prompt is asked for when the person wants it, and stays fo
     await terminal.answer(/Enter negative prompt \(none so far\): /, "blurry, lowres");
     await terminal.until(/Negative prompt: blurry, lowres/);
     await terminal.answer(PROMPT, "/nonsense");
-    await terminal.until(/There is no \/nonsense; there are \/negative and \/preset\./);
+    await terminal.until(
+      /There is no \/nonsense; there are \/negative, \/preset, \/image, \/mask\./,
+    );
     await terminal.answer(PROMPT, "1girl, smile");
     await answerQuickly(terminal);
     const first = decodePng(await Deno.readFile(new URL(await saved(terminal, made), ROOT)));
