@@ -11,9 +11,9 @@ import {
 import { loadTransformer } from "../src/pipeline/parts/load_transformer.ts";
 import { permittedPolicy } from "../src/pipeline/parts/permitted_policy.ts";
 import type { Transformer } from "../src/pipeline/parts/transformer.ts";
-import { createGenerator } from "../src/random/mod.ts";
 import { openWeights, type TensorSource, writeSafetensors } from "../src/safetensors/mod.ts";
-import { elementCount, type Tensor, tensor } from "../src/tensor.ts";
+import { tensor } from "../src/tensor.ts";
+import { noise } from "./noise.ts";
 import { median } from "./statistics.ts";
 
 const WARM_UP = 3;
@@ -51,13 +51,6 @@ export interface AdaptersResult {
   readonly arithmetic: number;
   /** Loading the transformer with an adapter. */
   readonly load: number;
-}
-
-/** Values of a normal distribution. */
-function normal(dims: readonly number[], seed: number): Tensor {
-  const data = new Float32Array(elementCount(dims));
-  createGenerator({ seed }).fillNormal(data);
-  return tensor(data, dims);
 }
 
 /** Runs the transformer without, with one and with two adapters, one forward of each in turn. */
@@ -112,14 +105,14 @@ export async function benchAdapters(request: AdaptersRequest): Promise<AdaptersR
     };
     const transformers = [await loaded(0), await loaded(1), await loaded(2)];
     const { cap_feat_dim, clip_text_dim, in_channels } = config;
-    const latents = normal([1, in_channels, latentSize, latentSize], 3);
+    const latents = noise([1, in_channels, latentSize, latentSize], 3);
     const times: number[][] = [[], [], []];
     const conditionings = [];
     for (const transformer of transformers) {
       conditionings.push(
         await transformer.condition(
-          normal([1, caption, cap_feat_dim], 1),
-          clip_text_dim === undefined ? undefined : normal([1, clip_text_dim], 2),
+          noise([1, caption, cap_feat_dim], 1),
+          clip_text_dim === undefined ? undefined : noise([1, clip_text_dim], 2),
         ),
       );
     }

@@ -4,9 +4,8 @@ import { compileNextDiT, parseNextDiTConfig } from "../src/models/mod.ts";
 import { type Device, type Dtype, dtypePolicy } from "../src/onnx/mod.ts";
 import { loadTransformer } from "../src/pipeline/parts/load_transformer.ts";
 import { permittedPolicy } from "../src/pipeline/parts/permitted_policy.ts";
-import { createGenerator } from "../src/random/mod.ts";
 import { openWeights } from "../src/safetensors/mod.ts";
-import { elementCount, type Tensor, tensor } from "../src/tensor.ts";
+import { noise } from "./noise.ts";
 import { median } from "./statistics.ts";
 
 const WARM_UP = 3;
@@ -32,13 +31,6 @@ export interface ForwardResult {
   readonly fastest: number;
 }
 
-/** Values of a normal distribution. */
-function normal(dims: readonly number[], seed: number): Tensor {
-  const data = new Float32Array(elementCount(dims));
-  createGenerator({ seed }).fillNormal(data);
-  return tensor(data, dims);
-}
-
 /** Runs the transformer as the pipeline does, one sample at a time. */
 export async function benchForward(request: ForwardRequest): Promise<ForwardResult> {
   const { folder, device, dtype, latentSize, caption, runs } = request;
@@ -55,10 +47,10 @@ export async function benchForward(request: ForwardRequest): Promise<ForwardResu
   const load = performance.now() - start;
   const { cap_feat_dim, clip_text_dim, in_channels } = config;
   const conditioning = await transformer.condition(
-    normal([1, caption, cap_feat_dim], 1),
-    clip_text_dim === undefined ? undefined : normal([1, clip_text_dim], 2),
+    noise([1, caption, cap_feat_dim], 1),
+    clip_text_dim === undefined ? undefined : noise([1, clip_text_dim], 2),
   );
-  const latents = normal([1, in_channels, latentSize, latentSize], 3);
+  const latents = noise([1, in_channels, latentSize, latentSize], 3);
   const times: number[] = [];
   for (let run = -WARM_UP; run < runs; run++) {
     const begin = performance.now();

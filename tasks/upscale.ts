@@ -1,15 +1,14 @@
 /** `deno task upscale`: a larger picture, by a network or by a filter. */
 import { basename, extname } from "node:path";
 import { Option } from "commander";
-import { RequestError } from "../src/errors.ts";
-import { decodePicture, encodePictureAs, formatOfName, ImageError } from "../src/image/mod.ts";
+import { encodePictureAs, formatOfName } from "../src/image/mod.ts";
 import { chooseDevice } from "../src/machine/mod.ts";
 import { dtypePolicy } from "../src/onnx/mod.ts";
 import { upscalerNames } from "../src/pipeline/find_upscaler.ts";
 import { upscalePicture } from "../src/pipeline/upscale_picture.ts";
 import { LAST, latestPicture } from "../src/studio/latest_picture.ts";
-import { folderOfDay, pictureName, prepareFolder, savePicture } from "../src/studio/outputs.ts";
-import { readBytes } from "../src/studio/read_text.ts";
+import { openFolderOfDay, pictureName, savePicture } from "../src/studio/outputs.ts";
+import { readPicture } from "../src/studio/read_picture.ts";
 import { tell } from "./cli/print.ts";
 import { inLanguage, positiveNumber, run, task } from "./cli/task.ts";
 
@@ -66,30 +65,17 @@ await run<Options>(command, async ({ scale, output, device, ...asked }, [picture
   const path = picture === LAST ? await latestPicture() : picture!;
   const stem = basename(path, extname(path));
   const name = pictureName(output ?? `${stem}-upscaled.png`);
-  const image = await open(path);
+  const { image } = (await readPicture(path)).picture;
   const [first] = await upscalerNames();
   const upscaler = asked.upscaler ?? first ?? "lanczos";
   if (asked.upscaler === undefined && first === undefined) tell(text.filter);
   const place = await chooseDevice(device);
   const policy = dtypePolicy(place.device, "auto")!;
   const larger = await upscalePicture(image, { upscaler, scale, policy });
-  const folder = folderOfDay(new Date());
-  await prepareFolder(folder);
+  const folder = await openFolderOfDay(new Date());
   const bytes = await encodePictureAs(larger, formatOfName(name)!);
   const saved = await savePicture(folder, name, bytes);
   const size = ({ width, height }: typeof larger) => `${width}×${height}`;
   tell(text.done(saved, size(image), size(larger), upscaler));
   return { path: saved, width: larger.width, height: larger.height, upscaler };
 });
-
-async function open(path: string) {
-  try {
-    return (await decodePicture(await readBytes(path))).image;
-  } catch (error) {
-    if (!(error instanceof ImageError)) throw error;
-    throw new RequestError({
-      en: `${path}: ${error.explain("en")}`,
-      zh: `${path}：${error.explain("zh")}`,
-    }, { cause: error });
-  }
-}

@@ -35,6 +35,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/prompt", "src/safetensors"],
   ["src/gguf"],
   ["src/files.ts"],
+  ["src/write_tensor_file.ts"],
   ["src/unfinished.ts", "src/json_problem.ts", "src/schema_problems.ts"],
   ["src/errors.ts"],
   ["src/system_reason.ts"],

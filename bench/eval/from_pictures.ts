@@ -12,8 +12,8 @@ import type { EvalScene } from "./eval_set.ts";
 import type { Progress } from "./evaluate.ts";
 import { HAIR } from "./palette.ts";
 
-/** The folders of the demo's two autoencoders, in its own. */
-const AUTOENCODERS = ["vae", "vae-kl"] as const;
+/** The folders of the demo's two autoencoders, in its own; it draws with the first. */
+const [OWN_VAE, OTHER_VAE] = ["vae", "vae-kl"] as const;
 /** How far the new pictures may go from those that they start from. */
 const STRENGTHS = [0.3, 0.6, 0.9] as const;
 /** How many pictures are enough. */
@@ -62,8 +62,8 @@ export async function measureFromPictures(
   sources: readonly RgbImage[],
   { model, steps, guidance, onProgress = () => {} }: DrawingFrom,
 ): Promise<FromPictures> {
-  const pairs = await measurePairs(model, sources);
   await using pipe = await NewBieImagePipeline.fromPretrained(model);
+  const pairs = await measurePairs(pipe, model, sources);
   const total = scenes.length * (STRENGTHS.length + 1);
   let done = 0;
   const draw = async (options: { strength: number; maskImage?: RgbImage; maskBlur?: number }) => {
@@ -98,13 +98,15 @@ export async function measureFromPictures(
 }
 
 /** Every encoder with every decoder: both make and read the same latents. */
-async function measurePairs(model: string, sources: readonly RgbImage[]): Promise<PairResult[]> {
-  await using stack = new AsyncDisposableStack();
-  const pipes = new Map<string, NewBieImagePipeline>();
-  for (const name of AUTOENCODERS) {
-    const options = { vae: `${model}/${name}` };
-    pipes.set(name, stack.use(await NewBieImagePipeline.fromPretrained(model, options)));
-  }
+async function measurePairs(
+  pipe: NewBieImagePipeline,
+  model: string,
+  sources: readonly RgbImage[],
+): Promise<PairResult[]> {
+  await using other = await NewBieImagePipeline.fromPretrained(model, {
+    vae: `${model}/${OTHER_VAE}`,
+  });
+  const pipes = [[OWN_VAE, pipe], [OTHER_VAE, other]] as const;
   const results: PairResult[] = [];
   for (const [encoder, from] of pipes) {
     for (const [decoder, to] of pipes) {

@@ -1,4 +1,4 @@
-import { UnfinishedFile } from "../unfinished.ts";
+import { writeTensorFile } from "../write_tensor_file.ts";
 import { TENSOR_TYPES, typeNumber } from "./tensor_types.ts";
 
 /** A tensor to be written, and where its bytes come from. */
@@ -38,31 +38,8 @@ export async function writeGguf(
   tensors: readonly GgufTensorSource[],
   metadata: GgufMetadata,
 ): Promise<number> {
-  await using file = await UnfinishedFile.create(path);
-  let written = 0;
-  const write = async (bytes: Uint8Array) => {
-    await file.write(bytes);
-    written += bytes.length;
-  };
-  const fill = async () => {
-    const missing = aligned(written) - written;
-    if (missing > 0) await write(new Uint8Array(missing));
-  };
-  await write(headerBytes(tensors, metadata));
-  await fill();
-  for (const tensor of tensors) {
-    const end = written + byteLengthOf(tensor);
-    for await (const piece of tensor.bytes()) await write(piece);
-    if (written !== end) {
-      throw new RangeError(
-        `Tensor ${tensor.name} takes ${byteLengthOf(tensor)} bytes, but its source gave ` +
-          `${byteLengthOf(tensor) + written - end}.`,
-      );
-    }
-    await fill();
-  }
-  await file.keep();
-  return written;
+  const sized = tensors.map((tensor) => ({ ...tensor, byteLength: byteLengthOf(tensor) }));
+  return await writeTensorFile(path, headerBytes(tensors, metadata), sized, ALIGNMENT);
 }
 
 function aligned(length: number): number {

@@ -9,6 +9,7 @@ import { Buffer } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { NewBieError } from "../errors.ts";
+import { isMissing } from "../files.ts";
 
 /** A file as git has it. */
 export interface TrackedFile {
@@ -79,9 +80,8 @@ async function gitFolder(root: string): Promise<string | undefined> {
     const target = /^gitdir: (.+)$/m.exec(text)?.[1];
     return target === undefined ? undefined : resolve(dirname(place), target);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EISDIR") return place;
-    if (code === "ENOENT") return undefined;
+    if ((error as NodeJS.ErrnoException).code === "EISDIR") return place;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }
@@ -90,7 +90,7 @@ async function readIfThere(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
+import { isMissing } from "../files.ts";
 import { type Checksums, parseChecksums } from "./checksum_list.ts";
 import { PACKAGE_LIST } from "./covered_files.ts";
 import { readGitIndex } from "./_git_index.ts";
@@ -124,11 +125,9 @@ async function ifThere<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
     // A folder in a file's place, or a file where a link was.
-    if (code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR" || code === "EINVAL") {
-      return undefined;
-    }
+    const isOther = ["EISDIR", "EINVAL"].includes((error as NodeJS.ErrnoException).code ?? "");
+    if (isMissing(error) || isOther) return undefined;
     throw error;
   }
 }

@@ -3,6 +3,7 @@ import type { Dirent } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { NewBieError } from "../errors.ts";
+import { isMissing } from "../files.ts";
 import { LIBRARIES, LIBRARY, PACKAGE_LIST } from "./covered_files.ts";
 
 /** By name and version, such as `zod@4.6.7`, the digest of a package's files. */
@@ -109,7 +110,7 @@ async function entriesOf(folder: string): Promise<Dirent[]> {
   try {
     return await readdir(folder, { withFileTypes: true });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    if (isMissing(error)) return [];
     throw error;
   }
 }

@@ -112,35 +112,19 @@ export class CudaKernels {
     { rows, width, inner, count, factor }: AddedProducts,
     { x, matrix, sum }: Readonly<Record<"x" | "matrix" | "sum", bigint>>,
   ): void {
-    const { functions } = this.#driver;
-    const dataType = CUDA_DATA_TYPE[type];
-    checkBlas(functions.cublasSetStream_v2(this.#blas, stream), "take a stream");
-    const status = functions.cublasGemmStridedBatchedEx(
-      this.#blas,
-      TRANSPOSED,
-      AS_IS,
-      width,
+    this.#multiply(type, stream, {
       rows,
-      inner,
-      Float32Array.of(factor),
-      matrix,
-      dataType,
-      inner,
-      BigInt(width * inner),
-      x,
-      dataType,
-      inner,
-      BigInt(rows * inner),
-      ONE,
-      sum,
-      dataType,
       width,
-      BigInt(rows * width),
+      inner,
       count,
-      IN_FLOAT32,
-      ANY_ALGORITHM,
-    );
-    checkBlas(status, "multiply");
+      matrix,
+      matrixStride: BigInt(width * inner),
+      x,
+      xStride: BigInt(rows * inner),
+      result: sum,
+      factor,
+      isAdded: true,
+    });
   }
 
   /** Copies on the GPU. */
@@ -159,39 +143,21 @@ export class CudaKernels {
     { rows, width, inner }: ProductSizes,
     places: Readonly<Record<"x" | "first" | "second" | "products", bigint>>,
   ): void {
-    const { functions } = this.#driver;
     const { x, first, second, products } = places;
-    const dataType = CUDA_DATA_TYPE[type];
-    checkBlas(functions.cublasSetStream_v2(this.#blas, stream), "take a stream");
-    // cuBLAS counts by columns: to it, rows are columns and the matrices come first.
-    const multiply = (matrix: bigint, distance: bigint, result: bigint, count: number) => {
-      const status = functions.cublasGemmStridedBatchedEx(
-        this.#blas,
-        TRANSPOSED,
-        AS_IS,
-        width,
+    const multiply = (matrix: bigint, matrixStride: bigint, result: bigint, count: number) =>
+      this.#multiply(type, stream, {
         rows,
-        inner,
-        ONE,
-        matrix,
-        dataType,
-        inner,
-        distance,
-        x,
-        dataType,
-        inner,
-        0n,
-        ZERO,
-        result,
-        dataType,
         width,
-        BigInt(rows * width),
+        inner,
         count,
-        IN_FLOAT32,
-        ANY_ALGORITHM,
-      );
-      checkBlas(status, "multiply");
-    };
+        matrix,
+        matrixStride,
+        x,
+        xStride: 0n,
+        result,
+        factor: 1,
+        isAdded: false,
+      });
     if (first < second) {
       multiply(first, (second - first) / BigInt(VALUE_BYTES), products, 2);
     } else {
@@ -199,6 +165,56 @@ export class CudaKernels {
       multiply(second, 0n, products + BigInt(rows * width * VALUE_BYTES), 1);
     }
   }
+
+  /** result = factor · x · matrixᵀ, or that much more, for each of a batch. */
+  #multiply(
+    type: KernelType,
+    stream: bigint,
+    { rows, width, inner, count, factor, isAdded, ...places }: BatchedProduct,
+  ): void {
+    const { functions } = this.#driver;
+    const { matrix, matrixStride, x, xStride, result } = places;
+    const dataType = CUDA_DATA_TYPE[type];
+    checkBlas(functions.cublasSetStream_v2(this.#blas, stream), "take a stream");
+    // cuBLAS counts by columns: to it, rows are columns and the matrices come first.
+    const status = functions.cublasGemmStridedBatchedEx(
+      this.#blas,
+      TRANSPOSED,
+      AS_IS,
+      width,
+      rows,
+      inner,
+      Float32Array.of(factor),
+      matrix,
+      dataType,
+      inner,
+      matrixStride,
+      x,
+      dataType,
+      inner,
+      xStride,
+      isAdded ? ONE : ZERO,
+      result,
+      dataType,
+      width,
+      BigInt(rows * width),
+      count,
+      IN_FLOAT32,
+      ANY_ALGORITHM,
+    );
+    checkBlas(status, "multiply");
+  }
+}
+
+/** A product as cuBLAS is asked for it. Strides are in values, places are addresses. */
+interface BatchedProduct extends AddedProducts {
+  readonly matrix: bigint;
+  readonly matrixStride: bigint;
+  readonly x: bigint;
+  readonly xStride: bigint;
+  readonly result: bigint;
+  /** Whether it is added to what is there. */
+  readonly isAdded: boolean;
 }
 
 /** What {@linkcode CudaKernels.addProducts} adds. */

@@ -216,8 +216,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
       adaptable: parts.adaptable,
       parts: parts.adapters,
       reload: async (names) => {
-        const { textEncoder, clip, transformer, vae } = parts;
-        const held = { textEncoder, clipModel: clip?.model, transformer, vae };
+        const held = heldParts(parts);
         for (const name of names) await held[name]?.free();
       },
       hash: (file) => hashListedFile(file, options),
@@ -544,15 +543,13 @@ export class NewBieImagePipeline implements AsyncDisposable {
       signal,
     };
     // Steps are counted through both drawings.
-    const stepCounts = [
-      numInferenceSteps - first,
-      hires === undefined ? 0 : hires.steps - hires.first,
-    ];
+    const ownSteps = numInferenceSteps - first;
+    const allSteps = ownSteps + (hires === undefined ? 0 : hires.steps - hires.first);
     const onStep = (offset: number) => (step: StepInfo) =>
       options.onStep?.({
         ...step,
         index: offset + step.index,
-        total: stepCounts[0]! + stepCounts[1]!,
+        total: allSteps,
       });
     const draw = (own: OwnDrawing) =>
       this.#use("transformer", (transformer) => denoise(transformer, { ...shared, ...own }));
@@ -562,7 +559,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
       signal?.throwIfAborted();
       const enlarged = { latents: await this.#enlarge(latents, hires) };
       const { steps, first } = hires;
-      const offset = onStep(stepCounts[0]!);
+      const offset = onStep(ownSteps);
       const own = { noise: again!, steps, first, picture: enlarged, onStep: offset };
       const second = await draw(own);
       latents = second.samples;
@@ -593,7 +590,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     }
     const end = performance.now();
     const ofOneStep = scheduler.evaluations(numInferenceSteps) / numInferenceSteps;
-    const total = imageCount * ofOneStep * (stepCounts[0]! + stepCounts[1]!);
+    const total = imageCount * ofOneStep * allSteps;
     const result = {
       adapters: this.adapters.filter(works),
       evaluations: { total, foretold: total - evaluations },
@@ -670,12 +667,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * pipeline afterwards.
    */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const part of Object.values(this.#heldParts)) await part?.[Symbol.asyncDispose]();
-  }
-
-  get #heldParts() {
-    const { textEncoder, clip, transformer, vae } = this.#parts;
-    return { textEncoder, clipModel: clip?.model, transformer, vae };
+    for (const part of Object.values(heldParts(this.#parts))) await part?.[Symbol.asyncDispose]();
   }
 
   async #loadSessions(): Promise<void> {
@@ -718,7 +710,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
    *   that the pipeline can be used again, for a smaller picture.
    */
   async #use<R extends PartName, T>(name: R, work: (part: PartOf[R]) => Promise<T>): Promise<T> {
-    const part = this.#heldParts[name] as HeldPart<PartOf[R]>;
+    const part = heldParts(this.#parts)[name] as HeldPart<PartOf[R]>;
     try {
       return await part.use(work);
     } catch (cause) {
@@ -881,6 +873,11 @@ export class NewBieImagePipeline implements AsyncDisposable {
 
 function works({ weight, textWeight }: LoadedAdapter): boolean {
   return weight !== 0 || textWeight !== 0;
+}
+
+/** What is loaded and freed part by part. */
+function heldParts({ textEncoder, clip, transformer, vae }: PipelineParts) {
+  return { textEncoder, clipModel: clip?.model, transformer, vae };
 }
 
 /** What each part is when it is loaded. */

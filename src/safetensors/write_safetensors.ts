@@ -1,5 +1,5 @@
 import { elementCount } from "../tensor.ts";
-import { UnfinishedFile } from "../unfinished.ts";
+import { type TensorBytes, writeTensorFile } from "../write_tensor_file.ts";
 import { bytesPerValue } from "./_dtypes.ts";
 import { METADATA, PREFIX_BYTES } from "./header.ts";
 import type { WeightDtype } from "./types.ts";
@@ -51,25 +51,11 @@ export async function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<number> {
   const header = headerBytes(tensors, metadata);
-  await using file = await UnfinishedFile.create(path);
-  let written = 0;
-  const write = async (bytes: Uint8Array) => {
-    await file.write(bytes);
-    written += bytes.length;
-  };
-  await write(header);
-  for (const tensor of tensors) {
-    const end = written + byteLengthOf(tensor);
-    for await (const piece of tensor.bytes()) await write(piece);
-    if (written !== end) {
-      throw new RangeError(
-        `Tensor ${tensor.name} takes ${byteLengthOf(tensor)} bytes, but its source gave ` +
-          `${byteLengthOf(tensor) + written - end}.`,
-      );
-    }
-  }
-  await file.keep();
-  return written;
+  return await writeTensorFile(path, header, tensors.map(sized));
+}
+
+function sized(tensor: TensorSource): TensorBytes {
+  return { ...tensor, byteLength: byteLengthOf(tensor) };
 }
 
 /** How many bytes the file of these tensors has. */

@@ -7,15 +7,9 @@
 import { createHash } from "node:crypto";
 import { basename, isAbsolute, relative, resolve } from "node:path";
 import { RequestError } from "../errors.ts";
-import {
-  type DecodedPicture,
-  decodePicture,
-  ImageError,
-  resizeImage,
-  type RgbImage,
-} from "../image/mod.ts";
+import { type DecodedPicture, resizeImage, type RgbImage } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
-import { readBytes } from "./read_text.ts";
+import { readPicture } from "./read_picture.ts";
 import type { AskedSettings } from "../settings/mod.ts";
 
 /** What is asked for of a source. */
@@ -120,17 +114,8 @@ function portable(path: string): string {
 }
 
 async function open(path: string): Promise<{ picture: DecodedPicture; hash: string }> {
-  const bytes = await readBytes(path);
-  try {
-    const picture = await decodePicture(bytes);
-    return { picture, hash: createHash("sha256").update(bytes).digest("hex") };
-  } catch (error) {
-    if (!(error instanceof ImageError)) throw error;
-    throw new RequestError({
-      en: `${path}: ${error.explain("en")}`,
-      zh: `${path}：${error.explain("zh")}`,
-    }, { cause: error });
-  }
+  const { bytes, picture } = await readPicture(path);
+  return { picture, hash: createHash("sha256").update(bytes).digest("hex") };
 }
 
 /** The colours over a plain ground, where a picture is transparent. */

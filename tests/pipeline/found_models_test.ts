@@ -3,10 +3,9 @@ import assert from "node:assert/strict";
 import { type ModelFamily, NEWBIE } from "../../src/families/mod.ts";
 import { checkCheckpoint } from "../../src/pipeline/check_checkpoint.ts";
 import { findCheckpoint } from "../../src/pipeline/checkpoint/find_checkpoint.ts";
-import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";
-import type { PretrainedOptions } from "../../src/pipeline/types.ts";
 import { inTempFolder } from "../_folders.ts";
 import { readJson } from "../_fixtures.ts";
+import { latents } from "./_latents.ts";
 import {
   COMFYUI,
   readTensors,
@@ -19,22 +18,6 @@ import {
 
 const DIT = `${COMFYUI.transformer[1]}.safetensors`;
 const GEMMA = `${COMFYUI.textEncoder[1]}.safetensors`;
-
-/** Latents of one step, which every part but the VAE has a share in. */
-async function latents(folder: string, options: PretrainedOptions = {}): Promise<Float32Array> {
-  const silent = { log: () => {}, device: "cpu", offload: "model" } as const;
-  await using pipe = await NewBieImagePipeline.fromPretrained(folder, { ...silent, ...options });
-  const { images: [image] } = await pipe.generate({
-    prompt: "1girl",
-    width: 64,
-    height: 64,
-    numInferenceSteps: 1,
-    guidanceScale: 1,
-    generator: { seed: 1 },
-    outputType: "latent",
-  });
-  return image!.data;
-}
 
 const expected = await latents("models/demo");
 

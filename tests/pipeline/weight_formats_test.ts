@@ -13,6 +13,7 @@ import { identifyModels } from "../../src/recipe/identify_models.ts";
 import { tensor } from "../../src/tensor.ts";
 import { relativeError } from "../_fixtures.ts";
 import { inTempFolder } from "../_folders.ts";
+import { latents as latentsOf } from "./_latents.ts";
 import {
   COMFYUI,
   readTensors,
@@ -148,20 +149,12 @@ async function writeGemma(
   return decoded;
 }
 
-async function latents(folder: string, options: PretrainedOptions = {}): Promise<Float32Array> {
-  const silent = { log: () => {}, device: "cpu", offload: "model" } as const;
-  await using pipe = await NewBieImagePipeline.fromPretrained(folder, { ...silent, ...options });
-  const { images: [image] } = await pipe.generate({
+const latents = (folder: string, options: PretrainedOptions = {}) =>
+  latentsOf(folder, options, {
     prompt: "1girl, blue hair",
-    width: 64,
-    height: 64,
     numInferenceSteps: 2,
     guidanceScale: 2,
-    generator: { seed: 1 },
-    outputType: "latent",
   });
-  return image!.data;
-}
 
 const transformer = toFloat8(await readTensors("models/demo/next-dit/model.safetensors"));
 const gemma = await readTensors("models/demo/transformer/model.safetensors");

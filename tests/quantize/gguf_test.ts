@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { readGgufHeader } from "../../src/gguf/mod.ts";
 import { gemma3Names, parseGemma3Config } from "../../src/models/mod.ts";
-import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";
 import { quantizeModel, quantizeModelToGguf } from "../../src/quantize/mod.ts";
 import { openWeights, RowReader, type TensorEntry } from "../../src/safetensors/mod.ts";
 import { tensor } from "../../src/tensor.ts";
 import { readJson, relativeError } from "../_fixtures.ts";
 import { inTempFolder } from "../_folders.ts";
+import { latents } from "../pipeline/_latents.ts";
 
 const GEMMA = "models/demo/transformer";
 const DIT = "models/demo/next-dit";
@@ -78,26 +78,14 @@ Deno.test("a model's transformer and Gemma become a file each, which load in its
     assert.deepEqual(files.map(({ path }) => path), ["transformer.gguf", "text-encoder.gguf"]);
     const { metadata } = await readGgufHeader(`${target}/transformer.gguf`);
     assert.equal(metadata.get("general.architecture"), "lumina2");
-    const latents = async (parts: { transformer?: string; textEncoder?: string }) => {
-      const options = { log: () => {}, device: "cpu", offload: "model", ...parts } as const;
-      await using pipe = await NewBieImagePipeline.fromPretrained("models/demo", options);
-      const { images: [image] } = await pipe.generate({
-        prompt: "1girl",
-        width: 64,
-        height: 64,
-        numInferenceSteps: 2,
-        guidanceScale: 1,
-        generator: { seed: 1 },
-        outputType: "latent",
-      });
-      return image!.data;
-    };
+    const latentsWith = (parts: { transformer?: string; textEncoder?: string }) =>
+      latents("models/demo", parts, { numInferenceSteps: 2 });
     await Deno.copyFile(`${DIT}/config.json`, `${target}/transformer.json`);
-    const written = await latents({
+    const written = await latentsWith({
       transformer: `${target}/transformer.gguf`,
       textEncoder: `${target}/text-encoder.gguf`,
     });
-    const error = distance(written, await latents({}));
+    const error = distance(written, await latentsWith({}));
     // Of integers of 8 bits it is 0.08.
     assert(error > 0 && error < 0.15, `relative error ${error}`);
   });
