@@ -20,6 +20,7 @@ import { type LoraRequest, parseLora, withoutNone } from "../src/studio/lora_req
 import { LAST, latestPicture } from "../src/studio/latest_picture.ts";
 import { folderName, openFolderOfDay, pictureName } from "../src/studio/outputs.ts";
 import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../src/studio/preset.ts";
+import type { SavedSheet } from "../src/studio/sheet.ts";
 import { Studio } from "../src/studio/studio.ts";
 import { shown } from "../src/shown.ts";
 import { isTemplate } from "../src/templates/mod.ts";
@@ -27,7 +28,6 @@ import { runBatch } from "./create/batch.ts";
 import { foreignReport } from "./create/foreign_report.ts";
 import { runInteractive } from "./create/interactive.ts";
 import { makePictures, savedLine } from "./create/picture.ts";
-import type { SavedSheet } from "./create/sheet.ts";
 import { both, text } from "./create/texts.ts";
 import {
   addModelOptions,

@@ -3,8 +3,11 @@ import { InvalidArgumentError } from "commander";
 import { RequestError } from "../src/errors.ts";
 import { createApp, LIMITS, machineReports, serve } from "../src/server/mod.ts";
 import { Gallery } from "../src/studio/gallery.ts";
+import { GivenPictures } from "../src/studio/given_pictures.ts";
 import { OUTPUTS, prepareFolder } from "../src/studio/outputs.ts";
 import { PictureQueue } from "../src/studio/picture_queue.ts";
+import { PictureThread } from "../src/studio/picture_thread.ts";
+import { PRESET_FOLDER } from "../src/studio/preset.ts";
 import { PromptDesk } from "../src/studio/prompt_desk.ts";
 import { readText } from "../src/studio/read_text.ts";
 import { StudioThread } from "../src/studio/studio_thread.ts";
@@ -64,6 +67,7 @@ await run<Options>(command, async (options) => {
     tell(line);
   };
   await using gallery = await Gallery.open();
+  using thread = new PictureThread();
   const desk = await PromptDesk.open(model, loading);
   await using queue = await PictureQueue.open({
     open: () => {
@@ -78,6 +82,9 @@ await run<Options>(command, async (options) => {
   const app = createApp({
     queue,
     gallery,
+    given: new GivenPictures(thread),
+    thread,
+    presets: PRESET_FOLDER,
     desk,
     diagnose: machineReports(model),
     log,

@@ -2,7 +2,11 @@
 import { type Context, Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 import * as z from "zod";
+import { explainError, RequestError } from "../errors.ts";
+import { upscalerNames } from "../pipeline/find_upscaler.ts";
+import { parseGrid } from "../studio/grid.ts";
 import type { Job, QueueEvent } from "../studio/job.ts";
+import { loraText } from "../studio/lora_request.ts";
 import { pictureSettings } from "../studio/picture_settings.ts";
 import {
   describedSettings,
@@ -10,7 +14,12 @@ import {
   wordedSchema,
   wordedSettings,
 } from "../studio/worded_settings.ts";
+import { shown } from "../shown.ts";
+import { presetNames, presetsOf } from "../studio/preset.ts";
+import { removePreset, savePreset } from "../studio/preset_files.ts";
 import { ask } from "./_ask.ts";
+import { formOf } from "./_form.ts";
+import { jsonOf } from "./_body.ts";
 import { HttpProblem, languageFor, notFound } from "./_problem.ts";
 import { Routes } from "./_routes.ts";
 import type { ServerContext } from "./types.ts";
@@ -33,7 +42,9 @@ export function ownApi(server: ServerContext): Hono {
   const app = new Hono();
   const routes = new Routes(app);
   addJobs(routes, server);
+  addPictures(routes, server);
   addPrompts(routes, server);
+  addPresets(routes, server);
   addGallery(routes, server);
   addMachine(routes, server);
   app.get("/openapi.json", (context) => context.json(routes.document()));
@@ -55,20 +66,23 @@ function addJobs(routes: Routes, server: ServerContext): void {
     method: "post",
     path: "/api/jobs",
     tag,
-    summary: "Ask for pictures",
-    body: z.unknown(),
+    summary: "Ask for pictures; as multipart/form-data: request (the JSON), image and mask (files)",
     bodyJson: () => wordedSchema(),
     status: 201,
-  }, async (context, body) => context.json(jobJson(await ask(server, wordedRequest(body))), 201));
+  }, async (context) => {
+    const { presets } = server;
+    const request = await wordedRequest(await askedOf(context, server), { presets });
+    return context.json(jobJson(await ask(server, request), server), 201);
+  });
 
   routes.add(
     { method: "get", path: "/api/jobs", tag, summary: "All jobs, the oldest first" },
-    (context) => context.json({ jobs: queue.jobs.map(jobJson) }),
+    (context) => context.json({ jobs: queue.jobs.map((job) => jobJson(job, server)) }),
   );
 
   routes.add(
     { method: "get", path: "/api/jobs/:id", tag, summary: "A job as it stands" },
-    (context) => context.json(jobJson(jobOf(context))),
+    (context) => context.json(jobJson(jobOf(context), server)),
   );
 
   routes.add(
@@ -112,7 +126,10 @@ function addJobs(routes: Routes, server: ServerContext): void {
         const jobs = id === undefined ? queue.jobs : [queue.job(id)!];
         await stream.writeSSE({
           event: "jobs",
-          data: JSON.stringify({ jobs: jobs.map(jobJson), model: queue.model }),
+          data: JSON.stringify({
+            jobs: jobs.map((job) => jobJson(job, server)),
+            model: queue.model,
+          }),
         });
         while (!stream.aborted) {
           const event = pending.shift();
@@ -153,6 +170,125 @@ function addJobs(routes: Routes, server: ServerContext): void {
     query,
     answer: "text/event-stream",
   }, (context) => events(context, jobOf(context).id));
+}
+
+/** What is asked for, as JSON or as a form with files. */
+async function askedOf(context: Context, { given }: ServerContext): Promise<unknown> {
+  const form = await formOf(context);
+  if (form === undefined) return await jsonOf(context, z.unknown());
+  const { request } = form.texts;
+  let asked: unknown;
+  try {
+    asked = JSON.parse(request ?? "");
+  } catch (cause) {
+    throw new RequestError({
+      en: 'The form has no field "request" with JSON such as {"prompt": "1girl"}.',
+      zh: '表单没有内容为 {"prompt": "1girl"} 这类 JSON 的 "request" 字段。',
+    }, { cause });
+  }
+  const names: Record<string, string> = {};
+  for (const { field, file } of form.files) {
+    if (field !== "image" && field !== "mask") {
+      throw new RequestError({
+        en: `There is no file "${shown(field)}": expected image, or mask.`,
+        zh: `没有名为“${shown(field)}”的文件：应为 image 或 mask。`,
+      });
+    }
+    names[field] = (await given.keep(await file.bytes())).name;
+  }
+  return typeof asked === "object" && asked !== null ? { ...asked, ...names } : asked;
+}
+
+function addPictures(routes: Routes, { given }: ServerContext): void {
+  const tag = "pictures";
+  routes.add({
+    method: "post",
+    path: "/api/pictures",
+    tag,
+    summary:
+      "Give a picture to start from, or a mask: PNG, JPEG, WebP or AVIF. The same has one name",
+    bodyType: "application/octet-stream",
+    status: 201,
+  }, async (context) => {
+    const { format: _, ...picture } = await given.keep(await bytesOf(context));
+    return context.json(picture, 201);
+  });
+  routes.add({
+    method: "get",
+    path: "/api/pictures/:name{.+}",
+    tag,
+    summary: "A picture that was given",
+    answer: "image/*",
+  }, async (context) => {
+    const file = await given.read(context.req.param("name")!);
+    if (file === undefined) throw notFound();
+    context.header("Cache-Control", "private, max-age=31536000, immutable");
+    return context.body(file.bytes, 200, { "Content-Type": TYPES[file.format] });
+  });
+}
+
+async function bytesOf(context: Context): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await context.req.arrayBuffer());
+}
+
+function addPresets(routes: Routes, { presets: folder }: ServerContext): void {
+  const tag = "presets";
+  const name = (context: Context) => context.req.param("name")!;
+  routes.add(
+    { method: "get", path: "/api/presets", tag, summary: "All presets" },
+    async (context) => {
+      const known = [...await presetsOf(folder)].sort(([a], [b]) => a < b ? -1 : 1);
+      const presets = known.map(([name, { isAlone, read }]) => {
+        try {
+          const { description } = read();
+          return {
+            name,
+            ...(description === undefined ? {} : { description }),
+            isEditable: isAlone,
+          };
+        } catch (error) {
+          return { name, isEditable: isAlone, problem: explainError(error, languageFor(context)) };
+        }
+      });
+      return context.json({ presets });
+    },
+  );
+  routes.add(
+    { method: "get", path: "/api/presets/:name", tag, summary: "What a preset says" },
+    async (context) => {
+      const preset = (await presetsOf(folder)).get(name(context));
+      if (preset === undefined) throw notFound();
+      const { description, settings, before, after } = preset.read();
+      return context.json({
+        name: name(context),
+        ...(description === undefined ? {} : { description }),
+        settings: wordedSettings(settings),
+        prefix: before,
+        suffix: after,
+        isEditable: preset.isAlone,
+      });
+    },
+  );
+  routes.add(
+    {
+      method: "put",
+      path: "/api/presets/:name",
+      tag,
+      summary: "Write a preset: words of a request, and description, prefix, suffix",
+      body: z.record(z.string(), z.unknown()),
+    },
+    async (context, preset) => {
+      await savePreset(name(context), preset, folder);
+      return context.json({ name: name(context) });
+    },
+  );
+  routes.add(
+    { method: "delete", path: "/api/presets/:name", tag, summary: "Remove a preset" },
+    async (context) => {
+      if (!await removePreset(name(context), folder)) throw notFound();
+      return context.json({ deleted: true });
+    },
+  );
 }
 
 function addPrompts(routes: Routes, { desk }: ServerContext): void {
@@ -199,6 +335,22 @@ function addPrompts(routes: Routes, { desk }: ServerContext): void {
     },
     (context, { prompt, offset }) => context.json(desk.complete(prompt, offset)),
   );
+  routes.add(
+    {
+      method: "post",
+      path: "/api/prompts/grid",
+      tag,
+      summary: "How many pictures a grid has, and which",
+      body: z.object({ grid: z.string().max(1 << 16) }),
+    },
+    (context, { grid }) => {
+      const { axes } = parseGrid(grid);
+      return context.json({
+        axes: axes.map(({ word, values }) => ({ word, values: values.map(({ text }) => text) })),
+        count: axes.reduce((product, { values }) => product * values.length, 1),
+      });
+    },
+  );
 }
 
 const TYPES = { png: "image/png", jpeg: "image/jpeg", webp: "image/webp", avif: "image/avif" };
@@ -215,6 +367,7 @@ function addGallery(routes: Routes, { gallery, queue }: ServerContext): void {
     summary: "Pictures, the newest first",
     query: {
       search: "words that stand in the prompt, the name or the seed",
+      favourites: "1 for those alone that somebody marked",
       skip: "how many to leave out",
       limit: "at most so many; 200 at the most",
     },
@@ -226,6 +379,7 @@ function addGallery(routes: Routes, { gallery, queue }: ServerContext): void {
     return context.json(
       await gallery.list({
         search: (context.req.query("search") ?? "").slice(0, 1000),
+        isFavourite: context.req.query("favourites") === "1",
         skip: number("skip", 0, Number.MAX_SAFE_INTEGER),
         limit: number("limit", 60, 200),
       }),
@@ -296,6 +450,28 @@ function addGallery(routes: Routes, { gallery, queue }: ServerContext): void {
     return context.json({ binned });
   });
 
+  routes.add(
+    {
+      method: "post",
+      path: "/api/gallery/favourites",
+      tag,
+      summary: "Mark pictures, or take the marks off",
+      body: z.object({ names: z.array(z.string().max(1000)).max(1000), isFavourite: z.boolean() }),
+    },
+    async (context, { names, isFavourite }) =>
+      context.json({ changed: await gallery.mark(names, isFavourite) }),
+  );
+
+  routes.add(
+    { method: "get", path: "/api/gallery/bin", tag, summary: "What lies in the bin" },
+    async (context) => context.json({ pictures: await gallery.bin() }),
+  );
+
+  routes.add(
+    { method: "delete", path: "/api/gallery/bin", tag, summary: "Empty the bin for good" },
+    async (context) => context.json({ deleted: await gallery.emptyBin() }),
+  );
+
   routes.add({
     method: "post",
     path: "/api/gallery/restore",
@@ -316,8 +492,7 @@ function addGallery(routes: Routes, { gallery, queue }: ServerContext): void {
       summary: "What the picture in the body says of how it was made",
       bodyType: "application/octet-stream",
     },
-    async (context) =>
-      settingsJson(context, new Uint8Array(await context.req.arrayBuffer()), multiple()),
+    async (context) => settingsJson(context, await bytesOf(context), multiple()),
   );
 }
 
@@ -336,12 +511,17 @@ function addMachine(routes: Routes, server: ServerContext): void {
     path: "/api/settings",
     tag,
     summary: "All settings of a picture, for a form",
-  }, (context) =>
-    context.json({
-      settings: describedSettings(queue.facts?.isDemo ?? false),
+  }, async (context) => {
+    const upscalers = await upscalerNames();
+    return context.json({
+      settings: describedSettings(queue.facts?.isDemo ?? false, upscalers),
+      upscalers,
+      adapters: await server.desk.adapterNames(),
+      presets: await presetNames(server.presets),
       model: queue.facts ?? null,
       limits: server.limits,
-    }));
+    });
+  });
   routes.add({
     method: "get",
     path: "/api/machine",
@@ -366,20 +546,34 @@ function idOf(event: QueueEvent): string {
   return event.kind === "job" ? event.job.id : event.kind === "preview" ? event.id : "";
 }
 
-function messageOf(event: Exclude<QueueEvent, { kind: "closed" }>, { queue }: ServerContext) {
+function messageOf(event: Exclude<QueueEvent, { kind: "closed" }>, server: ServerContext) {
   const [name, data] = event.kind === "job"
-    ? ["job", jobJson(event.job)]
+    ? ["job", jobJson(event.job, server)]
     : event.kind === "model"
-    ? ["model", queue.model]
+    ? ["model", server.queue.model]
     : ["preview", { ...event, image: `data:image/jpeg;base64,${event.image.toBase64()}` }];
   return { event: name as string, data: JSON.stringify(data) };
 }
 
-/** A job as JSON: its request in the words of the settings, files by the gallery's names for them. */
-export function jobJson({ request, pictures, ...job }: Job) {
+/**
+ * A job as JSON: its request in the words of the settings, which can be asked for again; files by the
+ * gallery's names for them.
+ */
+function jobJson({ request, pictures, sheet, grid, ...job }: Job, { gallery }: ServerContext) {
+  const { image, mask, ...settings } = wordedSettings(request);
+  const { loras = [] } = request;
   return {
     ...job,
-    request: wordedSettings(request),
+    request: {
+      ...settings,
+      ...(image === undefined ? {} : { image: gallery.nameOf(String(image)) }),
+      ...(mask === undefined ? {} : { mask: gallery.nameOf(String(mask)) }),
+      ...(loras.length === 0 ? {} : { lora: loras.map(loraText) }),
+      ...(grid === undefined ? {} : { grid }),
+    },
     pictures: pictures.map(({ path: _, ...picture }) => picture),
+    ...(sheet === undefined
+      ? {}
+      : { sheet: { name: sheet.name, width: sheet.width, height: sheet.height } }),
   };
 }

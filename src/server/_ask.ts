@@ -1,57 +1,112 @@
 /** What all three protocols share: a request is checked and goes into the queue. */
 import { RequestError } from "../errors.ts";
+import { gridCells } from "../studio/grid.ts";
 import type { Job } from "../studio/job.ts";
 import type { JobRequest } from "../studio/picture_queue.ts";
+import type { PictureMeasure } from "../studio/picture_thread.ts";
+import type { PictureRequest } from "../studio/request.ts";
+import { sourceSize } from "../studio/source_picture.ts";
+import { openGiven } from "./_given.ts";
 import type { ServerContext } from "./types.ts";
 
+/** What the model draws where nothing is known of it yet. */
+const UNKNOWN = { defaultSize: 0, sizeMultiple: 16 };
+
 /**
- * Puts a request into the queue.
+ * Puts a request into the queue. What it says of pictures to start from are names, see
+ * {@linkcode openGiven}.
  *
  * @throws {RequestError} When it asks for more than is allowed, or the prompt has errors.
+ * @throws {ImageError} When a picture cannot be decoded.
  * @throws {QueueFullError} When too much waits.
  */
-export async function ask(
-  { queue, desk, limits }: ServerContext,
-  asked: JobRequest,
-): Promise<Job> {
-  const { request, count = 1 } = asked;
-  const { numInferenceSteps = 0, width, height } = request;
-  const size = queue.facts?.defaultSize ?? 0;
-  const pixels = (width ?? size) * (height ?? size);
-  refuseMore("count", count, limits.pictures);
-  refuseMore("steps", numInferenceSteps, limits.steps);
-  refuseMore("width × height", pixels, limits.pixels);
-  refuseOdd("width", width, queue.facts?.sizeMultiple);
-  refuseOdd("height", height, queue.facts?.sizeMultiple);
-  if (request.source !== undefined) {
+export async function ask(server: ServerContext, asked: JobRequest): Promise<Job> {
+  const { queue, desk, limits } = server;
+  const { grid, count = 1 } = asked;
+  refuseNeedless(asked.request);
+  const { source, measure } = await openGiven(server, asked.request.source ?? {});
+  // How a picture is cut depends on the model.
+  if (measure !== undefined && queue.facts === undefined) await queue.load();
+  const request = asked.request.source === undefined ? asked.request : { ...asked.request, source };
+  const cells: readonly { readonly request: PictureRequest }[] = grid === undefined
+    ? [{ request }]
+    : gridCells(grid, request);
+  refuseMore("count", grid === undefined ? count : cells.length, limits.pictures);
+  for (const cell of cells) refuseTooMuch(server, cell.request, measure);
+  const different = new Map(cells.map(({ request }) => [
+    JSON.stringify([request.prompt, request.negativePrompt, request.loras]),
+    request,
+  ]));
+  for (const one of different.values()) {
+    if (one.prompt.trim() === "") {
+      throw new RequestError({ en: "The prompt is empty.", zh: "提示词为空。" });
+    }
+    refuseFaulty(server, one);
+    await desk.refuseUnknownAdapters(one);
+  }
+  return queue.add({ ...asked, request });
+}
+
+/** Refuses settings that say nothing without a picture, or without a mask. */
+function refuseNeedless(
+  { strength, maskBlur, overlay, differentialMask, source = {} }: PictureRequest,
+): void {
+  const { image, mask, alphaMask, expand, resize } = source;
+  const given = (words: Readonly<Record<string, unknown>>) =>
+    Object.keys(words).find((word) => words[word] !== undefined);
+  const forImage = given({ strength, mask, alpha_mask: alphaMask, expand, resize });
+  if (image === undefined && forImage !== undefined) {
     throw new RequestError({
-      en: "A request over HTTP may not name files of this computer (image, mask).",
-      zh: "通过 HTTP 的请求不能指定本机的文件（image、mask）。",
+      en: `${forImage} says nothing without a picture to start from (image).`,
+      zh: `没有起点图片（image）时，${forImage} 没有意义。`,
     });
   }
-  if (request.prompt.trim() === "") {
-    throw new RequestError({ en: "The prompt is empty.", zh: "提示词为空。" });
-  }
-  const linted = desk.lint(request.prompt, { language: "en" });
-  if (!request.raw && !linted.isTemplate) {
-    const [fault, ...others] = linted.diagnostics.filter(({ severity }) => severity === "error");
-    if (fault !== undefined) {
-      const zh = desk.lint(request.prompt, { language: "zh" }).diagnostics
-        .find(({ severity }) => severity === "error")!;
-      const more = others.length;
-      throw new RequestError({
-        en: `Line ${fault.line}, column ${fault.column} of the prompt: ${fault.message}` +
-          (fault.suggestion === undefined ? "" : ` ${fault.suggestion}`) +
-          (more === 0
-            ? ""
-            : ` There ${more === 1 ? "is 1 more error" : `are ${more} more errors`}.`),
-        zh: `提示词第 ${zh.line} 行第 ${zh.column} 列：${zh.message}${zh.suggestion ?? ""}` +
-          (more === 0 ? "" : `另有 ${more} 处错误。`),
-      });
-    }
-  }
-  await desk.refuseUnknownAdapters(request);
-  return queue.add(asked);
+  const hasMask = mask !== undefined || alphaMask === true || expand !== undefined;
+  const forMask = given({ mask_blur: maskBlur, overlay, differential_mask: differentialMask });
+  if (hasMask || forMask === undefined) return;
+  throw new RequestError({
+    en: `${forMask} says nothing without a mask (mask, alpha_mask or expand).`,
+    zh: `没有蒙版（mask、alpha_mask 或 expand）时，${forMask} 没有意义。`,
+  });
+}
+
+function refuseTooMuch(
+  { queue, limits }: ServerContext,
+  { numInferenceSteps = 0, width, height, source = {}, hires = {} }: PictureRequest,
+  measure: PictureMeasure | undefined,
+): void {
+  const { defaultSize, sizeMultiple } = queue.facts ?? UNKNOWN;
+  refuseMore("steps", numInferenceSteps, limits.steps);
+  refuseMore("hires_steps", hires.steps ?? 0, limits.steps);
+  refuseOdd("width", width, sizeMultiple);
+  refuseOdd("height", height, sizeMultiple);
+  const asked = {
+    ...(width === undefined ? {} : { width }),
+    ...(height === undefined ? {} : { height }),
+  };
+  const model = { multiple: sizeMultiple, trained: defaultSize };
+  const size = measure === undefined
+    ? { width: width ?? defaultSize, height: height ?? defaultSize }
+    : sourceSize(measure, source, asked, model);
+  refuseMore("width × height", size.width * size.height * (hires.scale ?? 1) ** 2, limits.pixels);
+}
+
+/** Refuses a prompt with errors, naming the first. */
+function refuseFaulty({ desk }: ServerContext, { prompt, raw = false }: PictureRequest): void {
+  const linted = desk.lint(prompt, { language: "en" });
+  if (raw || linted.isTemplate) return;
+  const [fault, ...others] = linted.diagnostics.filter(({ severity }) => severity === "error");
+  if (fault === undefined) return;
+  const zh = desk.lint(prompt, { language: "zh" }).diagnostics
+    .find(({ severity }) => severity === "error")!;
+  const more = others.length;
+  throw new RequestError({
+    en: `Line ${fault.line}, column ${fault.column} of the prompt: ${fault.message}` +
+      (fault.suggestion === undefined ? "" : ` ${fault.suggestion}`) +
+      (more === 0 ? "" : ` There ${more === 1 ? "is 1 more error" : `are ${more} more errors`}.`),
+    zh: `提示词第 ${zh.line} 行第 ${zh.column} 列：${zh.message}${zh.suggestion ?? ""}` +
+      (more === 0 ? "" : `另有 ${more} 处错误。`),
+  });
 }
 
 function refuseMore(name: string, value: number, most: number): void {
@@ -62,7 +117,7 @@ function refuseMore(name: string, value: number, most: number): void {
   });
 }
 
-function refuseOdd(name: string, value: number | undefined, multiple = 1): void {
+function refuseOdd(name: string, value: number | undefined, multiple: number): void {
   if (value === undefined || value % multiple === 0) return;
   const nearest = Math.max(1, Math.round(value / multiple)) * multiple;
   throw new RequestError({

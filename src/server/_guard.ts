@@ -62,14 +62,18 @@ export function guard({ hosts, token, origins }: Access): MiddlewareHandler {
   };
 }
 
+/** Where a body may hold pictures. */
+const WITH_PICTURES = new RegExp(
+  "^(?:/api/(?:jobs|pictures|recipe)|/v1/images/edits" +
+    "|/sdapi/v1/(?:txt2img|img2img|png-info|extra-single-image|extra-batch-images))$",
+);
+
 /** Refuses bodies that are too large, before they are read. */
 export function bounded(limits: Limits): MiddlewareHandler {
   return async (context, next) => {
     const { raw } = context.req;
     if (raw.body === null) return await next();
-    const isPicture = /\/(?:recipe|png-info|extra-single-image|img2img|edits)$/
-      .test(context.req.path);
-    const most = isPicture ? limits.uploadBytes : limits.bodyBytes;
+    const most = WITH_PICTURES.test(context.req.path) ? limits.uploadBytes : limits.bodyBytes;
     const stated = Number(context.req.header("Content-Length") ?? NaN);
     if (stated > most) throw tooLarge(most);
     if (!Number.isSafeInteger(stated) || context.req.header("Transfer-Encoding") !== undefined) {
@@ -97,7 +101,7 @@ function tooLarge(most: number): HttpProblem {
 function allow(context: Context, origin: string): void {
   context.header("Access-Control-Allow-Origin", origin);
   context.header("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept-Language");
-  context.header("Access-Control-Allow-Methods", "GET, POST, DELETE");
+  context.header("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE");
   context.header("Cross-Origin-Resource-Policy", "cross-origin");
   context.header("Vary", "Origin");
 }

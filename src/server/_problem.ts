@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { explainError, NewBieError, RequestError } from "../errors.ts";
+import { ImageError } from "../image/mod.ts";
 import { type Language, languageOf } from "../language.ts";
 import { QueueFullError } from "../studio/picture_queue.ts";
 
@@ -25,7 +26,7 @@ export function notFound(): HttpProblem {
 export function statusOf(error: unknown): ContentfulStatusCode {
   if (error instanceof HttpProblem) return error.status;
   if (error instanceof QueueFullError) return 503;
-  return error instanceof RequestError ? 400 : 500;
+  return error instanceof RequestError || error instanceof ImageError ? 400 : 500;
 }
 
 /** The language that a client asks for. */

@@ -5,7 +5,7 @@ import { jsonOf } from "./_body.ts";
 
 /** What is said of a route. */
 export interface Route<Body extends z.ZodType | undefined> {
-  readonly method: "get" | "post" | "delete";
+  readonly method: "get" | "post" | "put" | "delete";
   /** With `:name` for a part, and `{.+}` behind it for one with slashes in it. */
   readonly path: string;
   readonly tag: string;

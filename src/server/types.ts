@@ -5,7 +5,9 @@
  */
 import type { Language } from "../language.ts";
 import type { Gallery } from "../studio/gallery.ts";
+import type { GivenPictures } from "../studio/given_pictures.ts";
 import type { PictureQueue } from "../studio/picture_queue.ts";
+import type { PictureThread } from "../studio/picture_thread.ts";
 import type { PromptDesk } from "../studio/prompt_desk.ts";
 
 /** Who may speak to the server. */
@@ -47,6 +49,12 @@ export const LIMITS: Limits = {
 export interface ServerContext {
   readonly queue: PictureQueue;
   readonly gallery: Gallery;
+  /** Pictures to start from. */
+  readonly given: GivenPictures;
+  /** Where pictures are decoded and resized. */
+  readonly thread: PictureThread;
+  /** The folder of presets. */
+  readonly presets: string;
   readonly desk: PromptDesk;
   /** What doctor says of this machine, for people. */
   readonly diagnose: (language: Language) => Promise<MachineReport>;

@@ -11,6 +11,8 @@ export interface StoredJob {
   readonly id: string;
   readonly request: PictureRequest;
   readonly count: number;
+  readonly grid?: string;
+  readonly preset?: string;
   /** The next picture to be made, from 0. */
   readonly next: number;
   readonly pictures: readonly JobPicture[];
@@ -40,6 +42,8 @@ const schema = z.object({
     id: z.uuid(),
     request: partly(settingsSchema()).extend({ loras: z.exactOptional(z.array(lora)) }),
     count: z.int().min(1),
+    grid: z.exactOptional(z.string()),
+    preset: z.exactOptional(z.string()),
     next: z.int().min(0),
     pictures: z.array(picture),
     created: z.number(),

@@ -42,7 +42,10 @@ scope.onmessage = async ({ data: request }) => {
 };
 
 async function make(
-  { id, request, template, format, texts }: Extract<StudioRequest, { make: unknown }>["make"],
+  { id, request, template, preset, format, texts }: Extract<
+    StudioRequest,
+    { make: unknown }
+  >["make"],
 ): Promise<void> {
   const controller = new AbortController();
   running.set(id, controller);
@@ -50,6 +53,7 @@ async function make(
     const preview = previews(studio!.pipe);
     const made = await studio!.make(request, {
       ...(template === undefined ? {} : { template }),
+      ...(preset === undefined ? {} : { preset }),
       signal: controller.signal,
       onStep: async (step) => {
         const news = { id, step: step.index + 1, steps: step.total };

@@ -11,9 +11,10 @@ import { realpath } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
 import { isMissing, readJson, writeFileAtomically } from "../files.ts";
 import { formatOfName, type PictureFormat } from "../image/mod.ts";
+import { Favourites } from "./_favourites.ts";
 import { type PictureNotes, readNotes } from "./_picture_notes.ts";
 import { OUTPUTS } from "./outputs.ts";
-import { Thumbnailer } from "./_thumbnailer.ts";
+import { PictureThread } from "./picture_thread.ts";
 
 /** A picture of the gallery. */
 export interface GalleryPicture {
@@ -22,8 +23,21 @@ export interface GalleryPicture {
   readonly bytes: number;
   /** When it was saved: milliseconds since 1970. */
   readonly time: number;
+  /** Whether somebody marked it. */
+  readonly isFavourite: boolean;
   /** What the picture says of itself; absent until it was looked at. */
   readonly notes?: PictureNotes;
+}
+
+/** A picture that was thrown away. */
+export interface BinnedPicture {
+  /** What it is called in the bin. */
+  readonly binned: string;
+  /** What it was called. */
+  readonly name: string;
+  readonly bytes: number;
+  /** When it was thrown away: milliseconds since 1970. */
+  readonly time: number;
 }
 
 /** A part of the gallery. */
@@ -39,6 +53,8 @@ export interface GalleryPage {
 export interface GalleryQuery {
   /** Words that all have to stand in the prompt, the name or the seed. */
   readonly search?: string;
+  /** Only those that somebody marked. */
+  readonly isFavourite?: boolean;
   /** The first so many are left out. */
   readonly skip?: number;
   readonly limit?: number;
@@ -46,6 +62,8 @@ export interface GalleryQuery {
 
 /** The folder of what was thrown away, inside of the outputs. */
 const BIN = ".bin";
+/** The file of marks, inside of the outputs. */
+const FAVOURITES = ".favourites.jsonl";
 /** Notes are read from the first bytes: texts come before the pixels. */
 const HEAD_BYTES = 1 << 17;
 const INDEX_VERSION = 1;
@@ -55,10 +73,13 @@ const SEARCH_MILLISECONDS = 500;
 /** How many files are looked at between two turns of the event loop. */
 const AT_ONCE = 16;
 
+/** A picture's file. */
+type Found = Omit<GalleryPicture, "isFavourite" | "notes">;
+
 interface Folder {
   readonly time: number;
   readonly folders: readonly string[];
-  readonly pictures: readonly GalleryPicture[];
+  readonly pictures: readonly Found[];
 }
 
 /** The gallery of one folder. */
@@ -67,9 +88,10 @@ export class Gallery implements AsyncDisposable {
   readonly #cache: string;
   readonly #folders = new Map<string, Folder>();
   readonly #notes = new Map<string, PictureNotes>();
-  readonly #thumbnailer = new Thumbnailer();
-  #newestFirst: readonly GalleryPicture[] = [];
-  #byName: ReadonlyMap<string, GalleryPicture> = new Map();
+  readonly #thread = new PictureThread();
+  readonly #favourites: Favourites;
+  #newestFirst: readonly Found[] = [];
+  #byName: ReadonlyMap<string, Found> = new Map();
   #scanned = -Infinity;
   #scanning: Promise<void> | undefined;
   #noting: Promise<void> | undefined;
@@ -79,6 +101,7 @@ export class Gallery implements AsyncDisposable {
   private constructor(root: string, cache: string) {
     this.#root = root;
     this.#cache = cache;
+    this.#favourites = new Favourites(join(root, FAVOURITES));
   }
 
   /**
@@ -98,17 +121,25 @@ export class Gallery implements AsyncDisposable {
   }
 
   /** Pictures, the newest first. */
-  async list({ search = "", skip = 0, limit = 60 }: GalleryQuery = {}): Promise<GalleryPage> {
+  async list(
+    { search = "", isFavourite = false, skip = 0, limit = 60 }: GalleryQuery = {},
+  ): Promise<GalleryPage> {
     await this.#scan();
+    const favourites = await this.#favourites.names();
     this.#noting ??= this.#noteAll().finally(() => this.#noting = undefined);
     if (search !== "") await Promise.race([this.#noting, patience()]);
     const words = fold(search).split(/\s+/).filter((word) => word !== "");
-    const found = words.length === 0 ? this.#newestFirst : this.#newestFirst.filter((picture) => {
+    const all = isFavourite
+      ? this.#newestFirst.filter(({ name }) => favourites.has(name))
+      : this.#newestFirst;
+    const found = words.length === 0 ? all : all.filter((picture) => {
       const notes = this.#notes.get(keyOf(picture));
       const text = fold(`${picture.name} ${notes?.prompt ?? ""} ${notes?.seed ?? ""}`);
       return words.every((word) => text.includes(word));
     });
-    const pictures = found.slice(skip, skip + limit).map((picture) => this.#withNotes(picture));
+    const pictures = found.slice(skip, skip + limit).map((picture) =>
+      this.#described(picture, favourites)
+    );
     return { pictures, total: found.length, isSearched: this.#isNoted };
   }
 
@@ -120,7 +151,64 @@ export class Gallery implements AsyncDisposable {
       await this.#scan(true);
       picture = this.#byName.get(name);
     }
-    return picture && this.#withNotes(picture);
+    return picture && this.#described(picture, await this.#favourites.names());
+  }
+
+  /**
+   * Marks pictures, or takes the marks off.
+   *
+   * @returns How many there were of the names, and stood differently.
+   */
+  async mark(names: readonly string[], isFavourite: boolean): Promise<number> {
+    const found = await Promise.all([...new Set(names)].map((name) => this.find(name)));
+    const changed = found.flatMap((picture) =>
+      picture === undefined || picture.isFavourite === isFavourite ? [] : [picture.name]
+    );
+    await this.#favourites.mark(changed.map((name) => ({ name, isFavourite })));
+    return changed.length;
+  }
+
+  /** What lies in the bin, the last that was thrown away first. */
+  async bin(): Promise<readonly BinnedPicture[]> {
+    const pictures: BinnedPicture[] = [];
+    try {
+      for await (const { name: binned, isFile } of Deno.readDir(join(this.#root, BIN))) {
+        const name = nameBeforeBin(binned);
+        if (!isFile || name === undefined) continue;
+        const { size } = await Deno.lstat(join(this.#root, BIN, binned));
+        pictures.push({ binned, name, bytes: size, time: Number(binned.split("-")[0]) });
+      }
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    return pictures.sort((a, b) => b.time - a.time);
+  }
+
+  /**
+   * Removes what lies in the bin for good.
+   *
+   * @returns How many pictures there were.
+   */
+  async emptyBin(): Promise<number> {
+    const binned = await this.bin();
+    for (const picture of binned) {
+      await Deno.remove(join(this.#root, BIN, picture.binned)).catch((error) => {
+        if (!isMissing(error)) throw error;
+      });
+    }
+    return binned.length;
+  }
+
+  /** What a file below the outputs is called here. */
+  nameOf(path: string): string {
+    return nameOf(relative(this.#root, path));
+  }
+
+  /** Where a picture lies, if it still lies below the outputs; undefined where there is none of the name. */
+  async pathOf(name: string): Promise<string | undefined> {
+    if (await this.find(name) === undefined) return undefined;
+    const path = join(this.#root, ...name.split("/"));
+    return await this.#isInside(path) ? path : undefined;
   }
 
   /** The bytes of a picture; undefined where the gallery has none of the name. */
@@ -129,7 +217,7 @@ export class Gallery implements AsyncDisposable {
   ): Promise<
     { readonly bytes: Uint8Array<ArrayBuffer>; readonly format: PictureFormat } | undefined
   > {
-    const path = await this.#pathOf(name);
+    const path = await this.pathOf(name);
     if (path === undefined) return undefined;
     try {
       return { bytes: await Deno.readFile(path), format: formatOfName(name)! };
@@ -146,7 +234,7 @@ export class Gallery implements AsyncDisposable {
    * @throws {ImageError} When the file is damaged.
    */
   async thumbnail(name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const path = await this.#pathOf(name);
+    const path = await this.pathOf(name);
     if (path === undefined) return undefined;
     const key = createHash("sha256").update(keyOf(this.#byName.get(name)!)).digest("hex");
     const file = join(this.#cache, key.slice(0, 2), `${key}.webp`);
@@ -155,7 +243,7 @@ export class Gallery implements AsyncDisposable {
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
-    const small = await this.#thumbnailer.make(await Deno.readFile(path));
+    const small = await this.#thread.thumbnail(await Deno.readFile(path));
     try {
       await Deno.mkdir(dirname(file), { recursive: true });
       await writeFileAtomically(file, small);
@@ -171,11 +259,19 @@ export class Gallery implements AsyncDisposable {
    * @returns Its name in the bin; undefined where the gallery has none of the name.
    */
   async remove(name: string): Promise<string | undefined> {
-    const path = await this.#pathOf(name);
+    const path = await this.pathOf(name);
     if (path === undefined) return undefined;
     const binned = `${Date.now()}-${crypto.randomUUID().slice(0, 8)}~${name.replaceAll("/", "~")}`;
     await Deno.mkdir(join(this.#root, BIN), { recursive: true });
+    const isFavourite = (await this.#favourites.names()).has(name);
     await Deno.rename(path, join(this.#root, BIN, binned));
+    // The next picture of the name is another one.
+    if (isFavourite) {
+      await this.#favourites.mark([
+        { name, isFavourite: false },
+        { name: inBinOf(binned), isFavourite: true },
+      ]);
+    }
     await this.#scan(true);
     return binned;
   }
@@ -186,13 +282,11 @@ export class Gallery implements AsyncDisposable {
    * @returns Its name; undefined where there is no such thing in the bin.
    */
   async restore(binned: string): Promise<string | undefined> {
-    const [, parts] = /^\d+-[0-9a-f]{8}~(.+)$/.exec(binned) ?? [];
+    const before = nameBeforeBin(binned);
+    if (before === undefined) return undefined;
     const inBin = join(this.#root, BIN, binned);
-    if (parts === undefined || basename(binned) !== binned) return undefined;
     if (!(await Deno.lstat(inBin).catch(() => undefined))?.isFile) return undefined;
-    const names = parts.split("~");
-    if (names.some((part) => part === "" || part.startsWith("."))) return undefined;
-    const path = join(this.#root, ...names);
+    const path = join(this.#root, ...before.split("/"));
     await Deno.mkdir(dirname(path), { recursive: true });
     if (!await this.#isInside(dirname(path))) return undefined;
     const { savePicture } = await import("./outputs.ts");
@@ -201,8 +295,15 @@ export class Gallery implements AsyncDisposable {
     const saved = await savePicture(dirname(path), basename(path), bytes, { root: this.#root });
     await Deno.utime(saved, time, time).catch(() => {});
     await Deno.remove(inBin);
+    const name = nameOf(relative(this.#root, saved));
+    if ((await this.#favourites.names()).has(inBinOf(binned))) {
+      await this.#favourites.mark([
+        { name: inBinOf(binned), isFavourite: false },
+        { name, isFavourite: true },
+      ]);
+    }
     await this.#scan(true);
-    return nameOf(relative(this.#root, saved));
+    return name;
   }
 
   /** Looks for new pictures the next time, however short ago it looked. */
@@ -219,14 +320,7 @@ export class Gallery implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     await this.#noting;
-    this.#thumbnailer[Symbol.dispose]();
-  }
-
-  /** Where a picture of the list lies, if it still lies below the outputs. */
-  async #pathOf(name: string): Promise<string | undefined> {
-    if (await this.find(name) === undefined) return undefined;
-    const path = join(this.#root, ...name.split("/"));
-    return await this.#isInside(path) ? path : undefined;
+    this.#thread[Symbol.dispose]();
   }
 
   async #isInside(path: string): Promise<boolean> {
@@ -239,9 +333,10 @@ export class Gallery implements AsyncDisposable {
     }
   }
 
-  #withNotes(picture: GalleryPicture): GalleryPicture {
+  #described(picture: Found, favourites: ReadonlySet<string>): GalleryPicture {
     const notes = this.#notes.get(keyOf(picture));
-    return notes === undefined ? picture : { ...picture, notes };
+    const isFavourite = favourites.has(picture.name);
+    return { ...picture, isFavourite, ...(notes === undefined ? {} : { notes }) };
   }
 
   async #scan(isForced = false): Promise<void> {
@@ -254,7 +349,7 @@ export class Gallery implements AsyncDisposable {
     const known = this.#newestFirst.length;
     let isChanged = false;
     const seen = new Set<string>();
-    const pictures: GalleryPicture[] = [];
+    const pictures: Found[] = [];
     const visit = async (folder: string): Promise<void> => {
       seen.add(folder);
       const { folder: found, isNew } = await this.#look(folder);
@@ -303,7 +398,7 @@ export class Gallery implements AsyncDisposable {
     }
   }
 
-  async #stat(name: string): Promise<GalleryPicture[]> {
+  async #stat(name: string): Promise<Found[]> {
     try {
       const { isFile, size, mtime } = await Deno.lstat(join(this.#root, name));
       return isFile ? [{ name: nameOf(name), bytes: size, time: mtime?.getTime() ?? 0 }] : [];
@@ -325,7 +420,7 @@ export class Gallery implements AsyncDisposable {
     this.#isNoted = !this.#isClosed;
   }
 
-  async #note(picture: GalleryPicture): Promise<void> {
+  async #note(picture: Found): Promise<void> {
     try {
       using file = await Deno.open(join(this.#root, picture.name));
       const head = new Uint8Array(Math.min(HEAD_BYTES, picture.bytes));
@@ -373,8 +468,22 @@ function patience(): Promise<void> {
 }
 
 /** A file that was written anew has another key. */
-function keyOf({ name, bytes, time }: GalleryPicture): string {
+function keyOf({ name, bytes, time }: Found): string {
   return `${name}\n${bytes}\n${time}`;
+}
+
+/** The name that a picture had before it was thrown away; undefined where nothing in the bin is called so. */
+function nameBeforeBin(binned: string): string | undefined {
+  const [, parts] = /^\d+-[0-9a-f]{8}~(.+)$/.exec(binned) ?? [];
+  if (parts === undefined || basename(binned) !== binned || binned.includes("\0")) return undefined;
+  const names = parts.split("~");
+  if (names.some((part) => part === "" || part.startsWith("."))) return undefined;
+  return names.join("/");
+}
+
+/** What the marks call a picture in the bin. */
+function inBinOf(binned: string): string {
+  return `${BIN}/${binned}`;
 }
 
 function nameOf(path: string): string {

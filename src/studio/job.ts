@@ -32,6 +32,9 @@ export interface JobPicture {
   readonly milliseconds: number;
 }
 
+/** The sheet of a grid's pictures. */
+export type JobSheet = Pick<JobPicture, "path" | "name" | "width" | "height">;
+
 /** How far the picture that is being made is. */
 export interface JobProgress {
   /** Which picture of the job, from 0. */
@@ -50,7 +53,13 @@ export interface Job {
   /** What is asked for; the seed is that of the first picture. */
   readonly request: PictureRequest;
   readonly count: number;
+  /** The grid that the pictures make, as `--grid` reads it: they differ by it instead of by seeds. */
+  readonly grid?: string;
+  /** The presets that had a part in the request. */
+  readonly preset?: string;
   readonly pictures: readonly JobPicture[];
+  /** All of a grid's pictures in one, when they are done. */
+  readonly sheet?: JobSheet;
   /** While it draws. */
   readonly progress?: JobProgress;
   /** Why it failed. */

@@ -7,11 +7,14 @@ import { relative, sep } from "node:path";
 import { explainError, NewBieError } from "../errors.ts";
 import type { PictureFormat } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
+import { type Grid, parseGrid } from "./grid.ts";
 import type { Job, JobPicture, JobProgress, JobState, QueueEvent } from "./job.ts";
+import { makeSheet } from "./make_sheet.ts";
 import { openFolderOfDay, OUTPUTS, savePicture } from "./outputs.ts";
-import { PromptTemplate } from "./prompt_template.ts";
+import { type Plan, type PlannedPicture, planPictures } from "./plan.ts";
 import { QueueFile, type StoredJob } from "./_queue_file.ts";
-import { laterSeed, type PictureRequest, requestedGenerator } from "./request.ts";
+import { type PictureRequest, requestedGenerator } from "./request.ts";
+import { sheetName } from "./sheet.ts";
 import type { MadeFile, StudioFacts, StudioThread, ThreadMakeOptions } from "./studio_thread.ts";
 
 /** What draws: a {@linkcode StudioThread}. */
@@ -62,6 +65,10 @@ export interface JobRequest {
    * @default {1}
    */
   readonly count?: number;
+  /** The pictures differ by it instead of by seeds, and get a sheet; then there is no count. */
+  readonly grid?: Grid;
+  /** The presets that had a part in the request, for the recipe. */
+  readonly preset?: string;
 }
 
 /** How the model stands. */
@@ -112,7 +119,7 @@ export class PictureQueue implements AsyncDisposable {
   static async open(options: PictureQueueOptions): Promise<PictureQueue> {
     const file = options.file === undefined ? undefined : await QueueFile.open(options.file);
     const queue = new PictureQueue(options, file);
-    for (const stored of await file?.read() ?? []) queue.#restore(stored);
+    for (const stored of await file?.read() ?? []) queue.#insert(stored);
     queue.#work();
     return queue;
   }
@@ -160,8 +167,10 @@ export class PictureQueue implements AsyncDisposable {
    *
    * @throws {RequestError} When too much waits already.
    */
-  add({ request, count = 1 }: JobRequest): Job {
+  add({ request, grid, preset, ...asked }: JobRequest): Job {
     const { mostJobs = MOST_JOBS, mostPictures = MOST_PICTURES } = this.#options;
+    const count = grid?.axes.reduce((product, { values }) => product * values.length, 1) ??
+      asked.count ?? 1;
     const waiting = [...this.#jobs.values()].filter(isOpen);
     const pictures = waiting.reduce((sum, job) => sum + job.count - job.next, 0);
     if (this.#isClosed) {
@@ -176,8 +185,16 @@ export class PictureQueue implements AsyncDisposable {
           `${mostPictures} 张图片。请稍后再试。`,
       });
     }
-    const generator = requestedGenerator(request.generator);
-    const job = this.#insert(crypto.randomUUID(), { ...request, generator }, count, Date.now());
+    const job = this.#insert({
+      id: crypto.randomUUID(),
+      request: withSeeds(request),
+      count,
+      ...(grid === undefined ? {} : { grid: grid.text }),
+      ...(preset === undefined ? {} : { preset }),
+      next: 0,
+      pictures: [],
+      created: Date.now(),
+    });
     this.#changed(job);
     this.#work();
     return snapshot(job);
@@ -262,26 +279,16 @@ export class PictureQueue implements AsyncDisposable {
     return [...this.#jobs.values()].find(({ state }) => state === "drawing");
   }
 
-  #insert(id: string, request: PictureRequest, count: number, created: number): OpenJob {
+  #insert({ pictures, ...stored }: StoredJob): OpenJob {
     const job: OpenJob = {
-      id,
+      ...stored,
       state: "queued",
-      request,
-      count,
-      pictures: [],
-      created,
+      pictures: [...pictures],
       controller: new AbortController(),
       picture: new AbortController(),
-      next: 0,
     };
-    this.#jobs.set(id, job);
+    this.#jobs.set(job.id, job);
     return job;
-  }
-
-  #restore({ id, request, count, next, pictures, created }: StoredJob): void {
-    const job = this.#insert(id, request, count, created);
-    job.next = next;
-    job.pictures.push(...pictures);
   }
 
   #work(): void {
@@ -308,8 +315,8 @@ export class PictureQueue implements AsyncDisposable {
     this.#changed(job);
     try {
       const painter = await this.#paint();
-      const { prompt, raw } = job.request;
-      const template = raw ? undefined : await PromptTemplate.of(prompt);
+      const grid = job.grid === undefined ? undefined : parseGrid(job.grid);
+      const plan = await planPictures(job.request, { count: job.count, grid });
       const pace = new Pace();
       while (job.next < job.count) {
         const index = job.next;
@@ -318,7 +325,7 @@ export class PictureQueue implements AsyncDisposable {
         job.picture = new AbortController();
         const stop = AbortSignal.any([signal, job.picture.signal]);
         try {
-          await this.#drawNext(job, painter, template, pace, stop);
+          await this.#drawNext(job, painter, plan.pictures[index]!, pace, stop);
         } catch (error) {
           signal.throwIfAborted();
           if (!job.picture.signal.aborted) throw error;
@@ -327,6 +334,7 @@ export class PictureQueue implements AsyncDisposable {
         }
         job.next = index + 1;
       }
+      await this.#addSheet(job, plan);
       this.#finish(job, "done");
     } catch (error) {
       if (signal.aborted) return this.#finish(job, "cancelled");
@@ -338,20 +346,19 @@ export class PictureQueue implements AsyncDisposable {
   async #drawNext(
     job: OpenJob,
     painter: Painter,
-    template: PromptTemplate | undefined,
+    { request, template }: PlannedPicture,
     pace: Pace,
     signal: AbortSignal,
   ): Promise<void> {
     const index = job.next;
-    const generator = laterSeed(requestedGenerator(job.request.generator), index);
-    const prompt = template?.draw(generator.seed, index) ?? job.request.prompt;
     const progress = (step: number, steps: number) => {
       job.progress = pace.progress({ picture: index, step, steps, count: job.count });
       this.#tell({ kind: "job", job: snapshot(job) });
     };
     pace.begin();
     const options: ThreadMakeOptions = {
-      template: template?.text,
+      template,
+      preset: job.preset,
       format: FORMAT,
       signal,
       onStep: ({ step, steps, preview }) => {
@@ -360,7 +367,7 @@ export class PictureQueue implements AsyncDisposable {
         this.#tell({ kind: "preview", id: job.id, picture: index, step, image: preview });
       },
     };
-    const made = await painter.make({ ...job.request, prompt, generator }, options);
+    const made = await painter.make(request, options);
     job.pictures.push(await this.#keep(index, made));
     pace.end();
     // Whoever is told of a picture may count on it: it is not drawn again after the process was killed.
@@ -371,19 +378,29 @@ export class PictureQueue implements AsyncDisposable {
   }
 
   async #keep(index: number, { file, recipe, milliseconds }: MadeFile): Promise<JobPicture> {
-    const { root = OUTPUTS } = this.#options;
-    const folder = await openFolderOfDay(new Date(), root);
-    const path = await savePicture(folder, NAME, file, { root });
     return {
       index,
-      path,
-      name: relative(root, path).replaceAll(sep, "/"),
+      ...await this.#saveAs(NAME, file),
       seed: String(recipe.generator.seed),
       prompt: recipe.prompt,
       width: recipe.width,
       height: recipe.height,
       milliseconds: Math.round(milliseconds),
     };
+  }
+
+  async #addSheet(job: OpenJob, { template }: Plan): Promise<void> {
+    const { grid, pictures } = job;
+    if (grid === undefined || pictures.length === 0) return;
+    const { file, width, height } = await makeSheet({ grid, template, pictures });
+    job.sheet = { ...await this.#saveAs(sheetName(NAME), file), width, height };
+  }
+
+  async #saveAs(name: string, file: Uint8Array): Promise<Pick<JobPicture, "path" | "name">> {
+    const { root = OUTPUTS } = this.#options;
+    const folder = await openFolderOfDay(new Date(), root);
+    const path = await savePicture(folder, name, file, { root });
+    return { path, name: relative(root, path).replaceAll(sep, "/") };
   }
 
   #requeue(job: OpenJob): void {
@@ -455,18 +472,7 @@ export class PictureQueue implements AsyncDisposable {
   }
 
   #save(): void {
-    this.#file?.write(
-      [...this.#jobs.values()].filter(isOpen).map(
-        ({ id, request, count, next, pictures, created }) => ({
-          id,
-          request,
-          count,
-          next,
-          pictures: [...pictures],
-          created,
-        }),
-      ),
-    );
+    this.#file?.write([...this.#jobs.values()].filter(isOpen).map(stored));
   }
 
   #tell(event: QueueEvent): void {
@@ -517,6 +523,35 @@ class Pace {
     const left = thisPicture + perPicture * (count - picture - 1);
     return { picture, step, steps, millisecondsLeft: Math.round(left) };
   }
+}
+
+/** A request that is the same whenever it is drawn: seeds that it leaves open are drawn now. */
+function withSeeds(request: PictureRequest): PictureRequest {
+  const { generator, variation } = request;
+  const isVaried = (variation?.strength ?? 0) > 0;
+  const { seed } = requestedGenerator(
+    variation?.seed === undefined ? {} : { seed: variation.seed },
+  );
+  return {
+    ...request,
+    generator: requestedGenerator(generator),
+    ...(isVaried ? { variation: { ...variation, seed } } : {}),
+  };
+}
+
+function stored(
+  { id, request, count, grid, preset, next, pictures, created }: OpenJob,
+): StoredJob {
+  return {
+    id,
+    request,
+    count,
+    ...(grid === undefined ? {} : { grid }),
+    ...(preset === undefined ? {} : { preset }),
+    next,
+    pictures: [...pictures],
+    created,
+  };
 }
 
 function isOpen({ state }: Pick<Job, "state">): boolean {

@@ -43,6 +43,8 @@ const MOST_LISTED = 40;
 /** A preset as read. */
 export interface Preset {
   readonly name: string;
+  /** What it is for, where it says so. */
+  readonly description?: string;
   readonly settings: AskedSettings;
   /** Words before the prompt and behind it; empty where there are none. */
   readonly before: string;
@@ -104,7 +106,7 @@ export function parsePreset(
   const [prompt, prefix = "", suffix = "", called] =
     (["prompt", "prefix", "suffix", "name"] as const)
       .map((word) => valueOf(word, OWN[word]));
-  valueOf("description", OWN.description);
+  const description = valueOf("description", OWN.description);
 
   const words = [...leaves.map(({ setting }) => setting.word), ...Object.keys(OWN)];
   for (const word of Object.keys(said).filter((word) => !words.includes(word))) {
@@ -124,6 +126,7 @@ export function parsePreset(
     : [prompt.slice(0, place), prompt.slice(place + PLACE.length)];
   return {
     name: called ?? name,
+    ...(description === undefined ? {} : { description }),
     settings: negative === undefined ? own : { ...own, negativePrompt: negative },
     before: joined([prefix, around[0]!]),
     after: joined([around[1]!, suffix]),
@@ -163,14 +166,14 @@ function joined(parts: readonly string[]): string {
  */
 export async function loadPreset(asked: string, folder = PRESET_FOLDER): Promise<Preset> {
   if (/[\\/]|\.(json|csv)$/i.test(asked)) {
-    const presets = await presetsIn(asked);
-    if (presets.length === 1) return presets[0]!();
+    const presets = await namedIn(asked);
+    if (presets.length === 1) return presets[0]![1].read();
     throw new RequestError(TEXTS.several(asked, presets.length, folder));
   }
   const known = await presetsOf(folder);
   const preset = known.get(asked) ??
     [...known].find(([name]) => name.toLowerCase() === asked.toLowerCase())?.[1];
-  if (preset !== undefined) return preset();
+  if (preset !== undefined) return preset.read();
   const names = [...known.keys()];
   throw new RequestError(
     TEXTS.unknown(
@@ -193,9 +196,19 @@ export async function presetNames(folder = PRESET_FOLDER): Promise<readonly stri
 }
 
 /** A preset that is read when it is asked for, so that a faulty one hides no other. */
-type Unread = () => Preset;
+export interface UnreadPreset {
+  /** The file that it stands in. */
+  readonly path: string;
+  /** Whether it has the file for itself. */
+  readonly isAlone: boolean;
+  /** @throws {RequestError} When it is wrong. */
+  readonly read: () => Preset;
+}
 
-async function presetsOf(folder: string): Promise<ReadonlyMap<string, Unread>> {
+/** All presets in a folder by their names; none where there is no such folder. */
+export async function presetsOf(
+  folder = PRESET_FOLDER,
+): Promise<ReadonlyMap<string, UnreadPreset>> {
   const paths: string[] = [];
   try {
     for await (const { name, isDirectory } of Deno.readDir(folder)) {
@@ -204,24 +217,23 @@ async function presetsOf(folder: string): Promise<ReadonlyMap<string, Unread>> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  const found = new Map<string, Unread>();
+  const found = new Map<string, UnreadPreset>();
   for (const path of paths.sort()) {
-    const named = await namedIn(path).catch((error): readonly [string, Unread][] => [
-      [stemOf(path), () => {
+    const named = await namedIn(path).catch((error): readonly Named[] => {
+      const read = () => {
         throw error;
-      }],
-    ]);
+      };
+      return [[stemOf(path), { path, isAlone: true, read }]];
+    });
     for (const [name, read] of named) if (!found.has(name)) found.set(name, read);
   }
   return found;
 }
 
-async function presetsIn(path: string): Promise<readonly Unread[]> {
-  return (await namedIn(path)).map(([, read]) => read);
-}
+type Named = readonly [name: string, preset: UnreadPreset];
 
 /** @throws {RequestError} When a file is no text, too large, or no JSON. */
-async function namedIn(path: string): Promise<readonly [name: string, read: Unread][]> {
+async function namedIn(path: string): Promise<readonly Named[]> {
   const { size } = await Deno.stat(path).catch(() => ({ size: 0 }));
   if (size > MOST_BYTES) throw new RequestError(TEXTS.tooLarge(path, MOST_BYTES));
   const written = await readText(path);
@@ -233,10 +245,14 @@ async function namedIn(path: string): Promise<readonly [name: string, read: Unre
     const { en, zh } = jsonProblem(cause);
     throw new RequestError({ en: `${path}: ${en}.`, zh: `${path}：${zh}。` }, { cause });
   }
-  if (!Array.isArray(json)) return [[stemOf(path), () => parsePreset(json, stemOf(path), path)]];
+  if (!Array.isArray(json)) {
+    const name = stemOf(path);
+    return [[name, { path, isAlone: true, read: () => parsePreset(json, name, path) }]];
+  }
   return json.map((entry: unknown, index) => {
     const name = nameOf(entry) ?? `${stemOf(path)} ${index + 1}`;
-    return [name, () => parsePreset(entry, name, `${path}, ${name}`)];
+    const read = () => parsePreset(entry, name, `${path}, ${name}`);
+    return [name, { path, isAlone: false, read }];
   });
 }
 
@@ -248,7 +264,7 @@ function nameOf(entry: unknown): string | undefined {
 const stemOf = (path: string) => basename(path, extname(path));
 
 /** AUTOMATIC1111's `styles.csv`: `name,prompt,negative_prompt` with a heading. */
-function stylesIn(path: string, written: string): readonly [string, Unread][] {
+function stylesIn(path: string, written: string): readonly Named[] {
   const { data }: { readonly data: readonly Readonly<Record<string, string>>[] } = papa.parse(
     written,
     { header: true, skipEmptyLines: true, delimiter: "," },
@@ -260,7 +276,8 @@ function stylesIn(path: string, written: string): readonly [string, Unread][] {
     // Its editors put lines between groups of styles.
     if (name.trim() === "" || prompt.trim() === "" && negative.trim() === "") return [];
     const json = { prompt, ...(negative.trim() === "" ? {} : { negative }) };
-    return [[name.trim(), () => parsePreset(json, name.trim(), `${path}, ${name.trim()}`)]];
+    const read = () => parsePreset(json, name.trim(), `${path}, ${name.trim()}`);
+    return [[name.trim(), { path, isAlone: false, read }]];
   });
 }
 

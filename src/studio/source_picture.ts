@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { basename, isAbsolute, relative, resolve } from "node:path";
 import { RequestError } from "../errors.ts";
-import { type DecodedPicture, resizeImage, type RgbImage } from "../image/mod.ts";
+import { type DecodedPicture, MAX_PIXELS, resizeImage, type RgbImage } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
 import { readPicture } from "./read_picture.ts";
 import type { AskedSettings } from "../settings/mod.ts";
@@ -98,6 +98,25 @@ export async function openSource(
   } as SourcePicture;
 }
 
+/**
+ * The size in which a picture will be drawn.
+ *
+ * @param own The picture's own size.
+ * @param size The width and height that are asked for, where they are.
+ * @throws {RequestError} When more than {@linkcode MAX_PIXELS} would be made of it on the way.
+ */
+export function sourceSize(
+  own: Size,
+  { resize, expand }: Pick<AskedSource, "resize" | "expand">,
+  size: Partial<Size>,
+  model: ModelSizes,
+): Size {
+  const { width, height } = targetSize(own, size, resize, model);
+  return expand === undefined
+    ? { width, height }
+    : grownSize({ width, height }, roomOf(expand, model.multiple));
+}
+
 function needsImage(asked: AskedSource): RequestError {
   const names = { mask: "mask", alphaMask: "alpha_mask", resize: "resize", expand: "expand" };
   const [word = "strength"] = Object.entries(names)
@@ -163,6 +182,18 @@ interface Target extends Size {
 
 function targetSize(
   own: Size,
+  size: Partial<Size>,
+  resize: AskedSource["resize"],
+  model: ModelSizes,
+): Target {
+  const target = unboundedTarget(own, size, resize, model);
+  refuseTooLarge(target);
+  refuseTooLarge(target.scaled);
+  return target;
+}
+
+function unboundedTarget(
+  own: Size,
   { width, height }: Partial<Size>,
   resize: AskedSource["resize"],
   { multiple, trained }: ModelSizes,
@@ -206,6 +237,19 @@ function targetSize(
   return { ...size, scaled: size };
 }
 
+function refuseTooLarge({ width, height }: Size): void {
+  if (width * height <= MAX_PIXELS) return;
+  const size = `${width}×${height}`;
+  throw new RequestError(
+    `The picture to start from would become ${size} pixels; at most ${MAX_PIXELS} (such as ` +
+      "8192×8192) are drawn from. Ask for a smaller size, or cut it before.",
+    {
+      zh: `起点图片将变为 ${size} 像素；最多 ${MAX_PIXELS} 像素（例如 8192×8192）。` +
+        "请使用更小的尺寸，或先裁剪图片。",
+    },
+  );
+}
+
 function toSize({ image, mask }: Layers, { scaled, ...size }: Target): Layers {
   const one = (layer: RgbImage) => placed(resizeImage(layer, scaled), size);
   return { image: one(image), mask: mask && one(mask) };
@@ -237,13 +281,10 @@ function at(image: RgbImage, size: Size, left: number, top: number): RgbImage {
 
 type Edge = "left" | "right" | "top" | "bottom";
 
-/** Grows a picture at its edges, and marks what is new. */
-function expanded(
-  { image, mask }: Layers,
-  expand: string,
-  multiple: number,
-  notes: Texts<string>[],
-): Layers {
+/** Pixels that are added at each edge. */
+type Room = Readonly<Record<Edge, number>>;
+
+function roomOf(expand: string, multiple: number): Room {
   const asked = new Map(
     expand.split(",").map((part) => {
       const [edge, pixels] = part.split("=");
@@ -251,11 +292,25 @@ function expanded(
     }),
   );
   const room = (edge: Edge) => Math.ceil((asked.get(edge) ?? 0) / multiple) * multiple;
-  const [left, top] = [room("left"), room("top")];
-  const size = {
-    width: image.width + left + room("right"),
-    height: image.height + top + room("bottom"),
-  };
+  return { left: room("left"), right: room("right"), top: room("top"), bottom: room("bottom") };
+}
+
+function grownSize({ width, height }: Size, { left, right, top, bottom }: Room): Size {
+  const size = { width: width + left + right, height: height + top + bottom };
+  refuseTooLarge(size);
+  return size;
+}
+
+/** Grows a picture at its edges, and marks what is new. */
+function expanded(
+  { image, mask }: Layers,
+  expand: string,
+  multiple: number,
+  notes: Texts<string>[],
+): Layers {
+  const room = roomOf(expand, multiple);
+  const { left, top } = room;
+  const size = grownSize(image, room);
   const isOld = (place: number, start: number, length: number, whole: number) => {
     const [before, after] = [start > 0 ? OVERLAP : 0, start + length < whole ? OVERLAP : 0];
     return place >= start + before && place < start + length - after;
@@ -268,8 +323,8 @@ function expanded(
     if (!inside) return WHITE;
     return mask?.data[3 * ((row - top) * image.width + column - left)] ?? 0;
   });
-  const words = (["left", "right", "top", "bottom"] as const).filter((edge) => room(edge) > 0)
-    .map((edge) => `${edge}=${room(edge)}`).join(",");
+  const words = (["left", "right", "top", "bottom"] as const).filter((edge) => room[edge] > 0)
+    .map((edge) => `${edge}=${room[edge]}`).join(",");
   notes.push({
     en: `The picture is expanded by ${words} to ${size.width}×${size.height}.`,
     zh: `图片向外扩展 ${words}，成为 ${size.width}×${size.height}。`,

@@ -40,6 +40,7 @@ export type StudioRequest =
       readonly id: number;
       readonly request: PictureRequest;
       readonly template?: string;
+      readonly preset?: string;
       readonly format: PictureFormat;
       readonly texts: Readonly<Record<string, string>>;
     };
@@ -83,6 +84,7 @@ export interface MadeFile {
 /** How to look on, and how to stop. */
 export interface ThreadMakeOptions {
   readonly template?: string | undefined;
+  readonly preset?: string | undefined;
   readonly format?: PictureFormat;
   /** Further texts of the file by keyword. */
   readonly texts?: Readonly<Record<string, string>>;
@@ -167,7 +169,7 @@ export class StudioThread implements AsyncDisposable {
    * @throws The signal's reason, when it was aborted.
    */
   async make(request: PictureRequest, options: ThreadMakeOptions = {}): Promise<MadeFile> {
-    const { template, format = "png", texts = {}, onStep, signal } = options;
+    const { template, preset, format = "png", texts = {}, onStep, signal } = options;
     signal?.throwIfAborted();
     if (this.#ended !== undefined) throw this.#ended;
     const id = this.#nextId++;
@@ -177,7 +179,14 @@ export class StudioThread implements AsyncDisposable {
     signal?.addEventListener("abort", abort);
     try {
       this.#post({
-        make: { id, request, format, texts, ...(template === undefined ? {} : { template }) },
+        make: {
+          id,
+          request,
+          format,
+          texts,
+          ...(template === undefined ? {} : { template }),
+          ...(preset === undefined ? {} : { preset }),
+        },
       });
       return await answer.promise;
     } catch (error) {

@@ -18,6 +18,7 @@ import {
 } from "../../src/settings/mod.ts";
 import { LAST, latestPicture } from "../../src/studio/latest_picture.ts";
 import { openFolderOfDay, pictureName } from "../../src/studio/outputs.ts";
+import type { PlanOptions } from "../../src/studio/plan.ts";
 import { completePrompt, type Completion } from "../../src/studio/prompt_completion.ts";
 import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../../src/studio/preset.ts";
 import { PromptHistory } from "../../src/studio/prompt_history.ts";
@@ -38,7 +39,6 @@ import { loadTagList, type TagList } from "../../src/tags/mod.ts";
 import { isTemplate, parseTemplate, TemplateError } from "../../src/templates/mod.ts";
 import { Console, Interrupted } from "../cli/console.ts";
 import { makePictures, savedLine, type ShowOptions } from "./picture.ts";
-import type { PlanOptions } from "./plan.ts";
 import { both, text } from "./texts.ts";
 import { namedFile, STANDARD_INPUT } from "../cli/prompt_input.ts";
 import { examinePrompt, isUnfinished } from "../cli/prompt_check.ts";

@@ -3,12 +3,12 @@ import { formatOfName } from "../../src/image/mod.ts";
 import { BATCH_KEYWORD, batchIdOf } from "../../src/studio/batch.ts";
 import { previews } from "../../src/studio/preview.ts";
 import { savePicture } from "../../src/studio/outputs.ts";
+import { type Plan, type PlanOptions, planPictures } from "../../src/studio/plan.ts";
 import type { PictureRequest } from "../../src/studio/request.ts";
+import { type SavedSheet, Sheet } from "../../src/studio/sheet.ts";
 import type { SourcePicture } from "../../src/studio/source_picture.ts";
 import { type MadePicture, pictureFile, type Studio } from "../../src/studio/studio.ts";
 import { RequestError } from "../../src/errors.ts";
-import { type Plan, type PlanOptions, planPictures } from "./plan.ts";
-import { type SavedSheet, Sheet } from "./sheet.ts";
 import { both, text } from "./texts.ts";
 import { formatBytes } from "../../src/format_bytes.ts";
 import { tell } from "../cli/print.ts";
@@ -67,9 +67,14 @@ export async function makePictures(
   const { folder, name, signal, batchId, onSaved } = options;
   const texts = batchId === undefined ? {} : { [BATCH_KEYWORD]: batchId };
   const saved: SavedPicture[] = [];
-  const plan = await planPictures(studio, request, options);
+  const { pipe } = studio;
+  const plan = await planPictures(request, {
+    ...options,
+    checkSize: ({ width = pipe.defaultSize, height = pipe.defaultSize }) =>
+      void pipe.prepareLatents({ width, height }),
+  });
   const { pictures } = plan;
-  const sheet = Sheet.of(plan, studio);
+  const sheet = Sheet.of(plan, pipe.defaultSize);
   if (sheet !== undefined) checkPrompts(request, plan, studio);
   for (const [index, { request: own, template }] of pictures.entries()) {
     const { prompt } = own;

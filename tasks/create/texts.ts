@@ -110,8 +110,6 @@ Examples:
         ? ""
         : `; so that it is no larger than 16 megapixels, its pictures have ${percent} % of their size`),
     sheetLabel: (label: string, meant: string) => `On the sheet, "${label}" stands for ${meant}`,
-    sheetTooLarge: (count: number, most: number) =>
-      `--sheet holds at most ${most} pictures, and there would be ${count}.`,
     needsPrompt: (option: string) =>
       `${option} asks no questions: give --prompt, --prompt-file or --from, too.`,
     cancelled: "Cancelled.",
@@ -243,8 +241,6 @@ Examples:
       `总览图已保存到 ${path}` +
       (percent === undefined ? "" : `；为不超过 1600 万像素，其中的图片缩小到 ${percent} %`),
     sheetLabel: (label: string, meant: string) => `总览图中的“${label}”表示 ${meant}`,
-    sheetTooLarge: (count: number, most: number) =>
-      `--sheet 最多容纳 ${most} 张图片，而这里有 ${count} 张。`,
     needsPrompt: (option: string) =>
       `${option} 不会提问：请同时给出 --prompt、--prompt-file 或 --from。`,
     cancelled: "已取消。",

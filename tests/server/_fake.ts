@@ -11,7 +11,10 @@ import {
   PictureQueue,
   type PictureQueueOptions,
 } from "../../src/studio/picture_queue.ts";
+import { GivenPictures } from "../../src/studio/given_pictures.ts";
+import { PictureThread } from "../../src/studio/picture_thread.ts";
 import { PromptDesk } from "../../src/studio/prompt_desk.ts";
+import type { PictureRequest } from "../../src/studio/request.ts";
 
 const SIZE = 16;
 const STEPS = 4;
@@ -19,6 +22,7 @@ const STEPS = 4;
 /** What a fake studio was asked to do. */
 export interface Painted {
   readonly prompts: string[];
+  readonly requests: PictureRequest[];
   /** How often a model was loaded, and given back. */
   opened: number;
   closed: number;
@@ -33,7 +37,7 @@ export function fakeStudio(
     fails?: (prompt: string) => boolean;
   } = {},
 ): { open: () => Promise<Painter>; painted: Painted } {
-  const painted: Painted = { prompts: [], opened: 0, closed: 0, most: 0 };
+  const painted: Painted = { prompts: [], requests: [], opened: 0, closed: 0, most: 0 };
   let busy = 0;
   const open = (): Promise<Painter> => {
     painted.opened++;
@@ -63,6 +67,7 @@ export function fakeStudio(
           }
           if (fails(request.prompt)) throw new Error("the fake model fails");
           painted.prompts.push(request.prompt);
+          painted.requests.push(request);
           return picture(request);
         } finally {
           busy--;
@@ -118,10 +123,14 @@ export async function fakeServer(
   const queue = await PictureQueue.open({ open: studio.open, root, ...options });
   await queue.load();
   const gallery = await Gallery.open({ root, cache: `${folder}/cache` });
+  const thread = new PictureThread();
   const desk = await PromptDesk.open(".");
   const app = createApp({
     queue,
     gallery,
+    given: new GivenPictures(thread, { root }),
+    thread,
+    presets: `${folder}/presets`,
     desk,
     diagnose: () => Promise.resolve({ memory: { total: 1, free: 1 }, findings: [] }),
     log: [],
@@ -147,6 +156,7 @@ export async function fakeServer(
     [Symbol.asyncDispose]: async () => {
       await queue[Symbol.asyncDispose]();
       await gallery[Symbol.asyncDispose]();
+      thread[Symbol.dispose]();
     },
   };
 }

@@ -151,7 +151,7 @@ Deno.test("what is too large is refused before it is read", async () => {
         controller.enqueue(new Uint8Array(1 << 20));
       },
     });
-    const streamed = await server.ask("/api/jobs", { method: "POST", body: endless });
+    const streamed = await server.ask("/api/prompts/lint", { method: "POST", body: endless });
     assert.equal(streamed.status, 413);
     assert(pulled < 10, `${pulled} MiB were read`);
     const stated = await server.ask("/api/recipe", {
@@ -177,9 +177,21 @@ Deno.test("a request that asks for too much is told how much it may ask for", as
         [{ prompt_file: "/etc/passwd" }, /there is no "prompt_file"/],
         [{ prompt: "a", output: "../../x.png" }, /there is no "output"/],
         [{ prompt: "a", nonsense: 1 }, /there is no "nonsense"/],
-        [{ prompt: "a", image: "/etc/passwd" }, /"image" names a file/],
-        [{ prompt: "a", image: "models/demo/health_check.png", mask: "x.png" }, /names a file/],
-        [{ prompt: "a", hires: 2, hires_upscaler: "/etc/passwd" }, /names a file/],
+        [{ prompt: "a", image: "/etc/passwd" }, /no picture of that name/],
+        [{ prompt: "a", image: "models/demo/health_check.png" }, /no picture of that name/],
+        [{ prompt: "a", image: "data:image/png;base64,AAAA" }, /picture/],
+        [{ prompt: "a", image: "data:image/png;base64,A*" }, /whole base64/],
+        [{ prompt: "a", strength: 0.5 }, /strength says nothing without a picture/],
+        [{ prompt: "a", mask: "x.png" }, /mask says nothing without a picture/],
+        [{ prompt: "a", mask_blur: 4 }, /mask_blur says nothing without a mask/],
+        [{ prompt: "a", hires: 2, hires_upscaler: "/etc/passwd" }, /expected one of lanczos/],
+        [{ prompt: "a", hires: 4, width: 1024, height: 1024 }, /at most 4194304/],
+        [{ prompt: "a", grid: "seed=1-101" }, /count is 101/],
+        [{ prompt: "a", grid: "size=64,4096" }, /at most 4194304/],
+        [{ prompt: "a", grid: "image=/etc/passwd,/etc/hosts" }, /cannot be an axis/],
+        [{ prompt: "a", grid: "seed=1,2", count: 3 }, /leave out "count"/],
+        [{ prompt: "a", preset: "../../secret" }, /name of a preset/],
+        [{ prompt: "a", preset: "nothing" }, /no preset "nothing"/],
         [{ prompt: "a", lora: "/etc/passwd" }, /no adapter/],
         [{ prompt: "a <lora:../../secret:1>" }, /no adapter/],
       ] as const

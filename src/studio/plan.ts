@@ -1,6 +1,6 @@
 /** Which pictures a request asks for: one, several with seeds in a row, all of a template, a grid. */
-import { RequestError } from "../../src/errors.ts";
-import type { GeneratorOptions } from "../../src/random/mod.ts";
+import { RequestError } from "../errors.ts";
+import type { GeneratorOptions } from "../random/mod.ts";
 import {
   type Grid,
   type GridCell,
@@ -9,11 +9,9 @@ import {
   MOST_CELLS,
   promptGrid,
   seedGrid,
-} from "../../src/studio/grid.ts";
-import { PromptTemplate } from "../../src/studio/prompt_template.ts";
-import { laterSeed, type PictureRequest, requestedGenerator } from "../../src/studio/request.ts";
-import type { Studio } from "../../src/studio/studio.ts";
-import { both } from "./texts.ts";
+} from "./grid.ts";
+import { PromptTemplate } from "./prompt_template.ts";
+import { laterSeed, type PictureRequest, requestedGenerator } from "./request.ts";
 
 /** What decides how many pictures there are. */
 export interface PlanOptions {
@@ -32,6 +30,10 @@ export interface PlanOptions {
   readonly wildcards?: string | undefined;
   /** Puts the pictures on a sheet, too. */
   readonly hasSheet?: boolean | undefined;
+  /** Throws where the model cannot draw a size; where it is absent, this shows when it draws. */
+  readonly checkSize?: (
+    size: { readonly width?: number | undefined; readonly height?: number | undefined },
+  ) => void;
 }
 
 /** A picture to be made. */
@@ -55,18 +57,19 @@ export interface Plan {
  * @throws {RequestError} When a template or a value of a grid is wrong, or a sheet would be too large.
  */
 export async function planPictures(
-  studio: Pick<Studio, "pipe">,
   request: PictureRequest,
-  options: PlanOptions,
+  { count, isDrawn, combinations, grid, wildcards, hasSheet, checkSize }: PlanOptions,
 ): Promise<Plan> {
-  const { count, isDrawn, combinations, grid, wildcards, hasSheet } = options;
   const first = requestedGenerator(request.generator);
   const { seed } = request.variation ?? {};
   const other = requestedGenerator(seed === undefined ? {} : { seed });
   const template = request.raw || isDrawn
     ? undefined
     : await PromptTemplate.of(request.prompt, wildcards);
-  if (grid !== undefined) return planGrid(studio, grid, request, template);
+  if (grid !== undefined) {
+    if (checkSize !== undefined) checkSizes(grid, request, checkSize);
+    return planGrid(grid, request, template);
+  }
   const pictures = template !== undefined && combinations !== undefined
     ? template.combinations(first.seed, combinations.limit).map((prompt) => ({
       request: { ...request, prompt, generator: first },
@@ -89,7 +92,10 @@ export async function planPictures(
     });
   if (!hasSheet) return { pictures };
   if (pictures.length > MOST_CELLS) {
-    throw new RequestError(both((text) => text.sheetTooLarge(pictures.length, MOST_CELLS)));
+    throw new RequestError({
+      en: `--sheet holds at most ${MOST_CELLS} pictures, and there would be ${pictures.length}.`,
+      zh: `--sheet 最多容纳 ${MOST_CELLS} 张图片，而这里有 ${pictures.length} 张。`,
+    });
   }
   if (combinations !== undefined && template !== undefined) {
     return { pictures, grid: promptGrid(pictures.map(({ request }) => request.prompt)) };
@@ -102,12 +108,10 @@ export async function planPictures(
 }
 
 function planGrid(
-  studio: Pick<Studio, "pipe">,
   grid: Grid,
   request: PictureRequest,
   template: PromptTemplate | undefined,
 ): Plan {
-  checkSizes(studio, grid, request);
   const cells = gridCells(grid, request);
   // Where pictures share a seed, they share what is drawn.
   const seeds = [...new Set(cells.map(({ request }) => String(request.generator.seed)))];
@@ -126,11 +130,14 @@ function planGrid(
 }
 
 /** Refuses sizes before the first picture is made. */
-function checkSizes({ pipe }: Pick<Studio, "pipe">, { axes }: Grid, request: PictureRequest): void {
+function checkSizes(
+  { axes }: Grid,
+  request: PictureRequest,
+  checkSize: NonNullable<PlanOptions["checkSize"]>,
+): void {
   for (const { word, values } of axes) {
     for (const { apply } of ["size", "width", "height"].includes(word) ? values : []) {
-      const { width = pipe.defaultSize, height = pipe.defaultSize } = apply(request);
-      inAxis(word, () => pipe.prepareLatents({ width, height }));
+      inAxis(word, () => checkSize(apply(request)));
     }
   }
 }

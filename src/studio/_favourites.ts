@@ -1,0 +1,79 @@
+/** Pictures that somebody marked. */
+import { dirname } from "node:path";
+import * as z from "zod";
+import { isMissing } from "../files.ts";
+
+/** A picture that is marked from now on, or is not any more. */
+export interface Mark {
+  readonly name: string;
+  readonly isFavourite: boolean;
+}
+
+const line = z.object({ name: z.string(), favourite: z.boolean() });
+
+/**
+ * Marks in a file that grows by a line with each change: `{"name": "20260105/output.png",
+ * "favourite": true}`; the last line of a name counts. Lines are appended whole, so that two servers
+ * may write the same file, and a line that a killed process left unfinished spoils no other.
+ */
+export class Favourites {
+  readonly #path: string;
+  #names: ReadonlySet<string> = new Set();
+  /** Of the file that was read last. */
+  #state = "";
+  #endsLine = true;
+
+  /** @param path The file; it may be missing. */
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** The names of all pictures that are marked now. */
+  async names(): Promise<ReadonlySet<string>> {
+    try {
+      const { size, mtime } = await Deno.stat(this.#path);
+      const state = `${size} ${mtime?.getTime()}`;
+      if (state !== this.#state) {
+        this.#read(await Deno.readTextFile(this.#path));
+        this.#state = state;
+      }
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      this.#read("");
+      this.#state = "";
+    }
+    return this.#names;
+  }
+
+  /** Writes changes down. */
+  async mark(marks: readonly Mark[]): Promise<void> {
+    if (marks.length === 0) return;
+    await this.names();
+    const lines = marks.map(({ name, isFavourite }) =>
+      `${JSON.stringify({ name, favourite: isFavourite })}\n`
+    );
+    await Deno.mkdir(dirname(this.#path), { recursive: true });
+    await Deno.writeTextFile(this.#path, (this.#endsLine ? "" : "\n") + lines.join(""), {
+      append: true,
+    });
+  }
+
+  #read(text: string): void {
+    const names = new Set<string>();
+    for (const written of text.split("\n")) {
+      const mark = parsed(written);
+      if (mark?.favourite) names.add(mark.name);
+      else if (mark !== undefined) names.delete(mark.name);
+    }
+    this.#names = names;
+    this.#endsLine = text === "" || text.endsWith("\n");
+  }
+}
+
+function parsed(written: string): z.infer<typeof line> | undefined {
+  try {
+    return line.safeParse(JSON.parse(written)).data;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,49 @@
+import { decodePicture, encodePng, resizeImage, type RgbImage } from "../image/mod.ts";
+
+/** How another program's mask is meant. */
+export interface MaskOptions {
+  /**
+   * Where to draw: where it is transparent, as OpenAI means it; or where it is opaque or else white,
+   * as AUTOMATIC1111 means it.
+   */
+  readonly drawn: "transparent" | "opaque-or-white";
+  /** Draws everywhere else. */
+  readonly isInverted?: boolean;
+  /** The size that the mask is brought to. */
+  readonly width: number;
+  readonly height: number;
+}
+
+/** An opacity above this is opaque, as AUTOMATIC1111's `create_binary_mask` has it. */
+const HALF = 128;
+const FULL = 255;
+
+/**
+ * A mask that is white where the picture is drawn anew, as PNG.
+ *
+ * @param bytes The file of a mask.
+ * @throws {ImageError} When the bytes are no picture.
+ */
+export async function madeMask(
+  bytes: Uint8Array,
+  { drawn, isInverted = false, width, height }: MaskOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { image, alpha } = await decodePicture(bytes);
+  const { data: colours } = image;
+  const valueAt = drawn === "transparent"
+    ? (pixel: number) => FULL - (alpha?.[pixel] ?? FULL)
+    : alpha !== undefined
+    ? (pixel: number) => alpha[pixel]! > HALF ? FULL : 0
+    : (pixel: number) => {
+      const [red, green, blue] = [0, 1, 2].map((channel) => colours[3 * pixel + channel]!);
+      return Math.round((299 * red! + 587 * green! + 114 * blue!) / 1000);
+    };
+  const data = new Uint8ClampedArray(colours.length);
+  for (let pixel = 0; pixel < data.length / 3; pixel++) {
+    const value = valueAt(pixel);
+    data.fill(isInverted ? FULL - value : value, 3 * pixel, 3 * pixel + 3);
+  }
+  const own: RgbImage = { data, width: image.width, height: image.height };
+  const isSized = own.width === width && own.height === height;
+  return new Uint8Array(encodePng(isSized ? own : resizeImage(own, { width, height })));
+}
