@@ -452,6 +452,19 @@ export const SETTINGS = {
       },
     }),
     /**
+     * Draws the mask's place alone, in the size that is asked for, with so many pixels around it, and
+     * puts it back into the picture, which keeps its size.
+     */
+    onlyMasked: setting(whole({ least: 0, most: MOST_MASK_BLUR, placeholder: "<pixels>" }), {
+      isOptional: true,
+      word: "only_masked",
+      infotext: { name: "Masked area padding" },
+      about: {
+        en: "with --mask: draw its place alone, enlarged, with so many pixels around it: 32",
+        zh: "配合 --mask：只把蒙版所在区域放大重画，四周保留这么多像素：32",
+      },
+    }),
+    /**
      * How it comes to the size that is asked for: within it, filling it with the rest cut off, or within
      * it with its edges drawn out.
      */

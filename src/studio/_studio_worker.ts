@@ -64,9 +64,9 @@ async function make(
         scope.postMessage({ step: { ...news, preview: bytes } }, [bytes.buffer]);
       },
     });
-    const { recipe, milliseconds } = made;
+    const { recipe, milliseconds, image: { width, height } } = made;
     const file = new Uint8Array(await pictureFile(made, texts, format));
-    scope.postMessage({ made: { id, file, recipe, milliseconds } }, [file.buffer]);
+    scope.postMessage({ made: { id, file, recipe, width, height, milliseconds } }, [file.buffer]);
   } catch (error) {
     scope.postMessage({ failed: { id, ...failureOf(error) } });
   } finally {

@@ -377,14 +377,17 @@ export class PictureQueue implements AsyncDisposable {
     this.#tell({ kind: "job", job: snapshot(job) });
   }
 
-  async #keep(index: number, { file, recipe, milliseconds }: MadeFile): Promise<JobPicture> {
+  async #keep(
+    index: number,
+    { file, recipe, width, height, milliseconds }: MadeFile,
+  ): Promise<JobPicture> {
     return {
       index,
       ...await this.#saveAs(NAME, file),
       seed: String(recipe.generator.seed),
       prompt: recipe.prompt,
-      width: recipe.width,
-      height: recipe.height,
+      width,
+      height,
       milliseconds: Math.round(milliseconds),
     };
   }

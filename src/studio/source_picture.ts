@@ -9,6 +9,7 @@ import { basename, isAbsolute, relative, resolve } from "node:path";
 import { RequestError } from "../errors.ts";
 import { type DecodedPicture, MAX_PIXELS, resizeImage, type RgbImage } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
+import { cutOut, maskedPlace, type Size, type Surroundings } from "./_masked_place.ts";
 import { readPicture } from "./read_picture.ts";
 import type { AskedSettings } from "../settings/mod.ts";
 
@@ -29,6 +30,8 @@ export interface SourcePicture {
   /** The settings as the recipe keeps them: files by their name, or by their way from here. */
   readonly settings: AskedSource;
   readonly hashes: SourceHashes;
+  /** What the drawn picture is put back into, where it is a part alone. */
+  readonly surroundings?: Surroundings;
   /** What was made of it, for people: none where it is as it was. */
   readonly notes: readonly Texts<string>[];
 }
@@ -49,12 +52,6 @@ const OVERLAP = 8;
 
 const WHITE = 255;
 
-/** A size in pixels. */
-interface Size {
-  readonly width: number;
-  readonly height: number;
-}
-
 /** A picture with a mask of one byte a pixel, if it has one. */
 interface Layers {
   readonly image: RgbImage;
@@ -71,9 +68,12 @@ interface Layers {
 export async function openSource(
   asked: AskedSource,
   size: Partial<Size>,
-  model: ModelSizes,
+  { isDifferential = false, ...model }: ModelSizes & {
+    /** Whether each grey of the mask counts. */
+    readonly isDifferential?: boolean;
+  },
 ): Promise<SourcePicture> {
-  const { image: path, mask: maskPath, alphaMask = false, resize, expand } = asked;
+  const { image: path, mask: maskPath, alphaMask = false, resize, expand, onlyMasked } = asked;
   if (path === undefined) throw needsImage(asked);
   const { picture, hash } = await open(path);
   const mask = maskPath === undefined ? undefined : await open(maskPath);
@@ -81,21 +81,68 @@ export async function openSource(
     image: flattened(picture, WHITE),
     mask: maskOf(picture, alphaMask, path, mask && { path: maskPath!, picture: mask.picture }),
   };
-  const notes: Texts<string>[] = [];
-  const target = targetSize(layers.image, size, resize, model);
-  const sized = toSize(layers, target);
-  if (!isSize(layers.image, target)) notes.push(resized(path, layers.image, target));
-  const grown = expand === undefined ? sized : expanded(sized, expand, model.multiple, notes);
-  return {
-    ...grown,
+  const common = {
     settings: {
       ...asked,
       image: portable(path),
       ...(maskPath === undefined ? {} : { mask: portable(maskPath) }),
     },
     hashes: { image: hash, ...(mask === undefined ? {} : { mask: mask.hash }) },
-    notes,
-  } as SourcePicture;
+  } as const;
+  if (onlyMasked !== undefined) {
+    const part = maskedPart(layers, onlyMasked, size, { ...asked, ...model, isDifferential });
+    if (part !== undefined) return { ...part, ...common };
+  }
+  const notes: Texts<string>[] = [];
+  const target = targetSize(layers.image, size, resize, model);
+  const sized = toSize(layers, target);
+  if (!isSize(layers.image, target)) notes.push(resized(path, layers.image, target));
+  const grown = expand === undefined ? sized : expanded(sized, expand, model.multiple, notes);
+  return { ...grown, ...common, notes } as SourcePicture;
+}
+
+/** The place of the mask in the size that it is drawn in; undefined where the mask is black. */
+function maskedPart(
+  { image, mask }: Layers,
+  padding: number,
+  asked: Partial<Size>,
+  { expand, resize, multiple, trained, isDifferential }:
+    & Pick<AskedSource, "expand" | "resize">
+    & ModelSizes
+    & { readonly isDifferential: boolean },
+): Pick<SourcePicture, "image" | "mask" | "surroundings" | "notes"> | undefined {
+  const other = expand !== undefined ? "expand" : resize !== undefined ? "resize" : undefined;
+  if (mask === undefined || other !== undefined) {
+    throw new RequestError(
+      mask === undefined ? { en: "only_masked needs a mask.", zh: "only_masked 需要蒙版。" } : {
+        en: `only_masked keeps the picture's size, so ${other} says nothing with it.`,
+        zh: `only_masked 保持图片的尺寸，因此 ${other} 没有意义。`,
+      },
+    );
+  }
+  const drawn = asked.width === undefined && asked.height === undefined ? undefined : {
+    width: asked.width ?? asked.height!,
+    height: asked.height ?? asked.width!,
+  };
+  const ratio = drawn && drawn.width / drawn.height;
+  const place = maskedPlace(mask, padding, ratio, isDifferential);
+  if (place === undefined) return undefined;
+  const nearest = (side: number) => Math.max(multiple, Math.round(side / multiple) * multiple);
+  const shape = Math.sqrt(place.width / place.height);
+  const size = drawn ?? { width: nearest(trained * shape), height: nearest(trained / shape) };
+  refuseTooLarge(size);
+  const sized = (layer: RgbImage) => resizeImage(cutOut(layer, place), size);
+  const [from, to] = [place, size].map(({ width, height }) => `${width}×${height}`);
+  return {
+    image: sized(image),
+    mask: sized(mask),
+    surroundings: { image, mask, place },
+    notes: [{
+      en:
+        `The mask's place, ${from} at ${place.left},${place.top}, is drawn as ${to} and put back.`,
+      zh: `蒙版所在区域（${place.left},${place.top} 处的 ${from}）按 ${to} 绘制后放回原图。`,
+    }],
+  };
 }
 
 /**
@@ -107,10 +154,14 @@ export async function openSource(
  */
 export function sourceSize(
   own: Size,
-  { resize, expand }: Pick<AskedSource, "resize" | "expand">,
+  { resize, expand, onlyMasked }: Pick<AskedSource, "resize" | "expand" | "onlyMasked">,
   size: Partial<Size>,
   model: ModelSizes,
 ): Size {
+  if (onlyMasked !== undefined) {
+    const { width = size.height ?? model.trained, height = width } = size;
+    return { width, height };
+  }
   const { width, height } = targetSize(own, size, resize, model);
   return expand === undefined
     ? { width, height }
@@ -118,7 +169,13 @@ export function sourceSize(
 }
 
 function needsImage(asked: AskedSource): RequestError {
-  const names = { mask: "mask", alphaMask: "alpha_mask", resize: "resize", expand: "expand" };
+  const names = {
+    mask: "mask",
+    alphaMask: "alpha_mask",
+    onlyMasked: "only_masked",
+    resize: "resize",
+    expand: "expand",
+  };
   const [word = "strength"] = Object.entries(names)
     .filter(([key]) => asked[key as keyof AskedSource] !== undefined).map(([, word]) => word);
   return new RequestError(`${word} needs a picture to start from: give --image FILE.`, {

@@ -22,6 +22,7 @@ import {
   recipeText,
 } from "../recipe/mod.ts";
 import { type AskedSettings, defaultOf } from "../settings/mod.ts";
+import { putBack } from "./_masked_place.ts";
 import { beyondTraining, KnownWords } from "./known_words.ts";
 import {
   type AskedAdapter,
@@ -131,10 +132,14 @@ export class Studio implements AsyncDisposable {
     const drawn = source === undefined ? settings : fromSource(settings, source);
     const result = await pipe.generate({ ...drawn, generator, ...options });
     const recipe = pictureRecipe(pipe, result, await this.#models);
+    const { surroundings } = source ?? {};
+    const { overlay = "original" } = settings;
+    const [image] = result.images as [RgbImage];
     return {
-      image: result.images[0]!,
+      image: surroundings === undefined ? image : putBack(image, surroundings, settings),
       recipe: {
         ...recipe,
+        ...(surroundings === undefined ? {} : { overlay }),
         ...(source === undefined ? {} : recordOf(source, settings)),
         ...(template === undefined ? {} : { template }),
         ...(preset === undefined ? {} : { preset }),
@@ -233,10 +238,11 @@ export class Studio implements AsyncDisposable {
    */
   openSource(
     asked: AskedSource,
-    size: Pick<AskedSettings, "width" | "height"> = {},
+    size: Pick<AskedSettings, "width" | "height" | "differentialMask"> = {},
   ): Promise<SourcePicture> {
     const { sizeMultiple: multiple, defaultSize: trained } = this.pipe;
-    return openSource(asked, size, { multiple, trained });
+    const isDifferential = size.differentialMask ?? false;
+    return openSource(asked, size, { multiple, trained, isDifferential });
   }
 
   /** Frees the model. */
@@ -325,7 +331,7 @@ const STRENGTH_OF_EXPANSION = 1;
 /** A request whose pictures were read; its size is that of the picture. */
 function fromSource(
   { width: _width, height: _height, ...settings }: Omit<PictureRequest, "source" | "loras">,
-  { image, mask, settings: { expand } }: SourcePicture,
+  { image, mask, settings: { expand }, surroundings }: SourcePicture,
 ) {
   const strength = settings.strength ?? (expand === undefined ? undefined : STRENGTH_OF_EXPANSION);
   return {
@@ -333,6 +339,8 @@ function fromSource(
     image,
     ...(mask === undefined ? {} : { maskImage: mask }),
     ...(strength === undefined ? {} : { strength }),
+    // What was cut out is pasted where it is put back.
+    ...(surroundings === undefined ? {} : { overlay: "none" as const }),
   };
 }
 

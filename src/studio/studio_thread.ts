@@ -77,6 +77,9 @@ export interface StepNews {
 export interface MadeFile {
   readonly file: Uint8Array<ArrayBuffer>;
   readonly recipe: Recipe;
+  /** Pixels of the file, which may be others than those of the recipe: of what was enlarged. */
+  readonly width: number;
+  readonly height: number;
   /** What it took, without the encoding of the file. */
   readonly milliseconds: number;
 }

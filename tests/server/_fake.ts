@@ -99,7 +99,7 @@ function picture(request: Parameters<Painter["make"]>[0]) {
     versions: currentVersions(),
   };
   const file = new Uint8Array(encodePng(image, { text: recipeText(recipe) }));
-  return Promise.resolve({ file, recipe, milliseconds: 1 });
+  return Promise.resolve({ file, recipe, width, height, milliseconds: 1 });
 }
 
 export const HOST = "127.0.0.1:7860";

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { RequestError } from "../../src/errors.ts";
 import { encodePng, type RgbImage } from "../../src/image/mod.ts";
+import { putBack } from "../../src/studio/_masked_place.ts";
 import { type AskedSource, openSource } from "../../src/studio/source_picture.ts";
 import { fixture } from "../_fixtures.ts";
 import { inTempFolder } from "../_folders.ts";
@@ -166,3 +167,31 @@ function hugeHeader(png: Uint8Array): Uint8Array {
   view.setUint32(29, ~crc >>> 0);
   return png;
 }
+
+Deno.test("the mask's place is cut out in the shape of what is drawn, and goes back there alone", async () => {
+  await withPicture(gradient(96, 64), async (image, folder) => {
+    const mask = new Uint8ClampedArray(3 * 96 * 64);
+    // Columns 40…49 and rows 20…23.
+    for (let row = 20; row < 24; row++) mask.fill(255, 3 * (row * 96 + 40), 3 * (row * 96 + 50));
+    await Deno.writeFile(`${folder}/m.png`, encodePng({ data: mask, width: 96, height: 64 }));
+    const asked = { image, mask: `${folder}/m.png`, onlyMasked: 3 };
+    const size = { width: 64, height: 64 };
+    const { surroundings, ...source } = await openSource(asked, size, MODEL);
+    // 16 × 10 with three pixels around, grown to a square: from row 14 to 29.
+    assert.deepEqual(surroundings!.place, { left: 37, top: 14, width: 16, height: 16 });
+    assert.deepEqual([source.image.width, source.image.height], [64, 64]);
+    const [red, green] = at(source.image, 32, 32) as [number, number];
+    assert(Math.abs(red - 45) <= 1 && Math.abs(green - 22) <= 1, `${red}, ${green}`);
+
+    const drawn = { ...size, data: new Uint8ClampedArray(3 * 64 * 64).fill(200) };
+    const whole = putBack(drawn, surroundings!, { maskBlur: 0 });
+    assert.deepEqual([whole.width, whole.height], [96, 64]);
+    assert.deepEqual(at(whole, 40, 20), [200, 200, 200]);
+    assert.deepEqual(at(whole, 49, 23), [200, 200, 200]);
+    assert.deepEqual(at(whole, 39, 20), [39, 20, 0]);
+    assert.deepEqual(at(whole, 50, 23), [50, 23, 0]);
+    assert.deepEqual(at(whole, 45, 24), [45, 24, 0]);
+    await assert.rejects(openSource({ ...asked, expand: "left=16" }, size, MODEL), /expand/);
+    await assert.rejects(openSource({ image, onlyMasked: 3 }, size, MODEL), /needs a mask/);
+  });
+});

@@ -159,3 +159,31 @@ Deno.test("strengths, masks and files that are none are refused in one sentence"
   await refused(/mask needs a picture/, "--prompt", "1girl", "--mask", HEALTH);
   await refused(/edges with pixels/, ...asked, "--expand", "sideways=3");
 });
+
+Deno.test("a mask's place is drawn with all pixels of the model, and the picture keeps its size", async () => {
+  await inTempFolder(async (folder) => {
+    const mask = `${folder}/mask.png`;
+    await Deno.writeFile(mask, encodePng(square()));
+    const asked = ["--prompt", "1girl, smile", "--image", HEALTH, "--mask", mask];
+    const words = ["--only-masked", "16", "--width", "128", "--height", "128"];
+    const { bytes, recipe, path, err } = await create(...asked, ...words, ...QUICK);
+    const [drawn, original] = await Promise.all(
+      [bytes, await Deno.readFile(HEALTH)].map(async (file) => (await decodePicture(file)).image),
+    );
+    assert.match(err, /96×96 at 80,80, is drawn as 128×128/);
+    assert.deepEqual([drawn!.width, drawn!.height], [256, 256]);
+    assert.deepEqual([recipe.width, recipe.height, recipe.source!.onlyMasked], [128, 128, 16]);
+    assert.equal(recipe.overlay, "original");
+    // The mask, and its soft edge of eight pixels.
+    const differs = drawn!.data.map((value, index) => Number(value !== original!.data[index]));
+    const isNear = (index: number) => {
+      const [row, column] = [Math.floor(index / 768), Math.floor(index / 3) % 256];
+      return row >= 87 && row < 169 && column >= 87 && column < 169;
+    };
+    assert(differs.every((differs, index) => differs === 0 || isNear(index)));
+    assert(differs.reduce((sum, one) => sum + one, 0) > 5000);
+
+    const again = await create("--from", path, "--mask", mask, "--json");
+    assert.deepEqual((await decodePicture(again.bytes)).image, drawn);
+  });
+});
