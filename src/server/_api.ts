@@ -355,9 +355,9 @@ function addPrompts(routes: Routes, { desk }: ServerContext): void {
 
 const TYPES = { png: "image/png", jpeg: "image/jpeg", webp: "image/webp", avif: "image/avif" };
 
-function addGallery(routes: Routes, { gallery, queue }: ServerContext): void {
+function addGallery(routes: Routes, server: ServerContext): void {
+  const { gallery } = server;
   const tag = "gallery";
-  const multiple = () => queue.facts?.sizeMultiple ?? 16;
   const name = (context: Context) => context.req.param("name")!;
 
   routes.add({
@@ -436,7 +436,7 @@ function addGallery(routes: Routes, { gallery, queue }: ServerContext): void {
   }, async (context) => {
     const file = await gallery.read(name(context));
     if (file === undefined) throw notFound();
-    return settingsJson(context, file.bytes, multiple());
+    return await settingsJson(context, file.bytes, server);
   });
 
   routes.add({
@@ -492,13 +492,29 @@ function addGallery(routes: Routes, { gallery, queue }: ServerContext): void {
       summary: "What the picture in the body says of how it was made",
       bodyType: "application/octet-stream",
     },
-    async (context) => settingsJson(context, await bytesOf(context), multiple()),
+    async (context) => await settingsJson(context, await bytesOf(context), server),
   );
 }
 
-function settingsJson(context: Context, bytes: Uint8Array, multiple: number): Response {
-  const read = pictureSettings(bytes, multiple);
-  if (!("problem" in read)) return context.json(read);
+async function settingsJson(
+  context: Context,
+  bytes: Uint8Array,
+  { gallery, given, queue }: ServerContext,
+): Promise<Response> {
+  const read = pictureSettings(bytes, queue.facts?.sizeMultiple ?? 16);
+  if (!("problem" in read)) {
+    const { image, mask, ...settings } = read.settings;
+    const found: Record<string, string> = {};
+    const missing: string[] = [];
+    for (const [word, path] of Object.entries({ image, mask })) {
+      if (typeof path !== "string") continue;
+      const name = gallery.nameOf(path);
+      const isHere = await given.pathOf(name) ?? await gallery.pathOf(name);
+      if (isHere === undefined) missing.push(word);
+      else found[word] = name;
+    }
+    return context.json({ ...read, settings: { ...settings, ...found }, missing });
+  }
   const message = read.problem[languageFor(context)];
   return context.json({ error: { name: "RecipeError", message, kind: read.kind } }, 422);
 }

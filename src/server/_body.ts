@@ -21,6 +21,18 @@ export async function jsonOf<Schema extends z.ZodType>(
       { cause },
     );
   }
+  return readAs(schema, json);
+}
+
+/**
+ * What was sent as a schema reads it.
+ *
+ * @throws {RequestError} Naming everything that is wrong.
+ */
+export function readAs<Schema extends z.ZodType>(
+  schema: Schema,
+  json: unknown,
+): z.output<Schema> {
   const read = schema.safeParse(json, { reportInput: true });
   if (read.success) return read.data;
   const problems = schemaProblems(read.error);

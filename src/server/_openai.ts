@@ -2,14 +2,17 @@
  * OpenAI's images API, as far as it speaks of pictures from prompts: platform.openai.com/docs/
  * api-reference/images.
  */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 import * as z from "zod";
 import { explainError, RequestError } from "../errors.ts";
 import { encodeAs } from "../studio/encode_as.ts";
+import type { AskedSource } from "../studio/source_picture.ts";
 import type { Job } from "../studio/job.ts";
+import type { PictureRequest } from "../studio/request.ts";
 import { ask } from "./_ask.ts";
-import { jsonOf } from "./_body.ts";
+import { jsonOf, readAs } from "./_body.ts";
+import { formOf } from "./_form.ts";
 import { languageFor, statusOf } from "./_problem.ts";
 import type { ServerContext } from "./types.ts";
 
@@ -34,7 +37,19 @@ const generation = z.object({
   guidance_scale: z.number().min(0).nullish(),
 });
 
+const edit = generation.extend({
+  /** How far to go from the picture; not OpenAI's. */
+  strength: z.number().min(0).max(1).nullish(),
+});
+
 type Generation = z.infer<typeof generation>;
+type Edit = z.infer<typeof edit>;
+
+/** What is no text in a form's fields. */
+const NUMBERS = ["n", "steps", "guidance_scale", "strength", "partial_images"];
+
+/** What is masked is drawn from noise, because nothing may stand there. */
+const STRENGTH_OF_MASK = 1;
 
 /** A fault as OpenAI tells it. */
 class OpenAiProblem extends RequestError {
@@ -84,62 +99,145 @@ export function openAiApi(server: ServerContext): Hono {
 
   app.post("/images/generations", async (context) => {
     const asked = await jsonOf(context, generation);
-    refuseUnknown(asked.model ?? MODEL);
-    const size = sizeOf(asked.size, server);
+    const job = await ask(server, {
+      request: requestOf(asked, server),
+      count: asked.n ?? 1,
+    });
+    return await answered(context, server, { asked, job, kind: "image_generation" });
+  });
+
+  app.post("/images/edits", async (context) => {
+    const { asked, source } = await editOf(context, server);
+    const isMasked = source.mask !== undefined || source.alphaMask;
+    const strength = asked.strength ?? (isMasked ? STRENGTH_OF_MASK : undefined);
     const job = await ask(server, {
       request: {
-        prompt: asked.prompt,
-        ...size,
-        ...(asked.seed == null ? {} : { generator: { seed: seedOf(asked.seed) } }),
-        ...(asked.negative_prompt == null ? {} : { negativePrompt: asked.negative_prompt }),
-        ...(asked.steps == null ? {} : { numInferenceSteps: asked.steps }),
-        ...(asked.guidance_scale == null ? {} : { guidanceScale: asked.guidance_scale }),
+        ...requestOf(asked, server),
+        source,
+        ...(strength === undefined ? {} : { strength }),
       },
       count: asked.n ?? 1,
     });
-    if (asked.stream) {
-      return streamSSE(context, async (stream) => {
-        let partials = 0;
-        const most = asked.partial_images ?? 0;
-        using _watch = server.queue.watch((event) => {
-          if (event.kind !== "preview" || event.id !== job.id || partials >= most) return;
-          const { steps = 1 } = server.queue.job(job.id)?.progress ?? {};
-          if (event.step < (partials + 1) * steps / (most + 1)) return;
-          const type = "image_generation.partial_image";
-          const image = { b64_json: event.image.toBase64(), partial_image_index: partials++ };
-          void stream.writeSSE({
-            event: type,
-            data: JSON.stringify({ type, ...image, created_at: created }),
-          });
-        }, { previews: most > 0 });
-        const done = await server.queue.finished(job.id);
-        const type = "image_generation.completed";
-        try {
-          for (const image of await dataOf(server, done, asked, context.req.url)) {
-            const b64_json = "b64_json" in image ? image.b64_json : undefined;
-            await stream.writeSSE({
-              event: type,
-              data: JSON.stringify({ type, b64_json, created_at: created }),
-            });
-          }
-        } catch (error) {
-          const message = explainError(error, languageFor(context));
-          await stream.writeSSE({
-            event: "error",
-            data: JSON.stringify({ type: "error", error: { message, type: "server_error" } }),
-          });
-        }
-      });
-    }
-    const done = await server.queue.finished(job.id);
-    const data = await dataOf(server, done, asked, context.req.url);
-    return context.json({
-      created: Math.floor((done?.created ?? Date.now()) / 1000),
-      output_format: asked.output_format ?? "png",
-      data,
-    });
+    return await answered(context, server, { asked, job, kind: "image_edit" });
+  });
+
+  // What the API has besides, and this model has not.
+  app.all("*", (context) => {
+    throw new OpenAiProblem({
+      en: `There is no ${context.req.method} ${context.req.path} here.`,
+      zh: `这里没有 ${context.req.method} ${context.req.path}。`,
+    }, { status: 404, code: "unknown_url" });
   });
   return app;
+}
+
+function requestOf(asked: Generation, server: ServerContext): PictureRequest {
+  refuseUnknown(asked.model ?? MODEL);
+  return {
+    prompt: asked.prompt,
+    ...sizeOf(asked.size, server),
+    ...(asked.seed == null ? {} : { generator: { seed: seedOf(asked.seed) } }),
+    ...(asked.negative_prompt == null ? {} : { negativePrompt: asked.negative_prompt }),
+    ...(asked.steps == null ? {} : { numInferenceSteps: asked.steps }),
+    ...(asked.guidance_scale == null ? {} : { guidanceScale: asked.guidance_scale }),
+  };
+}
+
+/**
+ * The form of an edit. Its mask is transparent where the picture is drawn anew; without a mask, the
+ * picture itself may be.
+ */
+async function editOf(
+  context: Context,
+  { given, thread }: ServerContext,
+): Promise<{ readonly asked: Edit; readonly source: AskedSource }> {
+  const form = await formOf(context);
+  if (form === undefined) {
+    throw new OpenAiProblem({
+      en: "An edit is sent as multipart/form-data, with the picture in the field image.",
+      zh: "编辑请求应以 multipart/form-data 发送，图片放在 image 字段中。",
+    });
+  }
+  const asked = readAs(
+    edit,
+    Object.fromEntries(
+      Object.entries(form.texts).map(([name, text]) => [
+        name,
+        name === "stream"
+          ? text === "true"
+          : NUMBERS.includes(name) && /^-?\d+(\.\d+)?$/.test(text)
+          ? Number(text)
+          : text,
+      ]),
+    ),
+  );
+  const files = (name: string) =>
+    form.files.filter(({ field }) => field.replace(/\[\d*\]$/, "") === name);
+  const [image, ...others] = files("image");
+  if (image === undefined || others.length > 0) {
+    const count = files("image").length;
+    throw new OpenAiProblem({
+      en: `image holds ${count} pictures; this model draws from one.`,
+      zh: `image 中有 ${count} 张图片；本模型只从一张图片开始绘制。`,
+    }, { param: "image" });
+  }
+  const { name, ...own } = await given.keep(await image.file.bytes());
+  const [mask] = files("mask");
+  if (mask === undefined) {
+    return { asked, source: { image: name, ...(own.isTransparent ? { alphaMask: true } : {}) } };
+  }
+  const bytes = await thread.mask(await mask.file.bytes(), {
+    drawn: "transparent",
+    width: own.width,
+    height: own.height,
+  });
+  return { asked, source: { image: name, mask: (await given.keep(bytes)).name } };
+}
+
+/** Pictures when they are done, or as a stream of events with previews. */
+async function answered(
+  context: Context,
+  server: ServerContext,
+  { asked, job, kind }: {
+    readonly asked: Generation;
+    readonly job: Job;
+    readonly kind: "image_generation" | "image_edit";
+  },
+): Promise<Response> {
+  const created_at = Math.floor(job.created / 1000);
+  if (!asked.stream) {
+    const done = await server.queue.finished(job.id);
+    const data = await dataOf(server, done, asked, context.req.url);
+    const output_format = asked.output_format ?? "png";
+    return context.json({ created: created_at, output_format, data });
+  }
+  return streamSSE(context, async (stream) => {
+    const tell = (event: string, data: object) =>
+      stream.writeSSE({ event, data: JSON.stringify({ type: event, ...data }) });
+    let partials = 0;
+    const most = asked.partial_images ?? 0;
+    using _watch = server.queue.watch((event) => {
+      if (event.kind !== "preview" || event.id !== job.id || partials >= most) return;
+      const { steps = 1 } = server.queue.job(job.id)?.progress ?? {};
+      if (event.step < (partials + 1) * steps / (most + 1)) return;
+      const b64_json = event.image.toBase64();
+      void tell(`${kind}.partial_image`, {
+        b64_json,
+        partial_image_index: partials++,
+        created_at,
+      });
+    }, { previews: most > 0 });
+    try {
+      const done = await server.queue.finished(job.id);
+      for (const image of await dataOf(server, done, asked, context.req.url)) {
+        const b64_json = "b64_json" in image ? image.b64_json : undefined;
+        await tell(`${kind}.completed`, { b64_json, created_at });
+      }
+    } catch (error) {
+      const message = explainError(error, languageFor(context));
+      await tell("error", { error: { message, type: "server_error" } });
+    }
+  });
 }
 
 async function dataOf(

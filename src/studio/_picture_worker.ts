@@ -1,6 +1,7 @@
 /** The thread of {@linkcode PictureThread}. */
 import { explainError, RequestError } from "../errors.ts";
 import { decodePicture, encodePictureAs, shrink } from "../image/mod.ts";
+import { filledPicture } from "./filled_picture.ts";
 import { madeMask } from "./made_mask.ts";
 import type { PictureAnswer, PictureWork } from "./picture_thread.ts";
 import { resizePicture } from "./resize_picture.ts";
@@ -29,6 +30,8 @@ scope.onmessage = async ({ data: work }) => {
       ? await resizePicture(work.bytes, work.options)
       : work.kind === "mask"
       ? await madeMask(work.bytes, work.options)
+      : work.kind === "fill"
+      ? await filledPicture(work.bytes, work.mask)
       : await thumbnail(work.bytes);
     scope.postMessage({ id, file }, [file.buffer]);
   } catch (error) {

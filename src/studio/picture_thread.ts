@@ -18,7 +18,8 @@ export interface PictureMeasure {
 type Task =
   | { readonly kind: "thumbnail" | "measure" }
   | { readonly kind: "resize"; readonly options: ResizeOptions }
-  | { readonly kind: "mask"; readonly options: MaskOptions };
+  | { readonly kind: "mask"; readonly options: MaskOptions }
+  | { readonly kind: "fill"; readonly mask: Uint8Array };
 
 /** What the thread is asked. */
 export type PictureWork = Task & { readonly id: number; readonly bytes: Uint8Array };
@@ -76,6 +77,15 @@ export class PictureThread implements Disposable {
    */
   mask(bytes: Uint8Array, options: MaskOptions): Promise<Uint8Array<ArrayBuffer>> {
     return this.#make({ kind: "mask", options }, bytes);
+  }
+
+  /**
+   * A picture with its masked places filled; see {@linkcode filledPicture}.
+   *
+   * @throws {ImageError} When one of them is no picture.
+   */
+  fill(bytes: Uint8Array, mask: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#make({ kind: "fill", mask }, bytes);
   }
 
   [Symbol.dispose](): void {
