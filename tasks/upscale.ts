@@ -3,7 +3,7 @@ import { basename, extname } from "node:path";
 import { Option } from "commander";
 import { encodePictureAs, formatOfName } from "../src/image/mod.ts";
 import { chooseDevice } from "../src/machine/mod.ts";
-import { dtypePolicy } from "../src/onnx/mod.ts";
+import { type Device, DEVICES, dtypePolicy } from "../src/onnx/mod.ts";
 import { upscalerNames } from "../src/pipeline/find_upscaler.ts";
 import { upscalePicture } from "../src/pipeline/upscale_picture.ts";
 import { LAST, latestPicture } from "../src/studio/latest_picture.ts";
@@ -49,7 +49,7 @@ interface Options {
   readonly scale?: number;
   readonly upscaler?: string;
   readonly output?: string;
-  readonly device: "auto" | "cpu" | "cuda";
+  readonly device: "auto" | Device;
 }
 
 const command = task("upscale", text.description)
@@ -58,7 +58,7 @@ const command = task("upscale", text.description)
   .option("--upscaler <name>", text.upscaler)
   .option("--output <name>", text.output)
   .addOption(
-    new Option("--device <name>", text.device).choices(["auto", "cpu", "cuda"]).default("auto"),
+    new Option("--device <name>", text.device).choices(["auto", ...DEVICES]).default("auto"),
   );
 
 await run<Options>(command, async ({ scale, output, device, ...asked }, [picture]) => {
@@ -70,7 +70,7 @@ await run<Options>(command, async ({ scale, output, device, ...asked }, [picture
   const upscaler = asked.upscaler ?? first ?? "lanczos";
   if (asked.upscaler === undefined && first === undefined) tell(text.filter);
   const place = await chooseDevice(device);
-  const policy = dtypePolicy(place.device, "auto")!;
+  const policy = dtypePolicy(place.device, "auto", place.adapter)!;
   const larger = await upscalePicture(image, { upscaler, scale, policy });
   const folder = await openFolderOfDay(new Date());
   const bytes = await encodePictureAs(larger, formatOfName(name)!);

@@ -57,6 +57,24 @@ export function installDriver(machine: Machine): string {
   }
 }
 
+/** Installs the loader of Vulkan and Mesa's drivers, for WebGPU on cards of AMD and Intel. */
+export function installVulkan(machine: Machine): string {
+  switch (family(machine)) {
+    case "ubuntu":
+    case "debian":
+      return "sudo apt-get install -y libvulkan1 mesa-vulkan-drivers";
+    case "rhel":
+    case "fedora":
+      return "sudo dnf install -y vulkan-loader mesa-vulkan-drivers";
+    case "suse":
+      return "sudo zypper install -y libvulkan1 libvulkan_radeon libvulkan_intel";
+    case "arch":
+      return "sudo pacman -S vulkan-icd-loader vulkan-radeon vulkan-intel";
+    case "other":
+      return "xdg-open https://docs.mesa3d.org/install.html";
+  }
+}
+
 /** Packages of NVIDIA's repositories and of PyPI, by the library in them. */
 const PACKAGES: readonly (readonly [library: RegExp, system: string, pip: string])[] = [
   [/^libcudart\./, "cuda-cudart-13-0", "nvidia-cuda-runtime"],

@@ -1,5 +1,6 @@
 import { type PartName, PARTS } from "../families/mod.ts";
 import type { Texts } from "../language.ts";
+import type { Device } from "../onnx/mod.ts";
 import type { OffloadMode } from "../pipeline/checkpoint/memory.ts";
 
 interface Catalogue {
@@ -11,14 +12,17 @@ interface Catalogue {
   diskFull(folder: string, free: string): string;
   diskSmall(folder: string, free: string, needed: string): string;
   largerGpuIdle(index: number, free: string): string;
+  adapter(name: string, hasFloat16: boolean, buffer: string): string;
+  softwareAdapter(name: string): string;
+  readonly noAdapter: string;
   modelFound(isDemo: boolean): string;
   publishedAbsent(bytes: string): string;
   partMissing(name: PartName, slot: string): string;
   partDamaged(name: PartName, problem: string): string;
   /** Memory is that of the machine, or of GPU 0. */
-  fits(on: "cpu" | "cuda", model: string, needed: string, have: string, mode: OffloadMode): string;
-  busy(on: "cpu" | "cuda", model: string, needed: string, have: string, total: string): string;
-  small(on: "cpu" | "cuda", model: string, needed: string, have: string): string;
+  fits(on: Device, model: string, needed: string, have: string, mode: OffloadMode): string;
+  busy(on: Device, model: string, needed: string, have: string, total: string): string;
+  small(on: Device, model: string, needed: string, have: string): string;
 }
 
 export const TEXTS: Texts<Catalogue> = {
@@ -40,6 +44,14 @@ export const TEXTS: Texts<Catalogue> = {
       "lie on another disk.",
     largerGpuIdle: (index, free) =>
       `GPU ${index} has more free memory (${free}), but the first GPU is the one that is used.`,
+    adapter: (name, hasFloat16, buffer) =>
+      `WebGPU has ${name}: it computes in ${
+        hasFloat16 ? "float16" : "float32 alone"
+      }, its buffers ` +
+      `hold up to ${buffer}.`,
+    softwareAdapter: (name) =>
+      `WebGPU has ${name}, a program that imitates a GPU. It is taken only by --device webgpu.`,
+    noAdapter: "WebGPU finds no driver for the card. The loader and Mesa's drivers are packages.",
     modelFound: (isDemo) =>
       isDemo ? "The demo model is complete." : "The model is complete, and its headers are sound.",
     publishedAbsent: (bytes) =>
@@ -48,14 +60,14 @@ export const TEXTS: Texts<Catalogue> = {
     partMissing: (name, slot) => `The ${PARTS[name].en} is missing: nothing in ${slot}/.`,
     partDamaged: (name, problem) => `The ${PARTS[name].en} cannot be used: ${problem}`,
     fits: (on, model, needed, have, mode) =>
-      `${model} fits ${on === "cuda" ? "the GPU" : "in memory"}` +
+      `${model} fits ${on === "cpu" ? "in memory" : "the GPU"}` +
       (mode === "none" ? "" : ` with offload: ${mode}`) +
       `: needs ${needed} of ${have}.`,
     busy: (on, model, needed, have, total) =>
       `${model} needs ${needed}, and ${have} of ${total} are free ` +
-      (on === "cuda" ? "on the GPU" : "in memory") + ". This shows what takes the rest.",
+      (on === "cpu" ? "in memory" : "on the GPU") + ". This shows what takes the rest.",
     small: (on, model, needed, have) =>
-      `${model} does not fit ${on === "cuda" ? "the GPU" : "in memory"}: needs ${needed} ` +
+      `${model} does not fit ${on === "cpu" ? "in memory" : "the GPU"}: needs ${needed} ` +
       `even with offload: sequential, there are ${have}.`,
   },
   zh: {
@@ -70,6 +82,12 @@ export const TEXTS: Texts<Catalogue> = {
       `${folder} 所在磁盘只剩 ${free}，正式模型的文件需要 ${needed}。可以放在别的磁盘上。`,
     largerGpuIdle: (index, free) =>
       `${index} 号显卡的空闲显存更多（${free}），但默认使用第一块显卡。`,
+    adapter: (name, hasFloat16, buffer) =>
+      `WebGPU 可用 ${name}：${hasFloat16 ? "支持 float16" : "只支持 float32"}，单个缓冲区最大 ` +
+      `${buffer}。`,
+    softwareAdapter: (name) =>
+      `WebGPU 可用 ${name}，这是模拟显卡的程序，只有指定 --device webgpu 时才使用。`,
+    noAdapter: "WebGPU 找不到显卡驱动。加载器和 Mesa 驱动都有软件包。",
     modelFound: (isDemo) => isDemo ? "演示模型完整。" : "模型完整，文件头没有问题。",
     publishedAbsent: (bytes) =>
       `这里没有正式模型的文件（${bytes}），由演示模型作画。请放入这四个文件夹，并各带一份 ` +
@@ -78,14 +96,12 @@ export const TEXTS: Texts<Catalogue> = {
     partDamaged: (name, problem) => `${PARTS[name].zh}无法使用：${problem}`,
     fits: (on, model, needed, have, mode) =>
       `${model}${mode === "none" ? "" : `在 offload: ${mode} 时`}放得进` +
-      `${on === "cuda" ? "显存" : "内存"}：需要 ${needed}，可用 ${have}。`,
+      `${on === "cpu" ? "内存" : "显存"}：需要 ${needed}，可用 ${have}。`,
     busy: (on, model, needed, have, total) =>
-      `${model}需要 ${needed}，${
-        on === "cuda" ? "显存" : "内存"
-      }共 ${total}，现在只空闲 ${have}。` +
+      `${model}需要 ${needed}，${on === "cpu" ? "内存" : "显存"}共 ${total}，现在只空闲 ${have}。` +
       "下面的命令显示被什么占用。",
     small: (on, model, needed, have) =>
-      `${model}放不进${on === "cuda" ? "显存" : "内存"}：即使 offload: sequential 也需要 ` +
+      `${model}放不进${on === "cpu" ? "内存" : "显存"}：即使 offload: sequential 也需要 ` +
       `${needed}，只有 ${have}。`,
   },
 };

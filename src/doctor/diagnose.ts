@@ -9,6 +9,7 @@ import {
   installDriver,
   installLibraries,
   installProvider,
+  installVulkan,
   moreMemory,
   passGpu,
 } from "./_commands.ts";
@@ -43,13 +44,15 @@ export function diagnose(facts: Facts, language: Language = "en"): Diagnosis {
     ...systemFindings(facts, language),
     ...choice.reasons.map((obstacle) => obstacleFinding(obstacle, facts, language)),
     ...gpuFindings(facts, fits, language),
+    ...adapterFindings(facts, choice.provider, language),
     ...modelFindings(facts, fits, language),
   ];
   const model = usableModel(facts, fits);
   return {
     canMakePictures: binding.failure === undefined && model !== undefined,
     ...(model === undefined ? {} : { model }),
-    ...choice,
+    provider: isCard(facts) && choice.provider === "cpu" ? "webgpu" : choice.provider,
+    reasons: choice.reasons,
     fits,
     findings,
   };
@@ -183,6 +186,36 @@ function gpuFindings({ gpu }: Facts, fits: readonly Fit[], language: Language): 
     }));
   }
   return findings;
+}
+
+/** Whether WebGPU has an adapter that is no program. */
+function isCard({ adapter }: Facts): boolean {
+  return adapter !== undefined && !adapter.isSoftware;
+}
+
+/** Nothing where CUDA is used. */
+function adapterFindings(
+  { adapter, gpu, renderNodes, machine }: Facts,
+  provider: Device,
+  language: Language,
+): Finding[] {
+  const text = TEXTS[language];
+  if (provider === "cuda") return [];
+  if (adapter === undefined) {
+    const hasCard = gpu.pciDevices > 0 || renderNodes > 0;
+    return hasCard && machine.os === "linux"
+      ? [finding("gpu", "webgpu-absent", "note", text.noAdapter, installVulkan(machine))]
+      : [];
+  }
+  const { name, isSoftware, hasFloat16, maxBufferBytes } = adapter;
+  return isSoftware ? [finding("gpu", "webgpu-software", "note", text.softwareAdapter(name))] : [
+    finding(
+      "gpu",
+      "webgpu-adapter",
+      "ok",
+      text.adapter(name, hasFloat16, formatBytes(maxBufferBytes)),
+    ),
+  ];
 }
 
 function modelFindings(facts: Facts, fits: readonly Fit[], language: Language): Finding[] {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Language } from "../language.ts";
 import {
+  type AdapterFacts,
   type BindingFacts,
   type GpuFacts,
   type Host,
@@ -17,6 +18,10 @@ export interface Facts {
   readonly machine: Machine;
   readonly gpu: GpuFacts;
   readonly binding: BindingFacts;
+  /** What WebGPU would compute on; absent where there is nothing. */
+  readonly adapter?: AdapterFacts;
+  /** Display cards with a driver in Linux's kernel. */
+  readonly renderNodes: number;
   readonly disks: readonly Disk[];
   /** What a program would load. */
   readonly model: ModelFacts;
@@ -56,10 +61,12 @@ const DEMO_MODEL = join("models", "demo");
  */
 export async function gatherFacts(options: GatherOptions = {}): Promise<Facts> {
   const { host = localHost(), model: folder = ".", language = "en" } = options;
-  const [machine, gpu, binding, model, models, outputs] = await Promise.all([
+  const [machine, gpu, binding, adapter, cards, model, models, outputs] = await Promise.all([
     readMachine(host),
     readGpus(host),
     readBinding(host),
+    host.adapter(),
+    host.list("/dev/dri"),
     readModel(folder, language),
     diskOf(host, "models/"),
     diskOf(host, "outputs/"),
@@ -69,6 +76,8 @@ export async function gatherFacts(options: GatherOptions = {}): Promise<Facts> {
     machine,
     gpu,
     binding,
+    ...(adapter === undefined ? {} : { adapter }),
+    renderNodes: cards.filter((name) => name.startsWith("renderD")).length,
     disks: [models, outputs],
     model,
     ...(demo?.layout === undefined ? {} : { demo }),

@@ -4,7 +4,16 @@
  * @module
  */
 import { inBoth, type Texts } from "../language.ts";
-import { cast, type Device, Graph, INTERFACE_TYPE, linear } from "../onnx/mod.ts";
+import {
+  type Adapter,
+  attention,
+  cast,
+  type Device,
+  type FloatType,
+  Graph,
+  INTERFACE_TYPE,
+  linear,
+} from "../onnx/mod.ts";
 import { bindingFolder } from "../runtime/binding_folder.ts";
 import { Session } from "../runtime/session.ts";
 import { tensor } from "../tensor.ts";
@@ -12,6 +21,7 @@ import { readCudaFiles } from "./binding.ts";
 import { DeviceError } from "./device_error.ts";
 import { type Gpu, readGpus } from "./gpus.ts";
 import { type Host, localHost } from "./host.ts";
+import type { AdapterFacts } from "./webgpu_adapter.ts";
 import { readSurroundings } from "./machine.ts";
 import { obstacleTexts } from "./obstacle_texts.ts";
 import { chooseProvider, NOTHING_TO_MEND, type Obstacle } from "./provider.ts";
@@ -19,30 +29,42 @@ import { chooseProvider, NOTHING_TO_MEND, type Obstacle } from "./provider.ts";
 /** Where it is computed. */
 export interface DeviceChoice {
   readonly device: Device;
-  /** Why not on CUDA, in one line; absent on CUDA, and where the CPU was asked for. */
+  /** Why not on CUDA, in one line; absent on CUDA, and where another device was asked for. */
   readonly reason?: Texts<string>;
-  /** The GPU's name, where nvidia-smi says it. */
+  /** The GPU's name, where nvidia-smi or WebGPU says it. */
   readonly gpu?: string;
   /** Bytes of the GPU's memory that are free, where nvidia-smi says it. */
   readonly memoryFree?: number;
+  /** What WebGPU's adapter can; absent on other devices. */
+  readonly adapter?: Adapter & Pick<AdapterFacts, "maxBufferBytes">;
 }
+
+/** Trials of devices; they throw where a device does not work. */
+export interface Probes {
+  cuda(): Promise<void>;
+  /** @returns Whether fused attention is right. */
+  webgpu(dtype: FloatType): Promise<{ readonly fusedAttention: boolean }>;
+}
+
+const PROBES: Probes = { cuda: probeCuda, webgpu: probeWebGpu };
 
 /**
  * Takes the device that was asked for; of `"auto"`, CUDA when a product in bfloat16 runs on it, else
- * the CPU. The trial takes as long as CUDA needs to start; where there is no GPU or no provider, or
- * where the driver hangs, nothing is tried.
+ * WebGPU on a GPU (a program that imitates one is slower than the CPU itself), else the CPU. The
+ * trial takes as long as the device needs to start; where there is none, nothing is tried.
  *
- * @param probe Runs a tiny graph on CUDA and throws when it cannot.
- * @throws {DeviceError} When CUDA was asked for by name and does not work, with the reason and what
- *   to do.
+ * @param probes Run tiny graphs.
+ * @throws {DeviceError} When CUDA or WebGPU was asked for by name and does not work, with the reason
+ *   and what to do.
  */
 export async function chooseDevice(
   asked: "auto" | Device = "auto",
   host: Host = localHost(),
-  probe: () => Promise<void> = probeCuda,
+  probes: Probes = PROBES,
 ): Promise<DeviceChoice> {
   if (asked === "cpu") return { device: "cpu" };
-  const { problem, gpu } = await tryCuda(host, probe);
+  if (asked === "webgpu") return await chooseWebGpu(host, probes);
+  const { problem, gpu } = await tryCuda(host, probes.cuda);
   if (problem === undefined) {
     const free = gpu?.memoryFree;
     return {
@@ -53,8 +75,63 @@ export async function chooseDevice(
   }
   const { clause, remedy, cause } = problem;
   if (asked === "cuda") throw new DeviceError("cuda", joined(clause, remedy), { cause });
-  return { device: "cpu", reason: problem.nothingToMend ? clause : joined(clause, remedy) };
+  const reason = problem.nothingToMend ? clause : joined(clause, remedy);
+  const adapter = await host.adapter();
+  if (adapter !== undefined && !adapter.isSoftware) {
+    try {
+      return { ...await tryWebGpu(adapter, probes), reason };
+    } catch {
+      // The CPU always works, and whoever asks for WebGPU by name is told what is the matter.
+    }
+  }
+  return { device: "cpu", reason };
 }
+
+/** WebGPU for someone who asked for it by name, be its adapter a program. */
+async function chooseWebGpu(host: Host, probes: Probes): Promise<DeviceChoice> {
+  const adapter = await host.adapter();
+  if (adapter === undefined) {
+    const { os } = host.system();
+    const reason = joined(NO_ADAPTER, ADAPTER_REMEDIES[os] ?? ADAPTER_REMEDY);
+    throw new DeviceError("webgpu", reason);
+  }
+  try {
+    return await tryWebGpu(adapter, probes);
+  } catch (cause) {
+    const [line = ""] = (cause instanceof Error ? cause.message : String(cause)).split("\n", 1);
+    const clause = inBoth(
+      { en: `${adapter.name} does not start`, zh: `${adapter.name} 无法启动` },
+      (text) => `${text} (${line})`,
+    );
+    throw new DeviceError("webgpu", joined(clause, ASK_DOCTOR), { cause });
+  }
+}
+
+async function tryWebGpu(
+  { name, hasFloat16, maxBufferBytes }: AdapterFacts,
+  probes: Probes,
+): Promise<DeviceChoice> {
+  const { fusedAttention } = await probes.webgpu(hasFloat16 ? "float16" : "float32");
+  const adapter = { hasFloat16, writesScores: !fusedAttention, maxBufferBytes };
+  return { device: "webgpu", gpu: name, adapter };
+}
+
+const NO_ADAPTER: Texts<string> = {
+  en: "there is no adapter: no driver for WebGPU's Vulkan, Direct3D 12 or Metal was found",
+  zh: "没有适配器：未找到 WebGPU 所需的 Vulkan、Direct3D 12 或 Metal 驱动",
+};
+const ADAPTER_REMEDY: Texts<string> = {
+  en: "install the graphics card's driver",
+  zh: "请安装显卡驱动",
+};
+/** By `Deno.build.os`. */
+const ADAPTER_REMEDIES: Readonly<Record<string, Texts<string>>> = {
+  linux: {
+    en: "install the graphics card's driver and the loader (Debian: apt-get install libvulkan1 " +
+      "mesa-vulkan-drivers)",
+    zh: "请安装显卡驱动和加载器（Debian：apt-get install libvulkan1 mesa-vulkan-drivers）",
+  },
+};
 
 /** What stands in the way of CUDA. */
 interface CudaProblem {
@@ -152,4 +229,37 @@ async function probeCuda(): Promise<void> {
   await using session = await Session.create(graph.compile(), { device: "cuda" });
   const { y } = await session.run({ x: tensor(new Float32Array(8).fill(2), [1, 8]) });
   if (y?.data[0] !== 32) throw new Error(`2 · 2 · 8 gave ${y?.data[0]}`);
+}
+
+/** Positions and size of the one head that attention is tried with: more than one block of either. */
+const PROBE_POSITIONS = 72;
+const PROBE_HEAD = 64;
+/** More than rounding in float16 makes of it. */
+const PROBE_ERROR = 0.01;
+
+/** @throws {Error} When a product does not run on WebGPU, or is wrong. */
+async function probeWebGpu(dtype: FloatType): Promise<{ readonly fusedAttention: boolean }> {
+  const dims = [1, PROBE_POSITIONS, PROBE_HEAD];
+  const values = Float32Array.from(
+    { length: PROBE_POSITIONS * PROBE_HEAD },
+    (_, at) => Math.sin(at * at),
+  );
+  const attend = async (writesScores: boolean) => {
+    const graph = new Graph("probe", { device: "webgpu", writesScores });
+    const x = cast(graph.input("x", INTERFACE_TYPE, dims), dtype);
+    // So small a scale that every position sees all others.
+    const head = { heads: 1, keyValueHeads: 1, headDim: PROBE_HEAD, scale: 1 / PROBE_HEAD };
+    graph.output("y", cast(attention(x, x, x, head), INTERFACE_TYPE), dims);
+    await using session = await Session.create(graph.compile(), { device: "webgpu" });
+    const { y } = await session.run({ x: tensor(values, dims) });
+    return y!.data;
+  };
+  const expected = await attend(true);
+  if (!expected.every(Number.isFinite)) {
+    throw new Error("attention gives values that are no numbers");
+  }
+  const fused = await attend(false);
+  return {
+    fusedAttention: fused.every((value, at) => Math.abs(value - expected[at]!) < PROBE_ERROR),
+  };
 }

@@ -9,6 +9,7 @@ import { statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
+import { type AdapterFacts, readAdapter } from "./webgpu_adapter.ts";
 
 /** A command that was run to its end. */
 export interface CommandResult {
@@ -58,6 +59,8 @@ export interface Host {
   run(command: string, args: readonly string[]): Promise<CommandResult | "silent" | undefined>;
   /** Bytes that a user may still write where the path is, or would be. */
   freeDisk(path: string): Promise<number | undefined>;
+  /** The adapter that WebGPU would take. */
+  adapter(): Promise<AdapterFacts | undefined>;
 }
 
 /**
@@ -122,6 +125,7 @@ export function localHost(commandSeconds: number = COMMAND_SECONDS): Host {
         if (folder === dirname(folder)) return undefined;
       }
     },
+    adapter: () => attemptAsync(readAdapter),
   };
 }
 

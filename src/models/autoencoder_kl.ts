@@ -25,6 +25,7 @@ import {
   silu,
   upsampleNearest2x,
   type Value,
+  withoutOwnOperators,
 } from "../onnx/mod.ts";
 import { ConfigError } from "../errors.ts";
 import type { Texts } from "../language.ts";
@@ -266,7 +267,7 @@ export function compileAutoencoderKL(
   policy: DtypePolicy,
 ): DecoderGraphs {
   const start = (name: string): Part => {
-    const graph = new Graph(name, { device: policy.device });
+    const graph = new Graph(name, withoutOwnOperators(policy));
     const options = { nameInFile: autoencoderKLNaming(weights).nameInFile };
     const parameters = new Parameters(graph, weights, options);
     return { graph, config, parameters, type: policy.convolution };

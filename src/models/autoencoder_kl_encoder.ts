@@ -22,6 +22,7 @@ import {
   silu,
   slice,
   type Value,
+  withoutOwnOperators,
 } from "../onnx/mod.ts";
 import { ConfigError } from "../errors.ts";
 import type { Texts } from "../language.ts";
@@ -101,7 +102,7 @@ export function compileAutoencoderKLEncoder(
 ): EncoderGraphs {
   const full = encoderConfig(config, json, file, weights);
   const start = (name: string): Part => {
-    const graph = new Graph(name, { device: policy.device });
+    const graph = new Graph(name, withoutOwnOperators(policy));
     const options = { nameInFile: autoencoderKLNaming(weights).nameInFile };
     const parameters = new Parameters(graph, weights, options);
     return { graph, config: full, parameters, type: policy.convolution };

@@ -20,6 +20,7 @@ import {
   tanh,
   upsampleNearest,
   type Value,
+  withoutOwnOperators,
 } from "../onnx/mod.ts";
 import { ConfigError } from "../errors.ts";
 import type { Weights } from "../safetensors/mod.ts";
@@ -171,7 +172,7 @@ export function compileAutoencoderTiny(
   policy: DtypePolicy,
 ): DecoderGraphs {
   const graph = (name: string, inTiles: boolean) => {
-    const graph = new Graph(name, { device: policy.device });
+    const graph = new Graph(name, withoutOwnOperators(policy));
     const latents = graph.input("latents", INTERFACE_TYPE, [
       "B",
       config.latent_channels,

@@ -19,6 +19,7 @@ import {
   Parameters,
   scale,
   type Value,
+  withoutOwnOperators,
 } from "../onnx/mod.ts";
 import { ConfigError } from "../errors.ts";
 import type { Weights } from "../safetensors/mod.ts";
@@ -120,7 +121,7 @@ export function compileAutoencoderTinyEncoder(
 ): EncoderGraphs {
   const full = encoderConfig(config, json, file, weights);
   const compile = (name: string, inTiles: boolean) => {
-    const graph = new Graph(name, { device: policy.device });
+    const graph = new Graph(name, withoutOwnOperators(policy));
     const image = graph.input("image", INTERFACE_TYPE, ["B", PICTURE_CHANNELS, "H", "W"]);
     const { nameInFile } = autoencoderTinyNaming(weights);
     const parameters = new Parameters(graph, weights, { nameInFile });

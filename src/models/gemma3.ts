@@ -31,6 +31,7 @@ import {
   scale,
   sub,
   type Value,
+  withoutOwnOperators,
 } from "../onnx/mod.ts";
 import { ConfigError } from "../errors.ts";
 import type { Texts } from "../language.ts";
@@ -396,10 +397,11 @@ export interface Gemma3Graphs {
 export function compileGemma3(
   config: Gemma3Config,
   weights: Weights,
-  { device, text: compute }: DtypePolicy,
+  policy: DtypePolicy,
   segments = 1,
   adaptation?: Adaptation,
 ): Gemma3Graphs {
+  const { text: compute } = policy;
   const { hidden_size, vocab_size, layer_types } = config;
   const { nameInFile, style } = namesOf(weights);
   // llama.cpp has added it to the weights of norms, where transformers' arithmetic does.
@@ -407,7 +409,7 @@ export function compileGemma3(
   const options = { nameInFile, problems: new Map(), adaptation };
   const parts = cutEvenly(layer_types.length - 1, segments);
   const built = parts.map(({ from, to }) => {
-    const graph = new Graph("gemma3", { device });
+    const graph = new Graph("gemma3", withoutOwnOperators(policy));
     const parameters = new Parameters(graph, weights, options);
     const layers = layer_types.slice(from, to);
     const context = layerContext(graph, config, layers, compute, normOffset);

@@ -33,6 +33,7 @@ import {
   slice,
   split,
   type Value,
+  withoutOwnOperators,
 } from "../onnx/mod.ts";
 import { ConfigError } from "../errors.ts";
 import type { TensorEntry, Weights } from "../safetensors/mod.ts";
@@ -213,11 +214,12 @@ export interface JinaClipGraph {
 export function compileJinaClip(
   config: JinaClipConfig,
   weights: Weights,
-  { device, text: compute }: DtypePolicy,
+  policy: DtypePolicy,
   _segments?: number,
   adaptation?: Adaptation,
 ): JinaClipGraph {
-  const graph = new Graph("jina_clip", { device });
+  const graph = new Graph("jina_clip", withoutOwnOperators(policy));
+  const { text: compute } = policy;
   const { hidden_size, vocab_size, type_vocab_size, num_attention_heads, adapter } = config;
   const { nameInFile } = namesOf(weights);
   const parameters = new Parameters(graph, weights, { nameInFile, adaptation });

@@ -30,6 +30,7 @@ import {
   upsampleNearest,
   upsampleNearest2x,
   type Value,
+  withoutOwnOperators,
 } from "../onnx/mod.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { CORE_END, CORE_START, type TiledStep } from "./autoencoder_graphs.ts";
@@ -85,7 +86,7 @@ export function compileUpscaler(weights: Weights, policy: DtypePolicy): Upscaler
     : undefined;
   if (names === undefined || network === undefined) throw noUpscaler(weights);
   const { kind, factor, multiple, halo, build } = network;
-  const graph = new Graph(kind, { device: policy.device });
+  const graph = new Graph(kind, withoutOwnOperators(policy));
   const image = graph.input("image", INTERFACE_TYPE, [1, PICTURE_CHANNELS, "h", "w"]);
   const parameters = new Parameters(graph, weights, { nameInFile: names.nameInFile });
   const type = policy.convolution;

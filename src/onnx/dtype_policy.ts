@@ -6,7 +6,9 @@
 import type { FloatType } from "./types.ts";
 
 /** The execution providers that graphs are written for. */
-export type Device = "cpu" | "cuda";
+export const DEVICES = ["cpu", "cuda", "webgpu"] as const;
+/** One of them. */
+export type Device = typeof DEVICES[number];
 
 /** What graphs are written for: a device, and the types of arithmetic on it. */
 export interface DtypePolicy {
@@ -20,6 +22,8 @@ export interface DtypePolicy {
   readonly convolution: FloatType;
   /** Whether the transformer may have the project's own operators (src/kernels). */
   readonly ownOperators?: boolean;
+  /** Whether the device's fused attention is known to be wrong: then all scores are written down. */
+  readonly writesScores?: boolean;
 }
 
 /** The types of arithmetic that a person can ask for. */
@@ -30,7 +34,8 @@ export const INTERFACE_TYPE = "float32";
 
 /**
  * CPU: float32 whatever the weights are. CUDA: bfloat16, with float16 for convolutions, and our own
- * operators, which exist for 16 bits.
+ * operators, which exist for 16 bits. WebGPU has no bfloat16: float16 where the adapter has it, with
+ * the text encoders in float32.
  */
 export const DTYPE_POLICIES: Readonly<Record<Device, DtypePolicy>> = Object.freeze({
   cpu: { device: "cpu", compute: "float32", text: "float32", convolution: "float32" },
@@ -41,16 +46,42 @@ export const DTYPE_POLICIES: Readonly<Record<Device, DtypePolicy>> = Object.free
     convolution: "float16",
     ownOperators: true,
   },
+  webgpu: { device: "webgpu", compute: "float16", text: "float32", convolution: "float16" },
 });
+
+/** What of a WebGPU adapter the types depend on. */
+export interface Adapter {
+  readonly hasFloat16: boolean;
+  /** Whether ONNX Runtime's fused attention is wrong on it. */
+  readonly writesScores: boolean;
+}
 
 /**
  * The policy for a device and the type that a person asked for; `undefined` where the device does
- * not compute in it. In float16 the text encoders stay in bfloat16: Gemma 3's activations go beyond
- * what float16 holds.
+ * not compute in it. In float16 the text encoders stay in bfloat16 or float32: Gemma 3's activations
+ * go beyond what float16 holds.
+ *
+ * @param adapter WebGPU's; by default one with float16.
  */
-export function dtypePolicy(device: Device, dtype: Dtype | "auto"): DtypePolicy | undefined {
+export function dtypePolicy(
+  device: Device,
+  dtype: Dtype | "auto",
+  adapter: Adapter = { hasFloat16: true, writesScores: false },
+): DtypePolicy | undefined {
+  const exact = { ...DTYPE_POLICIES.cpu, device };
+  if (device === "webgpu") {
+    const { hasFloat16, writesScores } = adapter;
+    if (dtype === "bfloat16" || dtype === "float16" && !hasFloat16) return undefined;
+    const isExact = dtype === "float32" || !hasFloat16;
+    return { ...(isExact ? exact : DTYPE_POLICIES.webgpu), writesScores };
+  }
   const usual = DTYPE_POLICIES[device];
   if (dtype === "auto" || dtype === usual.compute) return usual;
   if (device === "cpu") return undefined;
-  return dtype === "float32" ? { ...DTYPE_POLICIES.cpu, device } : { ...usual, compute: "float16" };
+  return dtype === "float32" ? exact : { ...usual, compute: "float16" };
+}
+
+/** The same for a graph that has none of the project's own operators. */
+export function withoutOwnOperators(policy: DtypePolicy): DtypePolicy {
+  return { ...policy, ownOperators: false };
 }

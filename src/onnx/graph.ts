@@ -112,6 +112,8 @@ export class Graph {
   readonly device: Device;
   /** Whether it may have nodes of the project's own operators. */
   readonly ownOperators: boolean;
+  /** Whether attention writes all its scores down ({@linkcode DtypePolicy.writesScores}). */
+  readonly writesScores: boolean;
   readonly #inputs: Port[] = [];
   readonly #outputs: Port[] = [];
   readonly #nodes: Onnx.INodeProto[] = [];
@@ -135,13 +137,14 @@ export class Graph {
 
   constructor(
     name: string,
-    { device = "cpu", ownOperators = false }: Partial<
-      Pick<DtypePolicy, "device" | "ownOperators">
+    { device = "cpu", ownOperators = false, writesScores = false }: Partial<
+      Pick<DtypePolicy, "device" | "ownOperators" | "writesScores">
     > = {},
   ) {
     this.name = name;
     this.device = device;
     this.ownOperators = ownOperators;
+    this.writesScores = writesScores;
   }
 
   /** Declares an input. */

@@ -13,11 +13,13 @@ import {
   add,
   addScalar,
   cast,
+  concat,
   div,
   matmul,
   mean,
   mul,
   reshape,
+  scale,
   sqrt,
   sub,
   transpose,
@@ -52,7 +54,7 @@ export function swiglu(gate: Value, x: Value, width: number): Value {
     return graph.node("SwiGLU", [gate, x], type, { domain: OWN_DOMAIN });
   }
   // float16 cannot hold the scale.
-  if (graph.device === "cpu" || type === "float16") return mul(silu(gate), x);
+  if (graph.device !== "cuda" || type === "float16") return mul(silu(gate), x);
   const weight = graph.vector(new Array<number>(width).fill(2 ** (FAR_ABOVE / 2)), type);
   return graph.node("GatedRMSNorm", [x, weight, gate], type, {
     domain: MICROSOFT_DOMAIN,
@@ -228,10 +230,30 @@ export function affine(
 
 function plainProduct(x: Value, weight: Value): Value {
   same("linear", x, weight);
-  return x.graph.node("FusedMatMul", [x, weight], x.type, {
+  const { graph, type } = x;
+  if (graph.device === "webgpu") return productOfRows(x, weight);
+  return graph.node("FusedMatMul", [x, weight], type, {
     domain: MICROSOFT_DOMAIN,
     attributes: { transB: int(1) },
   });
+}
+
+/** x without its last extent, which a product replaces: int64 shapes by the value's name. */
+const PRODUCT_SHAPES = new WeakMap<Graph, Map<string, Value>>();
+
+/** x · weightᵀ by `Gemm`, for WebGPU's provider, which has no `FusedMatMul`. */
+function productOfRows(x: Value, weight: Value): Value {
+  const { graph, type, name } = x;
+  const known = PRODUCT_SHAPES.get(graph) ?? new Map<string, Value>();
+  PRODUCT_SHAPES.set(graph, known);
+  const shape = known.get(name) ?? concat([
+    graph.node("Shape", [x], "int64", { attributes: { end: int(-1) } }),
+    graph.integers([-1]),
+  ], 0);
+  known.set(name, shape);
+  const rows = graph.node("Flatten", [x], type, { attributes: { axis: int(-1) } });
+  const product = graph.node("Gemm", [rows, weight], type, { attributes: { transB: int(1) } });
+  return reshape(product, shape);
 }
 
 /** The matrices that a graph rotates by, and what it rotated: several layers have the same input. */
@@ -318,7 +340,7 @@ export function rmsNorm(x: Value, weight: Value, { epsilon, width, shape }: RmsN
   const { graph } = x;
   const type = floatType(x);
   const rows = reshape(x, [-1, 1, width]);
-  if (graph.device === "cpu") {
+  if (graph.device !== "cuda") {
     const normalised = graph.node("RMSNormalization", [rows, weight], type, {
       attributes: { axis: int(-1), epsilon: float(epsilon) },
     });
@@ -485,13 +507,16 @@ export interface AttentionOptions {
  */
 export function attention(q: Value, k: Value, v: Value, options: AttentionOptions): Value {
   same("attention", q, k);
-  const { heads, keyValueHeads, headDim, causal, mask } = options;
-  if (!causal && mask === undefined) {
+  const { heads, keyValueHeads, headDim, causal = false, mask } = options;
+  const seesAll = !causal && mask === undefined;
+  const { graph } = q;
+  if (seesAll || graph.device === "webgpu") {
     const times = heads / keyValueHeads;
     const repeat = (x: Value) => repeatHeads(x, keyValueHeads, headDim, times);
-    return blockwiseAttention(q, repeat(k), repeat(v), options);
+    const bias = seesAll ? undefined : attentionBias(q, causal, mask);
+    return blockwiseAttention(q, repeat(k), repeat(v), { ...options, bias });
   }
-  return q.graph.node("Attention", [q, k, v, options.mask], q.type, {
+  return graph.node("Attention", [q, k, v, options.mask], q.type, {
     attributes: {
       q_num_heads: int(options.heads),
       kv_num_heads: int(options.keyValueHeads),
@@ -511,13 +536,72 @@ export function blockwiseAttention(
   q: Value,
   k: Value,
   v: Value,
-  options: { readonly heads: number; readonly scale: number },
+  options: {
+    readonly heads: number;
+    readonly scale: number;
+    /** What is added to the scores, [1, 1, S, S]. */
+    readonly bias?: Value | undefined;
+  },
 ): Value {
   same("blockwiseAttention", q, k);
-  return q.graph.node("MultiHeadAttention", [q, k, v], q.type, {
+  const { heads, scale, bias } = options;
+  if (q.graph.writesScores) return writtenAttention(q, k, v, options);
+  const inputs = bias === undefined ? [q, k, v] : [q, k, v, undefined, undefined, bias];
+  return q.graph.node("MultiHeadAttention", inputs, q.type, {
     domain: MICROSOFT_DOMAIN,
-    attributes: { num_heads: int(options.heads), scale: float(options.scale) },
+    attributes: { num_heads: int(heads), scale: float(scale) },
   });
+}
+
+/** The same by three operators, for devices whose `MultiHeadAttention` is wrong. */
+function writtenAttention(
+  q: Value,
+  k: Value,
+  v: Value,
+  { heads, scale: factor, bias }: Parameters<typeof blockwiseAttention>[3],
+): Value {
+  const apart = (x: Value, order: readonly number[]) =>
+    transpose(reshape(x, [0, 0, heads, -1]), order);
+  const scores = matmul(scale(apart(q, [0, 2, 1, 3]), factor), apart(k, [0, 2, 3, 1]));
+  const seen = bias === undefined ? scores : add(scores, bias);
+  const weights = q.graph.node("Softmax", [seen], q.type, { attributes: { axis: int(-1) } });
+  const attended = matmul(weights, apart(v, [0, 2, 1, 3]));
+  return reshape(transpose(attended, [0, 2, 1, 3]), [0, 0, -1]);
+}
+
+/** Far below any score, and within float16. */
+const NEVER_SEEN = -60000;
+const BIASES = new WeakMap<Graph, Map<string, Value>>();
+
+/** Masks as {@linkcode blockwiseAttention} takes them: 0 where a query may see a key. */
+function attentionBias(q: Value, causal: boolean, mask: Value | undefined): Value {
+  const { graph } = q;
+  const known = BIASES.get(graph) ?? new Map<string, Value>();
+  BIASES.set(graph, known);
+  const key = `${causal} ${mask?.name} ${q.type}`;
+  const made = known.get(key);
+  if (made !== undefined) return made;
+  let visible = mask;
+  if (causal) {
+    const length = graph.node("Shape", [q], "int64", {
+      attributes: { start: int(1), end: int(2) },
+    });
+    const count = graph.node("Squeeze", [length], "int64");
+    const places = graph.node("Range", [integer(graph, 0), count, integer(graph, 1)], "int64");
+    const queries = reshape(places, [-1, 1]);
+    const earlier = graph.node("GreaterOrEqual", [queries, places], "bool");
+    visible = mask === undefined ? earlier : graph.node("And", [earlier, mask], "bool");
+  }
+  const choices = [visible!, graph.scalar(0, floatType(q)), graph.scalar(NEVER_SEEN, floatType(q))];
+  const bias = graph.node("Where", choices, q.type);
+  const batched = graph.node("Unsqueeze", [bias, graph.integers([0, 1])], q.type);
+  known.set(key, batched);
+  return batched;
+}
+
+/** An int64 scalar. */
+function integer(graph: Graph, value: number): Value {
+  return graph.node("Squeeze", [graph.integers([value])], "int64");
 }
 
 /** The groups of a group normalisation. */

@@ -13,12 +13,15 @@ export {
   type Value,
 } from "./graph.ts";
 export {
+  type Adapter,
   type Device,
+  DEVICES,
   type Dtype,
   DTYPE_POLICIES,
   type DtypePolicy,
   dtypePolicy,
   INTERFACE_TYPE,
+  withoutOwnOperators,
 } from "./dtype_policy.ts";
 export {
   LANE_VALUES,

@@ -112,8 +112,24 @@ export function matmul(a: Value, b: Value): Value {
   return a.graph.node("MatMul", [a, b], a.type);
 }
 
+/**
+ * Buffers that a shader may have, as WebGPU grants at least (`maxStorageBuffersPerShaderStage`).
+ * ONNX Runtime's `Split` needs one for its input and one for each piece.
+ */
+const WEBGPU_BUFFERS = 8;
+
 /** Cuts an axis into pieces of the given lengths. */
 export function split(x: Value, lengths: readonly number[], axis: number): Value[] {
+  const most = WEBGPU_BUFFERS - 1;
+  if (x.graph.device === "webgpu" && lengths.length > most) {
+    const size = most * Math.ceil(lengths.length / most ** 2);
+    const groups = Array.from(
+      { length: Math.ceil(lengths.length / size) },
+      (_, at) => lengths.slice(at * size, (at + 1) * size),
+    );
+    const parts = split(x, groups.map((group) => group.reduce((sum, one) => sum + one)), axis);
+    return parts.flatMap((part, at) => split(part, groups[at]!, axis));
+  }
   return x.graph.nodes("Split", [x, x.graph.integers(lengths)], lengths.map(() => x.type), {
     attributes: { axis: int(axis) },
   });

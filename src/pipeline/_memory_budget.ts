@@ -1,5 +1,5 @@
 /** Whether a picture fits into the computer's memory, asked before anything is computed. */
-import { localHost, type MachineMemory, readMemory } from "../machine/mod.ts";
+import { type DeviceChoice, localHost, type MachineMemory, readMemory } from "../machine/mod.ts";
 import type { Dtype } from "../onnx/mod.ts";
 import {
   estimateMemory,
@@ -50,16 +50,17 @@ export function offloadFor(
 
 /**
  * The mode for a GPU, by what is free of its memory: the fastest in which a picture of the model's
- * own size fits, or the one that takes least; one part at a time where nothing is known.
+ * own size fits, or the one that takes least. WebGPU does not say what is free, only how large a
+ * buffer may be: what fits into that stays loaded. Else one part at a time, as where nothing is known.
  */
 export function offloadForGpu(
   parts: readonly SizedPart[],
-  memoryFree: number | undefined,
+  { device, memoryFree, adapter }: DeviceChoice,
   dtype: Dtype | "auto",
 ): OffloadMode {
-  if (memoryFree === undefined) return "model";
-  const estimate = estimateMemory(parts, "cuda", trainedSize(parts), dtype);
-  return offloadThatFits(estimate, memoryFree) ?? "sequential";
+  const estimate = estimateMemory(parts, device, trainedSize(parts), dtype);
+  if (memoryFree !== undefined) return offloadThatFits(estimate, memoryFree) ?? "sequential";
+  return estimate.peak.none <= (adapter?.maxBufferBytes ?? 0) ? "none" : "model";
 }
 
 /**

@@ -39,12 +39,12 @@ export class DeviceMemoryError extends NewBieError {
       ];
     super(
       `The ${name.en} does not fit into the memory of the ${
-        device === "cuda" ? "GPU" : "computer"
+        device === "cpu" ? "computer" : "GPU"
       } ` +
         `(offload: ${offload}). ${remedy[0]}`,
       {
         ...options,
-        zh: `${name.zh}放不进${device === "cuda" ? "显存" : "内存"}（offload: ${offload}）。${
+        zh: `${name.zh}放不进${device === "cpu" ? "内存" : "显存"}（offload: ${offload}）。${
           remedy[1]
         }`,
       },

@@ -7,7 +7,7 @@ import { logLine } from "../shown.ts";
 import { NewBieError, RequestError } from "../errors.ts";
 import { resizeImage, resizePlanes, type RgbImage, tensorFromImage } from "../image/mod.ts";
 import type { Language, Texts } from "../language.ts";
-import { type Device, type Dtype, dtypePolicy } from "../onnx/mod.ts";
+import { type Device, DEVICES, type Dtype, type DtypePolicy, dtypePolicy } from "../onnx/mod.ts";
 import { parseXmlPrompt, type PromptEncoder, type XmlPromptObject } from "../prompt/mod.ts";
 import {
   type Arithmetic,
@@ -117,14 +117,14 @@ export class NewBieImagePipeline implements AsyncDisposable {
   readonly #language: Language;
   /** What {@linkcode encodePrompt} said of the padding in its features. */
   readonly #masks = new WeakMap<Tensor, Tensor>();
+  readonly #policy: DtypePolicy;
   readonly #arithmetic: () => Arithmetic;
   /** Rows × columns of the largest latents for which there was memory enough. */
   #largestLatents = 0;
 
   private constructor(
     files: CheckpointFiles,
-    device: Device,
-    dtype: Dtype,
+    policy: DtypePolicy,
     parts: PipelineParts,
     adapters: AdapterSet,
     arithmetic: () => Arithmetic,
@@ -133,8 +133,9 @@ export class NewBieImagePipeline implements AsyncDisposable {
     this.checkpoint = files;
     this.layout = files.layout;
     this.isDemo = files.isDemo;
-    this.device = device;
-    this.dtype = dtype;
+    this.device = policy.device;
+    this.dtype = policy.compute;
+    this.#policy = policy;
     this.#parts = parts;
     this.#adapters = adapters;
     this.#arithmetic = arithmetic;
@@ -169,7 +170,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const { device: asked = "auto", dtype = "auto", offload = "auto" } = options;
     const { language = "en", log = logLine } = options;
     const { threads = await usableThreads(localHost()) } = options;
-    checkChoice("device", asked, ["auto", "cpu", "cuda"]);
+    checkChoice("device", asked, ["auto", ...DEVICES]);
     checkChoice("dtype", dtype, ["auto", "float32", "bfloat16", "float16"]);
     checkChoice("offload", offload, ["auto", ...OFFLOAD_MODES]);
     checkThreads(threads);
@@ -181,12 +182,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
     log(describeCheckpoint(files, folder, language));
     const place = await chooseDevice(asked);
     if (asked === "auto") log(TEXTS[language].place(place));
-    const policy = dtypePolicy(place.device, dtype);
-    if (policy === undefined) {
-      throw new RequestError(`dtype is "${dtype}", but the CPU computes in float32 alone.`, {
-        zh: `dtype 是 "${dtype}"，但 CPU 只用 float32 计算。`,
-      });
-    }
+    const policy = dtypePolicy(place.device, dtype, place.adapter);
+    if (policy === undefined) throw dtypeError(dtype, place);
     const budget = place.device === "cpu" ? await memoryBudget() : undefined;
     const { ownOperators, compute } = await permittedPolicy(policy);
     let kernels: NonNullable<Arithmetic["kernels"]> = ownOperators && compute !== "float32"
@@ -209,7 +206,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
           if (budget !== undefined) requireModelMemory(parts, mode, budget);
           return mode;
         }
-        return offload === "auto" ? offloadForGpu(parts, place.memoryFree, dtype) : offload;
+        if (offload !== "auto") return offload;
+        return offloadForGpu(parts, place, dtype);
       },
     });
     const adapters = new AdapterSet({
@@ -225,8 +223,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     await checkListedFiles(files, options, log);
     const pipeline = new NewBieImagePipeline(
       files,
-      place.device,
-      policy.compute,
+      policy,
       parts,
       adapters,
       () => onCpu ?? { processor: gpu, kernels },
@@ -613,9 +610,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const { vaeScaleFactor: factor } = this.#parts;
     const size = { height: height / factor, width: width / factor };
     if (upscaler === LATENT) return stack(latents.map((sample) => resizePlanes(sample, size)));
-    const network = upscaler === LANCZOS
-      ? undefined
-      : await Upscaler.open(upscaler, dtypePolicy(this.device, this.dtype)!);
+    const network = upscaler === LANCZOS ? undefined : await Upscaler.open(upscaler, this.#policy);
     return await this.#use("vae", async (vae) => {
       const enlarged: Tensor[] = [];
       for (const sample of latents) {
@@ -899,8 +894,10 @@ const TEXTS: Texts<{
   readonly cut: (tokens: number, encoder: string, read: number) => string;
 }> = {
   en: {
-    place: ({ gpu, reason }) =>
-      reason === undefined ? `On CUDA: ${gpu ?? "an NVIDIA GPU"}.` : `On the CPU: ${reason.en}.`,
+    place: ({ device, gpu, reason }) =>
+      reason === undefined
+        ? `On CUDA: ${gpu ?? "an NVIDIA GPU"}.`
+        : `On ${device === "webgpu" ? `WebGPU (${gpu})` : "the CPU"}: ${reason.en}.`,
     vaeFallback: "The VAE overflows in float16; it decodes in float32 from now on.",
     operatorFallback: (reason) =>
       `The toolkit's own kernels cannot be used (${reason}); with ONNX Runtime's alone a step ` +
@@ -909,14 +906,26 @@ const TEXTS: Texts<{
       `A prompt has ${tokens} tokens; ${encoder} reads the first ${read}.`,
   },
   zh: {
-    place: ({ gpu, reason }) =>
-      reason === undefined ? `使用 CUDA：${gpu ?? "NVIDIA GPU"}。` : `使用 CPU：${reason.zh}。`,
+    place: ({ device, gpu, reason }) =>
+      reason === undefined
+        ? `使用 CUDA：${gpu ?? "NVIDIA GPU"}。`
+        : `使用 ${device === "webgpu" ? `WebGPU（${gpu}）` : "CPU"}：${reason.zh}。`,
     vaeFallback: "VAE 在 float16 下溢出；从现在起改用 float32 解码。",
     operatorFallback: (reason) =>
       `无法使用本工具箱自带的内核（${reason}）；只用 ONNX Runtime 的内核时，每一步约慢五分之一。`,
     cut: (tokens, encoder, read) => `提示词有 ${tokens} 个 token；${encoder} 只读取前 ${read} 个。`,
   },
 };
+
+/** For a type of arithmetic that the device does not have. */
+function dtypeError(dtype: string, { device, gpu, adapter }: DeviceChoice): RequestError {
+  const types = adapter?.hasFloat16 ? "float32, float16" : "float32";
+  const [en, zh] = device === "cpu" ? ["the CPU", "CPU"] : [`WebGPU (${gpu})`, `WebGPU（${gpu}）`];
+  return new RequestError(
+    `dtype is "${dtype}", but ${en} computes in ${types}${adapter?.hasFloat16 ? "" : " alone"}.`,
+    { zh: `dtype 是 "${dtype}"，但 ${zh} 只用 ${types} 计算。` },
+  );
+}
 
 function checkChoice(name: string, value: string, choices: readonly string[]): void {
   if (choices.includes(value)) return;

@@ -58,9 +58,9 @@ export class OutOfMemoryError extends SessionError {
   override name = "OutOfMemoryError";
 }
 
-/** What ONNX Runtime, CUDA, cuBLAS and cuDNN say when an allocation fails. */
+/** What ONNX Runtime, CUDA, cuBLAS, cuDNN and WebGPU say when an allocation fails. */
 const OUT_OF_MEMORY =
-  /out of memory|failed to allocate memory|ALLOC_FAILED|bad_alloc|bad allocation|CUDA failure 2:/i;
+  /out of (?:device |host )?memory|OUT_OF_(?:DEVICE|HOST)_MEMORY|failed to allocate memory|ALLOC_FAILED|bad_alloc|bad allocation|CUDA failure 2:/i;
 
 /** What was asked of ONNX Runtime when it failed. */
 type Doing = "load" | "run";
@@ -146,7 +146,8 @@ export class Session implements AsyncDisposable {
     let loaded: ort.InferenceSession;
     try {
       loaded = await ort.InferenceSession.create(graph.model, {
-        executionProviders: [device],
+        // What WebGPU has no kernel for, such as shapes and casts from bfloat16, the CPU computes.
+        executionProviders: device === "webgpu" ? ["webgpu", "cpu"] : [device],
         intraOpNumThreads: threads,
         extra: { session: sessionEntries(graph, device, mayUseCpu) },
         externalData: Object.entries(memory).map(([path, data]) => ({ path, data })),

@@ -2,7 +2,7 @@
 import { Argument, Option } from "commander";
 import { RequestError } from "../../src/errors.ts";
 import { describeGraph } from "../../src/onnx/describe_graph.ts";
-import { type Device, type Dtype, dtypePolicy, type Port } from "../../src/onnx/mod.ts";
+import { type Device, DEVICES, type Dtype, dtypePolicy, type Port } from "../../src/onnx/mod.ts";
 import { writeGraph } from "../../src/onnx/write_graph.ts";
 import { GRAPH_NAMES, type GraphName, partGraph } from "../../src/pipeline/part_graph.ts";
 import { formatBytes } from "../../src/format_bytes.ts";
@@ -71,7 +71,7 @@ const command = task("graph", text.description)
   .addArgument(new Argument("<part>", text.part).choices(GRAPH_NAMES))
   .option("--model <folder>", text.model, ".")
   .option("--out <file>", text.out)
-  .addOption(new Option("--device <name>", text.device).choices(["cpu", "cuda"]).default("cpu"))
+  .addOption(new Option("--device <name>", text.device).choices(DEVICES).default("cpu"))
   .addOption(
     new Option("--dtype <name>", text.dtype).choices(["auto", "float32", "bfloat16", "float16"])
       .default("auto"),

@@ -69,6 +69,8 @@ export async function factsOf(circumstances: Circumstances): Promise<Facts> {
     machine: await readMachine(host),
     gpu: await readGpus(host),
     binding: { version: "1.29.0", ...binding },
+    ...(circumstances.adapter === undefined ? {} : { adapter: circumstances.adapter }),
+    renderNodes: (await host.list("/dev/dri")).length,
     disks: [{ folder: "models/", free: freeDisk }, { folder: "outputs/", free: freeDisk }],
     model,
     ...(demo === undefined ? {} : { demo }),

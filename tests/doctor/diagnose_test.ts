@@ -359,3 +359,38 @@ Deno.test("every problem carries one command, in both languages the same", async
     }
   }
 });
+
+const RADEON = {
+  name: "AMD Radeon RX 7800 XT",
+  isSoftware: false,
+  hasFloat16: true,
+  maxBufferBytes: 2 ** 32,
+  maxBindingBytes: 2 ** 32,
+};
+
+Deno.test("a card that CUDA cannot use draws by WebGPU, and doctor says what it can", async () => {
+  const diagnosis = await examine({ files: UBUNTU, adapter: RADEON });
+  assert.equal(diagnosis.provider, "webgpu");
+  assert.deepEqual(reasons(diagnosis), ["no-gpu"]);
+  assert.match(find(diagnosis, "webgpu-adapter")!.message, /RX 7800 XT.*float16.*4\.0 GiB/);
+});
+
+Deno.test("an adapter that is a program is named, and not taken", async () => {
+  const adapter = { ...RADEON, name: "llvmpipe", isSoftware: true };
+  const diagnosis = await examine({ files: UBUNTU, adapter });
+  assert.equal(diagnosis.provider, "cpu");
+  assert.match(find(diagnosis, "webgpu-software")!.message, /llvmpipe.*--device webgpu/);
+});
+
+Deno.test("a card without a driver for Vulkan: the distribution's own command installs it", async () => {
+  const files = { ...UBUNTU, "/dev/dri/renderD128": "" };
+  const absent = find(await examine({ files }), "webgpu-absent");
+  assert.equal(absent?.fix, "sudo apt-get install -y libvulkan1 mesa-vulkan-drivers");
+  assert.equal(find(await examine({ files: UBUNTU }), "webgpu-absent"), undefined);
+});
+
+Deno.test("where CUDA works, nothing is said of WebGPU", async () => {
+  const diagnosis = await examine({ files: WELL, commands: GOOD_DRIVER(), adapter: RADEON });
+  assert.equal(diagnosis.provider, "cuda");
+  assert.equal(find(diagnosis, "webgpu-adapter"), undefined);
+});

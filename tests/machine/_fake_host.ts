@@ -1,5 +1,6 @@
 /** Machines that are not here, as trees of files and answers of nvidia-smi. */
 import type { CommandResult, Host } from "../../src/machine/host.ts";
+import type { AdapterFacts } from "../../src/machine/webgpu_adapter.ts";
 
 export interface FakeMachine {
   /** Text or bytes by path; the folders are those that the paths imply. */
@@ -16,6 +17,7 @@ export interface FakeMachine {
   readonly os?: string;
   readonly arch?: string;
   readonly freeDisk?: number;
+  readonly adapter?: AdapterFacts;
 }
 
 export function fakeHost(machine: FakeMachine = {}): Host {
@@ -53,6 +55,7 @@ export function fakeHost(machine: FakeMachine = {}): Host {
       Promise.resolve(paths.some((file) => file === path || file.startsWith(`${path}/`))),
     run: (command, args) => Promise.resolve(commands(command, args)),
     freeDisk: () => Promise.resolve(machine.freeDisk),
+    adapter: () => Promise.resolve(machine.adapter),
   };
 }
 

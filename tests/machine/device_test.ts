@@ -1,7 +1,8 @@
 /** What each machine lacks was written down by hand; see tests/doctor/diagnose_test.ts. */
 import assert from "node:assert/strict";
-import { chooseDevice } from "../../src/machine/device.ts";
+import { chooseDevice, type Probes } from "../../src/machine/device.ts";
 import { DeviceError } from "../../src/machine/device_error.ts";
+import type { AdapterFacts } from "../../src/machine/webgpu_adapter.ts";
 import { OutOfMemoryError, SessionError } from "../../src/runtime/session.ts";
 import { providerFiles } from "../doctor/_machines.ts";
 import {
@@ -15,9 +16,13 @@ import {
   UBUNTU,
 } from "./_fake_host.ts";
 
-const works = () => Promise.resolve();
-const never = () => Promise.reject(new Error("not to be asked"));
-const fails = (message: string) => () => Promise.reject(new Error(message));
+const notAsked = () => Promise.reject(new Error("not to be asked"));
+const works: Probes = { cuda: () => Promise.resolve(), webgpu: notAsked };
+const never: Probes = { cuda: notAsked, webgpu: notAsked };
+const fails = (message: string): Probes => ({
+  cuda: () => Promise.reject(new Error(message)),
+  webgpu: notAsked,
+});
 const SYSTEM = "/usr/lib/x86_64-linux-gnu";
 const WELL = {
   ...UBUNTU,
@@ -29,8 +34,8 @@ const WELL = {
 const commands = nvidiaSmi("580.95.05", "13.0", [GPU_12]);
 
 /** What is said when CUDA is asked for by name, in both languages. */
-async function refusal(machine: FakeMachine, probe: () => Promise<void>): Promise<string[]> {
-  const error = await chooseDevice("cuda", fakeHost(machine), probe).then(() => {}, (e) => e);
+async function refusal(machine: FakeMachine, probes: Probes): Promise<string[]> {
+  const error = await chooseDevice("cuda", fakeHost(machine), probes).then(() => {}, (e) => e);
   assert(error instanceof DeviceError);
   return [error.explain("en"), error.explain("zh")];
 }
@@ -117,7 +122,7 @@ Deno.test("a driver that hangs is not asked again: the CPU is taken, and why is 
 Deno.test("CUDA asked for by name is refused for what doctor knows, in one sentence", async () => {
   const old = nvidiaSmi("550.54.14", "12.4", [GPU_12]);
   const { [`${SYSTEM}/libcudnn.so.9`]: _, ...withoutCudnn } = WELL;
-  const cases: [FakeMachine, () => Promise<void>, RegExp][] = [
+  const cases: [FakeMachine, Probes, RegExp][] = [
     [{ files: UBUNTU }, never, /there is no NVIDIA GPU; .*deno task doctor says more\.$/],
     [
       { files: WELL, commands: old },
@@ -146,4 +151,75 @@ Deno.test("running out of memory is an error of a session, of its own kind", () 
   const error = new OutOfMemoryError("vae", "run", new Error("Failed to allocate memory"));
   assert(error instanceof SessionError);
   assert.equal(error.graph, "vae");
+});
+
+const CARD: AdapterFacts = {
+  name: "Radeon RX 7800",
+  isSoftware: false,
+  hasFloat16: true,
+  maxBufferBytes: 2 ** 32,
+  maxBindingBytes: 2 ** 31,
+};
+const webgpu = (fusedAttention: boolean): Probes => ({
+  cuda: notAsked,
+  webgpu: () => Promise.resolve({ fusedAttention }),
+});
+
+Deno.test("auto takes WebGPU where there is a card and no CUDA, and says why not CUDA", async () => {
+  const { device, gpu, adapter, reason } = await chooseDevice(
+    "auto",
+    fakeHost({ files: UBUNTU, adapter: CARD }),
+    webgpu(true),
+  );
+  assert.deepEqual([device, gpu, adapter?.hasFloat16, adapter?.writesScores], [
+    "webgpu",
+    "Radeon RX 7800",
+    true,
+    false,
+  ]);
+  assert.match(reason!.en, /no NVIDIA GPU/);
+});
+
+Deno.test("auto never takes an adapter that is a program, nor one that does not start", async () => {
+  const software = { ...CARD, isSoftware: true };
+  for (const adapter of [software, CARD]) {
+    const choice = await chooseDevice("auto", fakeHost({ files: UBUNTU, adapter }), never);
+    assert.equal(choice.device, "cpu");
+  }
+});
+
+Deno.test("CUDA that works goes before WebGPU", async () => {
+  const host = fakeHost({ files: WELL, commands, adapter: CARD });
+  assert.equal((await chooseDevice("auto", host, works)).device, "cuda");
+});
+
+Deno.test("WebGPU by name takes a program, too, and tries the type that the adapter has", async () => {
+  const tried: string[] = [];
+  const adapter = { ...CARD, isSoftware: true, hasFloat16: false };
+  const choice = await chooseDevice("webgpu", fakeHost({ adapter }), {
+    cuda: notAsked,
+    webgpu: (dtype) => {
+      tried.push(dtype);
+      return Promise.resolve({ fusedAttention: false });
+    },
+  });
+  assert.deepEqual(tried, ["float32"]);
+  assert.deepEqual(choice.adapter, {
+    hasFloat16: false,
+    writesScores: true,
+    maxBufferBytes: CARD.maxBufferBytes,
+  });
+});
+
+Deno.test("WebGPU by name without an adapter, or with one that fails, says what to do", async () => {
+  const cases: [FakeMachine, RegExp][] = [
+    [{}, /WEBGPU cannot be used: there is no adapter: .*apt-get install libvulkan1/],
+    [{ os: "windows" }, /there is no adapter: .*; install the graphics card's driver\.$/],
+    [{ adapter: CARD }, /Radeon RX 7800 does not start \(not to be asked\); deno task doctor/],
+  ];
+  for (const [machine, expected] of cases) {
+    const error = await chooseDevice("webgpu", fakeHost(machine), never).catch((error) => error);
+    assert.match(error.message, expected);
+    assert.match(error.explain("zh"), /。$/);
+  }
 });

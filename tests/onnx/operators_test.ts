@@ -1,9 +1,11 @@
 /** Expected values are computed here from each operator's definition, in float64. */
 import assert from "node:assert/strict";
+import proto from "onnx-proto";
 import {
   add,
   attention,
   cast,
+  concat,
   depthToSpace,
   gatedLinear,
   gelu,
@@ -16,6 +18,7 @@ import {
   rotaryEmbedding,
   silu,
   spaceToDepth,
+  split,
   upsampleNearest2x,
   type Value,
 } from "../../src/onnx/mod.ts";
@@ -284,4 +287,23 @@ Deno.test("both products at once are for matrices that are not quantised", () =>
   const quantized = operators(true);
   assert.equal(quantized.get("com.microsoft.MatMulNBits"), 2);
   assert.equal(quantized.get("newbie.TwoProducts"), undefined);
+});
+
+Deno.test("WebGPU's shaders take eight buffers: more pieces are cut in groups, in order", async () => {
+  for (const count of [7, 8, 17, 50, 51]) {
+    const lengths = Array.from({ length: count }, (_, at) => at % 3 + 1);
+    const total = lengths.reduce((sum, length) => sum + length);
+    const x = values([total, 2]);
+    const build = (x: Value) => concat(split(x, lengths, 0).toReversed(), 0);
+    const graph = new Graph("test", { device: "webgpu" });
+    graph.output("y", build(graph.input("x", "float32", x.dims)), []);
+    const compiled = graph.compile();
+    const { node = [] } = proto.onnx.ModelProto.decode(compiled.model).graph ?? {};
+    const splits = node!.filter(({ opType }) => opType === "Split");
+    const most = Math.max(...splits.map(({ output }) => output!.length));
+    assert.ok(most <= 7, `${count} pieces: ${most} outputs`);
+    await using session = await Session.create(compiled, { device: "cpu" });
+    const { y } = await session.run({ x });
+    assert.deepEqual(y!.data, (await evaluate([x], build)).data);
+  }
 });

@@ -192,9 +192,9 @@ Deno.test("a larger picture takes more memory, a model without parts only the ru
 Deno.test("where no mode fits, the one that takes least is tried, on a GPU and on a CPU", () => {
   const { parts } = NEWBIE.published;
   for (const memoryFree of [0, 1e9]) {
-    assert.equal(offloadForGpu(parts, memoryFree, "auto"), "sequential");
+    assert.equal(offloadForGpu(parts, { device: "cuda", memoryFree }, "auto"), "sequential");
     assert.equal(offloadFor(parts, { bytes: memoryFree, isLimit: true }), "sequential");
   }
-  assert.equal(offloadForGpu(parts, 80e9, "auto"), "none");
-  assert.equal(offloadForGpu(parts, undefined, "auto"), "model");
+  assert.equal(offloadForGpu(parts, { device: "cuda", memoryFree: 80e9 }, "auto"), "none");
+  assert.equal(offloadForGpu(parts, { device: "cuda" }, "auto"), "model");
 });

@@ -95,6 +95,16 @@ const RULES: Readonly<Record<Device, Rule>> = {
     keepsWorkspace: true,
     runtime: 0.574e9,
   },
+  webgpu: {
+    bytesPerValue: 4,
+    valuesPerTokenWidth: 46.6,
+    holdsScores: false,
+    sessions: 0.92e9,
+    decoderMaps: { AutoencoderTiny: 4, AutoencoderKL: 12.7 },
+    tiledMaps: { AutoencoderTiny: 2.1, AutoencoderKL: 2.2 },
+    keepsWorkspace: true,
+    runtime: 0.574e9,
+  },
 };
 const BYTES_OF_FLOAT32 = 4;
 

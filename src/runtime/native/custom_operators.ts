@@ -70,6 +70,7 @@ const NO_STATUS = 0n;
 const PROVIDERS: Readonly<Record<Device, string>> = {
   cpu: "CPUExecutionProvider",
   cuda: "CUDAExecutionProvider",
+  webgpu: "WebGpuExecutionProvider",
 };
 
 /** Operators as a session's options take them. To be disposed after the session. */

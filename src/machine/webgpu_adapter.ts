@@ -1,0 +1,42 @@
+/**
+ * The adapter that WebGPU would compute on, as Deno's own WebGPU names it. ONNX Runtime brings
+ * another WebGPU (Dawn), which takes the same one and does not say which.
+ *
+ * @module
+ */
+
+/** A GPU, or a program that imitates one, in WebGPU's words. */
+export interface AdapterFacts {
+  /** Such as `NVIDIA H200` or `SwiftShader Device (Subzero)`. */
+  readonly name: string;
+  /** Whether it is a program on the processor. */
+  readonly isSoftware: boolean;
+  /** Whether it computes in float16 (the feature `shader-f16`). */
+  readonly hasFloat16: boolean;
+  /** The largest buffer, in bytes; a card has at least so much memory. */
+  readonly maxBufferBytes: number;
+  /** The largest part of a buffer that a shader can be given, in bytes. */
+  readonly maxBindingBytes: number;
+}
+
+/**
+ * Asks for the adapter of highest performance.
+ *
+ * @returns `undefined` where there is none: no driver for Vulkan, Direct3D 12 or Metal, or on Linux
+ *   no loader (libvulkan.so.1).
+ */
+export async function readAdapter(): Promise<AdapterFacts | undefined> {
+  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) return undefined;
+  const { info, limits, features } = adapter;
+  return {
+    name: [info.description, info.device, info.vendor].find((text) => text) ?? "WebGPU",
+    isSoftware: info.isFallbackAdapter || SOFTWARE.test(info.description),
+    hasFloat16: features.has("shader-f16"),
+    maxBufferBytes: limits.maxBufferSize,
+    maxBindingBytes: limits.maxStorageBufferBindingSize,
+  };
+}
+
+/** Mesa's, Google's and Microsoft's drivers for a processor; not all of them say so of themselves. */
+const SOFTWARE = /llvmpipe|swiftshader|basic render/i;

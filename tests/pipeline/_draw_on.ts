@@ -1,0 +1,15 @@
+/** Draws a small picture of the demo model on a device, for a test that sets the process's driver. */
+import { NewBieImagePipeline } from "../../src/mod.ts";
+import { DEMO_MODEL, GUIDANCE_SCALE, SEED } from "../../src/studio/health_check.ts";
+
+const [device, output] = Deno.args as ["cpu" | "webgpu", string];
+await using pipe = await NewBieImagePipeline.fromPretrained(".", { device, log: () => {} });
+const { images } = await pipe.generate({
+  prompt: await Deno.readTextFile(`${DEMO_MODEL}/health_check.xml`),
+  width: 64,
+  height: 64,
+  numInferenceSteps: 2,
+  guidanceScale: GUIDANCE_SCALE,
+  generator: { seed: SEED },
+});
+await Deno.writeFile(output, Uint8Array.from(images[0]!.data));
