@@ -20,6 +20,7 @@ import {
 } from "./cli/model_options.ts";
 import { language, run, task, tell, wholeNumber } from "./cli/task.ts";
 import { print } from "./cli/print.ts";
+import { onSignals } from "./cli/signals.ts";
 import { lanAddresses, linkWithToken, newToken } from "./serve/lan.ts";
 import { both, text } from "./serve/texts.ts";
 
@@ -129,8 +130,7 @@ function signalled(): Promise<void> {
     isAsked = true;
     resolve();
   };
-  Deno.addSignalListener("SIGINT", stop);
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
+  onSignals(["SIGINT", "SIGTERM"], stop);
   return promise;
 }
 

@@ -14,6 +14,7 @@ import {
 } from "../../src/container/mod.ts";
 import { RequestError } from "../../src/errors.ts";
 import { connectEngine } from "./engine.ts";
+import { onSignals } from "../cli/signals.ts";
 import { catalogue, language, run, task, TaskFailure } from "../cli/task.ts";
 
 interface Options {
@@ -136,11 +137,7 @@ await run<Options>(command, async ({ json, image, gpu, mount, user: asked }, inn
       stdin: process.stdin,
       stdout: process.stdout,
       stderr: process.stderr,
-      onSignal: (pass) => {
-        for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-          Deno.addSignalListener(name, () => pass(name));
-        }
-      },
+      onSignal: (pass) => void onSignals(["SIGINT", "SIGTERM", "SIGHUP"], pass),
     });
   } finally {
     if (isInteractive) Deno.stdin.setRaw(false);
@@ -150,7 +147,7 @@ await run<Options>(command, async ({ json, image, gpu, mount, user: asked }, inn
 });
 
 function onResize(resized: () => void): void {
-  Deno.addSignalListener("SIGWINCH", resized);
+  onSignals(["SIGWINCH"], resized);
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What the tasks that drive a container engine share. */
 import { Engine, engineAddress } from "../../src/container/mod.ts";
+import { onSignals } from "../cli/signals.ts";
 import { inLanguage, TaskFailure } from "../cli/task.ts";
 
 const text = inLanguage({
@@ -38,15 +39,13 @@ export async function cancellable<T>(
   message = () => text.cancelled,
 ): Promise<T> {
   const controller = new AbortController();
-  const stop = () => controller.abort();
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  for (const name of signals) Deno.addSignalListener(name, stop);
+  const release = onSignals(["SIGINT", "SIGTERM"], () => controller.abort());
   try {
     return await work(controller.signal);
   } catch (error) {
     if (controller.signal.aborted) throw new TaskFailure(message(), {});
     throw error;
   } finally {
-    for (const name of signals) Deno.removeSignalListener(name, stop);
+    release();
   }
 }

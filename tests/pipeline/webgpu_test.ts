@@ -3,14 +3,16 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { psnr } from "../../src/image/mod.ts";
 
-/** Where Debian's chromium has it. */
+/** Where Debian's packages chromium and libvulkan1 have the driver and its loader. */
 const DRIVER = "/usr/lib/chromium/vk_swiftshader_icd.json";
+const LOADER = "/usr/lib/x86_64-linux-gnu/libvulkan.so.1";
 /** The picture of `_draw_on.ts`. */
 const SIZE = 64;
 /** Both compute in float32; single operators differ by some 1e-7. */
 const LEAST_DB = 60;
 
-const isHere = await Deno.stat(DRIVER).then(() => true, () => false);
+const isHere = await Promise.all([DRIVER, LOADER].map((path) => Deno.stat(path)))
+  .then(() => true, () => false);
 
 Deno.test({
   name: "WebGPU draws the health check's prompt as the CPU does",
