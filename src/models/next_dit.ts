@@ -115,11 +115,16 @@ interface RopeTables {
   readonly sin: Value;
 }
 
+/**
+ * What is made of the text, once for each prompt: in the text encoders' type. The first of its layers
+ * sees values of many sizes, and queries and keys, which a norm follows, may be of any: the demo's
+ * reach 1e14, which float16 does not hold.
+ */
 function buildText(
   graph: Graph,
   config: NextDiTConfig,
   parameters: Parameters,
-  { compute }: DtypePolicy,
+  { text: compute }: DtypePolicy,
 ): void {
   const { dim, cap_feat_dim, clip_text_dim } = config;
   const features = graph.input("caption_features", INTERFACE_TYPE, [1, "L", cap_feat_dim]);

@@ -16,7 +16,7 @@ export interface DtypePolicy {
   readonly device: Device;
   /** The transformer: matrix products, attention and what lies between them. */
   readonly compute: FloatType;
-  /** The same of the text encoders. */
+  /** The same of the text encoders, and of what the transformer makes of a text once for each. */
   readonly text: FloatType;
   /** Convolutions: ONNX Runtime's CUDA provider has none in bfloat16. */
   readonly convolution: FloatType;
@@ -58,8 +58,8 @@ export interface Adapter {
 
 /**
  * The policy for a device and the type that a person asked for; `undefined` where the device does
- * not compute in it. In float16 the text encoders stay in bfloat16 or float32: Gemma 3's activations
- * go beyond what float16 holds.
+ * not compute in it. In float16 what is made of the text stays in bfloat16 or float32: Gemma 3's
+ * activations go beyond what float16 holds.
  *
  * @param adapter WebGPU's; by default one with float16.
  */

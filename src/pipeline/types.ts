@@ -16,16 +16,18 @@ import type { OffloadMode } from "./checkpoint/memory.ts";
 /** How to load a pipeline. */
 export interface PretrainedOptions {
   /**
-   * Where to run. `"auto"` is CUDA when it works, else the CPU, and the log says why; `"cuda"`
-   * needs ONNX Runtime's CUDA provider beside its binding, and fails where it does not work. On CUDA
+   * Where to run. `"auto"` is CUDA when it works, else WebGPU where there is a card, else the CPU,
+   * and the log says why; `"cuda"` needs ONNX Runtime's CUDA provider beside its binding, and fails
+   * where it does not work. On CUDA
    * a program with `--allow-ffi` (no list) has the toolkit's own kernels, which are faster.
    *
    * @default {"auto"}
    */
   readonly device?: "auto" | Device;
   /**
-   * The type of arithmetic. `"auto"` is float32 on the CPU, which has no other, and bfloat16 on
-   * CUDA. In float16 the text encoders stay in bfloat16, whose range they need.
+   * The type of arithmetic. `"auto"` is float32 on the CPU, which has no other, bfloat16 on CUDA, and
+   * on WebGPU float16 where the adapter has it, else float32. In float16 what is made of the text
+   * stays in bfloat16, or on WebGPU in float32, whose range it needs.
    *
    * @default {"auto"}
    */

@@ -4,11 +4,13 @@ import { compileNextDiT } from "../../src/models/next_dit.ts";
 import { parseNextDiTConfig } from "../../src/models/next_dit_config.ts";
 import { DTYPE_POLICIES, OWN_DOMAIN } from "../../src/onnx/mod.ts";
 import { Transformer } from "../../src/pipeline/parts/transformer.ts";
+import { openWeights } from "../../src/safetensors/mod.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";
 import { bindingFolder } from "../../src/runtime/binding_folder.ts";
 import { operatorSessions } from "../../src/runtime/native/custom_session.ts";
-import { assertClose, fixture } from "../_fixtures.ts";
+import { assertClose, fixture, relativeError } from "../_fixtures.ts";
 import { CPU_OPERATORS } from "../_own_operators.ts";
+import { noise } from "../../bench/noise.ts";
 import { openCase } from "./_case.ts";
 
 const { onnx } = proto;
@@ -78,4 +80,30 @@ Deno.test("what nodes of our own operators give, others take: it would stay in m
       for (const value of output!) assert(taken.has(value), `${name} gives ${value} to nobody`);
     }
   }
+});
+
+Deno.test("float16 holds what the demo model computes: queries and keys of 1e14 stay in another type", async () => {
+  const folder = "models/demo/next-dit";
+  const file = `${folder}/config.json`;
+  const weights = await openWeights(folder);
+  const config = parseNextDiTConfig(JSON.parse(await Deno.readTextFile(file)), file, weights);
+  const { in_channels, cap_feat_dim, clip_text_dim } = config;
+  const velocityIn = async (compute: "float32" | "float16") => {
+    const graphs = compileNextDiT(config, weights, { ...DTYPE_POLICIES.cpu, compute });
+    await using transformer = await Transformer.create(config, graphs, {
+      device: "cpu",
+      resident: true,
+    });
+    const conditioning = await transformer.condition(
+      noise([1, 8, cap_feat_dim], 1),
+      noise([1, clip_text_dim!], 2),
+    );
+    const [velocity] = await transformer.predict(noise([1, in_channels, 8, 8], 3), 0.3, [
+      conditioning,
+    ]);
+    return velocity!;
+  };
+  // Eleven bits, through nine blocks.
+  const error = relativeError(await velocityIn("float16"), await velocityIn("float32"));
+  assert.ok(error < 0.01, `${error}`);
 });
