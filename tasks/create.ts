@@ -40,6 +40,7 @@ import { examinePrompt } from "./cli/prompt_check.ts";
 import { readArgument, readPromptFile } from "./cli/prompt_input.ts";
 import { askTerminal } from "./cli/show.ts";
 import { addSettingOptions, settingsOf } from "./cli/setting_options.ts";
+import { outputRootHelp, outputsOf } from "./cli/output_root.ts";
 import { language, run, task } from "./cli/task.ts";
 import { type Painted, print, tell } from "./cli/print.ts";
 
@@ -57,6 +58,8 @@ interface Options extends ModelOptions, PartOptions, Readonly<Record<string, unk
   readonly model: string;
   readonly batch?: string;
   readonly shard?: string;
+  readonly claim?: true;
+  readonly outputRoot?: string;
   readonly from?: string;
   readonly strict?: true;
   readonly combinations?: true;
@@ -77,6 +80,8 @@ addSettingOptions(command)
   .option("--model <folder>", help.model, ".")
   .option("--batch <path>", help.batch)
   .option("--shard <i/n>", help.shard)
+  .option("--claim", help.claim)
+  .option("--output-root <folder>", outputRootHelp)
   .option("--from <picture>", help.from)
   .option("--preset <name>", help.preset, collected, [])
   .option("--wildcards <folder>", help.wildcards)
@@ -105,7 +110,7 @@ await run<Options>(command, async (options) => {
 
 /** One request, given whole. */
 async function once(options: Options) {
-  const from = options.from === undefined ? undefined : await recipeOf(options.from, {
+  const from = options.from === undefined ? undefined : await recipeOf(options.from, options, {
     // Who draws from the picture itself needs no recipe, only a prompt.
     mayLack: options.strength !== undefined && (options.prompt ?? options.promptFile) !== undefined,
   });
@@ -116,7 +121,8 @@ async function once(options: Options) {
   const grid = gridOf(options, recipe);
   const presets = await presetsOf(options);
   const name = pictureName(options.output ?? NAME);
-  const folder = await openFolderOfDay(new Date());
+  const root = await outputsOf(options);
+  const folder = await openFolderOfDay(new Date(), root);
   await using studio = await open(options);
   const ofForeign = foreign === undefined ? undefined : await studio.foreignLoras(foreign);
   if (foreign !== undefined) {
@@ -177,6 +183,7 @@ async function once(options: Options) {
   let sheet: SavedSheet | undefined;
   const pictures = await makePictures(studio, request, {
     folder,
+    root,
     name,
     count: options.count ?? COUNT.default,
     isDrawn,
@@ -250,7 +257,9 @@ async function batch(options: Options, path: string) {
   const folder = options.output === undefined ? read.name : folderName(options.output);
   return await runBatch(studio, read, {
     folder,
+    root: await outputsOf(options),
     shard,
+    hasClaims: options.claim,
     preset: namesOf(presets),
     wildcards: options.wildcards,
     show: options.show,
@@ -276,7 +285,12 @@ async function interactive(options: Options): Promise<undefined> {
       presets,
       loras: lorasOf(options) ?? [],
     },
-    { show: options.show, showSteps: options.showSteps, wildcards: options.wildcards },
+    {
+      root: await outputsOf(options),
+      show: options.show,
+      showSteps: options.showSteps,
+      wildcards: options.wildcards,
+    },
   );
 }
 
@@ -310,8 +324,12 @@ function refuseContradictions(options: Options): void {
     }
     if (given.length === 0) throw new RequestError(both((text) => text.needsPrompt(`--${name}`)));
   }
-  if (options.shard !== undefined && options.batch === undefined) {
-    throw new RequestError(both((text) => text.shardNeedsBatch));
+  for (const name of ["shard", "claim"] as const) {
+    if (options[name] === undefined || options.batch !== undefined) continue;
+    throw new RequestError(both((text) => text.needsBatch(`--${name}`)));
+  }
+  if (options.shard !== undefined && options.claim !== undefined) {
+    throw new RequestError(both((text) => text.together("--shard", "--claim")));
   }
 }
 
@@ -363,8 +381,12 @@ interface From {
 }
 
 /** @param mayLack Whether a picture that carries no recipe will do. */
-async function recipeOf(asked: string, { mayLack }: { mayLack: boolean }): Promise<From> {
-  const path = asked === LAST ? await latestPicture() : asked;
+async function recipeOf(
+  asked: string,
+  options: Options,
+  { mayLack }: { mayLack: boolean },
+): Promise<From> {
+  const path = asked === LAST ? await latestPicture(await outputsOf(options)) : asked;
   try {
     return { path, recipe: readRecipe(await readBytes(path)) };
   } catch (error) {

@@ -4,7 +4,6 @@ import { RequestError } from "../src/errors.ts";
 import { createApp, LIMITS, machineReports, serve } from "../src/server/mod.ts";
 import { Gallery } from "../src/studio/gallery.ts";
 import { GivenPictures } from "../src/studio/given_pictures.ts";
-import { OUTPUTS, prepareFolder } from "../src/studio/outputs.ts";
 import { PictureQueue } from "../src/studio/picture_queue.ts";
 import { PictureThread } from "../src/studio/picture_thread.ts";
 import { PRESET_FOLDER } from "../src/studio/preset.ts";
@@ -18,6 +17,7 @@ import {
   type PartOptions,
   partOptions,
 } from "./cli/model_options.ts";
+import { outputRootHelp, outputsOf } from "./cli/output_root.ts";
 import { language, run, task, tell, wholeNumber } from "./cli/task.ts";
 import { print } from "./cli/print.ts";
 import { onSignals } from "./cli/signals.ts";
@@ -34,6 +34,7 @@ interface Options extends ModelOptions, PartOptions {
   readonly token?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  readonly outputRoot?: string;
 }
 
 const PORT = 7860;
@@ -49,6 +50,7 @@ const command = task("serve", text.description)
   .option("--token <text>", help.token)
   .option("--tls-cert <file>", help.tlsCert)
   .option("--tls-key <file>", help.tlsKey)
+  .option("--output-root <folder>", outputRootHelp)
   .addHelpText("after", text.examples);
 addPartOptions(addModelOptions(command));
 
@@ -61,13 +63,13 @@ await run<Options>(command, async (options) => {
     throw new RequestError(both((text) => text.shortToken));
   }
   const token = options.token ?? (lan ? newToken() : undefined);
-  await prepareFolder(OUTPUTS);
+  const root = await outputsOf(options);
   const log: string[] = [];
   const note = (line: string) => {
     log.push(line);
     tell(line);
   };
-  await using gallery = await Gallery.open();
+  await using gallery = await Gallery.open({ root });
   using thread = new PictureThread();
   const desk = await PromptDesk.open(model, loading);
   await using queue = await PictureQueue.open({
@@ -76,6 +78,7 @@ await run<Options>(command, async (options) => {
       return StudioThread.open(model, loading, note);
     },
     idleMilliseconds: options.idleOffload,
+    root,
     file: `.cache/serve/queue-${port}.json`,
   });
   const scheme = tls === undefined ? "http" : "https";

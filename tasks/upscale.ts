@@ -9,6 +9,7 @@ import { upscalePicture } from "../src/pipeline/upscale_picture.ts";
 import { LAST, latestPicture } from "../src/studio/latest_picture.ts";
 import { openFolderOfDay, pictureName, savePicture } from "../src/studio/outputs.ts";
 import { readPicture } from "../src/studio/read_picture.ts";
+import { outputRootHelp, outputsOf } from "./cli/output_root.ts";
 import { tell } from "./cli/print.ts";
 import { inLanguage, positiveNumber, run, task } from "./cli/task.ts";
 
@@ -49,6 +50,7 @@ interface Options {
   readonly scale?: number;
   readonly upscaler?: string;
   readonly output?: string;
+  readonly outputRoot?: string;
   readonly device: "auto" | Device;
 }
 
@@ -57,12 +59,14 @@ const command = task("upscale", text.description)
   .option("--scale <number>", text.scale, positiveNumber)
   .option("--upscaler <name>", text.upscaler)
   .option("--output <name>", text.output)
+  .option("--output-root <folder>", outputRootHelp)
   .addOption(
     new Option("--device <name>", text.device).choices(["auto", ...DEVICES]).default("auto"),
   );
 
-await run<Options>(command, async ({ scale, output, device, ...asked }, [picture]) => {
-  const path = picture === LAST ? await latestPicture() : picture!;
+await run<Options>(command, async ({ scale, output, outputRoot, device, ...asked }, [picture]) => {
+  const root = await outputsOf({ outputRoot });
+  const path = picture === LAST ? await latestPicture(root) : picture!;
   const stem = basename(path, extname(path));
   const name = pictureName(output ?? `${stem}-upscaled.png`);
   const { image } = (await readPicture(path)).picture;
@@ -72,9 +76,9 @@ await run<Options>(command, async ({ scale, output, device, ...asked }, [picture
   const place = await chooseDevice(device);
   const policy = dtypePolicy(place.device, "auto", place.adapter)!;
   const larger = await upscalePicture(image, { upscaler, scale, policy });
-  const folder = await openFolderOfDay(new Date());
+  const folder = await openFolderOfDay(new Date(), root);
   const bytes = await encodePictureAs(larger, formatOfName(name)!);
-  const saved = await savePicture(folder, name, bytes);
+  const saved = await savePicture(folder, name, bytes, { root });
   const size = ({ width, height }: typeof larger) => `${width}×${height}`;
   tell(text.done(saved, size(image), size(larger), upscaler));
   return { path: saved, width: larger.width, height: larger.height, upscaler };

@@ -24,7 +24,7 @@ import { jsonProblem } from "../json_problem.ts";
 import { formatOfName, ImageError, readPictureText } from "../image/mod.ts";
 import { removeUnfinished } from "../unfinished.ts";
 import { visible } from "../shown.ts";
-import { nameAfter, pictureName } from "./outputs.ts";
+import { nameAfter, numbered, pictureName } from "./outputs.ts";
 import { readText } from "./read_text.ts";
 import type { GeneratorOptions } from "../random/mod.ts";
 import { type AskedSettings, COUNT, mergeSettings, RANDOM_SEED } from "../settings/mod.ts";
@@ -192,6 +192,15 @@ export async function batchIdOf(path: string): Promise<string | undefined> {
     if (error instanceof ImageError || error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
+}
+
+/** Whether the picture of a request is in a folder, under its name or the name with a number. */
+export async function isItemFinished({ id, name }: BatchItem, folder: string): Promise<boolean> {
+  for (const path of numbered(join(folder, name))) {
+    if (!await exists(path)) return false;
+    if (await batchIdOf(path) === id) return true;
+  }
+  return false;
 }
 
 interface Line {

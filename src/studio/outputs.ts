@@ -288,7 +288,8 @@ export class DiskError extends NewBieError {
 
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | undefined)?.code ?? "";
 
-function diskError(error: unknown, path: string): unknown {
+/** What to say of an error where a picture was to be written; other errors stay what they are. */
+export function diskError(error: unknown, path: string): unknown {
   const fault = DISK_FAULTS[codeOf(error)];
   if (fault === undefined) return error;
   return new DiskError(`${path} cannot be written: ${fault.en}.`, {
@@ -297,8 +298,8 @@ function diskError(error: unknown, path: string): unknown {
   });
 }
 
-/** `a.png`, `a-2.png`, `a-3.png`… */
-function* numbered(path: string): Generator<string> {
+/** The names under which a picture may be saved: `a.png`, `a-2.png`, `a-3.png`… */
+export function* numbered(path: string): Generator<string> {
   yield path;
   const ending = extname(path);
   const stem = path.slice(0, -ending.length);

@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { UnfinishedFile } from "../unfinished.ts";
 import { OUTPUTS } from "./outputs.ts";
 
-/** Where the prompts of earlier sittings are kept. */
-const HISTORY = join(OUTPUTS, ".history");
+/** The file in the folder of outputs where the prompts of earlier sittings are kept. */
+export const HISTORY = ".history";
 /** How much is kept: the latest. */
 const MOST_PROMPTS = 200;
 const MOST_BYTES = 256 * 1024;
@@ -23,7 +23,7 @@ export class PromptHistory {
   }
 
   /** Reads what was kept. */
-  static async open(file = HISTORY): Promise<PromptHistory> {
+  static async open(file = join(OUTPUTS, HISTORY)): Promise<PromptHistory> {
     const history = new PromptHistory(file);
     history.#prompts = await read(file);
     return history;

@@ -77,8 +77,8 @@ export class Sheet {
   }
 
   /** Saves it beside the pictures: `output-sheet.png`. */
-  async save(folder: string, name: string): Promise<SavedSheet> {
-    const path = await savePicture(folder, sheetName(name), await this.file());
+  async save(folder: string, name: string, root: string): Promise<SavedSheet> {
+    const path = await savePicture(folder, sheetName(name), await this.file(), { root });
     const { width, height } = this.image;
     const labels = this.#layout.replaced;
     return { path, width, height, grid: this.#grid.text, scale: this.#sheet.scale, labels };

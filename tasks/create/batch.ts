@@ -2,14 +2,16 @@
 import { join } from "node:path";
 import {
   type Batch,
-  batchIdOf,
   type BatchItem,
   finishedItems,
   isInShard,
+  isItemFinished,
   type Shard,
 } from "../../src/studio/batch.ts";
 import { headed, type Message, RequestError } from "../../src/errors.ts";
-import { DiskError, OUTPUTS, prepareFolder } from "../../src/studio/outputs.ts";
+import { ClaimFolder } from "../../src/studio/claim_folder.ts";
+import { forgetRemoved, type Turn, turns } from "../../src/studio/claims.ts";
+import { DiskError, prepareFolder } from "../../src/studio/outputs.ts";
 import type { Studio } from "../../src/studio/studio.ts";
 import { isTemplate } from "../../src/templates/mod.ts";
 import {
@@ -29,7 +31,11 @@ export interface BatchOptions
   extends ShowOptions, Pick<MakeRequestOptions, "preset" | "wildcards"> {
   /** The folder inside the folder of outputs. */
   readonly folder: string;
+  /** The folder of outputs. */
+  readonly root: string;
   readonly shard: Shard | undefined;
+  /** Whether other workers draw from the same batch, each what no other draws. */
+  readonly hasClaims?: boolean | undefined;
   readonly say: (line: Message | Painted) => void;
 }
 
@@ -45,10 +51,14 @@ interface Failure {
  * @throws {TaskFailure} When any request failed; the others were made.
  */
 export async function runBatch(studio: Studio, batch: Batch, options: BatchOptions) {
-  const { shard, say } = options;
-  const folder = join(OUTPUTS, options.folder);
-  await prepareFolder(folder);
-  const finished = await finishedItems(folder);
+  const { shard, root, say } = options;
+  const folder = join(root, options.folder);
+  await prepareFolder(folder, root);
+  await using claims = options.hasClaims ? await ClaimFolder.open(folder, root) : undefined;
+  const findFinished = () => finishedItems(folder);
+  const finished = claims === undefined
+    ? await findFinished()
+    : await forgetRemoved(claims, findFinished);
   const own = batch.items.filter((item) => shard === undefined || isInShard(item, shard));
   const todo = own.filter(({ id }) => !finished.has(id));
   let already = own.length - todo.length;
@@ -56,41 +66,86 @@ export async function runBatch(studio: Studio, batch: Batch, options: BatchOptio
 
   // A fault has no id to be shared out by: the first shard reports it.
   const faults = shard === undefined || shard.index === 0 ? batch.faults : [];
-  const failures: Failure[] = faults.map(({ place, error }) => ({
+  const failures: (Failure & { readonly item?: BatchItem })[] = faults.map(({ place, error }) => ({
     place,
     message: messageOf(error),
   }));
   for (const failure of failures) say(failedLines(failure));
   const pictures: (SavedPicture & { place: string })[] = [];
   const start = performance.now();
-  for (const [index, item] of todo.entries()) {
+  let done = 0;
+  const sharing = {
+    isMade: (item: BatchItem) => isItemFinished(item, folder),
+    onMade: () => {
+      already++;
+      done++;
+    },
+    onWaiting: (items: readonly BatchItem[]) => say(text.batchWaiting(items.length)),
+    sleep: (milliseconds: number) =>
+      new Promise<void>((resolve) => setTimeout(resolve, milliseconds)),
+  };
+  const shared = claims === undefined
+    ? allTurns(todo, sharing)
+    : turns(claims, fromAnywhere(todo), sharing);
+  for await (const turn of shared) {
+    await using _turn = turn;
+    const { item } = turn;
+    done++;
     try {
-      // Another process may work on the same batch.
-      if (await batchIdOf(join(folder, item.name)) === item.id) {
-        already++;
-        continue;
-      }
       const [picture] = await makeItem(studio, item, folder, options);
+      await turn.finish();
       pictures.push({ place: item.place, ...picture! });
-      const done = index + 1;
       const rest = millisecondsLeft(performance.now() - start, done, todo.length - done);
       const took = duration(picture!.milliseconds);
       say(text.batchLine(done, todo.length, picture!.path, took, duration(rest)));
     } catch (error) {
       // Where the disk takes no more, nothing else will succeed.
       if (!(error instanceof Error) || error instanceof DiskError) throw error;
-      const failure = { place: item.place, message: messageOf(error) };
+      const failure = { place: item.place, message: messageOf(error), item };
       failures.push(failure);
       say(failedLines(failure));
     }
+  }
+  // What failed here may have succeeded elsewhere meanwhile.
+  for (const failure of claims === undefined ? [] : [...failures]) {
+    if (failure.item === undefined || !await isItemFinished(failure.item, folder)) continue;
+    failures.splice(failures.indexOf(failure), 1);
+    already++;
   }
   say(text.batchDone(pictures.length, already, folder));
   const result = { folder, pictures, already };
   if (failures.length === 0) return result;
   throw new TaskFailure(
     text.batchFailures(failures.length, own.length + faults.length),
-    { ...result, failures },
+    { ...result, failures: failures.map(({ place, message }) => ({ place, message })) },
   );
+}
+
+/** The items of a batch that this process does not share out by claims. */
+async function* allTurns(
+  items: readonly BatchItem[],
+  { isMade, onMade }: {
+    readonly isMade: (item: BatchItem) => Promise<boolean>;
+    readonly onMade: () => void;
+  },
+): AsyncGenerator<Turn<BatchItem>> {
+  for (const item of items) {
+    // Another process may work on the same batch.
+    if (await isMade(item)) onMade();
+    else {
+      yield {
+        item,
+        finish: () => Promise.resolve(),
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      };
+    }
+  }
+}
+
+/** The items in their order, from any of them on: workers meet least often that way. */
+function fromAnywhere(items: readonly BatchItem[]): readonly BatchItem[] {
+  const first = Math.floor(Math.random() * items.length);
+  return [...items.slice(first), ...items.slice(0, first)];
 }
 
 function failedLines({ place, message }: Failure): readonly string[] {
@@ -101,7 +156,7 @@ async function makeItem(
   studio: Studio,
   { id, place, name, request }: BatchItem,
   folder: string,
-  { show, showSteps, preset, wildcards, say }: BatchOptions,
+  { root, show, showSteps, preset, wildcards, say }: BatchOptions,
 ): Promise<SavedPicture[]> {
   if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
   const encoders = studio.pipe.promptEncoders;
@@ -117,6 +172,7 @@ async function makeItem(
   }
   return await makePictures(studio, request, {
     folder,
+    root,
     name,
     count: 1,
     batchId: id,

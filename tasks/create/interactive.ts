@@ -1,4 +1,5 @@
 /** The interactive studio: asks, makes pictures, and asks again. */
+import { join } from "node:path";
 import { RequestError } from "../../src/mod.ts";
 import { MAX_PROMPT_LENGTH, promptKind } from "../../src/prompt/mod.ts";
 import {
@@ -21,7 +22,7 @@ import { openFolderOfDay, pictureName } from "../../src/studio/outputs.ts";
 import type { PlanOptions } from "../../src/studio/plan.ts";
 import { completePrompt, type Completion } from "../../src/studio/prompt_completion.ts";
 import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../../src/studio/preset.ts";
-import { PromptHistory } from "../../src/studio/prompt_history.ts";
+import { HISTORY, PromptHistory } from "../../src/studio/prompt_history.ts";
 import { readText } from "../../src/studio/read_text.ts";
 import type { FoundAdapter } from "../../src/pipeline/adapters/adapter_folders.ts";
 import {
@@ -58,7 +59,10 @@ export interface Defaults {
 }
 
 /** How pictures are made of the answers. */
-export type SittingOptions = ShowOptions & Pick<PlanOptions, "wildcards">;
+export type SittingOptions = ShowOptions & Pick<PlanOptions, "wildcards"> & {
+  /** The folder of outputs. */
+  readonly root: string;
+};
 
 /** Asks for pictures and makes them until the person leaves. */
 export async function runInteractive(
@@ -66,12 +70,15 @@ export async function runInteractive(
   defaults: Defaults,
   options: SittingOptions,
 ): Promise<void> {
-  const folder = await openFolderOfDay(new Date());
+  const { root } = options;
+  const folder = await openFolderOfDay(new Date(), root);
   using console = new Console();
   using interruption = new Interruption(console.isTerminal);
   // Prompts of earlier sittings are of no use through a pipe.
-  const history = console.isTerminal ? await PromptHistory.open() : PromptHistory.empty();
-  const sitting = new Sitting(console, studio, defaults, history, await studio.adapters());
+  const history = console.isTerminal
+    ? await PromptHistory.open(join(root, HISTORY))
+    : PromptHistory.empty();
+  const sitting = new Sitting(console, studio, defaults, history, root, await studio.adapters());
   console.say(text.promptHint);
   if (console.isTerminal) void sitting.loadTags();
   try {
@@ -179,6 +186,7 @@ class Sitting {
   readonly #console: Console;
   readonly #studio: Studio;
   readonly #history: PromptHistory;
+  readonly #root: string;
   #defaults: Defaults;
   readonly #adapters: readonly FoundAdapter[];
   #tags: TagList | undefined;
@@ -188,6 +196,7 @@ class Sitting {
     studio: Studio,
     defaults: Defaults,
     history: PromptHistory,
+    root: string,
     adapters: readonly FoundAdapter[],
   ) {
     this.#adapters = adapters;
@@ -195,6 +204,7 @@ class Sitting {
     this.#studio = studio;
     this.#defaults = defaults;
     this.#history = history;
+    this.#root = root;
   }
 
   /** Loads the person's lists of tags, with which Tab completes; a list that is none is told of. */
@@ -391,7 +401,7 @@ class Sitting {
     const strength = strengthSaid === undefined
       ? DEFAULT_STRENGTH
       : read(SETTINGS.strength.kind, strengthSaid);
-    const image = name === LAST ? await latestPicture() : name;
+    const image = name === LAST ? await latestPicture(this.#root) : name;
     // Whatever is wrong with it is said now.
     const { notes, image: { width, height } } = await this.#studio.openSource({ image });
     this.#console.say(notes.map((note) => note[language]));

@@ -44,6 +44,8 @@ export interface SavedPicture {
 /** Where pictures go, and what is to be seen of them. */
 export interface MakeRequestOptions extends ShowOptions, PlanOptions {
   readonly folder: string;
+  /** The folder of outputs, which the other lies in. */
+  readonly root: string;
   readonly name: string;
   /** The names of the presets in the request. */
   readonly preset?: string | undefined;
@@ -64,7 +66,7 @@ export async function makePictures(
   request: PictureRequest,
   options: MakeRequestOptions,
 ): Promise<SavedPicture[]> {
-  const { folder, name, signal, batchId, onSaved } = options;
+  const { folder, root, name, signal, batchId, onSaved } = options;
   const texts = batchId === undefined ? {} : { [BATCH_KEYWORD]: batchId };
   const saved: SavedPicture[] = [];
   const { pipe } = studio;
@@ -111,6 +113,7 @@ export async function makePictures(
         path: await savePicture(folder, name, await pictureFile(made, texts, formatOfName(name)), {
           id: batchId,
           idOf: batchIdOf,
+          root,
         }),
         ...(prompt === request.prompt ? {} : { prompt }),
         seed: String(recipe.generator.seed),
@@ -132,7 +135,7 @@ export async function makePictures(
     }
   }
   if (sheet !== undefined) {
-    options.onSheet?.(await sheet.save(folder, name));
+    options.onSheet?.(await sheet.save(folder, name, root));
     if (options.show || options.showSteps) new TerminalPicture().show(sheet.image);
   }
   return saved;

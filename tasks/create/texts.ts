@@ -23,6 +23,9 @@ export const { text, both } = catalogue({
         "many pictures: a JSON Lines file, one request a line, a JSON array, a .txt file with a " +
         "prompt a line, or a folder of .xml files",
       shard: "only part i of n of a batch, for machines that share one",
+      claim:
+        "draw what no other worker draws: any number of them share a batch, in a folder that " +
+        "all of them see",
       from:
         "make the picture of this file again (PNG, JPEG, WebP, AVIF), or of the last one that was " +
         "saved: last; or draw from what another program wrote into it; other options change its recipe",
@@ -45,6 +48,7 @@ Examples:
   deno task create --prompt-file models/demo/health_check.xml --seed 7 --output miku.png
   deno task create --prompt "1girl, solo, blue hair, smile" --steps 20 --count 4
   deno task create --batch prompts.jsonl --shard 0/4
+  deno task create --batch prompts.jsonl --claim
   deno task create --prompt @models/demo/two_characters.xml --draft
   deno task create --prompt "1girl, red hair" --grid "seed=1-3 steps=10,20,30"
   deno task create --from last --seed 8
@@ -118,7 +122,7 @@ Examples:
     emptyPrompt: "The prompt is empty.",
     together: (one: string, other: string) => `${one} cannot be combined with ${other}.`,
     jsonNeedsPrompt: "--json asks no questions: give --prompt, --prompt-file, --batch or --from.",
-    shardNeedsBatch: "--shard divides a batch: give --batch, too.",
+    needsBatch: (option: string) => `${option} shares out a batch: give --batch, too.`,
     resized: (size: string) => `The model cannot draw that size: ${size} is used instead.`,
     lorasMissing: (names: readonly string[]) =>
       `Adapters that are not here, and so not used: ${
@@ -141,6 +145,9 @@ Examples:
       (others === 0 ? "." : `, ${others} for other shards.`),
     batchLine: (done: number, total: number, path: string, time: string, rest: string) =>
       `${done}/${total} ${path} (${time}, ${rest} left)`,
+    batchWaiting: (count: number) =>
+      `${count} ${count === 1 ? "picture is" : "pictures are"} being made by other workers; ` +
+      "waiting, to take over what they leave.",
     batchFailed: (place: string) => `${place}: `,
     batchDone: (made: number, already: number, folder: string) =>
       `Done! ${made} pictures made, ${already} were there: ${folder}`,
@@ -161,6 +168,7 @@ Examples:
       batch: "批量生成：每行一个请求的 JSON Lines 文件、JSON 数组、每行一个提示词的 .txt 文件，" +
         "或存放 .xml 文件的文件夹",
       shard: "只做批次的第 i 份（共 n 份），供多台机器分工",
+      claim: "只生成其他进程没有在生成的图片：任意多个进程共同完成一个批次，文件夹须对所有进程可见",
       from: "重新生成这张图片（PNG、JPEG、WebP、AVIF），或用 last 表示最近保存的一张；" +
         "也可据其他程序写入的信息生成；其他选项可修改其配方",
       show: "在终端里显示图片",
@@ -180,6 +188,7 @@ Examples:
   deno task create --prompt-file models/demo/health_check.xml --seed 7 --output miku.png
   deno task create --prompt "1girl, solo, blue hair, smile" --steps 20 --count 4
   deno task create --batch prompts.jsonl --shard 0/4
+  deno task create --batch prompts.jsonl --claim
   deno task create --prompt @models/demo/two_characters.xml --draft
   deno task create --prompt "1girl, red hair" --grid "seed=1-3 steps=10,20,30"
   deno task create --from last --seed 8
@@ -249,7 +258,7 @@ Examples:
     emptyPrompt: "提示词是空的。",
     together: (one: string, other: string) => `${one} 不能与 ${other} 同时使用。`,
     jsonNeedsPrompt: "--json 不会提问：请给出 --prompt、--prompt-file、--batch 或 --from。",
-    shardNeedsBatch: "--shard 用来划分批次：请同时给出 --batch。",
+    needsBatch: (option: string) => `${option} 用来分配批次：请同时给出 --batch。`,
     resized: (size: string) => `模型不能生成该尺寸的图片，改用 ${size}。`,
     lorasMissing: (names: readonly string[]) =>
       `这里没有、因而未使用的适配器：${names.map((name) => shown(name)).join("、")}。`,
@@ -270,6 +279,7 @@ Examples:
       (others === 0 ? "。" : `，其余 ${others} 张属于其他分片。`),
     batchLine: (done: number, total: number, path: string, time: string, rest: string) =>
       `${done}/${total} ${path}（用时 ${time}，剩余 ${rest}）`,
+    batchWaiting: (count: number) => `其他进程正在生成 ${count} 张；等待中，若有进程中断则接手。`,
     batchFailed: (place: string) => `${place}：`,
     batchDone: (made: number, already: number, folder: string) =>
       `完成！生成 ${made} 张，已有 ${already} 张：${folder}`,

@@ -152,3 +152,42 @@ Deno.test("shards make every picture once, into one folder", async () => {
     assert.equal(new Set(idsIn(folder)).size, 9);
   });
 });
+
+Deno.test("workers that claim what they draw share a batch, and finish what killed ones began", async () => {
+  const count = 24;
+  await withBatch(prompts(count), async (file, name, folder) => {
+    const args = ["--batch", file, "--output", name, "--claim", ...SMALL, "--json"];
+    const killed = [0, 1].map(() =>
+      taskCommand("create", args, { stdout: "null", stderr: "piped" }).spawn()
+    );
+    await Promise.all(killed.map(async (child) => {
+      await firstPicture(child.stderr);
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It was done before.
+      }
+      await child.status;
+    }));
+    const before = idsIn(folder, isPicture).length;
+    const runs = await Promise.all([0, 1, 2].map(() => runTask("create", args)));
+    for (const { code, err } of runs) assert.equal(code, 0, err);
+    const results = runs.map(({ out }) => JSON.parse(out));
+    const made = results.map(({ pictures }) => pictures.length);
+    assert.equal(made.reduce((sum, each) => sum + each, before), count);
+    // Each knows of the whole batch.
+    for (const { pictures, already } of results) assert.equal(pictures.length + already, count);
+    const ids = idsIn(folder, isPicture);
+    assert.equal(ids.length, count);
+    assert.equal(new Set(ids).size, count);
+    assert.deepEqual(filesBelow(folder).filter((path) => !isPicture(path)), []);
+  });
+});
+
+Deno.test("--claim shares out a batch, and no part of one", async () => {
+  const alone = await runTask("create", ["--claim", "--prompt", "1girl"]);
+  assert.equal(alone.code, 2);
+  assert.match(alone.err, /--claim .*--batch/);
+  const both = await runTask("create", ["--batch", "x", "--claim", "--shard", "0/2"]);
+  assert.equal(both.code, 2);
+});
