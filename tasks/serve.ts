@@ -86,7 +86,7 @@ await run<Options>(command, async (options) => {
   const app = createApp({
     queue,
     gallery,
-    given: new GivenPictures(thread),
+    given: new GivenPictures(thread, { root }),
     thread,
     presets: PRESET_FOLDER,
     desk,

@@ -1,5 +1,5 @@
 /** `deno task test`: the health check, one verified picture. */
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { writeFileAtomically } from "../src/files.ts";
 import { encodePng, NewBieError } from "../src/mod.ts";
 import { recipeText } from "../src/recipe/mod.ts";
@@ -12,6 +12,8 @@ import { tell } from "./cli/print.ts";
 const OUTPUT = "success_output.png";
 /** Where the picture goes when the toolkit's own folder is read-only, as in a container. */
 const OUTPUT_ELSEWHERE = `outputs/${OUTPUT}`;
+/** The same where a person started, when that is read-only, too: an installation that many share. */
+const OUTPUT_OF_PERSON = join(Deno.env.get("INIT_CWD") ?? ".", OUTPUT_ELSEWHERE);
 /** How file systems say that a folder is not to be written. */
 const NOT_WRITABLE = ["EROFS", "EACCES", "EPERM"];
 
@@ -37,6 +39,10 @@ const { text, both } = catalogue({
     success: (output: string, size: string, verdict: string) =>
       `Success: ${output} (${size}), ${verdict} to the record.`,
     identical: "identical",
+    nowhere: [
+      `${OUTPUT} can be written neither here nor in outputs/. Start it in a folder of your own:`,
+      '  cd ~ && deno task --config "$OLDPWD/deno.json" test',
+    ],
   },
   zh: {
     description:
@@ -51,6 +57,10 @@ const { text, both } = catalogue({
     success: (output: string, size: string, verdict: string) =>
       `成功：${output}（${size}），与记录相比：${verdict}。`,
     identical: "完全一致",
+    nowhere: [
+      `${OUTPUT} 在这里和 outputs/ 中都不能写入。请在自己的文件夹中启动：`,
+      '  cd ~ && deno task --config "$OLDPWD/deno.json" test',
+    ],
   },
 });
 
@@ -108,9 +118,15 @@ async function write(png: Uint8Array): Promise<string> {
     return OUTPUT;
   } catch (error) {
     if (!NOT_WRITABLE.includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-    await writeTo(OUTPUT_ELSEWHERE).catch(() => {
-      throw error;
-    });
-    return OUTPUT_ELSEWHERE;
+    for (const path of [OUTPUT_ELSEWHERE, OUTPUT_OF_PERSON]) {
+      try {
+        if (path === OUTPUT_OF_PERSON) await Deno.mkdir(dirname(path), { recursive: true });
+        await writeTo(path);
+        return path;
+      } catch {
+        // All of them are told at once.
+      }
+    }
+    throw new NewBieError(both((text) => text.nowhere), { cause: error });
   }
 }

@@ -9,6 +9,7 @@ interface Catalogue {
   readonly bindingMissing: string;
   bindingBroken(reason: string): string;
   glibcOld(glibc: string, minimum: string): string;
+  readOnly(folder: string): string;
   diskFull(folder: string, free: string): string;
   diskSmall(folder: string, free: string, needed: string): string;
   largerGpuIdle(index: number, free: string): string;
@@ -38,6 +39,9 @@ export const TEXTS: Texts<Catalogue> = {
     glibcOld: (glibc, minimum) =>
       `ONNX Runtime needs glibc ${minimum} or newer, this system has ${glibc}. A container brings ` +
       "its own.",
+    readOnly: (folder) =>
+      `You may not write to ${folder} here. Started in a folder of your own, pictures go to ` +
+      `${folder} there.`,
     diskFull: (folder, free) => `${free} are free for ${folder}. This shows what takes the space.`,
     diskSmall: (folder, free, needed) =>
       `${free} are free for ${folder}, and the published model's files take ${needed}. They may ` +
@@ -77,6 +81,8 @@ export const TEXTS: Texts<Catalogue> = {
     bindingBroken: (reason) => `ONNX Runtime 无法加载：${reason}`,
     glibcOld: (glibc, minimum) =>
       `ONNX Runtime 需要 glibc ${minimum} 或更新的版本，本系统是 ${glibc}。容器自带合适的版本。`,
+    readOnly: (folder) =>
+      `这里的 ${folder} 不可写。请在自己的文件夹中启动，图片会保存在那里的 ${folder}。`,
     diskFull: (folder, free) => `${folder} 所在磁盘只剩 ${free}。下面的命令显示空间被什么占用。`,
     diskSmall: (folder, free, needed) =>
       `${folder} 所在磁盘只剩 ${free}，正式模型的文件需要 ${needed}。可以放在别的磁盘上。`,

@@ -103,7 +103,13 @@ function systemFindings({ machine, binding, disks, model }: Facts, language: Lan
       : "rm -r node_modules && deno install --frozen";
     findings.push(finding("system", "binding-broken", "error", text.bindingBroken(failure), fix));
   }
-  for (const { folder, free } of disks) {
+  for (const { folder, free, isReadOnly } of disks) {
+    if (isReadOnly) {
+      const fix = 'cd ~ && deno task --config "$OLDPWD/deno.json" create';
+      findings.push(
+        finding("system", "outputs-read-only", "warning", text.readOnly(folder), fix),
+      );
+    }
     if (free === undefined) continue;
     if (folder === "outputs/" && free < LITTLE_DISK_BYTES) {
       const message = text.diskFull(folder, formatBytes(free));

@@ -34,6 +34,8 @@ export interface Disk {
   readonly folder: string;
   /** Bytes that may still be written; absent when unknown. */
   readonly free?: number;
+  /** Whether this user may not write there; only looked at where that is needed. */
+  readonly isReadOnly?: boolean;
 }
 
 /** Where to look. */
@@ -71,6 +73,7 @@ export async function gatherFacts(options: GatherOptions = {}): Promise<Facts> {
     diskOf(host, "models/"),
     diskOf(host, "outputs/"),
   ]);
+  const isReadOnly = !await host.mayWrite("outputs/");
   const demo = model.isDemo ? undefined : await readModel(DEMO_MODEL, language);
   return {
     machine,
@@ -78,7 +81,7 @@ export async function gatherFacts(options: GatherOptions = {}): Promise<Facts> {
     binding,
     ...(adapter === undefined ? {} : { adapter }),
     renderNodes: cards.filter((name) => name.startsWith("renderD")).length,
-    disks: [models, outputs],
+    disks: [models, { ...outputs, isReadOnly }],
     model,
     ...(demo?.layout === undefined ? {} : { demo }),
   };

@@ -37,6 +37,7 @@ export type FindingCode =
   | "binding-broken"
   | "glibc-old"
   | "disk-full"
+  | "outputs-read-only"
   | "disk-small"
   | "larger-gpu-idle"
   | "webgpu-adapter"

@@ -5,7 +5,7 @@
  * @module
  */
 import { availableParallelism, cpus, release } from "node:os";
-import { statfs } from "node:fs/promises";
+import { access, constants, statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
@@ -61,6 +61,8 @@ export interface Host {
   freeDisk(path: string): Promise<number | undefined>;
   /** The adapter that WebGPU would take. */
   adapter(): Promise<AdapterFacts | undefined>;
+  /** Whether this user may write into the folder, or into the one in which it would be made. */
+  mayWrite(path: string): Promise<boolean>;
 }
 
 /**
@@ -118,6 +120,17 @@ export function localHost(commandSeconds: number = COMMAND_SECONDS): Host {
       return names?.sort() ?? [];
     },
     exists: async (path) => await attemptAsync(() => Deno.stat(path)) !== undefined,
+    async mayWrite(path) {
+      for (let folder = resolve(path);; folder = dirname(folder)) {
+        if (
+          await attemptAsync(() => Deno.stat(folder)) === undefined && folder !== dirname(folder)
+        ) {
+          continue;
+        }
+        const mayBy = await access(folder, constants.W_OK).then(() => true, () => false);
+        return mayBy && !isReadOnlyMount(await readKernelFile(MOUNTS).catch(() => ""), folder);
+      }
+    },
     async freeDisk(path) {
       for (let folder = resolve(path);; folder = dirname(folder)) {
         const found = await attemptAsync(() => statfs(folder));
@@ -137,6 +150,21 @@ function systemMemory(): SystemMemory {
 
 /** Modules are read once: each reading has a number, so that it is a module of its own. */
 let kernelReadings = 0;
+
+const MOUNTS = "/proc/self/mountinfo";
+
+/** Whether a path's file system is mounted read-only. Format: proc_pid_mountinfo(5). */
+function isReadOnlyMount(mounts: string, path: string): boolean {
+  const found = mounts.split("\n").map((line) => line.split(" ")).filter(([, , , , place = ""]) =>
+    place === "/" || path === place || path.startsWith(`${place}/`)
+  );
+  // Of several on one place the last one is seen.
+  const longest = found.reduce<readonly string[]>(
+    (best, line) => line[4]!.length >= (best[4] ?? "").length ? line : best,
+    [],
+  );
+  return longest[5]?.split(",").includes("ro") ?? false;
+}
 
 async function readKernelFile(path: string): Promise<string> {
   const url = pathToFileURL(path);

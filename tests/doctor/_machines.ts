@@ -57,6 +57,8 @@ export interface Circumstances extends FakeMachine {
   readonly model?: ModelFacts;
   readonly demo?: ModelFacts;
   readonly failure?: string;
+  /** Whether this user may not write pictures. */
+  readonly isReadOnly?: boolean;
 }
 
 /** What would be gathered on such a machine. */
@@ -71,7 +73,10 @@ export async function factsOf(circumstances: Circumstances): Promise<Facts> {
     binding: { version: "1.29.0", ...binding },
     ...(circumstances.adapter === undefined ? {} : { adapter: circumstances.adapter }),
     renderNodes: (await host.list("/dev/dri")).length,
-    disks: [{ folder: "models/", free: freeDisk }, { folder: "outputs/", free: freeDisk }],
+    disks: [
+      { folder: "models/", free: freeDisk },
+      { folder: "outputs/", free: freeDisk, isReadOnly: circumstances.isReadOnly ?? false },
+    ],
     model,
     ...(demo === undefined ? {} : { demo }),
   };

@@ -333,6 +333,13 @@ Deno.test("no model at all, or a binding that does not load: no pictures", async
   assert.match(find(old, "glibc-old")!.message, /2\.28.*2\.24/);
 });
 
+Deno.test("outputs that cannot be written are told, with the way to use a shared installation", async () => {
+  const shared = find(await examine({ files: UBUNTU, isReadOnly: true }), "outputs-read-only");
+  assert.equal(shared?.severity, "warning");
+  assert.match(shared!.fix!, /--config/);
+  assert.equal(find(await examine({ files: UBUNTU }), "outputs-read-only"), undefined);
+});
+
 Deno.test("a full disk is told before a picture is lost", async () => {
   const diagnosis = await examine({ files: UBUNTU, freeDisk: 100e6 });
   assert.equal(find(diagnosis, "disk-full")?.severity, "warning");
@@ -345,6 +352,7 @@ Deno.test("every problem carries one command, in both languages the same", async
     { files: { ...UBUNTU, ...PCI_CARD } },
     { files: WELL, commands: nvidiaSmi("550.54.14", "12.4", [GPU_8, H100]), model: PUBLISHED },
     { files: { ...UBUNTU, ...meminfo(2, 1) }, model: PUBLISHED, failure: "no", freeDisk: 1 },
+    { files: UBUNTU, isReadOnly: true },
   ];
   for (const machine of machines) {
     const facts = await factsOf(machine);

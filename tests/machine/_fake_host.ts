@@ -56,6 +56,7 @@ export function fakeHost(machine: FakeMachine = {}): Host {
     run: (command, args) => Promise.resolve(commands(command, args)),
     freeDisk: () => Promise.resolve(machine.freeDisk),
     adapter: () => Promise.resolve(machine.adapter),
+    mayWrite: () => Promise.resolve(true),
   };
 }
 
