@@ -40,6 +40,8 @@ interface Options {
 interface Conditioning {
   /** What stands before the prompt; empty before an empty one. */
   readonly systemPrompt: string;
+  /** Where it came from: it stood in front of the prompt, or is the one the model was trained with. */
+  readonly systemPromptFrom: "prompt" | "model" | null;
   readonly gemma: string;
   readonly clip: string;
 }
@@ -154,9 +156,11 @@ async function openEncoders(
 function conditioningOf(
   { prompt, canonical = "", systemPrompt: pasted }: CheckedPrompt,
 ): Conditioning {
-  const gemma = withSystemPrompt(canonical, pasted ?? NEWBIE.systemPrompts[prompt.kind]);
+  const gemma = withSystemPrompt(canonical, NEWBIE.systemPrompts[prompt.kind], pasted);
   const systemPrompt = gemma.slice(0, gemma.length - canonical.length);
-  return { systemPrompt, gemma, clip: canonical };
+  const source = pasted === undefined ? "model" : "prompt";
+  const systemPromptFrom = systemPrompt === "" ? null : source;
+  return { systemPrompt, systemPromptFrom, gemma, clip: canonical };
 }
 
 function reportOf(
@@ -191,10 +195,10 @@ function reportOf(
   lines.push(...section(headings.canonical, linesOf(canonical)));
   const { positive, negative: unwanted } = conditioning;
   lines.push(...section(headings.conditioning, [
-    texts.gemma,
+    positive.systemPromptFrom === "prompt" ? texts.gemmaPasted : texts.gemma,
     `  ${positive.systemPrompt}${dim(texts.canonicalHere)}`,
     texts.clip,
-    ...(unwanted.clip === ""
+    ...(unwanted.gemma === ""
       ? [texts.emptyNegative]
       : [texts.givenNegative, ...linesOf(unwanted.gemma).map((line) => `  ${line}`)]),
   ]));

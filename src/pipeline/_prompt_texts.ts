@@ -5,7 +5,7 @@ import {
   canonicalPrompt,
   parsePrompt,
   promptKind,
-  type UnwrappedPrompt,
+  splitSystemPrompt,
   unwrapPrompt,
   withSystemPrompt,
 } from "../prompt/mod.ts";
@@ -46,18 +46,16 @@ export function promptTexts(
     return systemPrompt ?? trained[raw ? promptKind(text) : parsePrompt(text).kind];
   });
   const texts = (text: string, index: number): EncoderTexts => {
-    const unwrapped = unwrapPrompt(text);
-    const clip = raw ? rawText(text, unwrapped) : canonicalPrompt(text);
+    const split = raw ? splitSystemPrompt(text) : unwrapPrompt(text);
+    // As typed, but for the system prompt, which only one of the encoders reads.
+    const rawText = split.systemPrompt === undefined ? text : split.text.trimStart();
+    const clip = raw ? rawText : canonicalPrompt(text);
     // One that was pasted in front takes the place of the usual one, and is never doubled.
-    const system = systemPrompt ?? unwrapped.systemPrompt ?? systemPrompts[index]!;
-    return { clip, gemma: withSystemPrompt(clip, system) };
+    const isAlone = clip.trim() === "";
+    const pasted = isAlone ? split.systemPrompt : systemPrompt ?? split.systemPrompt;
+    return { clip, gemma: withSystemPrompt(clip, systemPrompts[index]!, pasted) };
   };
   return { positive: prompts.map(texts), negative: negatives.map(texts) };
-}
-
-/** As typed, but for the system prompt, which only one of the encoders reads. */
-function rawText(typed: string, { text, systemPrompt }: UnwrappedPrompt): string {
-  return systemPrompt === undefined ? typed : text.trimStart();
 }
 
 function textsOf(name: string, value: string | readonly string[]): readonly string[] {

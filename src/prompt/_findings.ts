@@ -25,6 +25,7 @@ const WARNINGS: ReadonlySet<Code> = new Set<Code>([
   "invisible-character",
   "alternation",
   "break-word",
+  "unused-json",
   "too-many-tokens",
 ]);
 

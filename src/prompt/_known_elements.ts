@@ -8,8 +8,11 @@ import { CHARACTER_ELEMENTS, GENERAL_ELEMENTS } from "./elements.ts";
 const CHARACTER_NAMES: ReadonlySet<string> = new Set(CHARACTER_ELEMENTS);
 const GENERAL_NAMES: ReadonlySet<string> = new Set(GENERAL_ELEMENTS);
 
-/** What holds the others: `img` wraps a whole prompt, `danbooru_tags` is used in negative prompts. */
-const CONTAINERS: ReadonlySet<string> = new Set(["general_tags", "img", "danbooru_tags"]);
+/**
+ * What holds the others: `img` and, from upstream's builder, `image` wrap a whole prompt,
+ * `danbooru_tags` is used in negative prompts.
+ */
+const CONTAINERS: ReadonlySet<string> = new Set(["general_tags", "img", "image", "danbooru_tags"]);
 
 const CHARACTER = /^character_[1-9]\d*$/;
 

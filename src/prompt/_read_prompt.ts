@@ -14,6 +14,8 @@ export interface ReadPrompt {
   readonly text: string;
   /** Pasted in front of the prompt; absent without one. */
   readonly systemPrompt?: string;
+  /** What JSON around the prompt held besides. */
+  readonly unused?: readonly string[];
 }
 
 /** Reads a prompt to its end, whatever is wrong with it. */

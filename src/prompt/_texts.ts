@@ -173,6 +173,12 @@ const en = {
     "BREAK divides prompts in other programs; here it is read as a word.",
     "Remove it.",
   ],
+  "unused-json": (places: readonly string[]): Saying => [
+    `of the JSON around the prompt the model reads tags and caption; it has no use for ${
+      places.join(", ")
+    }.`,
+    "Say it in the prompt: where a character stands in <position>, such as left.",
+  ],
   "invisible-character": (code: string, name: string, isSpace: boolean): Saying => [
     `the invisible character U+${code} (${name}) stands here, and the encoders read it.`,
     isSpace ? "Write an ordinary space." : "Remove it.",
@@ -308,6 +314,10 @@ const zh: Catalogue = {
     "请只保留其中一部分。",
   ],
   "break-word": () => ["BREAK 在其他程序里用来分段，在这里会被当作一个词。", "请删除。"],
+  "unused-json": (places) => [
+    `提示词外层的 JSON 中，模型只读取 tags 和 caption；用不到：${places.join("、")}。`,
+    "请写进提示词：角色的位置写在 <position> 中，例如 left。",
+  ],
   "invisible-character": (code, name, isSpace) => [
     `这里有不可见字符 U+${code}（${name}），编码器会读到它。`,
     isSpace ? "请改为普通空格。" : "请删除。",

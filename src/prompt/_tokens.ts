@@ -18,11 +18,12 @@ export function reportTokens(
   canonical: string,
   encoder: PromptEncoder,
   findings: Findings,
+  pasted?: string,
 ): number {
   const read = (part: string) =>
     encoder.systemPrompts === undefined
       ? part
-      : withSystemPrompt(part, encoder.systemPrompts[prompt.kind]);
+      : withSystemPrompt(part, encoder.systemPrompts[prompt.kind], pasted);
   const count = encoder.countTokens(read(canonical));
   if (count <= encoder.maxTokens) return count;
   const cut = wordStart(
@@ -63,7 +64,8 @@ function placeOf(
   canonical: string,
   cut: number,
 ): [start: number, end: number] {
-  if (prompt.kind === "text") return [cut, text.length];
+  // A system prompt that was pasted in front is white space in the text.
+  if (prompt.kind === "text") return [text.length - canonical.length + cut, text.length];
   let begin = 0;
   for (const root of prompt.roots) {
     for (const { text: line, node } of canonicalLines(root)) {

@@ -43,7 +43,7 @@ export interface CheckedPrompt {
  *
  * Errors are what `parsePrompt` refuses. Warnings are misspelt elements, text outside of elements,
  * a character that stands twice, an element of a character outside of one, empty elements, a count
- * that contradicts the characters, weights and LoRAs in other tools' notation, and words that an
+ * that contradicts the characters, what has no use in JSON around the prompt, weights and LoRAs in other tools' notation, and words that an
  * encoder does not read.
  *
  * @example
@@ -58,11 +58,12 @@ export interface CheckedPrompt {
  */
 export function checkPrompt(typed: string, options: CheckPromptOptions = {}): CheckedPrompt {
   const { language = "en", encoders = [], fixes = false } = options;
-  const { prompt, tree, findings, text, systemPrompt } = readPrompt(typed);
+  const { prompt, tree, findings, text, systemPrompt, unused = [] } = readPrompt(typed);
   const pasted = systemPrompt === undefined ? {} : { systemPrompt };
   const hasErrors = findings.diagnostics("en").some(({ severity }) => severity === "error");
   if (tree !== undefined) lintTree(text, tree, findings);
   else if (!hasErrors) lintPlainText(text, findings);
+  if (unused.length > 0) findings.add("unused-json", 0, 1, unused);
   if (hasErrors) {
     return {
       prompt,
@@ -74,7 +75,7 @@ export function checkPrompt(typed: string, options: CheckPromptOptions = {}): Ch
   const canonical = canonicalText(prompt);
   const tokens = encoders.map((encoder): PromptTokens => ({
     encoder: encoder.name,
-    count: reportTokens(text, prompt, canonical, encoder, findings),
+    count: reportTokens(text, prompt, canonical, encoder, findings, systemPrompt),
     maxTokens: encoder.maxTokens,
   }));
   return {

@@ -13,6 +13,7 @@ export * from "./parse_prompt.ts";
 export * from "./parse_xml_prompt.ts";
 export * from "./prompt_kind.ts";
 export * from "./render_diagnostics.ts";
+export * from "./split_system_prompt.ts";
 export * from "./types.ts";
 export * from "./unwrap_prompt.ts";
 export * from "./with_system_prompt.ts";

@@ -69,9 +69,9 @@ export function renderDiagnostics(
 ): string {
   const { language = "en", color = false } = options;
   const texts = TEXTS[language];
-  const { text: unwrapped } = unwrapPrompt(typed);
+  const { text: unwrapped, unused } = unwrapPrompt(typed);
   // What was in JSON has places of its own; else the text as typed has the same places.
-  const text = unwrapped.length === typed.length ? typed : unwrapped;
+  const text = unused === undefined ? typed : unwrapped;
   const source = shown(options.source ?? texts.source);
   const positions = new Positions(text);
   const paint = (code: string, part: string) => color ? code + part + RESET : part;

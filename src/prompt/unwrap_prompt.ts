@@ -1,21 +1,24 @@
+import { isJsonObject, openEnvelope } from "./_envelope.ts";
+import { type SplitPrompt, splitSystemPrompt } from "./split_system_prompt.ts";
+
 /** A prompt without what programs of the community put around it. */
-export interface UnwrappedPrompt {
+export interface UnwrappedPrompt extends SplitPrompt {
   /**
-   * The prompt. A system prompt in front of it is white space here, so that places in the text stay
-   * what they are; what was in JSON has places of its own.
+   * What the JSON around the prompt held besides, such as `character_1.bbox`; absent where there was no
+   * JSON, and where there was, `text` has places of its own.
    */
-  readonly text: string;
-  /** The system prompt that was pasted in front, with one space at its end; absent without one. */
-  readonly systemPrompt?: string;
+  readonly unused?: readonly string[];
 }
 
-/** A pasted system prompt is a sentence or two. */
-const SYSTEM_PROMPT = /^\s*(You are an? [^<]{0,2000}<Prompt Start>)[ \t]*[,，]?/;
-
 /**
- * Takes off what people paste along with a prompt: the system prompt that upstream's trainer writes
- * before it (`You are an assistant … <Prompt Start>`), and the JSON of ComfyUI's template for this
- * model, whose `image.tags` is the prompt and whose `image.caption` becomes its `<caption>`.
+ * Takes off what people paste along with a prompt: the system prompt in front
+ * ({@linkcode splitSystemPrompt}), and the JSON of ComfyUI's template for this model, whose `image.tags`
+ * is the prompt and whose `image.caption` becomes its `<caption>`. That template puts both between
+ * quotation marks as they are, with their line breaks and quotation marks; this is read, too.
+ *
+ * Tags and caption keep the order of the JSON. Upstream's trainer gives its encoders one text for each
+ * picture and knows no such JSON; of upstream's programs only the builder of ComfyUI-Newbie-Nodes joins
+ * them, as `<caption>` beside the characters.
  *
  * @example
  * ```ts
@@ -24,34 +27,20 @@ const SYSTEM_PROMPT = /^\s*(You are an? [^<]{0,2000}<Prompt Start>)[ \t]*[,，]?
  * const { text, systemPrompt } = unwrapPrompt("You are an assistant. <Prompt Start> 1girl");
  * assert.equal(text.trim(), "1girl");
  * assert.equal(systemPrompt, "You are an assistant. <Prompt Start> ");
- * assert.equal(unwrapPrompt('{"image": {"tags": "1girl"}}').text, "1girl");
+ * const json = '{"character_1": {"bbox": [0, 0, 1, 1]}, "image": {"tags": "1girl"}}';
+ * assert.deepEqual(unwrapPrompt(json), { text: "1girl", unused: ["character_1.bbox"] });
  * assert.deepEqual(unwrapPrompt("1girl"), { text: "1girl" });
  * ```
  */
-export function unwrapPrompt(text: string): UnwrappedPrompt {
-  const unwrapped = fromEnvelope(text) ?? text;
-  const match = SYSTEM_PROMPT.exec(unwrapped);
-  if (match === null) return { text: unwrapped };
-  const blank = match[0].replaceAll(/[^\r\n]/g, " ");
-  return { text: blank + unwrapped.slice(match[0].length), systemPrompt: `${match[1]} ` };
+export function unwrapPrompt(typed: string): UnwrappedPrompt {
+  const outer = splitSystemPrompt(typed);
+  const envelope = openEnvelope(outer.text);
+  if (envelope === undefined) return outer;
+  const systemPrompt = outer.systemPrompt === undefined ? {} : { systemPrompt: outer.systemPrompt };
+  return { ...systemPrompt, ...splitSystemPrompt(envelope.text), unused: envelope.unused };
 }
 
-function fromEnvelope(text: string): string | undefined {
-  if (!/^\s*\{\s*"/.test(text)) return undefined;
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  const { image } = json as {
-    readonly image?: { readonly tags?: unknown; readonly caption?: unknown };
-  };
-  const tags = image?.tags;
-  const caption = image?.caption;
-  if (typeof tags !== "string") return undefined;
-  if (typeof caption !== "string" || caption.trim() === "") return tags;
-  if (!tags.trimStart().startsWith("<")) return `${tags}\n${caption}`;
-  const escaped = caption.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  return `${tags.trimEnd()}\n<caption>${escaped}</caption>`;
+/** Whether a prompt is written as JSON, behind a system prompt or not. */
+export function isJsonPrompt(typed: string): boolean {
+  return isJsonObject(splitSystemPrompt(typed).text);
 }

@@ -118,7 +118,7 @@ export class PromptDesk {
       ...checked,
       isTemplate: isTemplate(prompt),
       beyondTraining: prompt.trim() === "" ? [] : beyond[language],
-      hasOwnPlaces: unwrapPrompt(prompt).text.length === prompt.length,
+      hasOwnPlaces: unwrapPrompt(prompt).unused === undefined,
     };
   }
 

@@ -1,3 +1,5 @@
+import { isJsonPrompt } from "../prompt/mod.ts";
+
 /**
  * Whether a prompt holds anything of the template syntax: a choice, a variable, a wrapper or a
  * wildcard. JSON, such as the prompts of ComfyUI's template for this model, is none.
@@ -13,7 +15,7 @@
  * ```
  */
 export function isTemplate(prompt: string): boolean {
-  if (/^\s*\{\s*"/.test(prompt)) return false;
+  if (isJsonPrompt(prompt)) return false;
   return /(?<!\\)\{/.test(prompt) ||
     /(?<![\\_])__[~!@]?[\p{L}\p{N}*?][^_,<>\n]*(?:_[^_,<>\n]+)*__/u.test(prompt);
 }

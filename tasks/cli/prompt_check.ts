@@ -1,6 +1,7 @@
 /** Looks at a prompt before a picture is made of it. */
 import {
   checkPrompt,
+  type PromptDiagnostic,
   type PromptEncoder,
   readLoraTags,
   renderDiagnostics,
@@ -14,8 +15,8 @@ import { understandsEscapes } from "./understands_escapes.ts";
 export interface Examination {
   /** Errors and warnings for people; no lines when there are none. */
   readonly report: Painted;
-  /** The same for an error's message, line by line. */
-  readonly message: Texts<readonly string[]>;
+  /** The same for an error's message, line by line, in both languages. */
+  message(): Texts<readonly string[]>;
   /** The line of the first error, from 1; undefined when there is none. */
   readonly faultyLine: number | undefined;
 }
@@ -32,20 +33,21 @@ export function examinePrompt(
 ): Examination {
   // Adapters are no part of the text; with spaces in their place, all others are where they were.
   const prompt = readLoraTags(typed).blanked;
-  const { diagnostics } = checkPrompt(prompt, { language, encoders });
-  const color = understandsEscapes(Deno.stdout) && understandsEscapes(Deno.stderr) && !Deno.noColor;
+  const diagnosticsIn = (language: Language) =>
+    checkPrompt(prompt, { language, encoders }).diagnostics;
   const named = source === undefined ? {} : { source };
-  const linesIn = (language: Language) => {
-    const { diagnostics } = checkPrompt(prompt, { language, encoders });
-    return renderDiagnostics(prompt, diagnostics, { language, ...named }).split("\n");
-  };
+  const linesOf = (diagnostics: readonly PromptDiagnostic[], language: Language, color = false) =>
+    diagnostics.length === 0
+      ? []
+      : renderDiagnostics(prompt, diagnostics, { language, color, ...named }).split("\n");
+  const diagnostics = diagnosticsIn(language);
+  const color = understandsEscapes(Deno.stdout) && understandsEscapes(Deno.stderr) && !Deno.noColor;
   return {
-    report: new Painted(
-      diagnostics.length === 0
-        ? []
-        : renderDiagnostics(prompt, diagnostics, { language, color, ...named }).split("\n"),
-    ),
-    message: { en: linesIn("en"), zh: linesIn("zh") },
+    report: new Painted(linesOf(diagnostics, language, color)),
+    message: () => ({
+      en: linesOf(diagnosticsIn("en"), "en"),
+      zh: linesOf(diagnosticsIn("zh"), "zh"),
+    }),
     faultyLine: diagnostics.find(({ severity }) => severity === "error")?.line,
   };
 }

@@ -163,9 +163,10 @@ async function makeItem(
   // Whoever catches the error says the place.
   // What a template makes is looked at when it is made.
   if (request.raw || !isTemplate(request.prompt)) {
-    const { message, faultyLine } = examinePrompt(request.prompt, encoders);
-    if (faultyLine !== undefined) throw new RequestError(message);
-    const { report } = examinePrompt(request.prompt, encoders, place);
+    const { report, faultyLine } = examinePrompt(request.prompt, encoders, place);
+    if (faultyLine !== undefined) {
+      throw new RequestError(examinePrompt(request.prompt, encoders).message());
+    }
     if (report.lines.length > 0) say(report);
     const beyond = studio.beyondTraining(request)[language];
     if (beyond.length > 0) say(headed(text.batchFailed(place), beyond));

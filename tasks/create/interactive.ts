@@ -362,7 +362,7 @@ class Sitting {
     const path = namedFile(answer);
     const negative = answer === NOTHING ? "" : path === undefined ? answer : await readText(path);
     const examined = examinePrompt(negative, this.#studio.pipe.promptEncoders);
-    if (examined.faultyLine !== undefined) throw new RequestError(examined.message);
+    if (examined.faultyLine !== undefined) throw new RequestError(examined.message());
     this.#console.say(examined.report);
     answers.request = { ...answers.request, negativePrompt: negative };
     this.#console.say(text.negativeIs(negative));
@@ -463,7 +463,7 @@ class Sitting {
           this.#console.say(this.#studio.beyondTraining({ prompt })[language]);
           return prompt;
         }
-        this.#console.refuse(examined.message, report);
+        this.#console.refuse(examined.message(), report);
         const faulty: string = prompt;
         const mended: string | undefined | typeof KEPT = await this.#keeping(
           faulty,

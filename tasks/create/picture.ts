@@ -153,7 +153,7 @@ function checkPrompts(request: PictureRequest, { pictures }: Plan, studio: Studi
 function checkDrawn(prompt: string, studio: Studio): void {
   if (prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
   const { report, message, faultyLine } = examinePrompt(prompt, studio.pipe.promptEncoders);
-  if (faultyLine !== undefined) throw new RequestError(message);
+  if (faultyLine !== undefined) throw new RequestError(message());
   tell(report, studio.beyondTraining({ prompt })[language]);
 }
 

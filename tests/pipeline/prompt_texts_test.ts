@@ -28,3 +28,15 @@ Deno.test("raw text keeps its own spelling, and its system prompt is not doubled
   const { positive: [plain] } = promptTexts({ prompt: " 1girl,  x", raw: true }, NEWBIE);
   assert.deepEqual(plain, { gemma: `${NEWBIE.systemPrompts.text} 1girl,  x`, clip: " 1girl,  x" });
 });
+Deno.test("a negative prompt that is a system prompt alone is read by Gemma", () => {
+  for (const raw of [false, true]) {
+    const options = { prompt: "1girl", negativePrompt: `${PASTED}\n`, raw, systemPrompt: "Draw: " };
+    assert.deepEqual(promptTexts(options, NEWBIE).negative, [{ gemma: PASTED, clip: "" }]);
+  }
+});
+
+Deno.test("raw JSON behind a system prompt stays JSON", () => {
+  const json = '{"image": {"tags": "1girl"}}';
+  const { positive: [text] } = promptTexts({ prompt: `${PASTED} ${json}`, raw: true }, NEWBIE);
+  assert.deepEqual(text, { gemma: `${PASTED} ${json}`, clip: json });
+});

@@ -47,11 +47,60 @@ Deno.test("of ComfyUI's JSON the tags are the prompt, and the caption is its cap
     canonicalPrompt(envelope),
     canonicalPrompt(`${XML}\n<caption>She says "a &lt; b".</caption>`),
   );
-  assert.deepEqual(checkPrompt(envelope).diagnostics, []);
+  assert.deepEqual(
+    checkPrompt(envelope).diagnostics.map(({ code }) => code),
+    ["unused-json"],
+  );
   const plain = JSON.stringify({ image: { tags: "1girl, smile", caption: "A girl." } });
   assert.equal(canonicalPrompt(plain), "1girl, smile\nA girl.");
   const faulty = JSON.stringify({ image: { tags: "<character_1>\n<n>miku</m>\n</character_1>" } });
   assert.match(renderDiagnostics(faulty, checkPrompt(faulty).diagnostics), /<n>miku<\/m>/);
+});
+
+// The template of Comfy-Org/workflow_templates, image_newbieimage_exp0_1-t2i.json: it puts the texts
+// between quotation marks as they are.
+Deno.test("the prompt that ComfyUI's template makes is read, line breaks and quotation marks within", () => {
+  const made = `${SYSTEM}\n{\n"character_1": {\n"bbox": [\n0,\n0,\n1000,\n1000\n],\n` +
+    `"name": "$character_1$"\n},\n"image": {\n"tags": "\n${XML}\n",\n` +
+    `"caption": "She says "hello, world", smiling \\(^_^)."\n}\n}`;
+  assert.equal(
+    canonicalPrompt(made),
+    canonicalPrompt(`${XML}\n<caption>She says "hello, world", smiling \\(^_^).</caption>`),
+  );
+  const { systemPrompt, diagnostics } = checkPrompt(made);
+  assert.equal(systemPrompt, `${SYSTEM} `);
+  // The name is not in these tags, which call her miku.
+  assert.match(
+    diagnostics.map(({ message }) => message).join(),
+    /character_1\.bbox, character_1\.name/,
+  );
+  assert.deepEqual(diagnostics.map(({ code }) => code), ["unused-json"]);
+});
+
+Deno.test("JSON around a prompt may nest oddly", () => {
+  const said = (json: unknown) => canonicalPrompt(JSON.stringify(json));
+  assert.equal(said({ tags: "1girl", caption: "A girl." }), "1girl\nA girl.");
+  assert.equal(said({ caption: "A girl.", tags: "1girl" }), "A girl.\n1girl");
+  assert.equal(said({ prompt: { image: { tags: ["1girl", "solo"] } } }), "1girl, solo");
+  assert.equal(said({ image: { caption: "A girl." } }), "A girl.");
+  assert.equal(canonicalPrompt('```json\n{"tags": "1girl",}\n```'), "1girl");
+  assert.equal(canonicalPrompt(`{"tags": "${SYSTEM} 1girl"}`), "1girl");
+  assert.deepEqual(unwrapPrompt('{"image": {"tags": "a", "seed": 1}, "x": {"y": [1]}}').unused, [
+    "image.seed",
+    "x.y",
+  ]);
+  const deep = '{"a":'.repeat(10_000) + '""' + "}".repeat(10_000);
+  assert.deepEqual(unwrapPrompt(deep), { text: deep });
+  const open = '{"a": "' + '", "'.repeat(16_000);
+  assert.deepEqual(unwrapPrompt(open), { text: open });
+});
+
+Deno.test("of two system prompts the last one counts, in whatever case and brackets", () => {
+  const { text, systemPrompt } = unwrapPrompt(
+    `${SYSTEM}\nYou are a painter. ＜prompt start＞ 1girl`,
+  );
+  assert.equal(text.trim(), "1girl");
+  assert.equal(systemPrompt, "You are a painter. <Prompt Start> ");
 });
 
 Deno.test("what only resembles them stays as it was typed", () => {

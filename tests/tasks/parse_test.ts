@@ -50,9 +50,15 @@ Deno.test("--json gives all of it as one object", async () => {
   });
   assert.equal(result.canonical, CANONICAL);
   assert.deepEqual(result.conditioning, {
-    positive: { systemPrompt: SYSTEM_PROMPT, gemma: SYSTEM_PROMPT + CANONICAL, clip: CANONICAL },
+    positive: {
+      systemPrompt: SYSTEM_PROMPT,
+      systemPromptFrom: "model",
+      gemma: SYSTEM_PROMPT + CANONICAL,
+      clip: CANONICAL,
+    },
     negative: {
       systemPrompt: SYSTEM_PROMPT,
+      systemPromptFrom: "model",
       gemma: `${SYSTEM_PROMPT}<style>3d</style>`,
       clip: "<style>3d</style>",
     },

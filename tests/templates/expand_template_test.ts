@@ -95,7 +95,13 @@ Deno.test("a template is told from JSON and from plain prompts", () => {
   for (const text of ["{a|b}", "__colour__", "${x=1}", "<n>{a|b}</n>", "__sub/**__", "__~a_b__"]) {
     assert(isTemplate(text), text);
   }
-  for (const text of ['{"image": {"tags": "a"}}', ' {\n "a": 1}', "1girl", "\\{a\\}", ""]) {
+  const json = [
+    '{"image": {"tags": "a"}}',
+    ' {\n "a": 1}',
+    'You are an artist. <Prompt Start>\n{"image": {"tags": "a"}}',
+  ];
+  assert(isTemplate('{"a"|"b"}'));
+  for (const text of [...json, "1girl", "\\{a\\}", ""]) {
     assert(!isTemplate(text), text);
   }
 });
