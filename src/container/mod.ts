@@ -32,9 +32,16 @@ export { ArchiveError, type ArchiveErrorCode } from "./archive/archive_error.ts"
 export { type Bundle, type BundleProgress, makeBundle } from "./bundle/bundle.ts";
 export { BundleError, type BundleErrorCode } from "./bundle/bundle_error.ts";
 export { compareImages, type ImageContents, type ImageDifference } from "./image/compare_images.ts";
+export { makePack, type Pack } from "./bundle/pack.ts";
 export { openImage } from "./bundle/open_image.ts";
 export { loadBundle, type LoadProgress } from "./bundle/load_bundle.ts";
 export { type ImageLayout, openLayout, writeCanonicalLayout } from "./image/oci_layout.ts";
 export { openBundle } from "./bundle/open_bundle.ts";
-export { digestOf, readSources, type SourceFile, type Sources } from "./engine/sources.ts";
+export {
+  digestOf,
+  readSources,
+  type SourceFile,
+  type Sources,
+  trackedFiles,
+} from "./engine/sources.ts";
 export type * from "./engine/types.ts";

@@ -114,7 +114,6 @@ export function labelsOf(
   },
 ): Record<string, string> {
   const { commit, time, changes, files } = sources;
-  const [, digest] = /@(sha256:[0-9a-f]{64})$/.exec(base.name) ?? [];
   const standard = {
     title: REPOSITORY,
     description: "Anime pictures from XML prompts: NewBie-image-Exp0.1 on Deno and ONNX Runtime",
@@ -122,14 +121,13 @@ export function labelsOf(
     revision: changes.length === 0 ? commit : `${commit}-dirty`,
     created: new Date(time * 1000).toISOString().replace(".000Z", "Z"),
     licenses: "MIT",
-    "base.name": base.name.replace(/@.*$/, ""),
-    // An image without one has an ID, but each engine that imports it gives it another.
-    ...(digest === undefined ? {} : { "base.digest": digest }),
   };
   const own = {
     variant,
     sources: digestOf(files),
     "source-list": `sha256:${createHash("sha256").update(sourceList(files)).digest("hex")}`,
+    // What it stands on, and not what that is called: a copy in another registry is the same.
+    base: base.facts.layers.at(-1) ?? "",
     "base-layers": String(base.facts.layers.length),
     deno: DENO.version,
     onnxruntime: ONNX_RUNTIME.version,

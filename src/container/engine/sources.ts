@@ -37,26 +37,49 @@ const SYMBOLIC_LINK = "120000";
  * @throws {NewBieError} When it is no git repository, or git cannot be run.
  */
 export async function readSources(root: string): Promise<Sources> {
-  const [commit, time] = (await git(root, "log", "-1", "--format=%H %ct")).trim().split(" ");
+  const { commit, time, files: tracked } = await trackedFiles(root);
   const status = await git(root, "status", "--porcelain", "-z");
   const changes: string[] = [];
   for (const line of status.split("\0")) {
     if (await isChange(root, line)) changes.push(line);
   }
   const files: SourceFile[] = [];
-  for (const line of (await git(root, "ls-files", "--stage", "-z")).split("\0")) {
-    const [, mode, path] = /^(\d+) [0-9a-f]+ \d\t(.*)$/s.exec(line) ?? [];
-    if (path === undefined || !isInImage(path) || mode === SYMBOLIC_LINK) continue;
+  for (const { path, isExecutable } of tracked) {
+    if (!isInImage(path)) continue;
     try {
       const bytes = contentForImage(path, await readFile(join(root, path)));
-      files.push({ path, isExecutable: mode === EXECUTABLE, bytes });
+      files.push({ path, isExecutable, bytes });
     } catch (error) {
       // Deleted since the commit: git status says so.
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     }
   }
   files.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
-  return { commit: commit!, time: Number(time), changes, files };
+  return { commit, time, changes, files };
+}
+
+/** The files that git tracks, and the commit that is checked out. */
+export interface TrackedFiles {
+  readonly commit: string;
+  /** Of the commit: seconds since 1970. */
+  readonly time: number;
+  readonly files: readonly { readonly path: string; readonly isExecutable: boolean }[];
+}
+
+/**
+ * Lists what git tracks but links.
+ *
+ * @throws {NewBieError} When it is no git repository, or git cannot be run.
+ */
+export async function trackedFiles(root: string): Promise<TrackedFiles> {
+  const [commit, time] = (await git(root, "log", "-1", "--format=%H %ct")).trim().split(" ");
+  const lines = (await git(root, "ls-files", "--stage", "-z")).split("\0");
+  const files = lines.flatMap((line) => {
+    const [, mode, path] = /^(\d+) [0-9a-f]+ \d\t(.*)$/s.exec(line) ?? [];
+    if (path === undefined || mode === SYMBOLIC_LINK) return [];
+    return [{ path, isExecutable: mode === EXECUTABLE }];
+  });
+  return { commit: commit!, time: Number(time), files };
 }
 
 /** Whether a line of `git status` tells of something that the image would have otherwise. */
