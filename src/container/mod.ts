@@ -22,6 +22,7 @@ export {
   type PinnedBody,
   type Variant,
 } from "./engine/context.ts";
+export { canonicalImage } from "./engine/canonical_image.ts";
 export { Engine } from "./engine/engine.ts";
 export { addressText, engineAddress } from "./engine/engine_address.ts";
 export { BuildError, EngineError, type EngineErrorCode } from "./engine/engine_error.ts";

@@ -8,6 +8,7 @@ import { Option } from "commander";
 import {
   type BuildEvent,
   buildImage,
+  canonicalImage,
   contextEntries,
   type ContextEntry,
   type Engine,
@@ -40,6 +41,7 @@ interface Options {
   readonly tag: readonly string[];
   readonly cache: string;
   readonly context?: true;
+  readonly asBuilt?: true;
 }
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -59,6 +61,7 @@ const command = task("build", texts.description)
   .option("--tag <name>", texts.tag, (tag: string, tags: string[]) => [...tags, tag], [])
   .option("--cache <folder>", texts.cache, CACHE)
   .option("--context", texts.context)
+  .option("--as-built", texts.asBuilt)
   .addHelpText("after", `\n${texts.examples}`);
 
 await run<Options>(command, async (options) => {
@@ -88,7 +91,7 @@ await run<Options>(command, async (options) => {
 async function build(
   engine: Engine,
   sources: Sources,
-  { variant, platform, tag, cache, base: name = pinnedBase(variant) }: Options,
+  { variant, platform, tag, cache, asBuilt, base: name = pinnedBase(variant) }: Options,
   signal: AbortSignal,
 ) {
   const start = performance.now();
@@ -113,6 +116,17 @@ async function build(
     labels,
     platform,
     tags,
+    canonical: asBuilt ? undefined : (id) => {
+      line.clear();
+      tell(texts.canonical);
+      return canonicalImage(engine, id, {
+        time: sources.time,
+        baseLayers: base.facts.layers,
+        reference: tags[0]!,
+        folder: join(cache, "image"),
+        signal,
+      });
+    },
     signal,
     onSent: (bytes) => line.draw(() => texts.sending(formatBytes(bytes))),
     onEvent: (event) => {

@@ -150,13 +150,15 @@ export function labelsOf(
  */
 export async function buildImage(
   engine: Engine,
-  { entries, time, base, labels, platform, tags, signal, onSent = () => {}, onEvent }: {
+  { entries, time, base, labels, platform, tags, canonical, signal, onSent = () => {}, onEvent }: {
     readonly entries: readonly ContextEntry[];
     readonly time: number;
     readonly base: BaseImage;
     readonly labels: Readonly<Record<string, string>>;
     readonly platform: string;
     readonly tags: readonly string[];
+    /** Puts an image in its canonical form under the first of the names, and tells its ID then. */
+    readonly canonical?: ((id: string) => Promise<string>) | undefined;
     readonly signal?: AbortSignal | undefined;
     /** Is told how many bytes of the context the engine has. */
     readonly onSent?: (bytes: number) => void;
@@ -176,8 +178,14 @@ export async function buildImage(
     platform,
     signal,
   };
-  const id = await engine.build(request, onEvent);
+  const built = await engine.build(request, onEvent);
   const before = await Promise.all(tags.map((tag) => engine.image(tag)));
+  let id = built;
+  try {
+    if (canonical !== undefined) id = await canonical(built);
+  } finally {
+    if (canonical !== undefined) await removeNameless(engine, built);
+  }
   for (const tag of tags) await engine.tag(id, tag);
   for (const old of new Set(before.map((image) => image?.id))) {
     if (old !== undefined && old !== id) await removeNameless(engine, old);

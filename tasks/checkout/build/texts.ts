@@ -13,6 +13,8 @@ export const { text: texts, both } = catalogue({
     tag: "a further name for the image",
     cache: "the folder that keeps what was fetched",
     context: "write the build's context to stdout as a tar archive, and build nothing",
+    asBuilt: "leave the image as the engine made it: sooner done, with another ID at every build",
+    canonical: "Giving the image the form that is the same at every build.",
     examples: "Examples:\n" +
       "  deno task build\n" +
       "  deno task build --variant cpu\n" +
@@ -74,6 +76,8 @@ export const { text: texts, both } = catalogue({
     tag: "镜像的另一个名称",
     cache: "保存已获取文件的文件夹",
     context: "将构建上下文作为 tar 归档写到标准输出，不进行构建",
+    asBuilt: "保留引擎构建出的镜像：更快完成，但每次构建的 ID 都不同",
+    canonical: "正在将镜像转换为每次构建都相同的形式。",
     examples: "示例：\n" +
       "  deno task build\n" +
       "  deno task build --variant cpu\n" +
