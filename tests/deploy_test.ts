@@ -91,6 +91,9 @@ Deno.test("Slurm's tasks draw the batch, and one that is submitted again draws i
     "--model",
     "/my models",
   ]);
+  // Tasks that claim what they draw need no parts.
+  const claiming = await argumentsOf(9, {}, "outputs/p.jsonl", "--claim");
+  assert.deepEqual(claiming.slice(2), ["create", "--batch", "outputs/p.jsonl", "--claim"]);
   const alone = await sh("env", ["-u", "SLURM_ARRAY_TASK_ID", "bash", script], ROOT);
   assert.equal(alone.code, 1);
   assert.match(alone.err, /submit it with sbatch/);

@@ -37,6 +37,7 @@ export { makePack, type Pack } from "./bundle/pack.ts";
 export { openImage } from "./bundle/open_image.ts";
 export { loadBundle, type LoadProgress } from "./bundle/load_bundle.ts";
 export { type ImageLayout, openLayout, writeCanonicalLayout } from "./image/oci_layout.ts";
+export { signFile } from "./bundle/signature.ts";
 export { openBundle } from "./bundle/open_bundle.ts";
 export {
   digestOf,

@@ -8,6 +8,7 @@ import {
   type Engine,
   LATEST,
   makeBundle,
+  signFile,
 } from "../../src/container/mod.ts";
 import { RequestError } from "../../src/errors.ts";
 import { texts } from "./bundle/texts.ts";
@@ -23,6 +24,7 @@ interface Options {
   readonly out?: string;
   readonly split?: number;
   readonly models: boolean;
+  readonly sign?: string;
 }
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -32,9 +34,10 @@ const command = task("bundle", texts.description)
   .option("--out <folder>", texts.out)
   .option("--split <size>", texts.split, volumeSize)
   .option("--no-models", texts.noModels)
+  .option("--sign <key>", texts.sign)
   .addHelpText("after", `\n${texts.examples}`);
 
-await run<Options>(command, async ({ image: reference, out, split, models }) => {
+await run<Options>(command, async ({ image: reference, out, split, models, sign }) => {
   const start = performance.now();
   const engine = await connectEngine();
   const image = await findImage(engine, reference);
@@ -60,6 +63,7 @@ await run<Options>(command, async ({ image: reference, out, split, models }) => 
       withModels: models,
       folder,
       volumeBytes: split,
+      sign: sign === undefined ? undefined : (sums) => signFile(sums, sign),
       signal,
       onProgress({ stage, done, total = 0 }) {
         if (stage === "resumed") tell(texts.resumed(done, total));

@@ -14,6 +14,7 @@ interface Options {
   readonly verify?: true;
   readonly models: boolean;
   readonly sha256?: string;
+  readonly key?: string;
 }
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -23,9 +24,10 @@ const command = task("load", texts.loadDescription)
   .option("--verify", texts.verifyOnly)
   .option("--no-models", texts.imageOnly)
   .option("--sha256 <digest>", texts.sha256, sha256)
+  .option("--key <file>", texts.key)
   .addHelpText("after", `\n${texts.loadExamples}`);
 
-await run<Options>(command, async ({ verify, models, sha256 }, places) => {
+await run<Options>(command, async ({ verify, models, sha256, key }, places) => {
   const start = performance.now();
   const line = new ProgressLine();
   return await cancellable(async (signal) => {
@@ -34,6 +36,7 @@ await run<Options>(command, async ({ verify, models, sha256 }, places) => {
     const bundle = await openBundle(places, {
       signal,
       sha256,
+      key,
       onProgress: (done, total) =>
         line.draw(() => texts.verifying(formatBytes(done), formatBytes(total))),
     }).finally(() => line.clear());

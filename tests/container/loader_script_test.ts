@@ -4,6 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { BundleError } from "../../src/container/bundle/bundle_error.ts";
+import { openBundle } from "../../src/container/bundle/open_bundle.ts";
+import { signFile } from "../../src/container/bundle/signature.ts";
 import { NAME, project, sh } from "./_bundles.ts";
 import { namesIn, sha256 } from "./_images.ts";
 
@@ -192,10 +195,55 @@ Deno.test("the script helps, and refuses what it does not know", async () => {
   await using it = await there();
   const help = await it.run(["--help"]);
   assert.equal(help.code, 0);
-  assert.match(help.out, /sh load\.sh \[--verify\] \[--sha256 DIGEST\] \[--into FOLDER\]/);
+  assert.match(help.out, /sh load\.sh \[--verify\] \[--sha256 DIGEST\] \[--key FILE\] \[--into FOLDER\]/);
   for (const args of [["--what"], ["--into"], ["no-such-folder"]]) {
     assert.equal((await it.run(args)).code, 2);
   }
   assert.equal((await it.run(["--verify"])).code, 0);
   assert.deepEqual(namesIn(it.cwd), []);
+});
+
+/** Keys of both kinds, without passphrases; a kind whose program is not here is left out. */
+async function keysIn(
+  folder: string,
+): Promise<readonly (readonly [secret: string, own: string])[]> {
+  const keys: (readonly [string, string])[] = [];
+  const isThere = async (program: string) =>
+    (await sh("sh", ["-c", `command -v ${program}`], { cwd: folder })).code === 0;
+  if (await isThere("ssh-keygen")) {
+    await sh("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", "ssh"], { cwd: folder });
+    keys.push([join(folder, "ssh"), join(folder, "ssh.pub")]);
+  }
+  if (await isThere("minisign")) {
+    await sh("minisign", ["-G", "-W", "-s", "mini", "-p", "mini.pub"], { cwd: folder });
+    keys.push([join(folder, "mini"), join(folder, "mini.pub")]);
+  }
+  return keys;
+}
+
+Deno.test("a signed bundle is loaded with its key, and refused with another or when it was changed", async () => {
+  await using it = await there();
+  const sums = join(it.folder, "SHA256SUMS");
+  for (const folder of ["own", "other"]) await Deno.mkdir(join(it.state, folder));
+  const own = await keysIn(join(it.state, "own"));
+  const other = await keysIn(join(it.state, "other"));
+  const check = async (key: string) => {
+    const script = await it.run(["--verify", "--key", key]);
+    const task = await openBundle([it.folder], { key }).then(() => true, (error) => {
+      assert(error instanceof BundleError && error.code === "not-signed", error);
+      return false;
+    });
+    assert.equal(script.code === 0, task, script.err);
+    return task;
+  };
+  for (const [index, [secret, key]] of own.entries()) {
+    assert.equal(await check(key), false, "not signed yet");
+    await signFile(sums, secret);
+    assert.equal(await check(key), true);
+    assert.equal(await check(other[index]![1]), false);
+    const text = await Deno.readTextFile(sums);
+    await Deno.writeTextFile(sums, `${text}${"0".repeat(64)}  more\n`);
+    assert.equal(await check(key), false);
+    await Deno.writeTextFile(sums, text);
+  }
 });

@@ -60,6 +60,8 @@ export interface BundleOptions {
   readonly folder: string;
   /** Cuts the archive into volumes of so many bytes. */
   readonly volumeBytes?: number | undefined;
+  /** Signs a file; the signature lies beside it. */
+  readonly sign?: ((path: string) => Promise<unknown>) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: BundleProgress) => void) | undefined;
 }
@@ -224,6 +226,7 @@ async function makeIn(work: string, options: BundleOptions): Promise<Bundle> {
     onVolume: (written) => journal.add(written),
   });
   const bundle = await writeCompanions(target, parts, journal);
+  await options.sign?.(join(target, BUNDLE_FILES.sums));
   await rename(target, folder);
   await removeWork(work);
   return { ...bundle, folder, bytes, image: layout.digest, weights: weights.length };

@@ -4,6 +4,7 @@ import type { Texts } from "../../language.ts";
 
 /**
  * - `damaged`: a part has other bytes than its checksum says, or ends too early;
+ * - `not-signed`: it has no signature of the key that it must have been signed with;
  * - `missing`: a part is not there;
  * - `not-a-bundle`: there is no bundle, or one of a version that is not known here;
  * - `weights`: a model's file is not what `checksums.txt` lists;
@@ -15,6 +16,7 @@ import type { Texts } from "../../language.ts";
  */
 export type BundleErrorCode =
   | "damaged"
+  | "not-signed"
   | "missing"
   | "not-a-bundle"
   | "weights"

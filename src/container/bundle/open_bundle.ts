@@ -8,6 +8,7 @@ import { readSegments, type Segment } from "../archive/segments.ts";
 import { readTar, type TarSource } from "../archive/tar_reader.ts";
 import { BUNDLE_FILES, type BundleDescription, bundleSchema } from "./bundle.ts";
 import { BundleError } from "./bundle_error.ts";
+import { checkSignature } from "./signature.ts";
 
 /** How to open a bundle. */
 export interface OpenBundleOptions {
@@ -16,6 +17,8 @@ export interface OpenBundleOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** The SHA-256 of `SHA256SUMS`, where it is known from elsewhere. */
   readonly sha256?: string | undefined;
+  /** The file of the public key that it must have been signed with. */
+  readonly key?: string | undefined;
 }
 
 /** A bundle of which every byte is as it was written. */
@@ -59,6 +62,9 @@ export async function openBundle(
       }，应为 ${options.sha256}。`,
     });
   }
+  if (options.key !== undefined) {
+    await checkSignature(sums?.path ?? join(folders[0]!, BUNDLE_FILES.sums), options.key);
+  }
   if (sums !== undefined) {
     const volumes = await verifyVolumes(folders, sums.text, options);
     return { ...await readArchive(volumes), sha256 };
@@ -88,11 +94,12 @@ async function lookAt(
 
 async function findSums(
   folders: readonly string[],
-): Promise<{ text: string; sha256: string } | undefined> {
+): Promise<{ path: string; text: string; sha256: string } | undefined> {
   for (const folder of folders) {
-    const bytes = await readFile(join(folder, BUNDLE_FILES.sums)).catch(() => undefined);
+    const path = join(folder, BUNDLE_FILES.sums);
+    const bytes = await readFile(path).catch(() => undefined);
     if (bytes === undefined) continue;
-    return { text: bytes.toString("utf8"), sha256: sha256Of(bytes) };
+    return { path, text: bytes.toString("utf8"), sha256: sha256Of(bytes) };
   }
 }
 

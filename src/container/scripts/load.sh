@@ -2,11 +2,12 @@
 # Installs this bundle on a machine without a network. It needs docker (or podman), sh, cat, tar and
 # sha256sum. Everything is verified before anything is installed.
 #
-#   sh load.sh [--verify] [--sha256 DIGEST] [--into FOLDER] [FOLDER...]
+#   sh load.sh [--verify] [--sha256 DIGEST] [--key FILE] [--into FOLDER] [FOLDER...]
 #
 #   --verify       only verify
 #   --sha256 DIGEST
 #                  what the SHA-256 of SHA256SUMS must be, as it was told with the bundle
+#   --key FILE     the public key, of OpenSSH or of minisign, that SHA256SUMS must be signed with
 #   --into FOLDER  where the scripts and the weights go (default: ./@NAME@-installed)
 #   FOLDER...      where volumes lie that are not beside this script: other sticks, other discs
 #
@@ -21,6 +22,7 @@ into='@NAME@-installed'
 docker=${DOCKER:-docker}
 verify_only=
 kept=
+key=
 
 case ${LC_ALL:-${LC_MESSAGES:-${LANG:-}}} in
   zh | zh[_.-]*) say() { printf '%s\n' "$2"; } ;;
@@ -41,6 +43,11 @@ while [ $# -gt 0 ]; do
     --sha256)
       [ $# -gt 1 ] || fail "--sha256 needs a digest." "--sha256 需要一个校验值。" 2
       kept=$2
+      shift
+      ;;
+    --key)
+      [ $# -gt 1 ] && [ -r "$2" ] || fail "--key needs a public key's file." "--key 需要一个公钥文件。" 2
+      key=$2
       shift
       ;;
     --into)
@@ -76,6 +83,27 @@ if [ -n "$kept" ]; then
   found=$(sum_of "$here/SHA256SUMS")
   [ "${found%% *}" = "$kept" ] || fail "the SHA-256 of SHA256SUMS is ${found%% *}, and should be $kept." \
     "SHA256SUMS 的 SHA-256 为 ${found%% *}，应为 $kept。"
+fi
+
+if [ -n "$key" ]; then
+  case $(cat "$key") in
+    "untrusted comment:"*)
+      command -v minisign > /dev/null || fail "minisign is not installed." "未安装 minisign。"
+      minisign -V -q -p "$key" -m "$here/SHA256SUMS" -x "$here/SHA256SUMS.minisig" ||
+        fail "SHA256SUMS was not signed with that key; nothing was installed." \
+          "SHA256SUMS 不是用该密钥签名的，未安装任何内容。"
+      ;;
+    *)
+      command -v ssh-keygen > /dev/null || fail "ssh-keygen is not installed." "未安装 ssh-keygen。"
+      signers=$(mktemp) && printf 'newbie namespaces="newbie-bundle" %s\n' "$(head -n 1 "$key")" > "$signers"
+      signed=yes
+      ssh-keygen -Y verify -f "$signers" -I newbie -n newbie-bundle -s "$here/SHA256SUMS.sig" \
+        < "$here/SHA256SUMS" > /dev/null || signed=
+      rm -f "$signers"
+      [ -n "$signed" ] || fail "SHA256SUMS was not signed with that key; nothing was installed." \
+        "SHA256SUMS 不是用该密钥签名的，未安装任何内容。"
+      ;;
+  esac
 fi
 
 # Everything is looked for and verified; all that is wrong is told at once.

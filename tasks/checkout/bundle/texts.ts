@@ -15,6 +15,7 @@ export const texts = inLanguage({
     split: "cut the archive into volumes, such as 4G for FAT32 or 4.7G for DVDs; " +
       "1G is 10⁹ bytes, 1GiB is 2³⁰",
     noModels: "without the real weights",
+    sign: "sign SHA256SUMS with this secret key, of OpenSSH or of minisign",
     examples: "Examples:\n" +
       "  deno task bundle\n" +
       "  deno task bundle --split 4G --out /media/stick/newbie\n\n" +
@@ -49,6 +50,7 @@ export const texts = inLanguage({
     verifyOnly: "only verify",
     imageOnly: "load the image, and leave the weights in the bundle",
     sha256: "the SHA-256 of SHA256SUMS that deno task bundle printed",
+    key: "the public key, of OpenSSH or of minisign, that the bundle must be signed with",
     loadExamples: "Examples:\n" +
       "  deno task load /media/stick/newbie\n" +
       "  deno task load /media/disc1 /media/disc2 --verify",
@@ -89,6 +91,7 @@ export const texts = inLanguage({
     out: "新文件夹（默认为 outputs/newbie-版本-变体）",
     split: "将归档切成分卷，例如 FAT32 用 4G，DVD 用 4.7G；1G 为 10⁹ 字节，1GiB 为 2³⁰ 字节",
     noModels: "不包含正式权重",
+    sign: "用此私钥（OpenSSH 或 minisign）为 SHA256SUMS 签名",
     examples: "示例：\n" +
       "  deno task bundle\n" +
       "  deno task bundle --split 4G --out /media/stick/newbie\n\n" +
@@ -117,6 +120,7 @@ export const texts = inLanguage({
     verifyOnly: "只校验",
     imageOnly: "只加载镜像，权重留在离线包中",
     sha256: "deno task bundle 打印的 SHA256SUMS 的 SHA-256",
+    key: "离线包应当使用的签名公钥（OpenSSH 或 minisign）",
     loadExamples: "示例：\n" +
       "  deno task load /media/stick/newbie\n" +
       "  deno task load /media/disc1 /media/disc2 --verify",
