@@ -183,6 +183,7 @@ Deno.test("a context holds packages in Deno's layout, and of ONNX Runtime one ma
   assert.deepEqual(found, [
     "644 Dockerfile",
     "644 app/Dockerfile",
+    "644 app/LICENSES.txt",
     "644 app/deno.json",
     "644 app/deno.lock",
     "644 app/sources.txt",

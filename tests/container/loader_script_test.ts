@@ -195,7 +195,10 @@ Deno.test("the script helps, and refuses what it does not know", async () => {
   await using it = await there();
   const help = await it.run(["--help"]);
   assert.equal(help.code, 0);
-  assert.match(help.out, /sh load\.sh \[--verify\] \[--sha256 DIGEST\] \[--key FILE\] \[--into FOLDER\]/);
+  assert.match(
+    help.out,
+    /sh load\.sh \[--verify\] \[--sha256 DIGEST\] \[--key FILE\] \[--into FOLDER\]/,
+  );
   for (const args of [["--what"], ["--into"], ["no-such-folder"]]) {
     assert.equal((await it.run(args)).code, 2);
   }

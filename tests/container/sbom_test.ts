@@ -27,6 +27,16 @@ Description: a language
 Version: 5:1~rc2
 `;
 
+/** The checksum of an empty tarball. */
+const LOCK = JSON.stringify({
+  npm: {
+    "@a/b@1.2.3": {
+      integrity:
+        "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==",
+    },
+  },
+});
+
 interface Spdx {
   readonly packages: readonly {
     readonly SPDXID: string;
@@ -34,6 +44,8 @@ interface Spdx {
     readonly versionInfo?: string;
     readonly packageFileName?: string;
     readonly licenseDeclared: string;
+    readonly licenseComments?: string;
+    readonly downloadLocation: string;
     readonly checksums?: readonly { readonly checksumValue: string }[];
     readonly externalRefs?: readonly { readonly referenceLocator: string }[];
   }[];
@@ -53,12 +65,14 @@ async function documentOf(): Promise<{ text: string; spdx: Spdx; digest: string 
     ["etc/os-release", { type: "symlink", linkname: "../usr/lib/os-release" }],
     ["usr/lib/os-release", 'NAME="Debian"\nID=debian\nVERSION_ID="12"\n'],
     ["var/lib/dpkg/status", STATUS],
+    ["usr/share/doc/libc6/copyright", "Files: *\nLicense: LGPL-2.1+\n\nLicense: GPL-2+\n text\n"],
   ]);
   const own = await layer([
     [`${DENO_FOLDER}/@a+b@1.2.3/node_modules/@a/b/package.json`, packageJson("@a/b", "MIT")],
     // A package in a package, which is its own affair, and a file of the same name.
     [`${DENO_FOLDER}/@a+b@1.2.3/node_modules/@a/b/test/package.json`, "no JSON"],
     [`${DENO_FOLDER}/c@1.2.3/node_modules/c/package.json`, packageJson("c", { type: "odd" })],
+    ["app/deno.lock", LOCK],
     ["app/models/demo/vae/model.safetensors", "weights"],
     ["app/bin/libonnxruntime.so.1", "library"],
   ]);
@@ -140,4 +154,15 @@ Deno.test("the same image has the same SBOM, with the commit's time", async () =
     created: "2023-11-14T22:13:20Z",
     creators: ["Tool: newbie-toolkit-0.1.0"],
   });
+});
+
+Deno.test("packages have the checksums of what was published, and Debian's the names of their licences", async () => {
+  const { spdx } = await documentOf();
+  const find = (wanted: string) => spdx.packages.find(({ name }) => name === wanted)!;
+  const { checksums, downloadLocation } = find("@a/b");
+  // What sha512sum prints of nothing.
+  assert.match(checksums![0]!.checksumValue, /^cf83e1357eefb8bd.*f927da3e$/);
+  assert.equal(downloadLocation, "https://registry.npmjs.org/@a/b/-/b-1.2.3.tgz");
+  assert.equal(find("c").checksums, undefined);
+  assert.match(find("libc6").licenseComments!, /: GPL-2\+, LGPL-2\.1\+$/);
 });

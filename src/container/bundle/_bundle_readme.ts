@@ -35,7 +35,7 @@ With a checkout of the toolkit, \`deno task load FOLDER\` does the same.
 
 By hand: sha256sum -c SHA256SUMS, then
   cat ${name}.tar* | tar -xOf - image.tar | docker load
-sbom.spdx.json lists all that is inside (SPDX 2.3).
+sbom.spdx.json lists all that is inside (SPDX 2.3), and LICENSES.txt in the archive the licences.
 
 
 NewBie 工具箱离线版：${name}
@@ -58,6 +58,6 @@ NewBie 工具箱离线版：${name}
 
 手动操作：sha256sum -c SHA256SUMS，然后
   cat ${name}.tar* | tar -xOf - image.tar | docker load
-sbom.spdx.json 列出其中的全部内容（SPDX 2.3）。
+sbom.spdx.json 列出其中的全部内容（SPDX 2.3），归档中的 LICENSES.txt 是各项许可证。
 `;
 }

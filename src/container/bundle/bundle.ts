@@ -24,6 +24,8 @@ import {
   volumesOf,
   writeVolumes,
 } from "./_volumes.ts";
+import { LICENSES } from "../engine/licenses.ts";
+import { contentOf } from "../image/layer_tree.ts";
 import { formatBytes } from "../../format_bytes.ts";
 import { asRoomError, BundleError } from "./bundle_error.ts";
 import {
@@ -129,6 +131,7 @@ export const BUNDLE_FILES = {
   runner: "run.sh",
   readme: "README.txt",
   sbom: "sbom.spdx.json",
+  licenses: LICENSES,
   image: "image.tar",
 } as const;
 
@@ -281,12 +284,15 @@ async function bundleParts(
   const { sourceDateEpoch } = image;
   const { reference, digest, configDigest, platform } = layout;
   const imageBytes = sizeOf(archive);
+  const text = await licensesIn(layout);
+  const licenses = text === undefined ? {} : { [BUNDLE_FILES.licenses]: text };
   const sum = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
   const values = {
     NAME: name,
     IMAGE: reference,
     IDS: [configDigest, digest].map((digest) => digest.replace("sha256:", "")).join(" "),
-    MEMBERS: [...UNPACKED, ...(weights.length > 0 ? ["models"] : [])].join(" "),
+    MEMBERS: [...UNPACKED, ...Object.keys(licenses), ...(weights.length > 0 ? ["models"] : [])]
+      .join(" "),
   };
   const bytes = imageBytes + weights.reduce((total, { bytes }) => total + bytes, 0);
   const hasWeights = weights.length > 0;
@@ -298,6 +304,7 @@ async function bundleParts(
     [BUNDLE_FILES.readme, Buffer.from(readme)],
     [BUNDLE_FILES.sbom, Buffer.from(sbom)],
     [CHECKSUM_LIST, await readFile(join(root, CHECKSUM_LIST))],
+    ...Object.entries(licenses),
   ];
   const files = [
     ...small.map(([path, bytes]) => ({ path, bytes: bytes.length, sha256: sum(bytes) })),
@@ -329,6 +336,12 @@ async function bundleParts(
       content: [{ file, size: bytes }],
     })),
   ];
+}
+
+/** The texts of licences that an image holds. */
+async function licensesIn({ tree }: ImageLayout): Promise<Uint8Array | undefined> {
+  const inode = tree.get(`app/${LICENSES}`);
+  return inode?.type === "file" ? await contentOf(inode) : undefined;
 }
 
 /** Puts what must be read without unpacking beside the volumes, and lists everything. */

@@ -7,10 +7,11 @@ import { createHash } from "node:crypto";
 import { readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { NewBieError } from "../../errors.ts";
-import { isNeverRun, LIBRARIES, SOURCE_LIST } from "../../integrity/mod.ts";
+import { installedPackages, isNeverRun, LIBRARIES, SOURCE_LIST } from "../../integrity/mod.ts";
 import { type RequiredVersions, requiredVersions } from "../../machine/required_versions.ts";
 import { UnfinishedFile } from "../../unfinished.ts";
 import { plainFile, readSegments, sizeOf, tarOf, type TarPart } from "../archive/segments.ts";
+import { isLicenseText, type LicensedPackage, LICENSES, licensesText } from "../engine/licenses.ts";
 import { sourceList } from "../engine/sources.ts";
 import { findModelFiles } from "./_model_files.ts";
 
@@ -112,6 +113,10 @@ export async function makePack(options: PackOptions): Promise<Pack> {
       parts.push({ header: { ...header, type: "symlink", target: entry.target }, content: [] });
     }
   }
+  put(
+    LICENSES,
+    new TextEncoder().encode(licensesText(await licensedPackages(root), { tini: false })),
+  );
   const needs = await requiredVersions(libraries);
   put("HOST.txt", new TextEncoder().encode(hostText(needs)));
 
@@ -133,6 +138,23 @@ export async function makePack(options: PackOptions): Promise<Pack> {
     });
   }
   return { path: out, bytes: total, sha256: hash.digest("hex"), weights: weights.length, needs };
+}
+
+async function licensedPackages(root: string): Promise<LicensedPackage[]> {
+  return await Promise.all((await installedPackages(root)).map(async ({ key, name, path }) => {
+    const names = (await readdir(join(root, path))).filter(isLicenseText).sort();
+    const texts = names.map(async (file): Promise<[string, string]> => [
+      file,
+      await readFile(join(root, path, file), "utf8"),
+    ]);
+    const { license } = JSON.parse(await readFile(join(root, path, "package.json"), "utf8"));
+    return {
+      name,
+      version: key.slice(name.length + 1),
+      license: typeof license === "string" ? license : undefined,
+      texts: await Promise.all(texts),
+    };
+  }));
 }
 
 /** A file or link of the packages. */

@@ -1,8 +1,7 @@
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { open } from "node:fs/promises";
 import { CUDA_PROVIDER, DENO, ONNX_RUNTIME, type PinnedFile, TINI } from "../../integrity/mod.ts";
-import { readFully } from "../archive/tar_reader.ts";
-import type { Inode, LayerTree } from "../image/layer_tree.ts";
+import { contentOf, type Inode, type LayerTree, piecesOf } from "../image/layer_tree.ts";
 import type { ImageLayout } from "../image/oci_layout.ts";
 
 /** What an SBOM speaks of besides the image. */
@@ -30,6 +29,7 @@ interface SpdxPackage {
   readonly checksums?: readonly { readonly algorithm: string; readonly checksumValue: string }[];
   readonly licenseConcluded: string;
   readonly licenseDeclared: string;
+  readonly licenseComments?: string;
   readonly copyrightText: string;
   readonly externalRefs?: readonly {
     readonly referenceCategory: string;
@@ -47,6 +47,10 @@ interface Known {
   readonly purpose: "APPLICATION" | "CONTAINER" | "FILE" | "LIBRARY" | "OPERATING-SYSTEM";
   readonly license?: string | undefined;
   readonly sha256?: string;
+  /** Of what was published, and where that is. */
+  readonly published?: { readonly sha512: string; readonly location: string } | undefined;
+  /** What is said of licences in words that are none of SPDX's. */
+  readonly licenseComments?: string | undefined;
   /** https://github.com/package-url/purl-spec */
   readonly purl?: string;
 }
@@ -58,6 +62,7 @@ const DPKG_STATUS_FOLDER = "var/lib/dpkg/status.d/";
 const OS_RELEASE = ["etc/os-release", "usr/lib/os-release"];
 /** `node_modules/.deno/<package>@<version>/node_modules/<package>/package.json` */
 const INSTALLED = /node_modules\/\.deno\/[^/]+\/node_modules\/((?:@[^/]+\/)?[^/]+)\/package\.json$/;
+const LOCK = "app/deno.lock";
 const WEIGHTS = /\.(?:safetensors|gguf)$/;
 const ONNX_RUNTIME_LIBRARY = /\/libonnxruntime\.so\.\d/;
 /** An expression of SPDX's licence list. */
@@ -157,21 +162,24 @@ export async function sbomOf(
 }
 
 function spdxPackage(
-  { id, name, version, file, purpose, license, sha256, purl }: Known,
+  { id, name, version, file, purpose, license, licenseComments, sha256, published, purl }: Known,
 ): SpdxPackage {
+  const checksums = [
+    ...(sha256 === undefined ? [] : [{ algorithm: "SHA256", checksumValue: sha256 }]),
+    ...(published === undefined ? [] : [{ algorithm: "SHA512", checksumValue: published.sha512 }]),
+  ];
   return {
     SPDXID: `SPDXRef-${id.replaceAll(/[^A-Za-z0-9.-]+/g, "-")}`,
     name,
     ...(version === undefined ? {} : { versionInfo: version }),
     ...(file === undefined ? {} : { packageFileName: file }),
     primaryPackagePurpose: purpose,
-    downloadLocation: UNKNOWN,
+    downloadLocation: published?.location ?? UNKNOWN,
     filesAnalyzed: false,
-    ...(sha256 === undefined
-      ? {}
-      : { checksums: [{ algorithm: "SHA256", checksumValue: sha256 }] }),
+    ...(checksums.length === 0 ? {} : { checksums }),
     licenseConcluded: UNKNOWN,
     licenseDeclared: license !== undefined && LICENSE.test(license) ? license : UNKNOWN,
+    ...(licenseComments === undefined ? {} : { licenseComments }),
     copyrightText: UNKNOWN,
     ...(purl === undefined ? {} : {
       externalRefs: [{
@@ -227,6 +235,7 @@ async function debianPackages(tree: LayerTree): Promise<Known[]> {
         name,
         version,
         purpose: "LIBRARY",
+        licenseComments: await debianLicenses(tree, name),
         purl: `pkg:deb/${ID}/${name}@${encodeURIComponent(version)}?arch=${architecture}${distro}`,
       });
     }
@@ -234,8 +243,40 @@ async function debianPackages(tree: LayerTree): Promise<Known[]> {
   return found;
 }
 
+/** The short names in a package's copyright file, where that has the form that machines read. */
+async function debianLicenses(tree: LayerTree, name: string): Promise<string | undefined> {
+  const inode = tree.get(`usr/share/doc/${name}/copyright`);
+  if (inode?.type !== "file") return undefined;
+  const names = (await textOf(inode)).matchAll(/^License: *(\S.*)$/gm);
+  const unique = [...new Set([...names].map(([, text]) => text!.trim()))].sort();
+  return unique.length === 0 ? undefined : `Debian's copyright file names: ${unique.join(", ")}`;
+}
+
+/** What deno.lock says of a package as npm published it. */
+type Published = (key: string) => Known["published"];
+
+async function publishedPackages(tree: LayerTree): Promise<Published> {
+  const inode = tree.get(LOCK);
+  if (inode?.type !== "file") return () => undefined;
+  const { npm } = JSON.parse(await textOf(inode)) as Record<
+    string,
+    Record<string, { readonly integrity?: string } | undefined> | undefined
+  >;
+  return (key) => {
+    const integrity = npm?.[key]?.integrity;
+    if (!integrity?.startsWith("sha512-")) return undefined;
+    const place = key.lastIndexOf("@");
+    const [name, version] = [key.slice(0, place), key.slice(place + 1)];
+    return {
+      sha512: Buffer.from(integrity.slice("sha512-".length), "base64").toString("hex"),
+      location: `https://registry.npmjs.org/${name}/-/${name.split("/").at(-1)}-${version}.tgz`,
+    };
+  };
+}
+
 async function npmPackages(tree: LayerTree): Promise<Known[]> {
   const found: Known[] = [];
+  const publishedAs = await publishedPackages(tree);
   for (const [path, inode] of tree.entries()) {
     // Deno links a package's dependencies beside it: those are no files of its own.
     if (inode.type !== "file" || !INSTALLED.test(path)) continue;
@@ -248,6 +289,7 @@ async function npmPackages(tree: LayerTree): Promise<Known[]> {
       version,
       purpose: "LIBRARY",
       license: typeof license === "string" ? license : undefined,
+      published: publishedAs(`${name}@${version}`),
       purl: `pkg:npm/${purlName}@${version}`,
     });
   }
@@ -296,26 +338,11 @@ function weightsFile(path: string): Known {
 }
 
 async function textOf(inode: Inode): Promise<string> {
-  const pieces = [];
-  for await (const piece of contentOf(inode)) pieces.push(piece);
-  return await new Blob(pieces as BlobPart[]).text();
+  return new TextDecoder().decode(await contentOf(inode));
 }
 
 async function sha256Of(inode: Inode): Promise<string> {
   const hash = createHash("sha256");
-  for await (const piece of contentOf(inode)) hash.update(piece);
+  for await (const piece of piecesOf(inode)) hash.update(piece);
   return hash.digest("hex");
-}
-
-const PIECE_BYTES = 1 << 20;
-
-async function* contentOf({ content: { file, offset, size } }: Inode): AsyncGenerator<Uint8Array> {
-  const opened = await open(file);
-  try {
-    for (let at = 0; at < size; at += PIECE_BYTES) {
-      yield await readFully(opened, offset + at, Math.min(PIECE_BYTES, size - at));
-    }
-  } finally {
-    await opened.close();
-  }
 }

@@ -13,6 +13,7 @@ import {
   TINI,
 } from "../../integrity/mod.ts";
 import { importsOf } from "./image_content.ts";
+import { isLicenseText, type LicensedPackage, LICENSES, licensesText } from "./licenses.ts";
 import { folderOf, type LockedPackage, lockedPackages } from "./locked_packages.ts";
 import { sourceList, type Sources } from "./sources.ts";
 import { unpackTarball } from "../archive/tarball.ts";
@@ -84,9 +85,11 @@ export async function contextEntries(
   { files }: Sources,
   ingredients: Ingredients,
 ): Promise<ContextEntry[]> {
+  const { entries: packages, licensed } = await packageEntries(packagesOf({ files }), ingredients);
   const entries = [
     ...toolEntries(ingredients),
-    ...await packageEntries(packagesOf({ files }), ingredients),
+    ...packages,
+    file(`app/${LICENSES}`, new TextEncoder().encode(licensesText(licensed, { tini: true }))),
     { path: "app/outputs", kind: "folder" as const, mode: OUTPUTS_MODE },
     file(`app/${SOURCE_LIST}`, sourceList(files)),
   ];
@@ -155,8 +158,9 @@ function toolEntries({ deno, tini }: Ingredients): ContextEntry[] {
 async function packageEntries(
   { all, named }: ReturnType<typeof packagesOf>,
   { tarball, cuda }: Ingredients,
-): Promise<ContextEntry[]> {
+): Promise<{ entries: ContextEntry[]; licensed: LicensedPackage[] }> {
   const entries: ContextEntry[] = [];
+  const licensed: LicensedPackage[] = [];
   const placeOf = (item: LockedPackage) => `.deno/${folderOf(item)}/node_modules/${item.name}`;
   const link = (path: string, item: LockedPackage): ContextEntry => ({
     path: `packages/${path}`,
@@ -178,6 +182,7 @@ async function packageEntries(
         (name !== ONNX_PACKAGE || !path.startsWith(ONNX_BINARIES) ||
           path.startsWith(ONNX_BINARIES_OF_IMAGE)),
     );
+    licensed.push(licensedPackage(name, version, unpacked));
     for (const { path, bytes, isExecutable } of unpacked) {
       entries.push(file(`${place}/${path}`, bytes, isExecutable));
     }
@@ -191,7 +196,21 @@ async function packageEntries(
       entries.push(pinned(path, posix.join(cuda, library.name), library));
     }
   }
-  return entries;
+  return { entries, licensed };
+}
+
+function licensedPackage(
+  name: string,
+  version: string,
+  files: readonly { readonly path: string; readonly bytes: Uint8Array }[],
+): LicensedPackage {
+  const text = ({ bytes }: { readonly bytes: Uint8Array }) => new TextDecoder().decode(bytes);
+  const manifest = files.find(({ path }) => path === "package.json");
+  const { license } = JSON.parse(manifest === undefined ? "{}" : text(manifest));
+  const texts = files.filter(({ path }) => isLicenseText(path))
+    .map((file): [string, string] => [file.path, text(file)])
+    .sort(([a], [b]) => a < b ? -1 : 1);
+  return { name, version, license: typeof license === "string" ? license : undefined, texts };
 }
 
 function file(path: string, body: Uint8Array, isExecutable = false): ContextEntry {

@@ -1,6 +1,6 @@
 /** What layers make of each other: the files that are there in the end, and those that are taken away. */
 import { open } from "node:fs/promises";
-import { FileSource, readTar, type TarEntry } from "../archive/tar_reader.ts";
+import { FileSource, readFully, readTar, type TarEntry } from "../archive/tar_reader.ts";
 import type { TarEntryType } from "../archive/tar_format.ts";
 import { ArchiveError } from "../archive/archive_error.ts";
 
@@ -174,4 +174,26 @@ function deadLink(layer: string, path: string, target: string): ArchiveError {
     en: `${layer}: ${path} is a hard link to ${target}, which is not there.`,
     zh: `${layer}：${path} 是指向 ${target} 的硬链接，但后者不存在。`,
   });
+}
+
+const PIECE_BYTES = 1 << 20;
+
+/** The bytes of a file of a layer, piece by piece. */
+export async function* piecesOf(
+  { content: { file, offset, size } }: Inode,
+): AsyncGenerator<Uint8Array> {
+  const opened = await open(file);
+  try {
+    for (let at = 0; at < size; at += PIECE_BYTES) {
+      yield await readFully(opened, offset + at, Math.min(PIECE_BYTES, size - at));
+    }
+  } finally {
+    await opened.close();
+  }
+}
+
+/** All bytes of a small file of a layer. */
+export async function contentOf(inode: Inode): Promise<Uint8Array> {
+  const pieces = await Array.fromAsync(piecesOf(inode));
+  return new Uint8Array(await new Blob(pieces as BlobPart[]).arrayBuffer());
 }
