@@ -143,6 +143,77 @@ const pairSwiglu: Operator = {
   },
 };
 
+/** left · strength · rightᵀ of some rows and columns. */
+function thinProduct(
+  { left, stride, right, strength, rank }: {
+    readonly left: Float32Array;
+    readonly stride: number;
+    readonly right: Float32Array;
+    readonly strength: Float32Array;
+    readonly rank: number;
+  },
+  row: number,
+  column: number,
+): number {
+  let sum = 0;
+  for (let r = 0; r < rank; r++) {
+    sum += left[row * stride + r]! * strength[r]! * right[column * rank + r]!;
+  }
+  return sum;
+}
+
+const addThinToMatrix: Operator = {
+  name: "AddThinToMatrix",
+  inputs: ["float32", "float32", "float32", "float32"],
+  outputs: ["float32"],
+  kernel: () => (context) => {
+    const { address, dims } = context.input(0);
+    const [rows, columns] = dims as [number, number];
+    const { address: up, dims: [, rank] } = context.input(1);
+    const factors = {
+      left: floats(up, rows * rank!),
+      stride: rank!,
+      right: floats(context.address(2), columns * rank!),
+      strength: floats(context.address(3), rank!),
+      rank: rank!,
+    };
+    floats(context.output(0, dims), rows * columns).set(
+      floats(address, rows * columns).map((value, index) => {
+        return value + thinProduct(factors, Math.floor(index / columns), index % columns);
+      }),
+    );
+  },
+};
+
+const adaptedSwiglu: Operator = {
+  name: "AdaptedSwiGLU",
+  inputs: ["float32", "float32", "float32", "float32", "float32"],
+  outputs: ["float32"],
+  kernel: () => (context) => {
+    const { address, dims: [, ...dims] } = context.input(0);
+    const { address: up, dims: [columns, rank] } = context.input(2);
+    const count = elementCount(dims);
+    const pair = floats(address, 2 * count);
+    const low = floats(context.address(1), count / columns! * 2 * rank!);
+    const strength = floats(context.address(4), 2 * rank!);
+    const halves = [up, context.address(3)].map((place, half) => ({
+      left: low.subarray(half * rank!),
+      stride: 2 * rank!,
+      right: floats(place, columns! * rank!),
+      strength: strength.subarray(half * rank!),
+      rank: rank!,
+    }));
+    const out = floats(context.output(0, dims), count);
+    for (let index = 0; index < count; index++) {
+      const [row, column] = [Math.floor(index / columns!), index % columns!];
+      const [gate, value] = halves.map((factors, half) => {
+        return pair[half * count + index]! + thinProduct(factors, row, column);
+      }) as [number, number];
+      out[index] = gate / (1 + Math.exp(-gate)) * value;
+    }
+  },
+};
+
 /** How often something was added in place, and how often to a copy. */
 export const ADDED = { inPlace: 0, toCopy: 0 };
 
@@ -186,5 +257,14 @@ const addThin: Operator = {
 /** For sessions on a CPU. */
 export const CPU_OPERATORS: OperatorSet = {
   domain: OWN_DOMAIN,
-  operators: [normAddNorm, splitHeads, swiglu, twoProducts, pairSwiglu, addThin],
+  operators: [
+    normAddNorm,
+    splitHeads,
+    swiglu,
+    twoProducts,
+    pairSwiglu,
+    adaptedSwiglu,
+    addThinToMatrix,
+    addThin,
+  ],
 };

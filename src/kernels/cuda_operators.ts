@@ -8,12 +8,26 @@ import type { CudaDriver } from "../runtime/native/cuda_driver.ts";
 import { memoryAt } from "../runtime/native/c_api.ts";
 import type { KernelContext, Operator, OperatorSet } from "../runtime/native/custom_operators.ts";
 import { elementCount } from "../tensor.ts";
-import { CudaKernels, type KernelType, type Parameter, VALUE_BYTES } from "./cuda_kernels.ts";
+import {
+  CudaKernels,
+  type KernelType,
+  type Launch,
+  type Parameter,
+  VALUE_BYTES,
+} from "./cuda_kernels.ts";
 
 /** Bytes of an adapter's weight. */
 const FLOAT_BYTES = 4;
 /** Threads of a block, where a kernel leaves the choice. */
 const BLOCK = 256;
+/** Threads of a block of thin products, the columns that it has, and a step down its rows. */
+const THIN_THREADS = 128;
+const THIN_COLUMNS = 128;
+const THIN_ROWS = 16;
+/** About as many blocks as a large GPU runs at once, so that none waits for another's end. */
+const THIN_BLOCKS = 512;
+/** Ranks for which a kernel keeps its columns' factors in registers. */
+const KEPT_RANKS: readonly number[] = [32, 64];
 
 /**
  * The operators for graphs that compute in a type.
@@ -129,6 +143,64 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
     },
   };
 
+  /** Starts the kernel for a rank over a result [rows, columns]. */
+  const thinKernel = (name: string, pointerCount: number) => {
+    const launches = new Map<string, Launch>();
+    const parameters: Parameter[] = [...pointers(pointerCount), "i32", "i32", "i32", "i32"];
+    return (
+      context: KernelContext,
+      places: readonly bigint[],
+      { rows, columns, rank }: { readonly rows: number; readonly columns: number; rank: number },
+    ) => {
+      const ranks = KEPT_RANKS.includes(rank) ? String(rank) : "any";
+      const launch = launches.get(ranks) ?? kernel(`${name}_${ranks}`, parameters);
+      launches.set(ranks, launch);
+      const across = Math.ceil(columns / THIN_COLUMNS);
+      const down = Math.max(1, Math.floor(THIN_BLOCKS / across));
+      const blockRows = Math.ceil(rows / down / THIN_ROWS) * THIN_ROWS;
+      const blocks = across * Math.ceil(rows / blockRows);
+      const values = [...places, rows, columns, rank, blockRows];
+      launch(context.stream(), blocks, THIN_THREADS, values);
+    };
+  };
+
+  // matrix + up · strength · downᵀ: a matrix with what adapters add to it.
+  const addThinToMatrix: Operator = {
+    name: "AddThinToMatrix",
+    inputs: [type, type, type, "float32"],
+    outputs: [type],
+    kernel: () => {
+      const add = thinKernel("add_thin", 5);
+      return (context) => {
+        const { address, dims } = context.input(0);
+        const { address: up, dims: [, rank] } = context.input(1);
+        const [rows, columns] = dims as [number, number];
+        const places = [address, up, context.address(2), context.address(3)];
+        const sizes = { rows, columns, rank: rank! };
+        add(context, [...places, context.output(0, dims)], sizes);
+      };
+    },
+  };
+
+  // PairSwiGLU of products with what adapters add to them.
+  const adaptedSwiglu: Operator = {
+    name: "AdaptedSwiGLU",
+    inputs: [type, type, type, type, "float32"],
+    outputs: [type],
+    kernel: () => {
+      const gate = thinKernel("adapted_swiglu", 7);
+      return (context) => {
+        const { address, dims: [, ...dims] } = context.input(0);
+        const { address: up, dims: [columns, rank] } = context.input(2);
+        const count = elementCount(dims);
+        const second = address + BigInt(count * VALUE_BYTES);
+        const factors = [context.address(1), up, context.address(3), context.address(4)];
+        const sizes = { rows: count / columns!, columns: columns!, rank: rank! };
+        gate(context, [address, second, ...factors, context.output(0, dims)], sizes);
+      };
+    },
+  };
+
   // sum + weight · scale · low · upᵀ: what an adapter adds to a product.
   const addThin: Operator = {
     name: "AddThin",
@@ -165,7 +237,16 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
 
   return {
     domain: OWN_DOMAIN,
-    operators: [normAddNorm, splitHeads, swiglu, twoProducts, pairSwiglu, addThin],
+    operators: [
+      normAddNorm,
+      splitHeads,
+      swiglu,
+      twoProducts,
+      pairSwiglu,
+      adaptedSwiglu,
+      addThinToMatrix,
+      addThin,
+    ],
   };
 }
 

@@ -161,6 +161,189 @@ __device__ void swiglu(const uint4* gate, const uint4* x, uint4* out, long long 
   out[at] = pack8<BF16>(values);
 }
 
+// Products of two thin matrices, on tensor cores. A warp has 32 columns of the result and goes down its
+// rows, 16 at a time, of which a lane has 8 values in a row of each of two: it reads and writes 16 bytes
+// at once. To the tensor cores, columns and ranks are in another order than in memory: which lane has
+// which is the same for both factors, and that is all that a sum asks for.
+
+template <bool BF16>
+__device__ void multiply_add(float sum[4], unsigned a0, unsigned a1, unsigned a2, unsigned a3,
+                             unsigned b0, unsigned b1) {
+  if (BF16) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+        "{%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+        : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+  } else {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+        "{%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+        : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+  }
+}
+
+// A lane's share of 32 ranks of 32 columns of [columns, rank], times the strengths.
+struct ThinColumns {
+  uint4 tile[4];
+};
+
+template <bool BF16>
+__device__ ThinColumns thin_columns(const unsigned short* matrix, const float* strength, int column,
+                                    int columns, int rank, int part) {
+  const int group = (threadIdx.x & 31) >> 2, k = 32 * part + 8 * (threadIdx.x & 3);
+  const float4 low = *(const float4*)(strength + k), high = *(const float4*)(strength + k + 4);
+  ThinColumns out;
+#pragma unroll
+  for (int tile = 0; tile < 4; tile++) {
+    const int at = column + 8 * (group >> 1) + 2 * tile + (group & 1);
+    Floats8 values = {};
+    if (at < columns) values = unpack8<BF16>(*(const uint4*)(matrix + (long long)at * rank + k));
+    values.v[0] *= low.x, values.v[1] *= low.y, values.v[2] *= low.z, values.v[3] *= low.w;
+    values.v[4] *= high.x, values.v[5] *= high.y, values.v[6] *= high.z, values.v[7] *= high.w;
+    out.tile[tile] = pack8<BF16>(values);
+  }
+  return out;
+}
+
+// Adds the products of 32 ranks of two rows, 8 apart, of another matrix.
+template <bool BF16>
+__device__ void add_products(float sums[4][4], uint4 upper, uint4 lower, const ThinColumns& columns) {
+#pragma unroll
+  for (int tile = 0; tile < 4; tile++) {
+    const uint4 b = columns.tile[tile];
+    multiply_add<BF16>(sums[tile], upper.x, lower.x, upper.y, lower.y, b.x, b.y);
+    multiply_add<BF16>(sums[tile], upper.z, lower.z, upper.w, lower.w, b.z, b.w);
+  }
+}
+
+// The lane's 8 values of one of two rows, plus their sums.
+template <bool BF16>
+__device__ Floats8 plus_sums(uint4 bits, const float sums[4][4], int half) {
+  Floats8 out = unpack8<BF16>(bits);
+#pragma unroll
+  for (int j = 0; j < 8; j++) out.v[j] += sums[j >> 1][2 * half + (j & 1)];
+  return out;
+}
+
+__device__ uint4 read_if(bool inside, const void* base, long long bytes) {
+  return inside ? *(const uint4*)((const char*)base + bytes) : make_uint4(0, 0, 0, 0);
+}
+
+// out = matrix + up · strength · downᵀ: a matrix with what adapters add to it. Four warps a block, one
+// beside the other, go down block_rows rows, a multiple of 16. PARTS are the ranks by 32; 0 takes any
+// number, and reads down again and again.
+template <bool BF16, int PARTS>
+__device__ void add_thin(const uint4* matrix, const unsigned short* up, const unsigned short* down,
+                         const float* strength, uint4* out, int rows, int columns, int rank,
+                         int block_rows) {
+  const int lane = threadIdx.x & 31, across = (columns + 127) / 128, parts = PARTS ? PARTS : rank / 32;
+  const int column = blockIdx.x % across * 128 + (threadIdx.x >> 5) * 32;
+  const int own_column = column + 8 * (lane & 3);
+  const int first = blockIdx.x / across * block_rows, end = min(first + block_rows, rows);
+  ThinColumns kept[PARTS ? PARTS : 1];
+#pragma unroll
+  for (int part = 0; part < PARTS; part++)
+    kept[part] = thin_columns<BF16>(down, strength, column, columns, rank, part);
+  uint4 next[2], next_up[PARTS ? PARTS : 1][2];
+  auto read = [&](int row) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      const int at = row + 8 * half + (lane >> 2);
+      next[half] = read_if(at < end && own_column < columns, matrix, ((long long)at * columns + own_column) * 2);
+#pragma unroll
+      for (int part = 0; part < PARTS; part++)
+        next_up[part][half] =
+            read_if(at < end, up, ((long long)at * rank + 32 * part + 8 * (lane & 3)) * 2);
+    }
+  };
+  read(first);
+#pragma unroll 2
+  for (int row = first; row < end; row += 16) {
+    const uint4 values[2] = {next[0], next[1]};
+    float sums[4][4] = {};
+    uint4 ups[PARTS ? PARTS : 1][2];
+#pragma unroll
+    for (int part = 0; part < PARTS; part++) ups[part][0] = next_up[part][0], ups[part][1] = next_up[part][1];
+    if (row + 16 < end) read(row + 16);
+    for (int part = 0; part < parts; part++) {
+      if (PARTS) {
+        add_products<BF16>(sums, ups[part][0], ups[part][1], kept[part]);
+      } else {
+        const long long place = (long long)(row + (lane >> 2)) * rank + 32 * part + 8 * (lane & 3);
+        add_products<BF16>(sums, read_if(row + (lane >> 2) < end, up, place * 2),
+                           read_if(row + 8 + (lane >> 2) < end, up, (place + 8 * rank) * 2),
+                           thin_columns<BF16>(down, strength, column, columns, rank, part));
+      }
+    }
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      const int at = row + 8 * half + (lane >> 2);
+      if (at < end && own_column < columns)
+        out[((long long)at * columns + own_column) / 8] = pack8<BF16>(plus_sums<BF16>(values[half], sums, half));
+    }
+  }
+}
+
+// The gate of SwiGLU of two products one after the other, with what adapters add to both: low is
+// [rows, 2 · rank], the ups are [columns, rank], strength is [2 · rank]. Blocks as those of add_thin.
+template <bool BF16, int PARTS>
+__device__ void adapted_swiglu(const uint4* gate, const uint4* x, const unsigned short* low,
+                               const unsigned short* gate_up, const unsigned short* x_up,
+                               const float* strength, uint4* out, int rows, int columns, int rank,
+                               int block_rows) {
+  const int lane = threadIdx.x & 31, across = (columns + 127) / 128, parts = PARTS ? PARTS : rank / 32;
+  const int column = blockIdx.x % across * 128 + (threadIdx.x >> 5) * 32;
+  const int own_column = column + 8 * (lane & 3);
+  const int first = blockIdx.x / across * block_rows, end = min(first + block_rows, rows);
+  ThinColumns kept[2][PARTS ? PARTS : 1];
+#pragma unroll
+  for (int part = 0; part < PARTS; part++) {
+    kept[0][part] = thin_columns<BF16>(gate_up, strength, column, columns, rank, part);
+    kept[1][part] = thin_columns<BF16>(x_up, strength + rank, column, columns, rank, part);
+  }
+  uint4 next[2][2];
+  auto read = [&](int row) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      const int at = row + 8 * half + (lane >> 2);
+      const long long place = ((long long)at * columns + own_column) * 2;
+      next[0][half] = read_if(at < end && own_column < columns, gate, place);
+      next[1][half] = read_if(at < end && own_column < columns, x, place);
+    }
+  };
+  read(first);
+  for (int row = first; row < end; row += 16) {
+    const uint4 values[2][2] = {{next[0][0], next[0][1]}, {next[1][0], next[1][1]}};
+    if (row + 16 < end) read(row + 16);
+    float sums[2][4][4] = {};
+#pragma unroll
+    for (int which = 0; which < 2; which++) {
+      for (int part = 0; part < parts; part++) {
+        const int at = row + (lane >> 2);
+        const long long place = (long long)at * 2 * rank + which * rank + 32 * part + 8 * (lane & 3);
+        const uint4 upper = read_if(at < end, low, place * 2);
+        const uint4 lower = read_if(at + 8 < end, low, (place + 16 * rank) * 2);
+        add_products<BF16>(sums[which], upper, lower,
+                           PARTS ? kept[which][part]
+                                 : thin_columns<BF16>(which ? x_up : gate_up, strength + which * rank, column,
+                                                      columns, rank, part));
+      }
+    }
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      const int at = row + 8 * half + (lane >> 2);
+      if (at >= end || own_column >= columns) continue;
+      const Floats8 gates = plus_sums<BF16>(values[0][half], sums[0], half);
+      Floats8 result = plus_sums<BF16>(values[1][half], sums[1], half);
+#pragma unroll
+      for (int j = 0; j < 8; j++) result.v[j] *= gates.v[j] / (1.f + __expf(-gates.v[j]));
+      out[((long long)at * columns + own_column) / 8] = pack8<BF16>(result);
+    }
+  }
+}
+
 #define FOR_BOTH_TYPES(NAME, PARAMETERS, ARGUMENTS)                          \
   extern "C" __global__ void NAME##_bf16 PARAMETERS { NAME<true> ARGUMENTS; } \
   extern "C" __global__ void NAME##_f16 PARAMETERS { NAME<false> ARGUMENTS; }
@@ -177,3 +360,21 @@ FOR_BOTH_TYPES(split_heads,
                 head_dim, epsilon))
 FOR_BOTH_TYPES(swiglu, (const uint4* gate, const uint4* x, uint4* out, long long vectors),
                (gate, x, out, vectors))
+
+#define FOR_RANKS(NAME, PARAMETERS, ARGUMENTS)                                                            \
+  extern "C" __global__ __launch_bounds__(128) void NAME##_32_bf16 PARAMETERS { NAME<true, 1> ARGUMENTS; }  \
+  extern "C" __global__ __launch_bounds__(128) void NAME##_32_f16 PARAMETERS { NAME<false, 1> ARGUMENTS; }  \
+  extern "C" __global__ __launch_bounds__(128) void NAME##_64_bf16 PARAMETERS { NAME<true, 2> ARGUMENTS; }  \
+  extern "C" __global__ __launch_bounds__(128) void NAME##_64_f16 PARAMETERS { NAME<false, 2> ARGUMENTS; }  \
+  extern "C" __global__ __launch_bounds__(128) void NAME##_any_bf16 PARAMETERS { NAME<true, 0> ARGUMENTS; } \
+  extern "C" __global__ __launch_bounds__(128) void NAME##_any_f16 PARAMETERS { NAME<false, 0> ARGUMENTS; }
+
+FOR_RANKS(add_thin,
+          (const uint4* matrix, const unsigned short* up, const unsigned short* down,
+           const float* strength, uint4* out, int rows, int columns, int rank, int block_rows),
+          (matrix, up, down, strength, out, rows, columns, rank, block_rows))
+FOR_RANKS(adapted_swiglu,
+          (const uint4* gate, const uint4* x, const unsigned short* low, const unsigned short* gate_up,
+           const unsigned short* x_up, const float* strength, uint4* out, int rows, int columns,
+           int rank, int block_rows),
+          (gate, x, low, gate_up, x_up, strength, out, rows, columns, rank, block_rows))

@@ -29,6 +29,7 @@ import {
   INTERFACE_TYPE,
   layerNorm,
   linear,
+  linearOfEach,
   mul,
   normAddNorm,
   Parameters,
@@ -356,11 +357,11 @@ function modulatedBlocks(
   const rows = (row: (scope: Parameters) => Value, width: number) =>
     cast(reshape(concat(scopes.map(row), 0), [-1, width]), INTERFACE_TYPE);
   const shape = [4 * dim, conditionDim(config)] as const;
+  const matrices = scopes.map((scope) => {
+    return scope.plainMatrix("adaLN_modulation.1.weight", shape, compute);
+  });
   const modulation = add(
-    rows(
-      (scope) => linear(condition, scope.plainMatrix("adaLN_modulation.1.weight", shape, compute)),
-      4 * dim,
-    ),
+    cast(linearOfEach(condition, matrices), INTERFACE_TYPE),
     rows((scope) => scope.get("adaLN_modulation.1.bias", [4 * dim], compute), 4 * dim),
   );
   const [scaleAttention, gateAttention, scaleFeed, gateFeed] = split(

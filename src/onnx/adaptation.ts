@@ -5,13 +5,11 @@
  */
 import { rowsOf, type TensorEntry } from "../safetensors/mod.ts";
 import { floatType } from "./_checks.ts";
-import type { Graph, Value } from "./graph.ts";
+import { ADAPTER_WEIGHTS, type Graph, type Value } from "./graph.ts";
+import { THIN_RANKS } from "./kernel_limits.ts";
 import { weightValue } from "./_weight_value.ts";
 import { cast, concat, mul, reshape } from "./operators.ts";
 import type { FloatType } from "./types.ts";
-
-/** The input with the adapters' weights, [adapters] in float32; 0 is without. */
-export const ADAPTER_WEIGHTS = "adapter_weights";
 
 /** up · down · scale beside a matrix, or beside some of its rows (LoRA, Hu et al. 2021). */
 export interface ThinChange {
@@ -48,8 +46,8 @@ export interface ThinProduct {
   readonly weights: Value;
   /** What the weight is multiplied by; absent where rows of `down` have scales of their own. */
   readonly scale?: number;
-  /** The adapter's weight and its scale: one value, or one for each row of `down`. */
-  readonly strength: () => Value;
+  /** The adapter's weight times its scale, in a type: one value, or one for each row of `down`. */
+  readonly strength: (type: FloatType) => Value;
   readonly rank: number;
 }
 
@@ -91,7 +89,7 @@ export function thinProducts(
         to - from,
         down.shape[0]!,
       ], type),
-      strength: () => strengthOf(shared, adapter, scale, type),
+      strength: (type: FloatType) => strengthOf(shared, adapter, scale, type),
       from: from - rows[0],
       to: to - rows[0],
     }));
@@ -135,55 +133,109 @@ function combined(parts: readonly Part[], rows: number): ThinProduct {
     rank: parts.reduce((sum, { rank }) => sum + rank, 0),
     down: parts.length === 1 ? first.down : concat(parts.map(({ down }) => down), 0),
     up: parts.length === 1 ? columns[0]! : concat(columns, 1),
-    strength: isOneScale ? first.strength : () => concat(parts.map(strengths), 0),
+    strength: isOneScale
+      ? first.strength
+      : (type) => joined(parts.map((part) => strengths(part, type)), 0),
   };
 }
 
-/** The strength of each row of a thin product's `down`: [rank]. */
-function strengths(product: ThinProduct): Value {
-  const strength = product.strength();
-  const { rank } = product;
-  return mul(strength, strength.graph.vector(new Array<number>(rank).fill(1), floatType(strength)));
+/** The strength of each row of a thin product's `down`: [rank], and zeros up to a length. */
+function strengths(product: ThinProduct, type: FloatType, length = product.rank): Value {
+  const { adapter, scale, rank, up: { graph } } = product;
+  const zeros = new Array<number>(length - rank).fill(0);
+  if (scale === undefined) {
+    const own = product.strength(type);
+    return zeros.length === 0 ? own : joined([own, graph.vector(zeros, type)], 0);
+  }
+  return once(graph, `strengths ${adapter} ${scale} ${rank} ${length} ${type}`, () => {
+    const ones = new Array<number>(rank).fill(1);
+    return mul(product.strength(type), graph.vector([...ones, ...zeros], type));
+  });
+}
+
+/** Constants one after the other, put together when the graph is loaded; the same for all who ask. */
+export function joined(values: readonly Value[], axis: number): Value {
+  const [first] = values as [Value];
+  if (values.length === 1) return first;
+  return once(first.graph, `joined ${axis} ${values.map(({ name }) => name)}`, () => {
+    return concat(values, axis);
+  });
+}
+
+/** Thin products as our own kernels take them. */
+export interface JoinedProducts {
+  /** [rank, in]; the ranks of all products, each filled up with zeros. */
+  readonly down: Value;
+  /** [rows, rank] */
+  readonly up: Value;
+  /** [rank] in float32. */
+  readonly strengths: Value;
 }
 
 /**
- * Two thin products beside two matrices of one shape as one product over a batch of two: `down` is
- * [2, rank, in], `up` [2, width, rank], `strength` [2, 1, rank]. The thinner is filled up with zeros,
- * and so is one that is not there.
+ * Several thin products as one. Each begins with ranks of its own, so that what an adapter adds does
+ * not depend on which others are loaded.
+ *
+ * @param ranks How many each takes at least; one for which there is no product takes zeros.
+ */
+export function joinedProducts(
+  thin: readonly (ThinProduct | undefined)[],
+  { rows: [from, to], inner }: MatrixPart,
+  graph: Graph,
+  type: FloatType,
+  ranks: readonly number[] = thin.map((product) => product?.rank ?? 0),
+): JoinedProducts {
+  const filled = thin.map((product, index) => {
+    const length = Math.ceil(ranks[index]! / THIN_RANKS) * THIN_RANKS;
+    const missing = length - (product?.rank ?? 0);
+    const zeros = (...dims: readonly number[]) => missing === 0 ? [] : [graph.zeros(dims, type)];
+    const own = (value: Value | undefined) => value === undefined ? [] : [value];
+    return {
+      down: joined([...own(product?.down), ...zeros(missing, inner)], 0),
+      up: joined([...own(product?.up), ...zeros(to - from, missing)], 1),
+      strengths: product === undefined
+        ? graph.zeros([length], "float32")
+        : strengths(product, "float32", length),
+    };
+  });
+  return {
+    down: joined(filled.map(({ down }) => down), 0),
+    up: joined(filled.map(({ up }) => up), 1),
+    strengths: joined(filled.map(({ strengths }) => strengths), 0),
+  };
+}
+
+/**
+ * The thin products of one adapter beside several matrices of one shape as one product over a batch:
+ * `down` is [count · rank, in], `up` [count, width, rank], `strength` [count, 1, rank]. The thinner
+ * are filled up with zeros, and so are those that are not there.
  */
 export function stackedProducts(
-  pair: readonly (ThinProduct | undefined)[],
+  thin: readonly (ThinProduct | undefined)[],
   { rows: [from, to], inner }: MatrixPart,
-): ThinProduct {
-  const present = pair.filter((product) => product !== undefined);
+): { readonly down: Value; readonly up: Value; readonly strength: Value; readonly rank: number } {
+  const present = thin.filter((product) => product !== undefined);
   const { graph } = present[0]!.up;
   const type = floatType(present[0]!.up);
   const rank = Math.max(...present.map(({ rank }) => rank));
   const width = to - from;
-  const filled = pair.map((product) => {
+  const filled = thin.map((product) => {
     const missing = rank - (product?.rank ?? 0);
     const zeros = (...dims: readonly number[]) => missing === 0 ? [] : [graph.zeros(dims, type)];
-    const joined = (values: readonly Value[], axis: number) =>
-      values.length === 1 ? values[0]! : concat(values, axis);
     const own = (value: Value | undefined) => value === undefined ? [] : [value];
     return {
       down: joined([...own(product?.down), ...zeros(missing, inner)], 0),
       up: joined([...own(product?.up), ...zeros(width, missing)], 1),
-      strength: () => joined([...own(product && strengths(product)), ...zeros(missing)], 0),
+      strength: product === undefined ? graph.zeros([rank], type) : strengths(product, type, rank),
     };
   });
   const stack = (values: readonly Value[], dims: readonly number[]) =>
     reshape(concat(values, 0), dims);
-  const [{ adapter, weights, scale }] = present as [ThinProduct];
-  const isOneScale = present.every((one) => one.scale === scale);
   return {
-    adapter,
-    weights,
-    ...(isOneScale && scale !== undefined ? { scale } : {}),
     rank,
-    down: stack(filled.map(({ down }) => down), [2, rank, inner]),
-    up: stack(filled.map(({ up }) => up), [2, width, rank]),
-    strength: () => stack(filled.map(({ strength }) => strength()), [2, 1, rank]),
+    down: joined(filled.map(({ down }) => down), 0),
+    up: stack(filled.map(({ up }) => up), [thin.length, width, rank]),
+    strength: stack(filled.map(({ strength }) => strength), [thin.length, 1, rank]),
   };
 }
 
@@ -191,8 +243,6 @@ export function stackedProducts(
 interface Shared {
   readonly graph: Graph;
   readonly weights: Value;
-  /** What was made already, by what it is made of: the same for several parts of one matrix. */
-  readonly made: Map<string, Value>;
 }
 
 const SHARED = new WeakMap<Graph, Shared>();
@@ -201,12 +251,17 @@ function sharedOf(graph: Graph, adapters: number): Shared {
   let shared = SHARED.get(graph);
   if (shared === undefined) {
     const weights = graph.input(ADAPTER_WEIGHTS, "float32", [adapters]);
-    SHARED.set(graph, shared = { graph, weights, made: new Map() });
+    SHARED.set(graph, shared = { graph, weights });
   }
   return shared;
 }
 
-function once({ made }: Shared, key: string, make: () => Value): Value {
+/** What was made already, by what it is made of: the same for several matrices, or parts of one. */
+const MADE = new WeakMap<Graph, Map<string, Value>>();
+
+function once(graph: Graph, key: string, make: () => Value): Value {
+  const made = MADE.get(graph) ?? new Map<string, Value>();
+  MADE.set(graph, made);
   let value = made.get(key);
   if (value === undefined) made.set(key, value = make());
   return value;
@@ -214,7 +269,7 @@ function once({ made }: Shared, key: string, make: () => Value): Value {
 
 /** The weight of an adapter times the scale of a change, multiplied in float32: [1]. */
 function strengthOf(shared: Shared, adapter: number, scale: number, type: FloatType): Value {
-  return once(shared, `strength ${adapter} ${scale} ${type}`, () => {
+  return once(shared.graph, `strength ${adapter} ${scale} ${type}`, () => {
     const { graph, weights } = shared;
     const weight = graph.node("Gather", [weights, graph.integers([adapter])], "float32");
     return cast(mul(weight, graph.vector([scale], "float32")), type);
@@ -232,7 +287,7 @@ function matrixOf(
   // Names are those of the file: two files have the same.
   const name = `${prefix}/${entry.name}`;
   return once(
-    shared,
+    shared.graph,
     `${name} ${type}`,
     () => weightValue(shared.graph, { ...entry, name }, shape, type),
   );

@@ -31,6 +31,8 @@ const MICROSOFT_OPSET = 1;
 /** The project's own operators, which only a session that was given them can run. */
 export const OWN_DOMAIN = "newbie";
 const OWN_OPSET = 1;
+/** The input with the adapters' weights, [adapters] in float32; 0 is without. */
+export const ADAPTER_WEIGHTS = "adapter_weights";
 /** Protocol buffers hold 2 GiB at most, and the rest of a graph wants its share. */
 export const MOST_OWN_BYTES = 1.5e9;
 const BYTES_OF_TYPE: Partial<Readonly<Record<ElementType, number>>> = {
@@ -284,6 +286,28 @@ export class Graph {
     return value;
   }
 
+  /**
+   * Nodes, those before all others that weights and adapters' weights alone go into. ONNX Runtime runs
+   * of what a node waits for the last node in the list first: so what is made of a weight is made when
+   * the rest is there, and freed after its reader. In any other order the weights of all layers would
+   * be unpacked before the first layer is computed.
+   */
+  #inOrder(): readonly Onnx.INodeProto[] {
+    const ofRun = new Set(
+      this.#inputs.map(({ name }) => name).filter((name) => name !== ADAPTER_WEIGHTS),
+    );
+    const [early, late]: Onnx.INodeProto[][] = [[], []];
+    for (const node of this.#nodes) {
+      if (node.input!.some((name) => ofRun.has(name))) {
+        node.output!.forEach((name) => ofRun.add(name));
+        late!.push(node);
+      } else {
+        early!.push(node);
+      }
+    }
+    return [...early!, ...late!];
+  }
+
   /** Serialises the model. */
   compile(): CompiledGraph {
     const folder = commonFolder(this.#references.map(({ entry }) => entry.file));
@@ -328,7 +352,7 @@ export class Graph {
       ],
       graph: {
         name: this.name,
-        node: this.#nodes,
+        node: [...this.#inOrder()],
         // An initializer that is an input, too, could be given anew in each run: it is no constant.
         input: [
           ...this.#inputs,

@@ -17,3 +17,5 @@ export const LONGEST_ROW = MAX_BLOCK_THREADS * VECTOR_VALUES;
 export const LANE_VALUES = 4;
 /** Values of the longest head, which one warp holds. */
 export const LONGEST_HEAD = WARP_THREADS * LANE_VALUES;
+/** Ranks that are added at a time: each adapter has whole runs of so many. */
+export const THIN_RANKS = 32;

@@ -6,7 +6,14 @@
  */
 import { floatType, same } from "./_checks.ts";
 import { rotationMatrix } from "../safetensors/mod.ts";
-import { type MatrixPart, stackedProducts, type ThinProduct } from "./adaptation.ts";
+import {
+  joined,
+  type JoinedProducts,
+  joinedProducts,
+  type MatrixPart,
+  stackedProducts,
+  type ThinProduct,
+} from "./adaptation.ts";
 import { type Graph, MICROSOFT_DOMAIN, OWN_DOMAIN, type Value } from "./graph.ts";
 import { LANE_VALUES, LONGEST_HEAD, LONGEST_ROW, VECTOR_VALUES } from "./kernel_limits.ts";
 import {
@@ -79,19 +86,25 @@ export function gatedLinear(x: Value, gate: Matrix, value: Matrix, width: number
   same("gatedLinear", x, first.base as Value);
   same("gatedLinear", x, second.base as Value);
   // Two nodes: what a node gives and no other takes would keep its memory until the run ends.
-  let products = graph.node(
-    "TwoProducts",
-    [x, first.base as Value, second.base as Value],
-    x.type,
-    { domain: OWN_DOMAIN },
-  );
+  const matrices = [first.base as Value, second.base as Value];
+  const products = graph.node("TwoProducts", [x, ...matrices], x.type, { domain: OWN_DOMAIN });
   const adapters = [...new Set([...first.thin, ...second.thin].map(({ adapter }) => adapter))];
-  const stacked = adapters.map((adapter) => {
-    const pair = [first, second].map(({ thin }) => thin.find((one) => one.adapter === adapter));
-    return stackedProducts(pair, (first.part ?? second.part)!);
-  });
-  products = withThin(products, x, stacked, [2, 1, -1, width]);
-  return graph.node("PairSwiGLU", [products], x.type, { domain: OWN_DOMAIN });
+  if (adapters.length === 0) {
+    return graph.node("PairSwiGLU", [products], x.type, { domain: OWN_DOMAIN });
+  }
+  const part = (first.part ?? second.part)!;
+  const pairs = adapters.map((adapter) =>
+    [first, second].map(({ thin }) => thin.find((one) => one.adapter === adapter))
+  );
+  const ranks = pairs.map((pair) => Math.max(...pair.map((one) => one?.rank ?? 0)));
+  const type = floatType(x);
+  const [gates, values] = [0, 1].map((half) =>
+    joinedProducts(pairs.map((pair) => pair[half]), part, graph, type, ranks)
+  ) as [JoinedProducts, JoinedProducts];
+  const low = plainProduct(x, joined([gates.down, values.down], 0));
+  const strengths = joined([gates.strengths, values.strengths], 0);
+  const inputs = [products, low, gates.up, values.up, strengths];
+  return graph.node("AdaptedSwiGLU", inputs, x.type, { domain: OWN_DOMAIN });
 }
 
 /** A matrix [out, in] that stays quantised until a product needs it (see `Quantization`). */
@@ -186,13 +199,40 @@ function lowOf(x: Value, { down, strength }: ThinProduct, isWeighed: boolean): V
   };
   const low = once(`${x.name} ${down.name}`, () => plainProduct(x, down));
   if (!isWeighed) return low;
-  const factor = strength();
+  const factor = strength(floatType(low));
   return once(`${low.name} ${factor.name}`, () => mul(low, factor));
+}
+
+/**
+ * A matrix [out, in] with what adapters add to it.
+ *
+ * On a GPU this goes over a matrix in each run, where a thin product beside it goes over all tokens:
+ * of a picture of 1024 × 1024, those are more. With weights of 0 it stays what it was, bit for bit.
+ */
+function adaptedMatrix(
+  base: Value,
+  thin: readonly ThinProduct[],
+  part: MatrixPart,
+): Value {
+  const { graph } = base;
+  const type = floatType(base);
+  if (graph.ownOperators && part.inner % VECTOR_VALUES === 0) {
+    const { down, up, strengths } = joinedProducts(thin, part, graph, type);
+    const inputs = [base, up, transpose(down, [1, 0]), strengths];
+    return graph.node("AddThinToMatrix", inputs, type, { domain: OWN_DOMAIN });
+  }
+  return thin.reduce((matrix, { down, up, strength }) => {
+    return graph.node("Gemm", [mul(up, strength(type)), down, matrix], type);
+  }, base);
 }
 
 /** x · weightᵀ + bias, PyTorch's `nn.Linear`: weight is [out, in], bias [out]. */
 export function linear(x: Value, weight: Matrix, bias?: Value): Value {
   const { base, thin, part } = apart(weight);
+  const { ownOperators, device } = x.graph;
+  if ("type" in base && part?.isOfTokens && (ownOperators || device === "cuda")) {
+    return linear(x, adaptedMatrix(base, thin, part), bias);
+  }
   const product = "packed" in base
     ? quantizedProduct(x, base)
     : "rotated" in base
@@ -202,6 +242,28 @@ export function linear(x: Value, weight: Matrix, bias?: Value): Value {
   const { rows: [from, to] = [0, 0], isOfTokens } = part ?? {};
   const sum = withThin(product, x, thin, isOfTokens ? [1, -1, to - from] : undefined);
   return bias === undefined ? sum : add(sum, bias);
+}
+
+/**
+ * The products of x [1, in] with several matrices of one shape, a row each: [count, out].
+ *
+ * What an adapter adds to them is computed for all at once: of one row, each product of its own takes
+ * longer to start than to compute.
+ */
+export function linearOfEach(x: Value, weights: readonly (Value | AdaptedMatrix<Value>)[]): Value {
+  const matrices = weights.map((weight) => apart(weight));
+  const products = concat(matrices.map(({ base }) => plainProduct(x, base)), 0);
+  const part = matrices.find(({ part }) => part !== undefined)?.part;
+  if (part === undefined) return products;
+  const adapters = new Set(matrices.flatMap(({ thin }) => thin.map(({ adapter }) => adapter)));
+  return [...adapters].sort((a, b) => a - b).reduce((sum, adapter) => {
+    const { down, up, strength, rank } = stackedProducts(
+      matrices.map(({ thin }) => thin.find((one) => one.adapter === adapter)),
+      part,
+    );
+    const low = mul(reshape(plainProduct(x, down), [-1, 1, rank]), strength);
+    return add(sum, reshape(plainProduct(low, up), [-1, part.rows[1] - part.rows[0]]));
+  }, products);
 }
 
 /**

@@ -3,8 +3,9 @@
  *
  * @module
  */
-export { type Adaptation, ADAPTER_WEIGHTS, type ThinChange } from "./adaptation.ts";
+export { type Adaptation, type ThinChange } from "./adaptation.ts";
 export {
+  ADAPTER_WEIGHTS,
   type CompiledGraph,
   Graph,
   MOST_OWN_BYTES,

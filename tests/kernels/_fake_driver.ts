@@ -53,7 +53,7 @@ export function fakeDriver(): { driver: CudaDriver; started: Started[]; products
         if (kind === "f32") return slot.getFloat32(0, true);
         return kind === "u32" ? slot.getInt32(0, true) : slot.getBigUint64(0, true);
       });
-      const [, name, type] = /^(\w+)_(bf16|f16)$/.exec(kernel)!;
+      const [, name, , type] = /^(\w+?)(_32|_64|_any)?_(bf16|f16)$/.exec(kernel)!;
       KERNELS[name as keyof typeof KERNELS](HALVES[type as "bf16" | "f16"], values, {
         blocks,
         threads,
@@ -145,7 +145,67 @@ const KERNELS = {
     const xs = half.read(x!, count);
     half.write(out!, gates.map((value, i) => value / (1 + Math.exp(-value)) * xs[i]!));
   },
+
+  add_thin(half: Half, values: Values, { blocks, threads }: Extent) {
+    const [matrix, up, down, strength, out] = values as bigint[];
+    const [rows, columns, rank, blockRows] = values.slice(5) as [number, number, number, number];
+    assert.deepEqual([blocks, threads, rank % 32, blockRows % 16], [
+      Math.ceil(rows / blockRows) * Math.ceil(columns / 128),
+      128,
+      0,
+      0,
+    ]);
+    const [ups, downs] = [half.read(up!, rows * rank), half.read(down!, columns * rank)];
+    const strengths = new Float32Array(memoryAt(strength!, rank * 4));
+    half.write(
+      out!,
+      half.read(matrix!, rows * columns).map((value, index) => {
+        const [row, column] = [Math.floor(index / columns), index % columns];
+        const left = ups.subarray(row * rank, (row + 1) * rank);
+        const right = downs.subarray(column * rank, (column + 1) * rank);
+        return value + thinProduct(left, right, strengths);
+      }),
+    );
+  },
+
+  adapted_swiglu(half: Half, values: Values, { blocks, threads }: Extent) {
+    const [gate, x, low, gateUp, xUp, strength, out] = values as bigint[];
+    const [rows, columns, rank, blockRows] = values.slice(7) as [number, number, number, number];
+    assert.deepEqual([blocks, threads, rank % 32, blockRows % 16], [
+      Math.ceil(rows / blockRows) * Math.ceil(columns / 128),
+      128,
+      0,
+      0,
+    ]);
+    const lows = half.read(low!, rows * 2 * rank);
+    const strengths = new Float32Array(memoryAt(strength!, 2 * rank * 4));
+    const halves = [[gate!, gateUp!], [x!, xUp!]].map(([products, up], which) => {
+      const ups = half.read(up!, columns * rank);
+      return half.read(products!, rows * columns).map((value, index) => {
+        const [row, column] = [Math.floor(index / columns), index % columns];
+        const start = (2 * row + which) * rank;
+        return value + thinProduct(
+          lows.subarray(start, start + rank),
+          ups.subarray(column * rank, (column + 1) * rank),
+          strengths.subarray(which * rank, (which + 1) * rank),
+        );
+      });
+    });
+    half.write(
+      out!,
+      halves[0]!.map((value, i) => value / (1 + Math.exp(-value)) * halves[1]![i]!),
+    );
+  },
 };
+
+/** left · strength · rightᵀ, of one row and column. */
+function thinProduct(
+  left: Float32Array,
+  right: Float32Array,
+  strength: Float32Array,
+): number {
+  return left.reduce((sum, value, r) => sum + value * strength[r]! * right[r]!, 0);
+}
 
 /** C = A · B by columns, with the first transposed, as cuBLAS documents it. */
 function gemm(told: readonly unknown[]): void {

@@ -10,7 +10,12 @@ Deno.test("kernels.ptx was made from kernels.cu as it is", () => {
 
 Deno.test("kernels.ptx has every kernel in both types, for GPUs from Ampere on", () => {
   const entries = [...ptx.matchAll(/\.entry (\w+)\(/g)].map(([, name]) => name).sort();
-  const kernels = ["norm_add_norm", "split_heads", "swiglu"];
+  const ofRanks = (name: string) => ["32", "64", "any"].map((ranks) => `${name}_${ranks}`);
+  const kernels = [
+    ...ofRanks("adapted_swiglu"),
+    ...ofRanks("add_thin"),
+    ...["norm_add_norm", "split_heads", "swiglu"],
+  ];
   assert.deepEqual(entries, kernels.flatMap((name) => [`${name}_bf16`, `${name}_f16`]));
   assert.match(ptx, /^\.target sm_80$/m);
 });

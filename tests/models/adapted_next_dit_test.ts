@@ -13,7 +13,7 @@ import type { Weights } from "../../src/safetensors/mod.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";
 import { assertClose } from "../_fixtures.ts";
 import { inTempFolder } from "../_folders.ts";
-import { ADDED, CPU_OPERATORS } from "../_own_operators.ts";
+import { CPU_OPERATORS } from "../_own_operators.ts";
 import { adaptationOf, drawAdapters, type RandomAdapter, writeMerged } from "./_adapters.ts";
 import { type Case, openCase } from "./_case.ts";
 
@@ -176,17 +176,5 @@ Deno.test("an adapter of one of the two matrices of a gate leaves the other as i
         assertClose(found, expected, 1e-5, `${which} ${JSON.stringify(way)}`);
       }
     }
-  });
-});
-
-Deno.test("our own operator adds to products where they are, without a copy of them", async () => {
-  await inTempFolder(async (folder) => {
-    const testCase = await openCase<Run>("next_dit/clip_gqa");
-    const drawn = await drawAdapters(folder, testCase.weights, TWO_ADAPTERS);
-    Object.assign(ADDED, { inPlace: 0, toCopy: 0 });
-    const way = { segments: 1, ownOperators: true };
-    await predict(testCase, testCase.weights, way, adaptationOf(drawn), [1, 1]);
-    assert(ADDED.inPlace > 0);
-    assert.equal(ADDED.toCopy, 0);
   });
 });
