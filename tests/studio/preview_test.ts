@@ -55,6 +55,28 @@ Deno.test("a new picture does not go on from the one before", async () => {
   assert.deepEqual(seen[2], [7, 7]);
 });
 
+Deno.test("a second drawing begins anew, larger or not", async () => {
+  const seen = await decoded([
+    step(0, 0, 0.5, [1, 1]),
+    step(1, 0.5, 1, [2, 2]),
+    step(2, 0.4, 0.7, [3, 5]),
+    step(3, 0.7, 1, [4, 4]),
+  ]);
+  assert.deepEqual(seen[2], [3, 5]);
+  const values = [3, 5, 3, 5, 3, 5, 3, 5];
+  const small = step(2, 0.4, 0.7, values);
+  const large = { ...small, latents: { ...small.latents, dims: [1, 1, 2, 4] } };
+  const shown: number[][] = [];
+  const show = previews({
+    decodeImages: ({ data }: Tensor) => {
+      shown.push(Array.from(data));
+      return Promise.resolve([{ data: new Uint8ClampedArray(3), width: 1, height: 1 }]);
+    },
+  });
+  for (const info of [step(0, 0, 0.4, [1, 1]), large]) await show(info);
+  assert.deepEqual(shown[1], values);
+});
+
 Deno.test("the latents themselves are not changed", async () => {
   const second = step(1, 0.25, 0.5, [2, 0]);
   await decoded([step(0, 0, 0.25, [1, 0]), second]);
