@@ -138,7 +138,8 @@ export function a1111Api(server: ServerContext): Hono {
     const asked = await bodyOf(context, settings);
     requireModel(asked["sd_model_checkpoint"]);
     for (const [name, value] of Object.entries(asked)) {
-      if (name in known() && name !== "sd_model_checkpoint") options.set(name, value);
+      const isKnown = Object.hasOwn(known(), name);
+      if (isKnown && name !== "sd_model_checkpoint") options.set(name, value);
     }
     return context.json(null);
   });

@@ -1,5 +1,6 @@
 /** What all three protocols share: a request is checked and goes into the queue. */
 import { RequestError } from "../errors.ts";
+import { MAX_PROMPT_LENGTH } from "../prompt/mod.ts";
 import { gridCells } from "../studio/grid.ts";
 import type { Job } from "../studio/job.ts";
 import type { JobRequest } from "../studio/picture_queue.ts";
@@ -38,6 +39,9 @@ export async function ask(server: ServerContext, asked: JobRequest): Promise<Job
     request,
   ]));
   for (const one of different.values()) {
+    refuseLong("prompt", one.prompt);
+    refuseLong("negative_prompt", one.negativePrompt);
+    refuseLong("system_prompt", one.systemPrompt);
     if (one.prompt.trim() === "") {
       throw new RequestError({ en: "The prompt is empty.", zh: "提示词为空。" });
     }
@@ -106,6 +110,14 @@ function refuseFaulty({ desk }: ServerContext, { prompt, raw = false }: PictureR
       (more === 0 ? "" : ` There ${more === 1 ? "is 1 more error" : `are ${more} more errors`}.`),
     zh: `提示词第 ${zh.line} 行第 ${zh.column} 列：${zh.message}${zh.suggestion ?? ""}` +
       (more === 0 ? "" : `另有 ${more} 处错误。`),
+  });
+}
+
+function refuseLong(name: string, text = ""): void {
+  if (text.length <= MAX_PROMPT_LENGTH) return;
+  throw new RequestError({
+    en: `${name} has ${text.length} characters; at most ${MAX_PROMPT_LENGTH} are read.`,
+    zh: `${name} 有 ${text.length} 个字符；最多读取 ${MAX_PROMPT_LENGTH} 个。`,
   });
 }
 

@@ -68,26 +68,64 @@ const WITH_PICTURES = new RegExp(
     "|/sdapi/v1/(?:txt2img|img2img|png-info|extra-single-image|extra-batch-images))$",
 );
 
-/** Refuses bodies that are too large, before they are read. */
+/** How long a body may take to come. */
+const BODY_MILLISECONDS = 120_000;
+
+/**
+ * Refuses bodies that are too large, before they are read; and those that are too many at once, because
+ * each is held until its request is answered.
+ */
 export function bounded(limits: Limits): MiddlewareHandler {
+  let held = 0;
   return async (context, next) => {
     const { raw } = context.req;
     if (raw.body === null) return await next();
     const most = WITH_PICTURES.test(context.req.path) ? limits.uploadBytes : limits.bodyBytes;
     const stated = Number(context.req.header("Content-Length") ?? NaN);
     if (stated > most) throw tooLarge(most);
-    if (!Number.isSafeInteger(stated) || context.req.header("Transfer-Encoding") !== undefined) {
-      const chunks: Uint8Array<ArrayBuffer>[] = [];
-      let length = 0;
-      for await (const chunk of raw.body) {
-        length += chunk.length;
-        if (length > most) throw tooLarge(most);
-        chunks.push(chunk as Uint8Array<ArrayBuffer>);
-      }
-      context.req.raw = new Request(raw, { body: new Blob(chunks) });
+    const isStated = Number.isSafeInteger(stated) && stated >= 0 &&
+      context.req.header("Transfer-Encoding") === undefined;
+    const reserved = isStated ? stated : most;
+    if (held + reserved > limits.heldBytes) {
+      throw new HttpProblem(
+        503,
+        "Too many large requests are under way. Try again later.",
+        "正在处理的大请求过多。请稍后再试。",
+      );
     }
-    await next();
+    held += reserved;
+    try {
+      const body = await bodyWithin(raw.body, most);
+      context.req.raw = new Request(raw, { body });
+      await next();
+    } finally {
+      held -= reserved;
+    }
   };
+}
+
+async function bodyWithin(body: ReadableStream<Uint8Array>, most: number): Promise<Blob> {
+  const reader = body.getReader();
+  const late = Promise.withResolvers<never>();
+  late.promise.catch(() => {});
+  const timer = setTimeout(() =>
+    late.reject(
+      new HttpProblem(408, "The request took too long to come.", "请求传输时间过长。"),
+    ), BODY_MILLISECONDS);
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  try {
+    for (;;) {
+      const { done, value } = await Promise.race([reader.read(), late.promise]);
+      if (done) return new Blob(chunks);
+      length += value.length;
+      if (length > most) throw tooLarge(most);
+      chunks.push(value as Uint8Array<ArrayBuffer>);
+    }
+  } finally {
+    clearTimeout(timer);
+    void reader.cancel().catch(() => {});
+  }
 }
 
 function tooLarge(most: number): HttpProblem {

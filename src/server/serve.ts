@@ -17,34 +17,54 @@ export interface Listening {
 
 /** How long answers that are under way may take when the server closes. */
 const CLOSING_MILLISECONDS = 2000;
+/** How long to wait before listening again, when the system gave out of connections. */
+const AGAIN_MILLISECONDS = 500;
 
 /**
- * Listens, and lets an app answer.
+ * Listens, and lets an app answer. When the system has no more connections to give, the server listens
+ * again as soon as it can.
  *
  * @throws {NewBieError} When the port is in use, or may not be used.
  */
 export function serve(app: Pick<Hono, "fetch">, options: ServeOptions): Listening {
   const { hostname, port, tls } = options;
-  try {
-    const server = Deno.serve({
+  let isClosing = false;
+  let server: Deno.HttpServer | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const listen = () => {
+    server = Deno.serve({
       hostname,
       port,
       ...tls,
       onListen: () => {},
     }, (request) => app.fetch(request));
-    return {
-      close: async () => {
-        let timer: ReturnType<typeof setTimeout> | undefined;
-        const tooLate = new Promise<void>((resolve) => {
-          timer = setTimeout(resolve, CLOSING_MILLISECONDS);
-        });
-        await Promise.race([server.shutdown(), tooLate]);
-        clearTimeout(timer);
-      },
-    };
+    server.finished.catch(listenAgain);
+  };
+  const listenAgain = () => {
+    if (isClosing) return;
+    timer = setTimeout(() => {
+      try {
+        listen();
+      } catch {
+        listenAgain();
+      }
+    }, AGAIN_MILLISECONDS);
+  };
+  try {
+    listen();
   } catch (cause) {
     throw listenError(cause, options);
   }
+  return {
+    close: async () => {
+      isClosing = true;
+      clearTimeout(timer);
+      const { promise: tooLate, resolve } = Promise.withResolvers<void>();
+      const closing = setTimeout(resolve, CLOSING_MILLISECONDS);
+      await Promise.race([server?.shutdown().catch(() => {}), tooLate]);
+      clearTimeout(closing);
+    },
+  };
 }
 
 function listenError(cause: unknown, { hostname, port }: ServeOptions): unknown {

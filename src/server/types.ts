@@ -31,6 +31,8 @@ export interface Limits {
   readonly uploadBytes: number;
   /** Bytes of any other request. */
   readonly bodyBytes: number;
+  /** Bytes of all requests that are not answered yet. */
+  readonly heldBytes: number;
   /** Connections that watch at the same time. */
   readonly watchers: number;
 }
@@ -42,6 +44,7 @@ export const LIMITS: Limits = {
   pixels: 2048 * 2048,
   uploadBytes: 64 * 2 ** 20,
   bodyBytes: 2 ** 20,
+  heldBytes: 512 * 2 ** 20,
   watchers: 200,
 };
 

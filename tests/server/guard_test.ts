@@ -1,7 +1,8 @@
 /** Who may speak to the server; what browsers send is in the Fetch standard. */
 import assert from "node:assert/strict";
+import { LIMITS } from "../../src/server/mod.ts";
 import { inTempFolder, temporaryFolder } from "../_folders.ts";
-import { fakeServer, HOST } from "./_fake.ts";
+import { fakeServer, fakeStudio, HOST } from "./_fake.ts";
 
 async function statuses(
   access: Parameters<typeof fakeServer>[1],
@@ -163,6 +164,22 @@ Deno.test("what is too large is refused before it is read", async () => {
   });
 });
 
+Deno.test("so many large requests are refused that not all can be held at once", async () => {
+  await inTempFolder(async (folder) => {
+    const studio = fakeStudio({ stepMilliseconds: 50 });
+    const limits = { ...LIMITS, heldBytes: 3000 };
+    await using server = await fakeServer(folder, { studio, limits });
+    const ask = () =>
+      server.ask("/sdapi/v1/txt2img", {
+        json: { prompt: "a", alwayson_scripts: { picture: "x".repeat(1200) } },
+        headers: { "Content-Length": "1300" },
+      });
+    const answers = await Promise.all([ask(), ask(), ask(), ask()]);
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 200, 503, 503]);
+    assert.equal((await ask()).status, 200);
+  });
+});
+
 Deno.test("a request that asks for too much is told how much it may ask for", async () => {
   await inTempFolder(async (folder) => {
     await using server = await fakeServer(folder);
@@ -173,6 +190,7 @@ Deno.test("a request that asks for too much is told how much it may ask for", as
         [{ prompt: "a", width: 8192, height: 8192 }, /at most 4194304/],
         [{ prompt: "a", width: 100 }, /multiple of 16, such as 96/],
         [{ prompt: "" }, /empty/],
+        [{ prompt: "a ".repeat(1 << 16) }, /prompt has 131072 characters; at most 65536/],
         [{ prompt: "<character_1>" }, /Line 1, column 1/],
         [{ prompt_file: "/etc/passwd" }, /there is no "prompt_file"/],
         [{ prompt: "a", output: "../../x.png" }, /there is no "output"/],
