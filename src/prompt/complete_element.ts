@@ -34,10 +34,17 @@ export function completeElement(beginning: string): readonly string[] {
  */
 export function openElement(text: string): string | undefined {
   const open: string[] = [];
+  // How many of each name are open: what closes none of them needs no search.
+  const counts = new Map<string, number>();
   for (const { kind, name, start, end } of markupOf(text)) {
-    if (kind === "open" && !/\/\s*>$/.test(text.slice(start, end))) open.push(name);
-    const place = kind === "close" ? open.lastIndexOf(name) : -1;
-    if (place >= 0) open.length = place;
+    const count = counts.get(name) ?? 0;
+    if (kind === "open" && !/\/\s*>$/.test(text.slice(start, end))) {
+      open.push(name);
+      counts.set(name, count + 1);
+    } else if (kind === "close" && count > 0) {
+      const inner = open.splice(open.lastIndexOf(name));
+      for (const closed of inner) counts.set(closed, counts.get(closed)! - 1);
+    }
   }
   return open.at(-1);
 }

@@ -96,7 +96,9 @@ export function bounded(limits: Limits): MiddlewareHandler {
     held += reserved;
     try {
       const body = await bodyWithin(raw.body, most);
-      context.req.raw = new Request(raw, { body });
+      // Not made of `raw` itself: it would take its signal along, which Deno aborts with every answer.
+      const { url, method, headers } = raw;
+      context.req.raw = new Request(url, { method, headers, body });
       await next();
     } finally {
       held -= reserved;

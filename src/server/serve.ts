@@ -24,7 +24,7 @@ const AGAIN_MILLISECONDS = 500;
  * Listens, and lets an app answer. When the system has no more connections to give, the server listens
  * again as soon as it can.
  *
- * @throws {NewBieError} When the port is in use, or may not be used.
+ * @throws {NewBieError} When the port is in use, or may not be used, or the certificate is none.
  */
 export function serve(app: Pick<Hono, "fetch">, options: ServeOptions): Listening {
   const { hostname, port, tls } = options;
@@ -67,8 +67,21 @@ export function serve(app: Pick<Hono, "fetch">, options: ServeOptions): Listenin
   };
 }
 
-function listenError(cause: unknown, { hostname, port }: ServeOptions): unknown {
+/** What Deno says of certificates and keys. */
+const TLS_FAULT = /certificate|private key|\bkey/i;
+
+function listenError(cause: unknown, { hostname, port, tls }: ServeOptions): unknown {
   const address = `${hostname}:${port}`;
+  if (tls !== undefined && TLS_FAULT.test(String(cause))) {
+    const { message } = cause as Error;
+    return new NewBieError({
+      en:
+        `The certificate and its key cannot be used: ${message}. Expected two files in PEM form ` +
+        "that belong together: -----BEGIN CERTIFICATE----- and -----BEGIN PRIVATE KEY-----.",
+      zh: `证书或其私钥无法使用：${message}。应为两个相互匹配的 PEM 文件：` +
+        "-----BEGIN CERTIFICATE----- 和 -----BEGIN PRIVATE KEY-----。",
+    }, { cause });
+  }
   if (cause instanceof Deno.errors.AddrInUse) {
     return new NewBieError({
       en:

@@ -133,7 +133,8 @@ interface WrittenAxis {
 }
 
 const NAME = /[\s;]*([\p{L}_][\p{L}\p{N}_-]*)\s*=\s*/uy;
-const NEXT_NAME = /[\s;]+[\p{L}_][\p{L}\p{N}_-]*\s*=/u;
+/** From the start of the white space on alone, so that much of it is looked at once. */
+const NEXT_NAME = /(?<![\s;])[\s;]+[\p{L}_][\p{L}\p{N}_-]*\s*=/u;
 
 function axesIn(text: string): readonly WrittenAxis[] {
   const axes: WrittenAxis[] = [];
@@ -190,7 +191,12 @@ function axisOf(typed: string, values: readonly string[], table: SettingsTable):
   const leaf = leavesOf(table).find(({ setting }) => setting.word === word);
   if (leaf === undefined) throw new RequestError(TEXTS.unknown(typed, nearWords(word, table)));
   if (SEARCHED.has(word)) return { word, values: searchedValues(leaf, values) };
-  return { word, values: values.flatMap((value) => settingValues(leaf, value)) };
+  const all: GridValue[] = [];
+  for (const value of values) {
+    all.push(...settingValues(leaf, value));
+    if (all.length > MOST_CELLS) throw new RequestError(TEXTS.tooManyCells(all.length));
+  }
+  return { word, values: all };
 }
 
 function sizeValue(text: string): GridValue {

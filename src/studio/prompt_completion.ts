@@ -11,6 +11,10 @@ import type { KnownWords } from "./known_words.ts";
 const MOST_OFFERED = 24;
 /** Shorter words are near to too many others. */
 const LEAST_MISSPELT = 3;
+/** Longer ones are sentences; comparing them with every tag would take long. */
+const LONGEST_TAG = 100;
+/** What stands between tags. */
+const TAG_ENDS = [",", "，", "、", "|", "{", "}", "<", ">", "\n"];
 
 /** What may stand in the place of the end of a line. */
 export interface Completion {
@@ -61,8 +65,9 @@ export function completePrompt(
     const open = openElement(`${before}\n${line.slice(0, -whole.length)}`);
     return { typed, candidates: open?.startsWith(typed) ? [`${open}>`] : [] };
   }
-  const typed = /[^,，、|{}<>\n]*$/.exec(line)![0].trimStart();
-  if (typed === "") return { typed, candidates: [] };
+  const start = Math.max(...TAG_ENDS.map((mark) => line.lastIndexOf(mark))) + 1;
+  const typed = line.slice(start).trimStart();
+  if (typed === "" || typed.length > LONGEST_TAG) return { typed, candidates: [] };
   const hasSpaces = typed.includes(" ") && !typed.includes("_");
   const beginning = typed.replaceAll(" ", "_").toLowerCase();
   const found = [

@@ -11,6 +11,7 @@ import { openPromptEncoders } from "../pipeline/checkpoint/prompt_encoders.ts";
 import {
   type CheckedPrompt,
   checkPrompt,
+  MAX_PROMPT_LENGTH,
   parseXmlPrompt,
   type PromptEncoder,
   readLoraTags,
@@ -162,6 +163,7 @@ export class PromptDesk {
 
   /** How the word before a place may go on: an element behind `<`, else a tag. */
   complete(prompt: string, offset: number): PromptCompletions {
+    if (prompt.length > MAX_PROMPT_LENGTH) return { from: offset, options: [] };
     const before = prompt.slice(0, offset);
     const start = before.lastIndexOf("\n") + 1;
     const { typed, candidates } = completePrompt(before.slice(start), before.slice(0, start), {

@@ -54,3 +54,8 @@ Deno.test("where nothing is typed yet, nothing is offered", () => {
     assert.deepEqual(candidates(line), [], line);
   }
 });
+
+Deno.test("what is longer than any tag is compared with none, and stray ends close nothing", () => {
+  assert.deepEqual(candidates("long_hair".repeat(20)), []);
+  assert.deepEqual(candidates("</", "<a><b></c></c><d></b></e>"), ["a>"]);
+});
