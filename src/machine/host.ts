@@ -155,8 +155,8 @@ const MOUNTS = "/proc/self/mountinfo";
 
 /** Whether a path's file system is mounted read-only. Format: proc_pid_mountinfo(5). */
 function isReadOnlyMount(mounts: string, path: string): boolean {
-  const found = mounts.split("\n").map((line) => line.split(" ")).filter(([, , , , place = ""]) =>
-    place === "/" || path === place || path.startsWith(`${place}/`)
+  const found = mounts.split("\n").map((line) => line.split(" ")).filter(([, , , , place]) =>
+    place !== undefined && (place === "/" || path === place || path.startsWith(`${place}/`))
   );
   // Of several on one place the last one is seen.
   const longest = found.reduce<readonly string[]>(
