@@ -11,6 +11,8 @@ const SCENES = 24;
 /** A draft against all steps, from the same noise. */
 export interface DraftResult {
   readonly scenes: number;
+  /** Where they were drawn. */
+  readonly drawnOn: Pick<NewBieImagePipeline, "device" | "dtype">;
   /** The draft's, and those of a picture by default. */
   readonly steps: readonly [draft: number, usual: number];
   /** Over the scenes, dB. */
@@ -33,6 +35,7 @@ export async function benchDraft(log: (line: string) => void): Promise<DraftResu
   const sum = similarities.reduce((sum, value) => sum + value, 0);
   return {
     scenes: scenes.length,
+    drawnOn: { device: pipe.device, dtype: pipe.dtype },
     steps: [DRAFT.settings.numInferenceSteps, SETTINGS.numInferenceSteps.default],
     psnr: { mean: sum / scenes.length, least: Math.min(...similarities) },
   };

@@ -320,7 +320,7 @@ Deno.test("what the documents say of the evaluation is what was recorded", async
     /\n### And tags sorted.*\n|\n## How many steps\?\n/,
   );
   const shown = rows(`${before}\n${after}`).filter(({ figures }) => figures.length > 0);
-  assert.equal(shown.length, 7);
+  assert.equal(shown.length, 8);
   for (const { label, figures } of shown) {
     const row = rows(recorded).find((row) => row.label.replace(/^prompts, /, "") === label);
     assert(row !== undefined, `bench/results has no row ${label}`);

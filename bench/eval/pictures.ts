@@ -41,11 +41,14 @@ const RECIPE = "evaluation";
 export class ModelPictures implements AsyncDisposable {
   /** SHA-256 over the model's weights, in hexadecimal. */
   readonly weights: string;
+  /** Where it draws. */
+  readonly drawnOn: Pick<NewBieImagePipeline, "device" | "dtype">;
   readonly #pipe: NewBieImagePipeline;
   readonly #folder: string | undefined;
 
   private constructor(pipe: NewBieImagePipeline, weights: string, folder: string | undefined) {
     this.#pipe = pipe;
+    this.drawnOn = { device: pipe.device, dtype: pipe.dtype };
     this.weights = weights;
     this.#folder = folder;
   }

@@ -11,7 +11,7 @@ import { type Sample, score } from "./metrics.ts";
 import type { PictureSource } from "./pictures.ts";
 
 /** What is compared, and with what: so many steps that more would not be seen. */
-export const SWEEP_STEPS = [10, 20, 30, 40] as const;
+export const SWEEP_STEPS = [8, 10, 20, 30, 40] as const;
 export const REFERENCE_STEPS = 100;
 /** How many scenes are enough to tell numbers of steps apart. */
 export const SWEEP_SCENES = 24;

@@ -257,11 +257,12 @@ async function benchTheTags(options: Options) {
 async function benchTheDraft(options: Options) {
   const date = new Date().toISOString().slice(0, 10);
   const measured = await benchDraft(tell);
-  const { scenes, steps: [draft, usual], psnr: { mean, least } } = measured;
+  const { scenes, drawnOn, steps: [draft, usual], psnr: { mean, least } } = measured;
   const table = [
     `# Draft, ${date}`,
     "",
-    `XML prompts of ${scenes} held-out scenes, models/demo, the same noise. \`deno task bench --draft\``,
+    `XML prompts of ${scenes} held-out scenes, models/demo, ${drawnOn.device} in ${drawnOn.dtype}; ` +
+    "the same noise. `deno task bench --draft`",
     "",
     `| steps of Euler's method | PSNR to ${usual} steps, mean | least |`,
     "| --- | --- | --- |",

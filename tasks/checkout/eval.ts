@@ -161,6 +161,7 @@ async function evaluateAll(options: Options, scenes: readonly EvalScene[]): Prom
     prompts: scenes.length,
     model: model === undefined ? null : { folder: options.model, weights: model.weights },
     sampling: model === undefined ? null : { steps, guidance, size },
+    ...(model === undefined ? {} : { drawnOn: model.drawnOn }),
   };
   const table = evaluationTable(
     evaluation,
@@ -168,7 +169,9 @@ async function evaluateAll(options: Options, scenes: readonly EvalScene[]): Prom
     `${scenes.length} scenes, ${
       model === undefined
         ? `pictures in ${measure}`
-        : `${options.model}, ${size} × ${size}, ${steps} steps, guidance ${guidance}`
+        : `${options.model}, ${size} × ${size}, ${steps} steps, guidance ${guidance}, ${
+          place(model)
+        }`
     }. \`deno task eval\``,
   );
   const result = { ...made, ...evaluation };
@@ -193,14 +196,15 @@ async function sweep(options: Options, scenes: readonly EvalScene[]): Promise<un
   const table = stepsTable(
     results,
     `Steps against quality, ${date}`,
-    `XML prompts of ${scenes.length} scenes, ${options.model}, guidance ${guidance}; the same noise ` +
-      "for all numbers of steps. `deno task eval --sweep`",
+    `XML prompts of ${scenes.length} scenes, ${options.model}, guidance ${guidance}, ` +
+      `${place(model)}; the same noise for all numbers of steps. \`deno task eval --sweep\``,
   );
   const result = {
     date,
     prompts: scenes.length,
     model: { folder: options.model, weights: model.weights },
     guidance,
+    drawnOn: model.drawnOn,
     reference: REFERENCE_STEPS,
     steps: results,
   };
@@ -218,12 +222,14 @@ async function sortTags(options: Options, scenes: readonly EvalScene[]): Promise
   const table = toXmlTable(
     scores,
     `Flat tags, sorted into XML, ${date}`,
-    `${options.model}, ${steps} steps, guidance ${guidance}. \`deno task eval --to-xml\``,
+    `${options.model}, ${steps} steps, guidance ${guidance}, ${place(model)}. ` +
+      "`deno task eval --to-xml`",
   );
   const result = {
     date,
     model: { folder: options.model, weights: model.weights },
     sampling: { steps, guidance },
+    drawnOn: model.drawnOn,
     ...scores,
   };
   if (isRecorded(options)) await record("eval_to_xml", result, table);
@@ -247,6 +253,11 @@ async function drawFromPictures(options: Options): Promise<unknown> {
   if (isRecorded(options)) await record("eval_from_pictures", result, table);
   tell(table.split("\n"));
   return result;
+}
+
+/** Where a model draws, for tables. */
+function place({ drawnOn: { device, dtype } }: ModelPictures): string {
+  return `${device} in ${dtype}`;
 }
 
 function load({ model, pictures }: Options): Promise<ModelPictures> {
