@@ -99,7 +99,12 @@ export function compileNextDiT(
   const problems = new Map();
   const { nameInFile } = namesOf(weights);
   const options = { nameInFile, problems, adaptation };
-  const text = new Graph("next_dit_text", policy);
+  // A session has our own operators in one type: that of the steps.
+  const isOneType = policy.text === policy.compute;
+  const text = new Graph("next_dit_text", {
+    ...policy,
+    ownOperators: isOneType && policy.ownOperators === true,
+  });
   const textParameters = new Parameters(text, weights, options);
   buildText(text, config, textParameters, policy);
   const steps = cutEvenly(config.n_layers, segments).map((segment) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import proto from "onnx-proto";
 import { compileNextDiT } from "../../src/models/next_dit.ts";
 import { parseNextDiTConfig } from "../../src/models/next_dit_config.ts";
-import { DTYPE_POLICIES, OWN_DOMAIN } from "../../src/onnx/mod.ts";
+import { DTYPE_POLICIES, dtypePolicy, OWN_DOMAIN } from "../../src/onnx/mod.ts";
 import { Transformer } from "../../src/pipeline/parts/transformer.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";
@@ -80,6 +80,19 @@ Deno.test("what nodes of our own operators give, others take: it would stay in m
       for (const value of output!) assert(taken.has(value), `${name} gives ${value} to nobody`);
     }
   }
+});
+
+Deno.test("a text in another type than the steps has no operators of ours, and leaves theirs to the steps", async () => {
+  const { weights, json, file } = await openCase<Run>("next_dit/clip_gqa");
+  const config = parseNextDiTConfig(json, file, weights);
+  const ownOperators = (dtype: "bfloat16" | "float16") => {
+    const { text, steps } = compileNextDiT(config, weights, dtypePolicy("cuda", dtype)!);
+    return [text, ...steps].map(({ model }) =>
+      onnx.ModelProto.decode(model).graph!.node!.some(({ domain }) => domain === OWN_DOMAIN)
+    );
+  };
+  assert.deepEqual(ownOperators("bfloat16"), [true, true]);
+  assert.deepEqual(ownOperators("float16"), [false, true]);
 });
 
 Deno.test("float16 holds what the demo model computes: queries and keys of 1e14 stay in another type", async () => {
