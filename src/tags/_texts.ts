@@ -1,6 +1,9 @@
 /** What is said of tags, in both languages. */
 import type { Texts } from "../language.ts";
 
+/** What a line should look like. */
+const FORM = 'name,category,count,"aliases" (1girl,0,6008644,"1girls,sole_female")';
+
 export const TEXTS = {
   unknownForm: {
     en: "its form does not say what it is about",
@@ -31,18 +34,28 @@ export const TEXTS = {
     zh: `${path} 作为标签列表太大：最多读取 ${most} 字节。`,
   }),
   notText: (path: string): Texts<string> => ({
-    en: `${path} is no text in UTF-8.`,
-    zh: `${path} 不是 UTF-8 文本。`,
+    en: `${path} is no text in UTF-8, and so no list of tags.`,
+    zh: `${path} 不是 UTF-8 文本，因此不是标签列表。`,
   }),
-  notCsv: (path: string, row: number): Texts<string> => ({
+  utf16: (path: string): Texts<string> => ({
+    en: `${path} is text in UTF-16; save it as UTF-8.`,
+    zh: `${path} 是 UTF-16 文本；请另存为 UTF-8。`,
+  }),
+  longLine: (path: string, line: number, length: number, most: number): Texts<string> => ({
     en:
-      `${path} is no sound CSV: a quotation mark in row ${row} is never closed or closed too early.`,
-    zh: `${path} 不是正确的 CSV：第 ${row} 行的引号没有闭合，或闭合得太早。`,
+      `${path}, line ${line}: it has ${length} characters, and no line of a list of tags has more ` +
+      `than ${most}. Expected a tag a line: ${FORM}.`,
+    zh: `${path} 第 ${line} 行：有 ${length} 个字符，而标签列表的一行不会超过 ${most} 个。` +
+      `应为每行一个标签：${FORM}。`,
   }),
-  notTags: (path: string, row: number): Texts<string> => ({
-    en: `${path}, row ${row}: expected name,category,count,"aliases", such as ` +
-      '1girl,0,6008644,"1girls,sole_female".',
-    zh: `${path} 第 ${row} 行：应为 name,category,count,"aliases"，例如 ` +
-      '1girl,0,6008644,"1girls,sole_female"。',
+  notCsv: (path: string, line: number): Texts<string> => ({
+    en:
+      `${path}, line ${line}: a quotation mark is never closed or closed too early, so this is no ` +
+      "sound CSV.",
+    zh: `${path} 第 ${line} 行：引号没有闭合，或闭合得太早，因此不是正确的 CSV。`,
+  }),
+  notTags: (path: string, line: number, found: string): Texts<string> => ({
+    en: `${path}, line ${line}: expected ${FORM}, but found "${found}".`,
+    zh: `${path} 第 ${line} 行：应为 ${FORM}，但读到 “${found}”。`,
   }),
 } as const;

@@ -3,12 +3,17 @@ import { extname, join } from "node:path";
 import { RequestError } from "../errors.ts";
 import { isNearName } from "../prompt/mod.ts";
 import { reasonOf } from "../system_reason.ts";
+import { shown } from "../shown.ts";
 import { TEXTS } from "./_texts.ts";
 
 /** Where a person puts lists of tags. */
 const TAG_FOLDER = "tags";
 /** The largest file: five times the list of all of Danbooru's tags. */
 const MOST_BYTES = 1 << 26;
+/** The longest line of such a list has some thousand characters, most of them aliases. */
+const MOST_LINE_LENGTH = 100_000;
+/** How much of a line that is no tag is quoted. */
+const MOST_QUOTED = 40;
 /** Rows of a file that may be no tags, such as a heading. */
 const MOST_ODD_ROWS = 100;
 /** How many names are offered for one that is not there. */
@@ -154,18 +159,25 @@ export async function loadTagList(folder: string = TAG_FOLDER): Promise<TagList>
 /** What papaparse makes of a file; the package comes without types. */
 interface Rows {
   readonly data: readonly (readonly string[])[];
-  readonly errors: readonly { readonly row?: number }[];
+  readonly errors: readonly { readonly index?: number }[];
 }
 
 function tagsOf(path: string, text: string): KnownTag[] {
-  const { data, errors }: Rows = papa.parse(text, { skipEmptyLines: true, delimiter: "," });
+  refuseLongLines(path, text);
+  const { data, errors }: Rows = papa.parse(text, { delimiter: "," });
   const [error] = errors;
   if (error !== undefined) {
-    throw new RequestError(TEXTS.notCsv(path, (error.row ?? 0) + 1));
+    throw new RequestError(TEXTS.notCsv(path, linesIn(text.slice(0, error.index ?? 0)) + 1));
   }
   const tags: KnownTag[] = [];
   let odd = 0;
-  for (const [index, [name = "", category = "", count = "", aliases = ""]] of data.entries()) {
+  let line = 1;
+  let isFirst = true;
+  for (const row of data) {
+    const [name = "", category = "", count = "", aliases = ""] = row;
+    const begin = line;
+    line += 1 + row.reduce((sum, cell) => sum + linesIn(cell), 0);
+    if (row.length === 1 && name.trim() === "") continue;
     if (name.trim() !== "" && /^\d+$/.test(category) && /^\d*$/.test(count)) {
       tags.push({
         name: normal(name),
@@ -173,11 +185,40 @@ function tagsOf(path: string, text: string): KnownTag[] {
         count: Number(count),
         aliases: aliases.split(",").map(normal).filter((alias) => alias !== ""),
       });
-    } else if (++odd > MOST_ODD_ROWS || index > 0 && tags.length === 0) {
-      throw new RequestError(TEXTS.notTags(path, index + 1));
+    } else if (++odd > MOST_ODD_ROWS || !isFirst && tags.length === 0) {
+      throw new RequestError(TEXTS.notTags(path, begin, quoted(row)));
     }
+    isFirst = false;
+  }
+  if (tags.length === 0 && !isFirst) {
+    throw new RequestError(TEXTS.notTags(path, 1, quoted(data[0]!)));
   }
   return tags;
+}
+
+/** @throws {RequestError} Before a file without line breaks is divided into millions of cells. */
+function refuseLongLines(path: string, text: string): void {
+  let [begin, line] = [0, 1];
+  for (; begin < text.length; line++) {
+    const end = text.indexOf("\n", begin);
+    const length = (end < 0 ? text.length : end) - begin;
+    if (length > MOST_LINE_LENGTH) {
+      throw new RequestError(TEXTS.longLine(path, line, length, MOST_LINE_LENGTH));
+    }
+    begin += length + 1;
+  }
+}
+
+/** The line breaks of a text. */
+function linesIn(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) count++;
+  return count;
+}
+
+function quoted(row: readonly string[]): string {
+  const line = row.join(",");
+  return shown(line.length > MOST_QUOTED ? `${line.slice(0, MOST_QUOTED)}…` : line);
 }
 
 async function textOf(path: string): Promise<string> {
@@ -191,6 +232,10 @@ async function textOf(path: string): Promise<string> {
     if (error instanceof RequestError) throw error;
     throw new RequestError(TEXTS.unreadable(path, reasonOf(error)), { cause: error });
   }
+  const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe || bytes[0] === 0xfe && bytes[1] === 0xff;
+  if (isUtf16) throw new RequestError(TEXTS.utf16(path));
+  // No text has bytes of 0.
+  if (bytes.includes(0)) throw new RequestError(TEXTS.notText(path));
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {

@@ -16,9 +16,11 @@ import type {
 } from "./types.ts";
 
 /** More choices than any prompt that a person would read takes. */
-const MOST_CHOICES = 50_000;
+const MOST_CHOICES = 20_000;
 /** The same for all combinations of a template together. */
-const MOST_CHOICES_OF_ALL = 300_000;
+const MOST_CHOICES_OF_ALL = 200_000;
+/** So many options that are looked at count as one more choice. */
+const OPTIONS_A_CHOICE = 100;
 /** How many wildcards may stand in each other's values. */
 const MOST_WILDCARDS_DEEP = 20;
 /** The most names that are offered for one that is not there. */
@@ -125,12 +127,15 @@ export class Expansion {
   }
 
   #drawChoice(node: ChoiceNode, scope: Scope): string {
-    this.#count(node.place);
-    if (node.method === "cyclical") return this.#turn(node, scope, this.#index);
+    if (node.method === "cyclical") {
+      this.#count(node.place);
+      return this.#turn(node, scope, this.#index);
+    }
     const rest = this.#optionsOf(node, scope);
     const most = Math.min(node.most, rest.length);
     const least = Math.min(node.least, most);
     const wanted = least + this.#dice.below(most - least + 1);
+    this.#count(node.place, rest.length);
     const parts: (() => string)[] = [];
     while (parts.length < wanted && rest.some(({ weight }) => weight > 0)) {
       const [{ node: part, scope: inner }] = rest.splice(
@@ -138,6 +143,7 @@ export class Expansion {
         1,
       ) as [Option];
       parts.push(() => this.draw(part, inner));
+      this.#count(node.place, rest.length);
     }
     return this.#joined(parts, node.separator);
   }
@@ -166,6 +172,7 @@ export class Expansion {
       return;
     }
     const options = this.#optionsOf(node, scope);
+    this.#count(node.place, options.length);
     const most = Math.min(node.most, options.length);
     const seen = new Set<string>();
     for (let count = Math.min(node.least, most); count <= most; count++) {
@@ -322,8 +329,10 @@ export class Expansion {
     return text;
   }
 
-  #count(place: () => TemplatePlace): void {
-    if (++this.#choices > MOST_CHOICES) {
+  /** @param options How many there are to choose from. */
+  #count(place: () => TemplatePlace, options = 0): void {
+    this.#choices += 1 + Math.floor(options / OPTIONS_A_CHOICE);
+    if (this.#choices > MOST_CHOICES) {
       throw new TemplateError(place(), TEXTS.endless(MOST_CHOICES));
     }
     if (this.#before + this.#choices > MOST_CHOICES_OF_ALL) {

@@ -49,13 +49,21 @@ Deno.test("no folder, or none with lists, is an empty list", async () => {
   });
 });
 
-Deno.test("a CSV that is none is named with its row, in both languages", async () => {
+Deno.test("a CSV that is none is named with its line, in both languages", async () => {
   const cases: readonly [content: string | Uint8Array, message: RegExp][] = [
-    ['1girl,0,5,\nblue,0,3,"never closed\n', /bad\.csv is no sound CSV: .* row 2/],
-    ["just words\nmore words\n", /bad\.csv, row 2: expected name,category,count/],
-    [`{"name": "1girl"}\n[1]\n`, /bad\.csv, row \d: expected/],
-    [LIST + "odd\n".repeat(101), /bad\.csv, row 107: expected/],
-    [Uint8Array.of(0xff, 0xfe, 0x31), /bad\.csv is no text in UTF-8/],
+    [
+      '1girl,0,5,\n\nblue,0,3,"never closed\n',
+      /bad\.csv, line 3: a quotation mark is never closed/,
+    ],
+    ["\njust words\nmore words\n", /bad\.csv, line 3: expected .* found "more words"/],
+    ["1girl", /bad\.csv, line 1: expected name,category,count.* found "1girl"/],
+    [`{"name": "1girl"}\n[1]\n`, /bad\.csv, line \d: expected/],
+    ["<!doctype html><html><body>404</body></html>", /line 1: expected .* found "<!doctype html>/],
+    ['1girl,0,5,"a\nb"\n' + "odd\n".repeat(101), /bad\.csv, line 103: expected/],
+    [",".repeat(1 << 20), /bad\.csv, line 1: it has 1048576 characters/],
+    [Uint8Array.of(0xff, 0xfe, 0x31, 0), /bad\.csv is text in UTF-16/],
+    [Uint8Array.of(0x50, 0x4b, 0, 1), /bad\.csv is no text in UTF-8/],
+    [Uint8Array.of(0xff, 0xd8, 0x31), /bad\.csv is no text in UTF-8/],
   ];
   for (const [content, message] of cases) {
     await inTempFolder(async (folder) => {

@@ -172,7 +172,7 @@ Deno.test("templates that have no end, too many or no combinations are refused",
     assert.equal(bad.file, `${folder}/bad.txt`);
     assert.match(
       failure(() => expandTemplate("__wide__", options)).message,
-      /beyond 65536|50000/,
+      /beyond 65536|20000/,
     );
   });
 });
