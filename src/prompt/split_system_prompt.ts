@@ -6,9 +6,11 @@ export interface SplitPrompt {
   readonly systemPrompt?: string;
 }
 
-/** A pasted system prompt is a sentence or two. */
+/**
+ * A pasted system prompt is a sentence or two, behind characters that are not seen and Markdown's fence.
+ */
 const SYSTEM_PROMPT =
-  /^\s*(You(?: are|['’]re)\s[^<＜]{0,2000}?)[<＜]Prompt Start[>＞][ \t]*[,，]?/i;
+  /^[\s\u200b-\u200f\u2060]*(?:```\w*\s*)?(You(?: are|['’]re)\s[^<＜]{0,2000}?)[<＜]Prompt Start[>＞][ \t]*[,，]?/i;
 
 /**
  * Takes off the system prompt that upstream's trainer and ComfyUI's template write before a prompt

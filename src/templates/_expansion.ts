@@ -185,7 +185,7 @@ export class Expansion {
           const key = JSON.stringify(texts);
           if (isRepeated || seen.has(key)) continue;
           seen.add(key);
-          yield texts.join(node.separator);
+          yield texts.filter((text) => text !== "").join(node.separator);
         }
       }
     }
@@ -318,10 +318,12 @@ export class Expansion {
     return choice.options.map((option) => ({ ...option, scope: inner }));
   }
 
+  /** What is empty brings no separator. */
   #joined(parts: readonly (() => string)[], separator: string): string {
     let text = "";
-    for (const [index, part] of parts.entries()) {
-      text += (index === 0 ? "" : separator) + part();
+    for (const part of parts) {
+      const next = part();
+      text += (text === "" || next === "" ? "" : separator) + next;
       if (text.length > MAX_PROMPT_LENGTH) {
         throw new TemplateError({ line: 1, column: 1 }, TEXTS.resultTooLong(MAX_PROMPT_LENGTH));
       }

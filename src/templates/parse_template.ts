@@ -102,8 +102,7 @@ class Reader {
         literal += this.#text[this.#at + 1];
         this.#at += 2;
       } else if (character === "#" && this.#beginsComment()) {
-        const end = this.#text.indexOf("\n", this.#at);
-        this.#at = end < 0 ? this.#text.length : end;
+        this.#skipComment();
       } else {
         const node = this.#special();
         if (node === undefined) {
@@ -144,6 +143,7 @@ class Reader {
     const bounds = this.#match(BOUNDS);
     const options: { weight: number; node: TemplateNode }[] = [];
     do {
+      this.#skipComments();
       const weight = this.#match(WEIGHT);
       this.#match(WHITE);
       const node = this.#sequence(["|", "}"]);
@@ -273,6 +273,20 @@ class Reader {
     const method = METHODS[this.#text[this.#at] ?? ""];
     if (method !== undefined) this.#at++;
     return method;
+  }
+
+  /** White space and comments before an option's weight. */
+  #skipComments(): void {
+    for (;;) {
+      this.#match(WHITE);
+      if (this.#text[this.#at] !== "#" || !this.#beginsComment()) return;
+      this.#skipComment();
+    }
+  }
+
+  #skipComment(): void {
+    const end = this.#text.indexOf("\n", this.#at);
+    this.#at = end < 0 ? this.#text.length : end;
   }
 
   /** First in its line, or between white space: `&#39;` and ` #ff0000` are none. */

@@ -103,6 +103,13 @@ Deno.test("of two system prompts the last one counts, in whatever case and brack
   assert.equal(systemPrompt, "You are a painter. <Prompt Start> ");
 });
 
+Deno.test("a system prompt is found behind what is not seen, and inside of Markdown's fence", () => {
+  for (const text of [`\u200b${SYSTEM}\n${XML}`, "```xml\n" + SYSTEM + "\n" + XML + "\n```"]) {
+    assert.equal(canonicalPrompt(text), canonicalPrompt(XML));
+    assert.equal(checkPrompt(text).systemPrompt, `${SYSTEM} `);
+  }
+});
+
 Deno.test("what only resembles them stays as it was typed", () => {
   for (
     const text of [

@@ -91,6 +91,15 @@ Deno.test("comments are left out, and only comments", () => {
   );
 });
 
+// What the package makes of the same templates.
+Deno.test("comments may stand before a weight, and what is empty brings no separator", () => {
+  assert.deepEqual(all("{\n  # most\n  0.6::A\n  |\n  # few\n  0.4::B\n}"), ["A\n  ", "B\n"]);
+  assert.deepEqual(all("{2$$ and $$a|{0-1$$b}}"), ["a", "a and b", "a", "b and a"]);
+  for (let seed = 0; seed < 20; seed++) {
+    assert.doesNotMatch(draw("{2$$, $$a|{0-1$$b}}", seed), /^,|, $/);
+  }
+});
+
 Deno.test("a template is told from JSON and from plain prompts", () => {
   for (const text of ["{a|b}", "__colour__", "${x=1}", "<n>{a|b}</n>", "__sub/**__", "__~a_b__"]) {
     assert(isTemplate(text), text);
