@@ -201,14 +201,13 @@ function isCard({ adapter }: Facts): boolean {
 
 /** Nothing where CUDA is used. */
 function adapterFindings(
-  { adapter, gpu, renderNodes, machine }: Facts,
+  { adapter, hasCard, machine }: Facts,
   provider: Device,
   language: Language,
 ): Finding[] {
   const text = TEXTS[language];
   if (provider === "cuda") return [];
   if (adapter === undefined) {
-    const hasCard = gpu.pciDevices > 0 || renderNodes > 0;
     return hasCard && machine.os === "linux"
       ? [finding("gpu", "webgpu-absent", "note", text.noAdapter, installVulkan(machine))]
       : [];

@@ -4,6 +4,7 @@ import {
   type AdapterFacts,
   type BindingFacts,
   type GpuFacts,
+  hasDisplayCard,
   type Host,
   localHost,
   type Machine,
@@ -20,8 +21,8 @@ export interface Facts {
   readonly binding: BindingFacts;
   /** What WebGPU would compute on; absent where there is nothing. */
   readonly adapter?: AdapterFacts;
-  /** Display cards with a driver in Linux's kernel. */
-  readonly renderNodes: number;
+  /** Whether there may be a display card. */
+  readonly hasCard: boolean;
   readonly disks: readonly Disk[];
   /** What a program would load. */
   readonly model: ModelFacts;
@@ -63,24 +64,24 @@ const DEMO_MODEL = join("models", "demo");
  */
 export async function gatherFacts(options: GatherOptions = {}): Promise<Facts> {
   const { host = localHost(), model: folder = ".", language = "en" } = options;
-  const [machine, gpu, binding, adapter, cards, model, models, outputs] = await Promise.all([
+  const [machine, gpu, binding, hasCard, model, models, outputs] = await Promise.all([
     readMachine(host),
     readGpus(host),
     readBinding(host),
-    host.adapter(),
-    host.list("/dev/dri"),
+    hasDisplayCard(host),
     readModel(folder, language),
     diskOf(host, "models/"),
     diskOf(host, "outputs/"),
   ]);
   const isReadOnly = !await host.mayWrite("outputs/");
+  const adapter = hasCard ? await host.adapter() : undefined;
   const demo = model.isDemo ? undefined : await readModel(DEMO_MODEL, language);
   return {
     machine,
     gpu,
     binding,
     ...(adapter === undefined ? {} : { adapter }),
-    renderNodes: cards.filter((name) => name.startsWith("renderD")).length,
+    hasCard,
     disks: [models, { ...outputs, isReadOnly }],
     model,
     ...(demo?.layout === undefined ? {} : { demo }),

@@ -21,7 +21,7 @@ import { readCudaFiles } from "./binding.ts";
 import { DeviceError } from "./device_error.ts";
 import { type Gpu, readGpus } from "./gpus.ts";
 import { type Host, localHost } from "./host.ts";
-import type { AdapterFacts } from "./webgpu_adapter.ts";
+import { type AdapterFacts, hasDisplayCard } from "./webgpu_adapter.ts";
 import { readSurroundings } from "./machine.ts";
 import { obstacleTexts } from "./obstacle_texts.ts";
 import { chooseProvider, NOTHING_TO_MEND, type Obstacle } from "./provider.ts";
@@ -76,7 +76,7 @@ export async function chooseDevice(
   const { clause, remedy, cause } = problem;
   if (asked === "cuda") throw new DeviceError("cuda", joined(clause, remedy), { cause });
   const reason = problem.nothingToMend ? clause : joined(clause, remedy);
-  const adapter = await host.adapter();
+  const adapter = await hasDisplayCard(host) ? await host.adapter() : undefined;
   if (adapter !== undefined && !adapter.isSoftware) {
     try {
       return { ...await tryWebGpu(adapter, probes), reason };

@@ -14,5 +14,5 @@ export { obstacleTexts } from "./obstacle_texts.ts";
 export { chooseProvider, CUDA_13_DRIVER, NOTHING_TO_MEND, type Obstacle } from "./provider.ts";
 export { usableThreads } from "./threads.ts";
 export { type Arithmetic, KERNELS, sameArithmetic } from "./arithmetic.ts";
-export type { AdapterFacts } from "./webgpu_adapter.ts";
+export { type AdapterFacts, hasDisplayCard } from "./webgpu_adapter.ts";
 export { cpuArithmetic } from "./cpu_arithmetic.ts";

@@ -40,3 +40,20 @@ export async function readAdapter(): Promise<AdapterFacts | undefined> {
 
 /** Mesa's, Google's and Microsoft's drivers for a processor; not all of them say so of themselves. */
 const SOFTWARE = /llvmpipe|swiftshader|basic render/i;
+
+/** Drivers of Linux's kernel for cards that can compute. */
+const CARD_DRIVERS = ["amdgpu", "radeon", "i915", "xe", "nvidia", "nouveau"];
+
+/**
+ * Whether there is a display card, so that asking for an adapter is worth the while: without one,
+ * libraries that look for it complain on stderr. Only Linux says so without being asked for one.
+ */
+export async function hasDisplayCard(host: {
+  system(): { readonly os: string; readonly release: string };
+  readText(path: string): Promise<string | undefined>;
+}): Promise<boolean> {
+  const { os, release } = host.system();
+  if (os !== "linux" || /microsoft/i.test(release)) return true;
+  const list = await host.readText("/proc/bus/pci/devices") ?? "";
+  return list.split("\n").some((line) => CARD_DRIVERS.includes(line.split("\t").at(-1)!.trim()));
+}

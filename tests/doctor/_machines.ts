@@ -5,6 +5,7 @@ import type { ModelFacts } from "../../src/doctor/models.ts";
 import { readBinding } from "../../src/machine/binding.ts";
 import { readGpus } from "../../src/machine/gpus.ts";
 import { readMachine } from "../../src/machine/machine.ts";
+import { hasDisplayCard } from "../../src/machine/webgpu_adapter.ts";
 import { fakeHost, type FakeMachine } from "../machine/_fake_host.ts";
 
 const works = () => Promise.resolve();
@@ -72,7 +73,7 @@ export async function factsOf(circumstances: Circumstances): Promise<Facts> {
     gpu: await readGpus(host),
     binding: { version: "1.29.0", ...binding },
     ...(circumstances.adapter === undefined ? {} : { adapter: circumstances.adapter }),
-    renderNodes: (await host.list("/dev/dri")).length,
+    hasCard: await hasDisplayCard(host),
     disks: [
       { folder: "models/", free: freeDisk },
       { folder: "outputs/", free: freeDisk, isReadOnly: circumstances.isReadOnly ?? false },

@@ -16,6 +16,7 @@ import {
   H100,
   nvidiaSmi,
   PCI_CARD,
+  pciCard,
   UBUNTU,
 } from "../machine/_fake_host.ts";
 import { type Circumstances, DEMO, factsOf, providerFiles, PUBLISHED } from "./_machines.ts";
@@ -391,7 +392,7 @@ Deno.test("an adapter that is a program is named, and not taken", async () => {
 });
 
 Deno.test("a card without a driver for Vulkan: the distribution's own command installs it", async () => {
-  const files = { ...UBUNTU, "/dev/dri/renderD128": "" };
+  const files = { ...UBUNTU, ...pciCard("amdgpu") };
   const absent = find(await examine({ files }), "webgpu-absent");
   assert.equal(absent?.fix, "sudo apt-get install -y libvulkan1 mesa-vulkan-drivers");
   assert.equal(find(await examine({ files: UBUNTU }), "webgpu-absent"), undefined);

@@ -160,6 +160,7 @@ const CARD: AdapterFacts = {
   maxBufferBytes: 2 ** 32,
   maxBindingBytes: 2 ** 31,
 };
+const RADEON = { ...UBUNTU, ...pciCard("amdgpu") };
 const webgpu = (fusedAttention: boolean): Probes => ({
   cuda: notAsked,
   webgpu: () => Promise.resolve({ fusedAttention }),
@@ -168,7 +169,7 @@ const webgpu = (fusedAttention: boolean): Probes => ({
 Deno.test("auto takes WebGPU where there is a card and no CUDA, and says why not CUDA", async () => {
   const { device, gpu, adapter, reason } = await chooseDevice(
     "auto",
-    fakeHost({ files: UBUNTU, adapter: CARD }),
+    fakeHost({ files: RADEON, adapter: CARD }),
     webgpu(true),
   );
   assert.deepEqual([device, gpu, adapter?.hasFloat16, adapter?.writesScores], [
@@ -183,9 +184,14 @@ Deno.test("auto takes WebGPU where there is a card and no CUDA, and says why not
 Deno.test("auto never takes an adapter that is a program, nor one that does not start", async () => {
   const software = { ...CARD, isSoftware: true };
   for (const adapter of [software, CARD]) {
-    const choice = await chooseDevice("auto", fakeHost({ files: UBUNTU, adapter }), never);
+    const choice = await chooseDevice("auto", fakeHost({ files: RADEON, adapter }), never);
     assert.equal(choice.device, "cpu");
   }
+});
+
+Deno.test("where Linux has no card, no adapter is asked for: its libraries complain", async () => {
+  const host = { ...fakeHost({ files: UBUNTU }), adapter: notAsked };
+  assert.equal((await chooseDevice("auto", host, never)).device, "cpu");
 });
 
 Deno.test("CUDA that works goes before WebGPU", async () => {
