@@ -271,8 +271,8 @@ function scaleOf({ alpha, stated, isRankStabilised }: ModuleTensors, rank: numbe
     throw new Misfit({
       kind: "rank",
       detail: {
-        en: `adapter_config.json says ${stated.rank}, the tensors have ${rank}`,
-        zh: `adapter_config.json 为 ${stated.rank}，张量为 ${rank}`,
+        en: `the configuration says ${stated.rank}, the tensors have ${rank}`,
+        zh: `配置为 ${stated.rank}，张量为 ${rank}`,
       },
     });
   }

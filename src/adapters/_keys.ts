@@ -33,6 +33,7 @@ export type UnreadKind =
   | "IA3"
   | "VeRA"
   | "AdaLoRA"
+  | "KaSA"
   | "LoCon with lora_mid"
   | "LoKr with lokr_t1"
   | "LoRA of an embedding table"
@@ -82,6 +83,7 @@ const UNREAD: readonly (readonly [RegExp, UnreadKind])[] = [
   [/\.(?:on_input|ia3_l)(?:\.|$)/, "IA3"],
   [/\.vera_[A-Za-z_]+(?:\.|$)/, "VeRA"],
   [/\.(?:lora_E|ranknum)(?:\.|$)/, "AdaLoRA"],
+  [/\.lora_diag(?:\.|$)/, "KaSA"],
   [/\.lora_embedding_[AB](?:\.|$)/, "LoRA of an embedding table"],
   [/\.(?:trainable_tokens_delta|token_adapter)(?:\.|$)/, "trainable tokens"],
   [/\.reshape_weight$/, "a reshaped weight"],
@@ -89,7 +91,7 @@ const UNREAD: readonly (readonly [RegExp, UnreadKind])[] = [
 
 /** What wrapper modules add to names: torch.compile, FSDP, checkpointing, PEFT. */
 const WRAPPERS =
-  /(^|\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|base_layer|original_module|modules_to_save(?:\.[^.]+)?)(?=\.)/g;
+  /(^|\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|base_layer|original_module|modules_to_save(?:\.[^.]+)?)(?=\.|$)/g;
 
 /** Takes a key apart; undefined where its end says nothing of an adapter. */
 export function parseKey(key: string): Key | undefined {
@@ -112,6 +114,16 @@ export function parseWholeTensor(key: string): Key | undefined {
   return { module: withoutWrappers(`base_model.model.${found[1]}`), slot };
 }
 
+/**
+ * Whether PEFT does not use a tensor that it stored: with `bias="all"` the biases of modules that it
+ * trained as a whole are there three times, once as they were and twice as they became.
+ */
+export function isSpare(key: string, others: { has(key: string): boolean }): boolean {
+  if (/\.original_module\./.test(key)) return true;
+  const plain = key.replace(/\.modules_to_save(?:\.[^.]+)?(?=\.(?:weight|bias)$)/, "");
+  return plain !== key && others.has(plain);
+}
+
 /** The kind of adapter that a key belongs to, where it is one that is not read. */
 export function unreadKind(key: string): UnreadKind | undefined {
   return UNREAD.find(([pattern]) => pattern.test(key))?.[1];
@@ -119,5 +131,5 @@ export function unreadKind(key: string): UnreadKind | undefined {
 
 function withoutWrappers(module: string): string {
   return module.replace(WRAPPERS, (_, before: string) => before)
-    .replace(/^\.+/, "").replace(/\.{2,}/g, ".");
+    .replace(/^\.+|\.+$/g, "").replace(/\.{2,}/g, ".");
 }

@@ -46,6 +46,7 @@ const schema = z.looseObject({
   use_rslora: z.boolean().nullish(),
   init_lora_weights: z.unknown().optional(),
   layer_replication: z.unknown().optional(),
+  alora_invocation_tokens: z.unknown().optional(),
 });
 
 type Stated = z.infer<typeof schema>;
@@ -84,12 +85,19 @@ export function parsePeftConfig(json: unknown, file: string): PeftConfig | undef
   if (!["LORA", "LOKR", "LOHA"].includes(type)) {
     throw refuse(file, (text) => text.peftType(shown(type)));
   }
-  const { init_lora_weights: init, layer_replication: replication } = stated;
+  const {
+    init_lora_weights: init,
+    layer_replication: replication,
+    alora_invocation_tokens: invocation,
+  } = stated;
   if (type === "LORA" && typeof init === "string" && CHANGES_MODEL.test(init)) {
     throw refuse(file, (text) => text.initialised(shown(init)));
   }
   if (Array.isArray(replication) && replication.length > 0) {
     throw refuse(file, (text) => text.replicated);
+  }
+  if (Array.isArray(invocation) && invocation.length > 0) {
+    throw refuse(file, (text) => text.invoked);
   }
   return configOf(stated, type, file);
 }

@@ -12,7 +12,7 @@ import {
 import { shown } from "../shown.ts";
 import type { AdapterProblem } from "./adapter_error.ts";
 import { changesOf, type ModuleChange, rowsOfChange } from "./_changes.ts";
-import { type Key, parseKey, parseWholeTensor, type Slot, unreadKind } from "./_keys.ts";
+import { isSpare, type Key, parseKey, parseWholeTensor, type Slot, unreadKind } from "./_keys.ts";
 import { type Cut, ModuleFinder, type Place } from "./_modules.ts";
 import { parsePeftConfig, type PeftConfig, readPeftConfig } from "./_peft_config.ts";
 import { readNumber } from "./_tensors.ts";
@@ -63,7 +63,7 @@ export async function readAdapter(path: string, parts: AdaptableParts): Promise<
     if (list.length === 0) targets.set(part, list);
     return list;
   };
-  const unused: string[] = [];
+  const unused = [...sorted.spare];
   for (const found of modules.values()) {
     const { place, name, slots, keys, alpha } = found;
     if (place.cuts.length === 0) {
@@ -142,10 +142,10 @@ async function holdsSafetensors(folder: string): Promise<boolean> {
   return false;
 }
 
-/** What diffusers' metadata says of a module. */
+/** What a file's metadata say of a module: as diffusers writes them, or for NewBie's ComfyUI node. */
 function metadataConfig(metadata: Readonly<Record<string, string>>, file: string) {
   const text = metadata[DIFFUSERS_CONFIG];
-  if (text === undefined) return undefined;
+  if (text === undefined) return nodeConfig(metadata);
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -172,6 +172,17 @@ function metadataConfig(metadata: Readonly<Record<string, string>>, file: string
   };
 }
 
+/**
+ * PEFT's rank and alpha where there is a file alone, as NewBie's ComfyUI node reads them. LyCORIS's
+ * files have the same words, and an alpha for each module, which goes before.
+ */
+function nodeConfig({ lora_rank, lora_alpha = lora_rank }: Readonly<Record<string, string>>) {
+  const [rank, alpha] = [Number(lora_rank), Number(lora_alpha)];
+  if (!(rank > 0) || !Number.isFinite(alpha)) return undefined;
+  const config: PeftConfig = { isRankStabilised: false, of: () => ({ rank, alpha }) };
+  return (module: string) => ({ config, module });
+}
+
 /** What a file has of one module. */
 interface FoundModule {
   /** What the file calls it. */
@@ -186,6 +197,7 @@ interface SortedKeys {
   readonly allKeys: number;
   readonly problems: AdapterProblem[];
   readonly unknown: readonly string[];
+  readonly spare: readonly string[];
   readonly modules: ReadonlyMap<string, FoundModule>;
   readonly styles: ReadonlySet<AdapterFormat>;
 }
@@ -194,6 +206,7 @@ interface SortedKeys {
 function sortOut(weights: Weights, finder: ModuleFinder): SortedKeys {
   const problems: AdapterProblem[] = [];
   const unknown: string[] = [];
+  const spare: string[] = [];
   const modules = new Map<string, FoundModule>();
   const styles = new Set<AdapterFormat>();
   const problem = (kind: AdapterProblem["kind"], name: string, detail = NOTHING) =>
@@ -209,6 +222,10 @@ function sortOut(weights: Weights, finder: ModuleFinder): SortedKeys {
       problem("unread", key, { en: unread, zh: unread });
       continue;
     }
+    if (isSpare(key, all)) {
+      spare.push(key);
+      continue;
+    }
     const parsed = parseKey(key) ?? parseWholeTensor(key);
     const place = parsed === undefined || parsed.module.length > LONGEST_NAME
       ? undefined
@@ -221,11 +238,12 @@ function sortOut(weights: Weights, finder: ModuleFinder): SortedKeys {
     styles.add(styleOf(parsed));
     const found = entryOf(modules, place, parsed.module);
     found.keys.push(key);
-    if (entry instanceof SafetensorsError) {
-      problem("dtype", key, { en: entry.explain("en"), zh: entry.explain("zh") });
-    } else if (parsed.slot === "alpha") {
+    if (parsed.slot === "alpha") {
       if (found.alpha !== undefined) problem("twice", key);
-      found.alpha = entry;
+      // Any number will do, of dtypes too that no weight has.
+      found.alpha = weights.tensors.get(key) ?? weights.opaque.get(key)!;
+    } else if (entry instanceof SafetensorsError) {
+      problem("dtype", key, { en: entry.explain("en"), zh: entry.explain("zh") });
     } else if (!("name" in entry) || entry.quantization !== undefined) {
       problem("dtype", key, { en: entry.dtype, zh: entry.dtype });
     } else if (found.slots.has(parsed.slot)) {
@@ -235,7 +253,7 @@ function sortOut(weights: Weights, finder: ModuleFinder): SortedKeys {
       found.slots.set(parsed.slot, entry);
     }
   }
-  return { allKeys: all.size, problems, unknown, modules, styles };
+  return { allKeys: all.size, problems, unknown, spare, modules, styles };
 }
 
 function entryOf(modules: Map<string, FoundModule>, place: Place, name: string): FoundModule {

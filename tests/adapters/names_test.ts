@@ -8,7 +8,7 @@ import {
 } from "../../src/adapters/mod.ts";
 import { parsePeftConfig } from "../../src/adapters/_peft_config.ts";
 import { NEWBIE, type PartName } from "../../src/families/mod.ts";
-import { openWeights } from "../../src/safetensors/mod.ts";
+import { openWeights, type TensorSource } from "../../src/safetensors/mod.ts";
 import { inTempFolder, temporaryFolder } from "../_folders.ts";
 import { partsOf } from "./_cases.ts";
 import { float32, lora, writeAdapter } from "./_written.ts";
@@ -214,6 +214,58 @@ Deno.test("the alpha is divided by the rank, and 0 stands for the rank", async (
   assert.equal(await scale(2), 0.5);
   assert.equal(await scale(-8), -2);
   assert.equal(await scale(0), 1);
+});
+
+/** What the numbers 3, of one byte or more, are in the dtypes that programs have put alphas into. */
+const THREE: Readonly<Record<string, ArrayBufferView>> = {
+  F64: Float64Array.of(3),
+  F16: Float16Array.of(3),
+  BF16: Uint16Array.of(0x4040),
+  I64: BigInt64Array.of(3n),
+  I32: Int32Array.of(3),
+  U8: Uint8Array.of(3),
+  I8: Int8Array.of(3),
+};
+
+Deno.test("an alpha is any one number, of whatever dtype and shape", async () => {
+  const name = "lora_unet_layers_0_attention_out";
+  for (const [dtype, { buffer }] of Object.entries(THREE)) {
+    for (const shape of [[], [1], [1, 1]]) {
+      await using folder = await temporaryFolder();
+      const path = await writeAdapter(folder.path, [
+        ...lora(name, [12, 12], { rank: 4 }),
+        {
+          name: `${name}.alpha`,
+          dtype: dtype as "F16",
+          shape,
+          bytes: () => [new Uint8Array(buffer)],
+        },
+      ]);
+      const [target] = (await readAdapter(path, await partsOf("base_12"))).parts.get(
+        "transformer",
+      )!;
+      assert(target?.change.kind === "low-rank");
+      assert.equal(target.change.scale, 0.75, `${dtype} [${shape}]`);
+    }
+  }
+});
+
+Deno.test("a file alone has PEFT's rank and alpha from what NewBie's ComfyUI node reads", async () => {
+  const name = "base_model.model.layers.0.attention.out";
+  const scale = async (metadata: Record<string, string>, more: TensorSource[] = []) => {
+    await using folder = await temporaryFolder();
+    const keys = lora(name, [12, 12], { rank: 4, down: ".lora_A.weight", up: ".lora_B.weight" });
+    const path = await writeAdapter(folder.path, [...keys, ...more], metadata);
+    const [target] = (await readAdapter(path, await partsOf("base_12"))).parts.get("transformer")!;
+    assert(target?.change.kind === "low-rank");
+    return target.change.scale;
+  };
+  assert.equal(await scale({ lora_rank: "4", lora_alpha: "6" }), 1.5);
+  assert.equal(await scale({ lora_rank: "4" }), 1);
+  assert.equal(await scale({ lora_rank: "none", lora_alpha: "6" }), 1);
+  const alpha = [float32(`${name}.alpha`, [], () => 2)];
+  assert.equal(await scale({ lora_rank: "4", lora_alpha: "6" }, alpha), 0.5);
+  await assert.rejects(scale({ lora_rank: "8", lora_alpha: "8" }), /says 8, the tensors have 4/);
 });
 
 Deno.test("matrices may be in float8, and have the further extents of a 1×1 convolution", async () => {

@@ -229,6 +229,9 @@ def peft_cases():
     peft_case("peft_modules_to_save", LoraConfig(
         r=2, lora_alpha=2, target_modules=["layers.1.feed_forward.w3"],
         modules_to_save=["final_layer.linear"]), 5)
+    peft_case("peft_all_biases", LoraConfig(
+        r=2, lora_alpha=3, bias="all", target_modules=["x_embedder", "layers.0.attention.out"],
+        modules_to_save=["cap_embedder.1"]), 11, base_name="base_30")
     peft_case("peft_lora_bias", LoraConfig(
         r=2, lora_alpha=5, lora_bias=True, target_modules=["layers.0.adaLN_modulation.1"]), 6)
     peft_case("peft_lokr", LoKrConfig(
