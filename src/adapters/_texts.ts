@@ -98,7 +98,7 @@ const zh: AdapterTexts = {
     `init_lora_weights ${how} 在制作适配器时改动了模型本身，只有适配器是不够的。请用 PEFT 的 ` +
     "path_initial_model_for_weight_conversion 保存，它会转换成普通的 LoRA",
   replicated: "layer_replication 会把层重复使用，成为另一个模型，无法读取",
-  invoked: "alora_invocation_tokens 使适配器只从文本的某些词元起生效，无法读取",
+  invoked: "alora_invocation_tokens 使适配器只从文本的某些 token 起生效，无法读取",
   pattern: (key, pattern) => `${key}：无法读取表达式 ${pattern}；不支持前瞻、反向引用和很长的重复`,
   tooManyPatterns: (key, count, most) => `${key} 有 ${count} 个表达式；最多读取 ${most} 个`,
   tooLong: (bytes, most) => `有 ${bytes} 字节；最多读取 ${most} 字节`,
