@@ -47,7 +47,13 @@ export {
   type MemoryShortage,
 } from "./pipeline/insufficient_memory_error.ts";
 export { NonFiniteError } from "./pipeline/parts/non_finite_error.ts";
-export { CheckpointError, type Device, type Dtype, type WeightProblem } from "./onnx/mod.ts";
+export {
+  CheckpointError,
+  type Device,
+  DEVICES,
+  type Dtype,
+  type WeightProblem,
+} from "./onnx/mod.ts";
 export { type ChangedFile, ChangedWeightsError } from "./integrity/mod.ts";
 export { SessionError } from "./runtime/session.ts";
 export { GgufError } from "./gguf/mod.ts";
