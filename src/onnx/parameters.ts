@@ -12,7 +12,7 @@ import { type Adaptation, type MatrixPart, thinProducts } from "./adaptation.ts"
 import { BLOCK_LAYOUTS } from "../gguf/mod.ts";
 import { type BlockEntry, type Graph, isBlockEntry, type Value } from "./graph.ts";
 import { type AdaptedMatrix, type Matrix, type PlainMatrix, rotate } from "./layers.ts";
-import { cast } from "./operators.ts";
+import { cast, slice } from "./operators.ts";
 import { weightValue } from "./_weight_value.ts";
 import type { FloatType } from "./types.ts";
 
@@ -198,6 +198,10 @@ export class Parameters {
       const own = merged.subarray(rows[0] * shape[1], rows[1] * shape[1]);
       return this.#graph.replacement(entry.name, own, part, type);
     }
+    if (isBlockEntry(found) && !cutsBetweenBlocks(found, rows, shape[1])) {
+      const [from, to] = rows;
+      return slice(weightValue(this.#graph, { ...found, shape }, shape, type), from, to, 0);
+    }
     if (isBlockEntry(entry)) {
       const { values, scaleValues } = BLOCK_LAYOUTS[entry.dtype];
       return shape[1] % values === 0
@@ -271,6 +275,19 @@ export class Parameters {
   check(): void {
     if (this.#problems.size > 0) throw new CheckpointError([...this.#problems.values()]);
   }
+}
+
+/**
+ * Whether these rows begin and end where blocks do. ComfyUI-GGUF stores matrices whose rows are no
+ * whole blocks under another shape, so that a block may hold the end of one row and the next one's
+ * beginning.
+ */
+function cutsBetweenBlocks(
+  { dtype }: BlockEntry,
+  rows: readonly [from: number, to: number],
+  columns: number,
+): boolean {
+  return rows.every((row) => row * columns % BLOCK_LAYOUTS[dtype].values === 0);
 }
 
 /** A matrix of GGUF's blocks, unpacked into what `MatMulNBits` takes. */

@@ -54,3 +54,32 @@ for (const [name, expected] of expectedOf.tensors) {
     assertNear(part, data.subarray(4 * columns, 9 * columns), "in part");
   });
 }
+
+Deno.test("rows that begin or end within a block are multiplied by as gguf-py's values", async () => {
+  const columns = 48;
+  for (const dtype of ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"]) {
+    const [name, entry] = [...weights.tensors].find(([name, { dtype: found, shape }]) =>
+      found === dtype && shape.length === 2 && expectedOf.tensors.has(name)
+    )!;
+    const { data } = await readTensor(expectedOf.tensors.get(name)!);
+    // As ComfyUI-GGUF stores matrices whose rows are no whole blocks.
+    const rows = data.length / columns;
+    assert(Number.isInteger(rows) && rows > 5, `${name} has ${data.length} values`);
+    const reshaped = {
+      ...weights,
+      tensors: new Map([[name, { ...entry, shape: [rows, columns] }]]),
+    };
+    const part = await columnsOf((graph, x) => {
+      const matrix = new Parameters(graph, reshaped).matrix(name, [rows, columns], "float32", [
+        1,
+        4,
+      ]);
+      return linear(x, matrix);
+    }, columns);
+    const wanted = data.subarray(columns, 4 * columns);
+    const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    for (const [index, value] of wanted.entries()) {
+      assert(Math.abs(value - part[index]!) <= BOUND * largest, `${dtype} ${index}`);
+    }
+  }
+});
