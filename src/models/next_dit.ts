@@ -45,6 +45,7 @@ import {
   tanh,
   transpose,
   type Value,
+  withoutOwnOperators,
 } from "../onnx/mod.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { cutEvenly, type Segment } from "./_segments.ts";
@@ -101,10 +102,7 @@ export function compileNextDiT(
   const options = { nameInFile, problems, adaptation };
   // A session has our own operators in one type: that of the steps.
   const isOneType = policy.text === policy.compute;
-  const text = new Graph("next_dit_text", {
-    ...policy,
-    ownOperators: isOneType && policy.ownOperators === true,
-  });
+  const text = new Graph("next_dit_text", isOneType ? policy : withoutOwnOperators(policy));
   const textParameters = new Parameters(text, weights, options);
   buildText(text, config, textParameters, policy);
   const steps = cutEvenly(config.n_layers, segments).map((segment) => {

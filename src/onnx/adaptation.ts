@@ -147,7 +147,7 @@ function strengths(product: ThinProduct, type: FloatType, length = product.rank)
     const own = product.strength(type);
     return zeros.length === 0 ? own : joined([own, graph.vector(zeros, type)], 0);
   }
-  return once(graph, `strengths ${adapter} ${scale} ${rank} ${length} ${type}`, () => {
+  return graph.once(`strengths ${adapter} ${scale} ${rank} ${length} ${type}`, () => {
     const ones = new Array<number>(rank).fill(1);
     return mul(product.strength(type), graph.vector([...ones, ...zeros], type));
   });
@@ -157,7 +157,7 @@ function strengths(product: ThinProduct, type: FloatType, length = product.rank)
 export function joined(values: readonly Value[], axis: number): Value {
   const [first] = values as [Value];
   if (values.length === 1) return first;
-  return once(first.graph, `joined ${axis} ${values.map(({ name }) => name)}`, () => {
+  return first.graph.once(`joined ${axis} ${values.map(({ name }) => name)}`, () => {
     return concat(values, axis);
   });
 }
@@ -245,31 +245,14 @@ interface Shared {
   readonly weights: Value;
 }
 
-const SHARED = new WeakMap<Graph, Shared>();
-
 function sharedOf(graph: Graph, adapters: number): Shared {
-  let shared = SHARED.get(graph);
-  if (shared === undefined) {
-    const weights = graph.input(ADAPTER_WEIGHTS, "float32", [adapters]);
-    SHARED.set(graph, shared = { graph, weights });
-  }
-  return shared;
-}
-
-/** What was made already, by what it is made of: the same for several matrices, or parts of one. */
-const MADE = new WeakMap<Graph, Map<string, Value>>();
-
-function once(graph: Graph, key: string, make: () => Value): Value {
-  const made = MADE.get(graph) ?? new Map<string, Value>();
-  MADE.set(graph, made);
-  let value = made.get(key);
-  if (value === undefined) made.set(key, value = make());
-  return value;
+  const input = () => graph.input(ADAPTER_WEIGHTS, "float32", [adapters]);
+  return { graph, weights: graph.once(ADAPTER_WEIGHTS, input) };
 }
 
 /** The weight of an adapter times the scale of a change, multiplied in float32: [1]. */
 function strengthOf(shared: Shared, adapter: number, scale: number, type: FloatType): Value {
-  return once(shared.graph, `strength ${adapter} ${scale} ${type}`, () => {
+  return shared.graph.once(`strength ${adapter} ${scale} ${type}`, () => {
     const { graph, weights } = shared;
     const weight = graph.node("Gather", [weights, graph.integers([adapter])], "float32");
     return cast(mul(weight, graph.vector([scale], "float32")), type);
@@ -286,8 +269,7 @@ function matrixOf(
 ): Value {
   // Names are those of the file: two files have the same.
   const name = `${prefix}/${entry.name}`;
-  return once(
-    shared.graph,
+  return shared.graph.once(
     `${name} ${type}`,
     () => weightValue(shared.graph, { ...entry, name }, shape, type),
   );

@@ -135,6 +135,7 @@ export class Graph {
   }>();
   readonly #constants = new Map<string, Value>();
   readonly #described = new Map<string, Port>();
+  readonly #made = new Map<string, Value>();
   #count = 0;
 
   constructor(
@@ -164,6 +165,16 @@ export class Graph {
       output: [name],
     });
     this.#outputs.push({ name, type: value.type, dims });
+  }
+
+  /**
+   * What was made already under a key, or is made now: several matrices, or parts of one, need the
+   * same.
+   */
+  once(key: string, make: () => Value): Value {
+    let value = this.#made.get(key);
+    if (value === undefined) this.#made.set(key, value = make());
+    return value;
   }
 
   /** Adds a node with one output; `undefined` stands for an optional input left out. */

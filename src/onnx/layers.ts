@@ -185,22 +185,16 @@ function withThin(
   }, product);
 }
 
-/** Products with one matrix are asked for in parts: queries, keys and values share the first. */
-const LOW = new WeakMap<Value["graph"], Map<string, Value>>();
-
-/** x · downᵀ, times its strength if so wished. */
+/**
+ * x · downᵀ, times its strength if so wished. Products with one matrix are asked for in parts: queries,
+ * keys and values share it.
+ */
 function lowOf(x: Value, { down, strength }: ThinProduct, isWeighed: boolean): Value {
-  let known = LOW.get(x.graph);
-  if (known === undefined) LOW.set(x.graph, known = new Map());
-  const once = (key: string, make: () => Value) => {
-    const value = known.get(key) ?? make();
-    known.set(key, value);
-    return value;
-  };
-  const low = once(`${x.name} ${down.name}`, () => plainProduct(x, down));
+  const { graph } = x;
+  const low = graph.once(`low ${x.name} ${down.name}`, () => plainProduct(x, down));
   if (!isWeighed) return low;
   const factor = strength(floatType(low));
-  return once(`${low.name} ${factor.name}`, () => mul(low, factor));
+  return graph.once(`weighed ${low.name} ${factor.name}`, () => mul(low, factor));
 }
 
 /**
@@ -300,47 +294,33 @@ function plainProduct(x: Value, weight: Value): Value {
   });
 }
 
-/** x without its last extent, which a product replaces: int64 shapes by the value's name. */
-const PRODUCT_SHAPES = new WeakMap<Graph, Map<string, Value>>();
-
 /** x · weightᵀ by `Gemm`, for WebGPU's provider, which has no `FusedMatMul`. */
 function productOfRows(x: Value, weight: Value): Value {
   const { graph, type, name } = x;
-  const known = PRODUCT_SHAPES.get(graph) ?? new Map<string, Value>();
-  PRODUCT_SHAPES.set(graph, known);
-  const shape = known.get(name) ?? concat([
-    graph.node("Shape", [x], "int64", { attributes: { end: int(-1) } }),
-    graph.integers([-1]),
-  ], 0);
-  known.set(name, shape);
+  // Several products have the same input.
+  const shape = graph.once(`product's shape ${name}`, () => {
+    const kept = graph.node("Shape", [x], "int64", { attributes: { end: int(-1) } });
+    return concat([kept, graph.integers([-1])], 0);
+  });
   const rows = graph.node("Flatten", [x], type, { attributes: { axis: int(-1) } });
   const product = graph.node("Gemm", [rows, weight], type, { attributes: { transB: int(1) } });
   return reshape(product, shape);
 }
 
-/** The matrices that a graph rotates by, and what it rotated: several layers have the same input. */
-const rotations = new WeakMap<Graph, Map<string, Value>>();
-
 /**
- * Multiplies each run of `groupSize` values by {@linkcode rotationMatrix}.
+ * Multiplies each run of `groupSize` values by {@linkcode rotationMatrix}, once for all layers that have
+ * the same input.
  *
  * @param shape The shape of x; -1 for one extent that is to be taken from the input.
  */
 export function rotate(x: Value, groupSize: number, shape: readonly number[]): Value {
   const { graph, name } = x;
   const type = floatType(x);
-  const known = rotations.get(graph) ?? new Map<string, Value>();
-  rotations.set(graph, known);
-  const once = (key: string, make: () => Value) => {
-    const value = known.get(key) ?? make();
-    known.set(key, value);
-    return value;
-  };
-  const matrix = once(`${groupSize} ${type}`, () => {
+  const matrix = graph.once(`rotation ${groupSize} ${type}`, () => {
     const values = graph.vector([...rotationMatrix(groupSize)], type);
     return reshape(values, [groupSize, groupSize]);
   });
-  return once(`${groupSize} ${name}`, () => {
+  return graph.once(`rotated ${groupSize} ${name}`, () => {
     return reshape(matmul(reshape(x, [-1, groupSize]), matrix), shape);
   });
 }
@@ -364,23 +344,15 @@ function quantizedProduct(x: Value, matrix: QuantizedMatrix): Value {
     : add(product, plainProduct(blockSums(x, columns, matrix.blockSize), offsets));
 }
 
-const SUMS = new WeakMap<Graph, Map<string, Value>>();
-
 /** The sums of each block of values of [1, S, width]: [1, S, width / blockSize]. */
 function blockSums(x: Value, width: number, blockSize: number): Value {
   const { graph, name } = x;
-  const known = SUMS.get(graph) ?? new Map<string, Value>();
-  SUMS.set(graph, known);
-  const key = `${name} ${blockSize}`;
-  let sums = known.get(key);
-  if (sums === undefined) {
+  return graph.once(`sums ${name} ${blockSize}`, () => {
     const blocks = reshape(x, [1, -1, width / blockSize, blockSize]);
-    sums = graph.node("ReduceSum", [blocks, graph.integers([-1])], x.type, {
+    return graph.node("ReduceSum", [blocks, graph.integers([-1])], x.type, {
       attributes: { keepdims: int(0) },
     });
-    known.set(key, sums);
-  }
-  return sums;
+  });
 }
 
 /** Over what {@linkcode rmsNorm} goes. */
@@ -633,32 +605,31 @@ function writtenAttention(
 
 /** Far below any score, and within float16. */
 const NEVER_SEEN = -60000;
-const BIASES = new WeakMap<Graph, Map<string, Value>>();
 
 /** Masks as {@linkcode blockwiseAttention} takes them: 0 where a query may see a key. */
 function attentionBias(q: Value, causal: boolean, mask: Value | undefined): Value {
   const { graph } = q;
-  const known = BIASES.get(graph) ?? new Map<string, Value>();
-  BIASES.set(graph, known);
-  const key = `${causal} ${mask?.name} ${q.type}`;
-  const made = known.get(key);
-  if (made !== undefined) return made;
-  let visible = mask;
-  if (causal) {
-    const length = graph.node("Shape", [q], "int64", {
-      attributes: { start: int(1), end: int(2) },
-    });
-    const count = graph.node("Squeeze", [length], "int64");
-    const places = graph.node("Range", [integer(graph, 0), count, integer(graph, 1)], "int64");
-    const queries = reshape(places, [-1, 1]);
-    const earlier = graph.node("GreaterOrEqual", [queries, places], "bool");
-    visible = mask === undefined ? earlier : graph.node("And", [earlier, mask], "bool");
-  }
-  const choices = [visible!, graph.scalar(0, floatType(q)), graph.scalar(NEVER_SEEN, floatType(q))];
-  const bias = graph.node("Where", choices, q.type);
-  const batched = graph.node("Unsqueeze", [bias, graph.integers([0, 1])], q.type);
-  known.set(key, batched);
-  return batched;
+  const type = floatType(q);
+  return graph.once(`attention bias ${causal} ${mask?.name} ${type}`, () => {
+    const choices = [
+      visible(q, causal, mask),
+      graph.scalar(0, type),
+      graph.scalar(NEVER_SEEN, type),
+    ];
+    const bias = graph.node("Where", choices, type);
+    return graph.node("Unsqueeze", [bias, graph.integers([0, 1])], type);
+  });
+}
+
+/** Which key (column) a query (row) may see; with neither, there is nothing to ask. */
+function visible(q: Value, causal: boolean, mask: Value | undefined): Value {
+  if (!causal) return mask!;
+  const { graph } = q;
+  const length = graph.node("Shape", [q], "int64", { attributes: { start: int(1), end: int(2) } });
+  const count = graph.node("Squeeze", [length], "int64");
+  const places = graph.node("Range", [integer(graph, 0), count, integer(graph, 1)], "int64");
+  const earlier = graph.node("GreaterOrEqual", [reshape(places, [-1, 1]), places], "bool");
+  return mask === undefined ? earlier : graph.node("And", [earlier, mask], "bool");
 }
 
 /** An int64 scalar. */
