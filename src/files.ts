@@ -76,6 +76,23 @@ export async function readJson(path: string): Promise<JsonFile> {
   }
 }
 
+/** Reads a part of an open file; it is shorter where the file ends before. */
+export async function readPart(
+  file: Deno.FsFile,
+  offset: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  await file.seek(offset, Deno.SeekMode.Start);
+  const bytes = new Uint8Array(length);
+  let filled = 0;
+  while (filled < length) {
+    const count = await file.read(bytes.subarray(filled));
+    if (count === null) break;
+    filled += count;
+  }
+  return bytes.subarray(0, filled);
+}
+
 /**
  * Writes a file whole or not at all: the bytes go into a temporary file of the same folder, reach
  * the disk, and then take the name. A file that had the name before stays until that moment. After a

@@ -1,4 +1,5 @@
 /** The tensors of adapter files: their shapes, parts of them, their values. */
+import { readPart } from "../files.ts";
 import { type OpaqueEntry, RowReader, type TensorEntry } from "../safetensors/mod.ts";
 import { elementCount } from "../tensor.ts";
 
@@ -42,12 +43,6 @@ export async function readNumber(entry: TensorEntry | OpaqueEntry): Promise<numb
     return "name" in entry ? (await readValues(entry))[0] : undefined;
   }
   using file = await Deno.open(entry.file);
-  const bytes = new Uint8Array(entry.byteLength);
-  await file.seek(entry.offset, Deno.SeekMode.Start);
-  for (let filled = 0; filled < bytes.length;) {
-    const count = await file.read(bytes.subarray(filled));
-    if (count === null) return undefined;
-    filled += count;
-  }
-  return read(new DataView(bytes.buffer));
+  const bytes = await readPart(file, entry.offset, entry.byteLength);
+  return bytes.length < entry.byteLength ? undefined : read(new DataView(bytes.buffer));
 }

@@ -2,7 +2,13 @@ import { formatBytes } from "../format_bytes.ts";
 import { dirname } from "node:path";
 import type { Language } from "../language.ts";
 import type { Device } from "../onnx/mod.ts";
-import { chooseProvider, NOTHING_TO_MEND, type Obstacle, obstacleTexts } from "../machine/mod.ts";
+import {
+  chooseProvider,
+  compareVersions,
+  NOTHING_TO_MEND,
+  type Obstacle,
+  obstacleTexts,
+} from "../machine/mod.ts";
 import {
   copyPart,
   extendLibraryPath,
@@ -92,7 +98,7 @@ function systemFindings({ machine, binding, disks, model }: Facts, language: Lan
   } else if (version === undefined) {
     const fix = "deno install --frozen";
     findings.push(finding("system", "binding-missing", "error", text.bindingMissing, fix));
-  } else if (machine.glibc !== undefined && isOlder(machine.glibc, MINIMUM_GLIBC)) {
+  } else if (machine.glibc !== undefined && compareVersions(machine.glibc, MINIMUM_GLIBC) < 0) {
     const message = text.glibcOld(machine.glibc, MINIMUM_GLIBC);
     const fix = `docker run --rm -it -v "$PWD:/app" -w /app denoland/deno:debian-${machine.deno} ` +
       "task doctor";
@@ -329,10 +335,4 @@ function fitsOf({ machine, gpu, model, demo }: Facts): Fit[] {
 
 function publishedBytes(): number {
   return NEWBIE.published.parts.reduce((sum, { bytes }) => sum + bytes, 0);
-}
-
-function isOlder(version: string, minimum: string): boolean {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const [wantedMajor = 0, wantedMinor = 0] = minimum.split(".").map(Number);
-  return major < wantedMajor || major === wantedMajor && minor < wantedMinor;
 }

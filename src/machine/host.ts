@@ -9,6 +9,7 @@ import { access, constants, statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
+import { readPart } from "../files.ts";
 import { type AdapterFacts, readAdapter } from "./webgpu_adapter.ts";
 
 /** A command that was run to its end. */
@@ -226,15 +227,7 @@ async function readAll(reader: ReadableStreamDefaultReader<Uint8Array>): Promise
 
 async function readAt(path: string, offset: number, length: number): Promise<Uint8Array> {
   using file = await Deno.open(path);
-  await file.seek(offset, Deno.SeekMode.Start);
-  const bytes = new Uint8Array(length);
-  let filled = 0;
-  while (filled < length) {
-    const count = await file.read(bytes.subarray(filled));
-    if (count === null) break;
-    filled += count;
-  }
-  return bytes.subarray(0, filled);
+  return await readPart(file, offset, length);
 }
 
 function attempt<T>(ask: () => T): T | undefined {

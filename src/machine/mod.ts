@@ -11,6 +11,7 @@ export { type Host, localHost } from "./host.ts";
 export { type Machine, readMachine } from "./machine.ts";
 export { type MachineMemory, readMemory } from "./memory.ts";
 export { obstacleTexts } from "./obstacle_texts.ts";
+export { compareVersions } from "./required_versions.ts";
 export { chooseProvider, CUDA_13_DRIVER, NOTHING_TO_MEND, type Obstacle } from "./provider.ts";
 export { usableThreads } from "./threads.ts";
 export { type Arithmetic, KERNELS, sameArithmetic } from "./arithmetic.ts";

@@ -1,3 +1,4 @@
+import { readPart } from "../files.ts";
 import { neededVersions } from "./_elf.ts";
 
 /** By the name of a library's versions, such as `GLIBC`, the highest that is needed: `2.28`. */
@@ -15,17 +16,7 @@ export async function requiredVersions(paths: Iterable<string>): Promise<Require
   const highest = new Map<string, string>();
   for (const path of paths) {
     using file = await Deno.open(path);
-    const names = await neededVersions(async (offset, length) => {
-      await file.seek(offset, Deno.SeekMode.Start);
-      const bytes = new Uint8Array(length);
-      let filled = 0;
-      while (filled < length) {
-        const count = await file.read(bytes.subarray(filled));
-        if (count === null) break;
-        filled += count;
-      }
-      return bytes.subarray(0, filled);
-    });
+    const names = await neededVersions((offset, length) => readPart(file, offset, length));
     for (const name of names ?? []) {
       const [, library, version] = VERSION.exec(name) ?? [];
       if (library === undefined || version === undefined) continue;
@@ -38,8 +29,8 @@ export async function requiredVersions(paths: Iterable<string>): Promise<Require
   return highest;
 }
 
-/** Below 0 when the first is the older. */
-function compareVersions(a: string, b: string): number {
+/** Below 0 when the first is the older: `2.28` before `2.31`. */
+export function compareVersions(a: string, b: string): number {
   const [left, right] = [a, b].map((text) => text.split(".").map(Number));
   for (let index = 0; index < Math.max(left!.length, right!.length); index++) {
     const difference = (left![index] ?? 0) - (right![index] ?? 0);

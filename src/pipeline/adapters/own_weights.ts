@@ -1,4 +1,5 @@
 import { adaptablePart } from "../../adapters/mod.ts";
+import { readPart } from "../../files.ts";
 import type { ModelFamily, PartName } from "../../families/mod.ts";
 import {
   type Quantization,
@@ -41,14 +42,9 @@ async function dequantized(
   { file, offset, byteLength, shape }: TensorEntry,
   { bits, blockSize, scales: scalesEntry }: Quantization,
 ): Promise<Float32Array> {
-  const packed = new Uint8Array(byteLength);
   using opened = await Deno.open(file);
-  await opened.seek(offset, Deno.SeekMode.Start);
-  for (let filled = 0; filled < byteLength;) {
-    const count = await opened.read(packed.subarray(filled));
-    if (count === null) throw new RangeError(`${file} ends before its tensors do.`);
-    filled += count;
-  }
+  const packed = await readPart(opened, offset, byteLength);
+  if (packed.length < byteLength) throw new RangeError(`${file} ends before its tensors do.`);
   const scales = await readFloats(scalesEntry);
   const values = new Float32Array(elementCount(shape));
   const middle = 2 ** (bits - 1);

@@ -4,6 +4,7 @@
  * @module
  */
 import { join } from "node:path";
+import { readPart } from "../../files.ts";
 import { type OpaqueEntry, SafetensorsError } from "../../safetensors/mod.ts";
 import {
   loadSentencePieceTokenizer,
@@ -39,17 +40,10 @@ export async function openTokenizer(
 
 async function readBytes({ file: path, offset, byteLength }: OpaqueEntry): Promise<Uint8Array> {
   using file = await Deno.open(path);
-  await file.seek(offset, Deno.SeekMode.Start);
-  const bytes = new Uint8Array(byteLength);
-  for (let filled = 0; filled < byteLength;) {
-    const count = await file.read(bytes.subarray(filled));
-    if (count === null) {
-      throw new SafetensorsError({
-        en: `${path} became shorter while it was read.`,
-        zh: `${path} 在读取过程中变短了。`,
-      }, { file: path });
-    }
-    filled += count;
-  }
-  return bytes;
+  const bytes = await readPart(file, offset, byteLength);
+  if (bytes.length === byteLength) return bytes;
+  throw new SafetensorsError({
+    en: `${path} became shorter while it was read.`,
+    zh: `${path} 在读取过程中变短了。`,
+  }, { file: path });
 }
