@@ -43,8 +43,8 @@ const DEMO_PICTURE_SIZE = 256;
  * @param language In which findings speak.
  */
 export function diagnose(facts: Facts, language: Language = "en"): Diagnosis {
-  const { machine, gpu, binding } = facts;
-  const choice = chooseProvider({ machine, gpu, cuda: binding.cuda });
+  const { machine, gpu, binding, adapter } = facts;
+  const choice = chooseProvider({ machine, gpu, cuda: binding.cuda, adapter });
   const fits = fitsOf(facts);
   const findings = [
     ...systemFindings(facts, language),
@@ -57,8 +57,7 @@ export function diagnose(facts: Facts, language: Language = "en"): Diagnosis {
   return {
     canMakePictures: binding.failure === undefined && model !== undefined,
     ...(model === undefined ? {} : { model }),
-    provider: isCard(facts) && choice.provider === "cpu" ? "webgpu" : choice.provider,
-    reasons: choice.reasons,
+    ...choice,
     fits,
     findings,
   };
@@ -198,11 +197,6 @@ function gpuFindings({ gpu }: Facts, fits: readonly Fit[], language: Language): 
     }));
   }
   return findings;
-}
-
-/** Whether WebGPU has an adapter that is no program. */
-function isCard({ adapter }: Facts): boolean {
-  return adapter !== undefined && !adapter.isSoftware;
 }
 
 /** Nothing where CUDA is used. */

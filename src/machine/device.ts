@@ -21,7 +21,7 @@ import { readCudaFiles } from "./binding.ts";
 import { DeviceError } from "./device_error.ts";
 import { type Gpu, readGpus } from "./gpus.ts";
 import { type Host, localHost } from "./host.ts";
-import { type AdapterFacts, hasDisplayCard } from "./webgpu_adapter.ts";
+import { type AdapterFacts, hasDisplayCard, isCard } from "./webgpu_adapter.ts";
 import { readSurroundings } from "./machine.ts";
 import { obstacleTexts } from "./obstacle_texts.ts";
 import { chooseProvider, NOTHING_TO_MEND, type Obstacle } from "./provider.ts";
@@ -77,7 +77,7 @@ export async function chooseDevice(
   if (asked === "cuda") throw new DeviceError("cuda", joined(clause, remedy), { cause });
   const reason = problem.nothingToMend ? clause : joined(clause, remedy);
   const adapter = await hasDisplayCard(host) ? await host.adapter() : undefined;
-  if (adapter !== undefined && !adapter.isSoftware) {
+  if (isCard(adapter)) {
     try {
       return { ...await tryWebGpu(adapter, probes), reason };
     } catch {
@@ -98,11 +98,8 @@ async function chooseWebGpu(host: Host, probes: Probes): Promise<DeviceChoice> {
   try {
     return await tryWebGpu(adapter, probes);
   } catch (cause) {
-    const [line = ""] = (cause instanceof Error ? cause.message : String(cause)).split("\n", 1);
-    const clause = inBoth(
-      { en: `${adapter.name} does not start`, zh: `${adapter.name} 无法启动` },
-      (text) => `${text} (${line})`,
-    );
+    const texts = { en: `${adapter.name} does not start`, zh: `${adapter.name} 无法启动` };
+    const clause = withWords(texts, messageOf(cause));
     throw new DeviceError("webgpu", joined(clause, ASK_DOCTOR), { cause });
   }
 }
@@ -211,14 +208,23 @@ const MISSING_LIBRARY = /(lib[\w.+-]+\.so[\d.]*): cannot open shared object file
  * ONNX Runtime says.
  */
 function unforeseen(cause: unknown): CudaProblem {
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = messageOf(cause);
   const library = MISSING_LIBRARY.exec(message)?.[1];
   const isKnown = library !== undefined && !library.startsWith("libonnxruntime");
-  const [line = ""] = message.split("\n", 1);
   const clause = isKnown
     ? { en: `${library} is missing`, zh: `缺少 ${library}` }
-    : inBoth({ en: "it does not start", zh: "无法启动" }, (text) => `${text} (${line})`);
+    : withWords({ en: "it does not start", zh: "无法启动" }, message);
   return { clause, remedy: ASK_DOCTOR, nothingToMend: false, cause };
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** What ONNX Runtime says goes behind: its first line. */
+function withWords(texts: Texts<string>, message: string): Texts<string> {
+  const [line = ""] = message.split("\n", 1);
+  return inBoth(texts, (text) => `${text} (${line})`);
 }
 
 /** @throws {Error} When a product in bfloat16 does not run on CUDA, or is wrong. */

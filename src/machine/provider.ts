@@ -2,12 +2,15 @@ import type { Device } from "../onnx/mod.ts";
 import type { BindingFacts } from "./binding.ts";
 import type { GpuFacts } from "./gpus.ts";
 import type { Machine } from "./machine.ts";
+import { type AdapterFacts, isCard } from "./webgpu_adapter.ts";
 
 /** What the choice rests on. */
 export interface ProviderFacts {
   readonly machine: Pick<Machine, "os" | "arch" | "container" | "wsl">;
   readonly gpu: GpuFacts;
   readonly cuda: BindingFacts["cuda"];
+  /** What WebGPU would compute on; absent where there is nothing. */
+  readonly adapter?: AdapterFacts | undefined;
 }
 
 /** Something that stands between a machine and CUDA. */
@@ -53,7 +56,7 @@ const BFLOAT16_CAPABILITY = 8;
 
 /**
  * Predicts which execution provider `device: "auto"` takes: CUDA where nothing stands in the way of
- * it, else the CPU, with everything that stands in the way.
+ * it, else WebGPU where there is a card, else the CPU, with everything that stands in CUDA's way.
  *
  * @example
  * ```ts
@@ -67,7 +70,8 @@ const BFLOAT16_CAPABILITY = 8;
  */
 export function chooseProvider(facts: ProviderFacts): ProviderChoice {
   const reasons = cudaObstacles(facts);
-  return { provider: reasons.length === 0 ? "cuda" : "cpu", reasons };
+  const otherwise = isCard(facts.adapter) ? "webgpu" : "cpu";
+  return { provider: reasons.length === 0 ? "cuda" : otherwise, reasons };
 }
 
 function cudaObstacles({ machine, gpu, cuda }: ProviderFacts): Obstacle[] {

@@ -41,6 +41,11 @@ export async function readAdapter(): Promise<AdapterFacts | undefined> {
 /** Mesa's, Google's and Microsoft's drivers for a processor; not all of them say so of themselves. */
 const SOFTWARE = /llvmpipe|swiftshader|basic render/i;
 
+/** Whether an adapter is worth taking without being asked for: a program is slower than the CPU itself. */
+export function isCard(adapter: AdapterFacts | undefined): adapter is AdapterFacts {
+  return adapter !== undefined && !adapter.isSoftware;
+}
+
 /** Drivers of Linux's kernel for cards that can compute. */
 const CARD_DRIVERS = ["amdgpu", "radeon", "i915", "xe", "nvidia", "nouveau"];
 
