@@ -1,6 +1,6 @@
 /** What people do. */
 import { api, ServerError } from "./api.ts";
-import { EMPTY, getState, notify, setDraft, setState } from "./store.ts";
+import { EMPTY, getState, notify, saysSomething, setDraft, setState } from "./store.ts";
 import { textsOf } from "./texts.ts";
 import type { Job, ModelState, Preview, Value, Words } from "./types.ts";
 
@@ -22,7 +22,7 @@ export async function draw(change: Words = {}): Promise<void> {
   const { draft: { prompt, negative, values, count } } = getState();
   try {
     const job = await api.draw({
-      ...values,
+      ...sayingSomething(values),
       prompt,
       ...(negative === "" ? {} : { negative_prompt: negative }),
       count,
@@ -51,10 +51,15 @@ export function isOpen({ state }: Job): boolean {
   return state === "queued" || state === "drawing";
 }
 
-/** Takes over settings, all of them: what they do not say is as it was at first. */
+/**
+ * Takes over settings, all of them: what they do not say is as it was at first. The picture that they
+ * started from may be gone; what is said of it is left out then.
+ */
 export function useSettings({ prompt, negative_prompt, ...words }: Words): void {
   const values = Object.fromEntries(
-    Object.entries(words).filter(([word, value]) => isValue(value) && word !== "count"),
+    Object.entries(sayingSomething(words)).filter(([word, value]) =>
+      isValue(value) && word !== "count"
+    ),
   ) as Record<string, Value>;
   setDraft({
     ...EMPTY,
@@ -65,6 +70,16 @@ export function useSettings({ prompt, negative_prompt, ...words }: Words): void 
   setState({ view: "draw" });
   location.hash = "";
   notify({ text: texts().used, kind: "info" });
+}
+
+function sayingSomething(words: Words): Words {
+  const known = getState().settings?.settings ?? [];
+  return Object.fromEntries(
+    Object.entries(words).filter(([word]) => {
+      const setting = known.find((one) => one.word === word);
+      return setting === undefined || saysSomething(setting, words);
+    }),
+  );
 }
 
 function isValue(value: unknown): value is Value {

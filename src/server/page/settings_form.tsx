@@ -1,6 +1,6 @@
 /** The settings of a picture: all that the server knows, whatever they are. */
 import { IconButton } from "./cards.tsx";
-import { EMPTY, setDraft, setValue, useStore } from "./store.ts";
+import { EMPTY, saysSomething, setDraft, setValue, useStore } from "./store.ts";
 import { textsOf } from "./texts.ts";
 import type { Setting, Value } from "./types.ts";
 
@@ -19,7 +19,9 @@ export function SettingsForm() {
   const { language, settings, draft: { values, count } } = useStore();
   const texts = textsOf(language);
   if (settings === undefined) return null;
-  const known = settings.settings.filter(({ word }) => !PLACED.has(word));
+  const known = settings.settings.filter((setting) =>
+    !PLACED.has(setting.word) && saysSomething(setting, values)
+  );
   const first = known.filter(({ word }) => FIRST.includes(word));
   const others = known.filter(({ word }) => !FIRST.includes(word));
   const changed = others.filter(({ word }) => values[word] !== undefined).length;

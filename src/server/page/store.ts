@@ -7,8 +7,10 @@ import type {
   Lint,
   ModelState,
   Preview,
+  Setting,
   SettingsAnswer,
   Value,
+  Words,
 } from "./types.ts";
 
 export type View = "draw" | "gallery" | "machine";
@@ -114,6 +116,11 @@ export function setDraft(change: Partial<Draft>, isEdited = true): void {
 export function setValue(word: string, value: Value | undefined): void {
   const { [word]: _, ...others } = state.draft.values;
   setDraft({ values: value === undefined ? others : { ...others, [word]: value } }, false);
+}
+
+/** Whether a setting says anything: what belongs to a picture to start from does only with one. */
+export function saysSomething({ group }: Setting, { image }: Words): boolean {
+  return group !== "picture" || image !== undefined;
 }
 
 let noticeTimer: ReturnType<typeof setTimeout> | undefined;

@@ -58,6 +58,8 @@ export type ModelState =
 
 export interface Setting {
   readonly word: string;
+  /** Those of `picture` say nothing without a picture to start from. */
+  readonly group: string;
   readonly about: Texts;
   readonly name?: Texts;
   readonly default?: Value;

@@ -72,6 +72,16 @@ try {
   });
   assert.equal(await page.$(".picture-button"), null);
 
+  step("what is said of a picture to start from says nothing without one");
+  await page.evaluate(() => {
+    const kept = JSON.parse(localStorage.getItem("newbie.studio")!);
+    kept.draft.values.strength = 0.5;
+    localStorage.setItem("newbie.studio", JSON.stringify(kept));
+  });
+  await page.reload({ waitUntil: "domcontentloaded" });
+  await waitFor("#setting-steps");
+  assert.equal(await page.$("#setting-strength"), null);
+
   step("it is drawn to its end");
   await fill("#setting-steps", "3");
   await fill("#setting-seed", "7");
