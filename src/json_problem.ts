@@ -87,3 +87,12 @@ const REASONS: readonly (readonly [RegExp, (found: string) => Texts<string>])[] 
   })],
   [/number/, () => ({ en: "a number that is not complete", zh: "数字不完整" })],
 ];
+
+/** What a text of JSON says; undefined where it is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

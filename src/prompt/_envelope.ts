@@ -1,4 +1,5 @@
 /** The JSON that ComfyUI's template for this model puts around a prompt. */
+import { parseJson } from "../json_problem.ts";
 import { mendedJson } from "./_mended_json.ts";
 
 /** What was in the JSON. */
@@ -30,7 +31,7 @@ export function isJsonObject(text: string): boolean {
 export function openEnvelope(typed: string): Envelope | undefined {
   const text = FENCED.exec(typed)?.[1] ?? typed;
   if (!isJsonObject(text)) return undefined;
-  const json = parsed(text) ?? parsed(mendedJson(text));
+  const json = parseJson(text) ?? parseJson(mendedJson(text));
   const holder = holderIn(json, []);
   if (holder === undefined) return undefined;
   const { tags, caption } = holder;
@@ -44,14 +45,6 @@ export function openEnvelope(typed: string): Envelope | undefined {
     if (!used.has(place) && !isSaid) unused.push(place);
   }
   return { text: made, unused };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The object that has tags or a caption. */

@@ -53,5 +53,5 @@ export function mendedJson(text: string): string {
 
 /** What a string of JSON says; a backslash that begins no escape is text. */
 function unescaped(text: string): string {
-  return text.replace(/\\(?:["\\/bfnrt]|u[\da-fA-F]{4})/g, (escape) => JSON.parse(`"${escape}"`));
+  return text.replace(new RegExp(ESCAPE, "g"), (escape) => JSON.parse(`"${escape}"`));
 }

@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import * as z from "zod";
 import { isMissing } from "../files.ts";
+import { parseJson } from "../json_problem.ts";
 
 /** A picture that is marked from now on, or is not any more. */
 export interface Mark {
@@ -61,19 +62,11 @@ export class Favourites {
   #read(text: string): void {
     const names = new Set<string>();
     for (const written of text.split("\n")) {
-      const mark = parsed(written);
+      const mark = line.safeParse(parseJson(written)).data;
       if (mark?.favourite) names.add(mark.name);
       else if (mark !== undefined) names.delete(mark.name);
     }
     this.#names = names;
     this.#endsLine = text === "" || text.endsWith("\n");
-  }
-}
-
-function parsed(written: string): z.infer<typeof line> | undefined {
-  try {
-    return line.safeParse(JSON.parse(written)).data;
-  } catch {
-    return undefined;
   }
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { isMissing } from "../files.ts";
+import { parseJson } from "../json_problem.ts";
 import type { ClaimFiles, ClaimState, Owner } from "./claims.ts";
 import type { HeartbeatMessage } from "./_heartbeat_worker.ts";
 import { diskError, prepareFolder } from "./outputs.ts";
@@ -181,14 +182,6 @@ async function bootId(): Promise<string | undefined> {
 function hostName(): string | undefined {
   try {
     return Deno.hostname();
-  } catch {
-    return undefined;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
   } catch {
     return undefined;
   }
