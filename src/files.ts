@@ -76,6 +76,16 @@ export async function readJson(path: string): Promise<JsonFile> {
   }
 }
 
+/** The bytes of a file; undefined where there is none. */
+export async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
 /** Reads a part of an open file; it is shorter where the file ends before. */
 export async function readPart(
   file: Deno.FsFile,

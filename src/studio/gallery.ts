@@ -9,7 +9,7 @@
 import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
-import { isMissing, readJson, writeFileAtomically } from "../files.ts";
+import { isMissing, readIfThere, readJson, writeFileAtomically } from "../files.ts";
 import { formatOfName, type PictureFormat } from "../image/mod.ts";
 import { Favourites } from "./_favourites.ts";
 import { type PictureNotes, readNotes } from "./_picture_notes.ts";
@@ -218,13 +218,8 @@ export class Gallery implements AsyncDisposable {
     { readonly bytes: Uint8Array<ArrayBuffer>; readonly format: PictureFormat } | undefined
   > {
     const path = await this.pathOf(name);
-    if (path === undefined) return undefined;
-    try {
-      return { bytes: await Deno.readFile(path), format: formatOfName(name)! };
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
+    const bytes = path === undefined ? undefined : await readIfThere(path);
+    return bytes && { bytes, format: formatOfName(name)! };
   }
 
   /**
@@ -238,11 +233,8 @@ export class Gallery implements AsyncDisposable {
     if (path === undefined) return undefined;
     const key = createHash("sha256").update(keyOf(this.#byName.get(name)!)).digest("hex");
     const file = join(this.#cache, key.slice(0, 2), `${key}.webp`);
-    try {
-      return await Deno.readFile(file);
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-    }
+    const made = await readIfThere(file);
+    if (made !== undefined) return made;
     const small = await this.#thread.thumbnail(await Deno.readFile(path));
     try {
       await Deno.mkdir(dirname(file), { recursive: true });

@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
 import { join } from "node:path";
-import { isMissing, writeFileAtomically } from "../files.ts";
+import { isMissing, readIfThere, writeFileAtomically } from "../files.ts";
 import type { PictureFormat } from "../image/mod.ts";
 import { OUTPUTS } from "./outputs.ts";
 import type { PictureMeasure, PictureThread } from "./picture_thread.ts";
@@ -100,8 +100,8 @@ export class GivenPictures {
     { readonly bytes: Uint8Array<ArrayBuffer>; readonly format: PictureFormat } | undefined
   > {
     const path = await this.pathOf(name);
-    if (path === undefined) return undefined;
-    return { bytes: await Deno.readFile(path), format: NAME.exec(name)![1] as PictureFormat };
+    const bytes = path === undefined ? undefined : await readIfThere(path);
+    return bytes && { bytes, format: NAME.exec(name)![1] as PictureFormat };
   }
 
   async #prune(): Promise<void> {
