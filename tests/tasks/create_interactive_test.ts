@@ -304,6 +304,7 @@ for (
     const args = ["create", "--prompt", "1girl", "--steps", "1", "--width", "64", "--height", "64"];
     await using terminal = new Terminal([...args, "--show"], {
       TERM: kind === "sixel" ? "xterm-256color" : "foot",
+      NO_COLOR: "",
     });
     terminal.type(`\x1b[6;20;10t\x1b[?${answer}c`);
     const [, path] = await terminal.until(SAVED);
