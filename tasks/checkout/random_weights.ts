@@ -4,8 +4,7 @@
  *
  * Which tensors there are, the architectures themselves say: each graph is compiled over no weights
  * at all, and asks for what it lacks. So the files hold what the toolkit reads and nothing else: no
- * vision towers, no encoder of the autoencoders, and neither Gemma's final norm nor NextDiT's
- * `norm_final`, which no graph uses.
+ * vision towers, and neither Gemma's final norm nor NextDiT's `norm_final`, which no graph uses.
  *
  * @module
  */
@@ -21,6 +20,10 @@ import {
   parseNextDiTConfig,
   parseVaeConfig,
 } from "../../src/models/mod.ts";
+import { parseAutoencoderKLConfig } from "../../src/models/autoencoder_kl.ts";
+import { compileAutoencoderKLEncoder } from "../../src/models/autoencoder_kl_encoder.ts";
+import { parseAutoencoderTinyConfig } from "../../src/models/autoencoder_tiny.ts";
+import { compileAutoencoderTinyEncoder } from "../../src/models/autoencoder_tiny_encoder.ts";
 import { DTYPE_POLICIES } from "../../src/onnx/mod.ts";
 import { refuseExisting, requireRoom } from "../../src/files.ts";
 import { NEWBIE } from "../../src/families/mod.ts";
@@ -35,7 +38,7 @@ import { elementCount } from "../../src/tensor.ts";
 import { UnfinishedFolder } from "../../src/unfinished.ts";
 import { weightsWithoutFile } from "../../bench/shapes.ts";
 
-/** The parts of a checkpoint; the second decoder is to be compared with the first. */
+/** The parts of a checkpoint; the second autoencoder is to be compared with the first. */
 export type PartName = "transformer" | "text_encoder" | "clip_model" | "vae" | "vae_kl";
 
 /** A part's config.json, as published: plain JSON. */
@@ -54,8 +57,8 @@ interface Architecture {
   readonly tokenizer?: string;
   /** What the weights of norms vary about: Gemma's are added to 1. */
   readonly normCentre: 0 | 1;
-  /** Compiles everything that the checkpoint holds. */
-  readonly compile: (config: PartConfig, weights: Weights) => unknown;
+  /** Each compiles a part of what the checkpoint holds; together they compile all of it. */
+  readonly compile: readonly ((config: PartConfig, weights: Weights) => unknown)[];
 }
 
 const FILE = "config.json";
@@ -66,7 +69,7 @@ const POLICY = DTYPE_POLICIES.cuda;
 /** What diffusers states for both kinds of autoencoder of FLUX's latents. */
 const FLUX_LATENTS = { in_channels: 3, out_channels: 3, latent_channels: 16 };
 
-function compileAutoencoder(config: PartConfig, weights: Weights): unknown {
+function compileDecoder(config: PartConfig, weights: Weights): unknown {
   return compileVae(parseVaeConfig(config, FILE, weights), weights, POLICY);
 }
 
@@ -94,8 +97,10 @@ const ARCHITECTURES: Readonly<Record<PartName, Architecture>> = {
     },
     layers: ["n_layers", "n_refiner_layers"],
     normCentre: 1,
-    compile: (config, weights) =>
-      compileNextDiT(parseNextDiTConfig(config, FILE, weights), weights, POLICY),
+    compile: [
+      (config, weights) =>
+        compileNextDiT(parseNextDiTConfig(config, FILE, weights), weights, POLICY),
+    ],
   },
   text_encoder: {
     folder: NEWBIE.slots.toolkit.textEncoder,
@@ -124,11 +129,11 @@ const ARCHITECTURES: Readonly<Record<PartName, Architecture>> = {
     tokenizer: "transformer",
     normCentre: 0,
     // The last layer is in the file but not in the graph; a graph of one layer more includes it.
-    compile: (config, weights) => {
+    compile: [(config, weights) => {
       const parsed = parseGemma3Config(config, FILE, weights);
       const layer_types = [...parsed.layer_types, parsed.layer_types[0]!];
       return compileGemma3({ ...parsed, layer_types }, weights, POLICY);
-    },
+    }],
   },
   clip_model: {
     folder: NEWBIE.slots.toolkit.clipModel,
@@ -150,8 +155,10 @@ const ARCHITECTURES: Readonly<Record<PartName, Architecture>> = {
     layers: ["num_hidden_layers"],
     tokenizer: "clip_model",
     normCentre: 1,
-    compile: (config, weights) =>
-      compileJinaClip(parseJinaClipConfig(config, FILE, weights), weights, POLICY),
+    compile: [
+      (config, weights) =>
+        compileJinaClip(parseJinaClipConfig(config, FILE, weights), weights, POLICY),
+    ],
   },
   vae: {
     folder: NEWBIE.slots.toolkit.vae,
@@ -169,7 +176,10 @@ const ARCHITECTURES: Readonly<Record<PartName, Architecture>> = {
       shift_factor: 0,
     },
     normCentre: 1,
-    compile: compileAutoencoder,
+    compile: [compileDecoder, (config, weights) => {
+      const parsed = parseAutoencoderTinyConfig(config, FILE);
+      return compileAutoencoderTinyEncoder(parsed, config, FILE, weights, POLICY);
+    }],
   },
   vae_kl: {
     folder: "vae/autoencoder-kl",
@@ -191,7 +201,10 @@ const ARCHITECTURES: Readonly<Record<PartName, Architecture>> = {
       sample_size: 1024,
     },
     normCentre: 1,
-    compile: compileAutoencoder,
+    compile: [compileDecoder, (config, weights) => {
+      const parsed = parseAutoencoderKLConfig(config, FILE);
+      return compileAutoencoderKLEncoder(parsed, config, FILE, weights, POLICY);
+    }],
   },
 };
 
@@ -244,8 +257,10 @@ export function planPart(
     if (layers !== undefined) config[key] = Math.min(layers, Number(config[key]));
   }
   if (vocabulary !== undefined && "vocab_size" in config) config.vocab_size = vocabulary;
-  const asked = weightsWithoutFile((weights) => architecture.compile(config, weights));
-  const shapes = new Map([...asked.tensors].map(([name, { shape }]) => [name, shape]));
+  const asked = architecture.compile.flatMap((compile) => [
+    ...weightsWithoutFile((weights) => compile(config, weights)).tensors.values(),
+  ]);
+  const shapes = new Map(asked.map(({ name, shape }) => [name, shape]));
   return { part, config, shapes };
 }
 
