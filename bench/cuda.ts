@@ -1,11 +1,12 @@
 /**
- * The full-size model on a GPU: one forward, whole pictures, the first picture, both decoders, and
- * the memory of each way to hold the weights. Each measurement is a process of its own.
+ * The full-size model on a GPU: one forward, whole pictures, the first picture, pictures from pictures,
+ * both decoders, and the memory of each way to hold the weights. Each measurement is a process of its own.
  */
 import { basename, join } from "node:path";
 import type { Accuracy, AccuracyRequest } from "./accuracy.ts";
 import type { DecoderResult, DecodersRequest } from "./decoders.ts";
 import type { ForwardRequest, ForwardResult } from "./forward.ts";
+import type { FromPictureRequest, FromPictureResult } from "./from_picture.ts";
 import { GpuMemory } from "./gpu_memory.ts";
 import type { PictureRequest, PictureResult } from "./picture.ts";
 import { inProcess, type Kernels } from "./process.ts";
@@ -46,11 +47,20 @@ export interface MeasuredCopy {
   readonly accuracy?: Readonly<Record<typeof HALVES[number], readonly Accuracy[]>>;
 }
 
+/** Pictures that start from a picture, and hires. */
+export interface MeasuredFromPicture {
+  readonly request: FromPictureRequest;
+  readonly kernels: Kernels;
+  readonly result: FromPictureResult;
+}
+
 /** Everything that was measured. */
 export interface CudaBenchResult {
   readonly gpu: string;
   readonly forward: Readonly<Record<Kernels, ForwardResult>>;
   readonly pictures: readonly MeasuredPicture[];
+  /** With AutoencoderKL where there is a model that has it. */
+  readonly fromPictures: readonly MeasuredFromPicture[];
   /** Present with a model that has AutoencoderKL. */
   readonly decoders?: DecoderResult;
   readonly quantized: readonly MeasuredCopy[];
@@ -63,6 +73,8 @@ export interface CudaBenchResult {
 const WARM = 2;
 const PIXELS_PER_LATENT = 8;
 const STEP_CACHE = 0.2;
+const STRENGTH = 0.6;
+const HIRES = 1.5;
 const TRANSFORMER = "models/next-dit-3.5b";
 const DECODER = "models/vae/taesd";
 const QUANTIZED_PARTS = ["transformer", "text_encoder"] as const;
@@ -133,6 +145,20 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
   };
   for (const request of requests) await measure(request, "onnxruntime");
   for (const request of withOwnKernels) await measure(request, "own");
+  const fromPictures: MeasuredFromPicture[] = [];
+  for (const [kernels] of KERNELS) {
+    for (const offload of ["none", "model"] as const) {
+      log(`Pictures from a picture, offload ${offload} …`);
+      const drawn = { model: modelWithKl ?? model, device: "cuda", size, steps, offload } as const;
+      const request = { ...drawn, strength: STRENGTH, hires: HIRES, count: 1 + WARM };
+      const result = await inProcess<FromPictureResult>(
+        "bench/from_picture.ts",
+        request satisfies FromPictureRequest,
+        kernels,
+      );
+      fromPictures.push({ request: withoutPlace(request), kernels, result });
+    }
+  }
   const [decoders] = modelWithKl === undefined ? [] : await inProcess<DecoderResult[]>(
     "bench/decoders.ts",
     {
@@ -170,6 +196,7 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
     gpu: await gpuName(),
     forward,
     pictures,
+    fromPictures,
     ...(decoders === undefined ? {} : { decoders }),
     quantized: copies,
     ...accuracies,
@@ -180,13 +207,12 @@ async function measured(request: PictureRequest, kernels: Kernels): Promise<Meas
   await using memory = new GpuMemory();
   await memory.begin();
   const result = await inProcess<PictureResult>("bench/picture.ts", request, kernels);
-  // Where the model lies is nobody's concern.
-  return {
-    request: { ...request, model: basename(request.model) },
-    kernels,
-    result,
-    peakMemory: memory.peak,
-  };
+  return { request: withoutPlace(request), kernels, result, peakMemory: memory.peak };
+}
+
+/** Where the model lies is nobody's concern. */
+function withoutPlace<R extends { readonly model: string }>(request: R): R {
+  return { ...request, model: basename(request.model) };
 }
 
 async function gpuName(): Promise<string> {
@@ -203,7 +229,8 @@ const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** The results as Markdown. */
 export function cudaTable(result: CudaBenchResult): string[] {
-  const { forward, pictures, decoders, quantized, accuracy, ownAccuracy = [] } = result;
+  const { forward, pictures, fromPictures, decoders } = result;
+  const { quantized, accuracy, ownAccuracy = [] } = result;
   const own = ownAccuracy.map((of) => ({ ...of, output: `${of.output}, our own kernels` }));
   return [
     ...KERNELS.flatMap(([kernels, whose]) => [
@@ -224,6 +251,18 @@ export function cudaTable(result: CudaBenchResult): string[] {
         } | ${seconds(result.firstPicture)} | ${seconds(result.loaded)} | ` +
         `${of("total")} | ${of("denoise")} | ${of("decode")} | ${gigabytes(peakMemory)} |`;
     }),
+    "",
+    `| strength ${STRENGTH}, hires ${HIRES} | kernels | VAE | offload | warm | of it encoding | ` +
+    "denoise | peak memory |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ...fromPictures.flatMap(({ kernels, result: { vae, offload, rows } }) =>
+      rows.map(({ way, width, timings, peakMemory }) => {
+        const of = (stage: "total" | "encode" | "denoise") =>
+          seconds(median(timings.slice(1).map((timings) => timings[stage])));
+        return `| ${way}, ${width} wide | ${kernels} | ${vae} | ${offload} | ${of("total")} | ` +
+          `${of("encode")} | ${of("denoise")} | ${gigabytes(peakMemory ?? NaN)} |`;
+      })
+    ),
     ...(decoders === undefined ? [] : [
       "",
       `From latents to the pixels of ${decoders.size} × ${decoders.size}: AutoencoderTiny ` +

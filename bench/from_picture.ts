@@ -31,7 +31,7 @@ export interface FromPictureRow {
   readonly width: number;
   /** Milliseconds, of every picture. */
   readonly timings: readonly Timings[];
-  /** Bytes of the GPU's memory at most since the process began; absent on a CPU. */
+  /** Bytes of the GPU's memory at most since the process began, so that rows never fall; absent on a CPU. */
   readonly peakMemory?: number;
   /** Whether every pixel of the last picture has one colour, as when something overflowed. */
   readonly isBlank: boolean;
