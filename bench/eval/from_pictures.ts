@@ -10,6 +10,7 @@ import { ATTRIBUTES, POSITIONS } from "./attributes.ts";
 import { measureCharacters, PICTURE_SIZE } from "./checker.ts";
 import type { EvalScene } from "./eval_set.ts";
 import type { Progress } from "./evaluate.ts";
+import type { DrawnOn, Loading } from "./pictures.ts";
 import { HAIR } from "./palette.ts";
 
 /** The folders of the demo's two autoencoders, in its own; it draws with the first. */
@@ -41,6 +42,7 @@ export interface ChangeResult {
 
 /** All of it. */
 export interface FromPictures {
+  readonly drawnOn: DrawnOn;
   readonly pictures: number;
   readonly pairs: readonly PairResult[];
   readonly strengths: readonly ChangeResult[];
@@ -51,6 +53,7 @@ export interface FromPictures {
 /** How pictures are drawn. */
 export interface DrawingFrom {
   readonly model: string;
+  readonly how: Loading;
   readonly steps: number;
   readonly guidance: number;
   readonly onProgress?: (progress: Progress) => void;
@@ -60,10 +63,10 @@ export interface DrawingFrom {
 export async function measureFromPictures(
   scenes: readonly EvalScene[],
   sources: readonly RgbImage[],
-  { model, steps, guidance, onProgress = () => {} }: DrawingFrom,
+  { model, how, steps, guidance, onProgress = () => {} }: DrawingFrom,
 ): Promise<FromPictures> {
-  await using pipe = await NewBieImagePipeline.fromPretrained(model);
-  const pairs = await measurePairs(pipe, model, sources);
+  await using pipe = await NewBieImagePipeline.fromPretrained(model, how);
+  const pairs = await measurePairs(pipe, { model, how }, sources);
   const total = scenes.length * (STRENGTHS.length + 1);
   let done = 0;
   const draw = async (options: { strength: number; maskImage?: RgbImage; maskBlur?: number }) => {
@@ -91,6 +94,7 @@ export async function measureFromPictures(
   const outside = made.reduce((sum, image, index) => sum + differing(image, sources[index]!), 0);
   return {
     pictures: scenes.length,
+    drawnOn: { device: pipe.device, dtype: pipe.dtype },
     pairs,
     strengths,
     inpainting: { ...inpainted, outside },
@@ -100,10 +104,11 @@ export async function measureFromPictures(
 /** Every encoder with every decoder: both make and read the same latents. */
 async function measurePairs(
   pipe: NewBieImagePipeline,
-  model: string,
+  { model, how }: Pick<DrawingFrom, "model" | "how">,
   sources: readonly RgbImage[],
 ): Promise<PairResult[]> {
   await using other = await NewBieImagePipeline.fromPretrained(model, {
+    ...how,
     vae: `${model}/${OTHER_VAE}`,
   });
   const pipes = [[OWN_VAE, pipe], [OTHER_VAE, other]] as const;

@@ -10,6 +10,7 @@ import {
   decodePng,
   encodePng,
   NewBieImagePipeline,
+  type PretrainedOptions,
   RequestError,
   type RgbImage,
 } from "../../src/mod.ts";
@@ -37,12 +38,18 @@ export interface Sampling {
 /** Under which keyword a picture's PNG says what it was made from. */
 const RECIPE = "evaluation";
 
+/** How the model is loaded that makes the pictures. */
+export type Loading = Pick<PretrainedOptions, "device" | "dtype" | "offload" | "threads">;
+
+/** Where pictures were drawn. */
+export type DrawnOn = Pick<NewBieImagePipeline, "device" | "dtype">;
+
 /** Makes pictures with a model; keeps them in a folder, if one is given, and takes them from there. */
 export class ModelPictures implements AsyncDisposable {
   /** SHA-256 over the model's weights, in hexadecimal. */
   readonly weights: string;
   /** Where it draws. */
-  readonly drawnOn: Pick<NewBieImagePipeline, "device" | "dtype">;
+  readonly drawnOn: DrawnOn;
   readonly #pipe: NewBieImagePipeline;
   readonly #folder: string | undefined;
 
@@ -57,11 +64,12 @@ export class ModelPictures implements AsyncDisposable {
    * Loads a model.
    *
    * @param model The folder that holds it.
+   * @param how How it is loaded.
    * @param folder Where to keep pictures. Those made from other weights, prompts or settings are
    *   made again.
    */
-  static async load(model: string, folder?: string): Promise<ModelPictures> {
-    const pipe = await NewBieImagePipeline.fromPretrained(model, { log: console.error });
+  static async load(model: string, how: Loading, folder?: string): Promise<ModelPictures> {
+    const pipe = await NewBieImagePipeline.fromPretrained(model, { log: console.error, ...how });
     if (folder !== undefined) await Deno.mkdir(folder, { recursive: true });
     return new ModelPictures(pipe, await hashOfWeights(model), folder);
   }

@@ -3,7 +3,13 @@ import { coarsen, tile } from "../../bench/eval/contact_sheet.ts";
 import { PICTURE_SIZE } from "../../bench/eval/checker.ts";
 import { type EvalScene, readEvalSet, readGroundTruth } from "../../bench/eval/eval_set.ts";
 import { evaluate, type Progress, SHOWN_PICTURES } from "../../bench/eval/evaluate.ts";
-import { FolderPictures, ModelPictures, type PictureSource } from "../../bench/eval/pictures.ts";
+import {
+  type DrawnOn,
+  FolderPictures,
+  type Loading,
+  ModelPictures,
+  type PictureSource,
+} from "../../bench/eval/pictures.ts";
 import { measureFromPictures, PICTURES_DRAWN_FROM } from "../../bench/eval/from_pictures.ts";
 import {
   evaluationTable,
@@ -18,6 +24,7 @@ import { encodePng, RequestError, type RgbImage } from "../../src/mod.ts";
 import { SETTINGS } from "../../src/settings/mod.ts";
 import { DEMO_MODEL, STEPS } from "../../src/studio/health_check.ts";
 import { ProgressLine } from "../cli/progress.ts";
+import { addModelOptions, type ModelOptions } from "../cli/model_options.ts";
 import { catalogue, run, task, wholeNumber } from "../cli/task.ts";
 import { tell } from "../cli/print.ts";
 import { record, RESULTS, today } from "./record.ts";
@@ -29,7 +36,7 @@ const SHEET_COLOR_STEP = 4;
 /** How many lines tell of the progress where there is no terminal that shows it in one. */
 const PROGRESS_LINES = 50;
 
-interface Options {
+interface Options extends ModelOptions {
   readonly json?: true;
   readonly limit?: number;
   readonly steps: number;
@@ -107,7 +114,7 @@ const { text, both } = catalogue({
   },
 });
 
-const command = task("eval", text.description)
+const command = addModelOptions(task("eval", text.description))
   .option("--limit <count>", text.limit, wholeNumber)
   .option("--steps <count>", text.steps, wholeNumber, STEPS)
   .option("--guidance <scale>", text.guidance, Number, SETTINGS.guidanceScale.demo)
@@ -242,12 +249,15 @@ async function drawFromPictures(options: Options): Promise<unknown> {
   const sources = (await readGroundTruth()).slice(0, limit);
   const scenes = (await readEvalSet()).slice(0, sources.length);
   const onProgress = progress();
-  const found = await measureFromPictures(scenes, sources, { model, steps, guidance, onProgress });
+  const how = loading(options);
+  const drawing = { model, how, steps, guidance, onProgress };
+  const found = await measureFromPictures(scenes, sources, drawing);
   const date = today();
   const table = fromPicturesTable(
     found,
     `Starting from pictures, ${date}`,
-    `${model}, ${steps} steps, guidance ${guidance}. \`deno task eval --from-pictures\``,
+    `${model}, ${steps} steps, guidance ${guidance}, ${place(found)}. ` +
+      "`deno task eval --from-pictures`",
   );
   const result = { date, model, sampling: { steps, guidance }, ...found };
   if (isRecorded(options)) await record("eval_from_pictures", result, table);
@@ -255,13 +265,17 @@ async function drawFromPictures(options: Options): Promise<unknown> {
   return result;
 }
 
-/** Where a model draws, for tables. */
-function place({ drawnOn: { device, dtype } }: ModelPictures): string {
+/** Where pictures were drawn, for tables. */
+function place({ drawnOn: { device, dtype } }: { readonly drawnOn: DrawnOn }): string {
   return `${device} in ${dtype}`;
 }
 
-function load({ model, pictures }: Options): Promise<ModelPictures> {
-  return ModelPictures.load(model, pictures);
+function load(options: Options): Promise<ModelPictures> {
+  return ModelPictures.load(options.model, loading(options), options.pictures);
+}
+
+function loading({ device, dtype, offload, threads }: Options): Loading {
+  return { device, dtype, offload, threads };
 }
 
 function isRecorded({ limit, record }: Options): boolean {

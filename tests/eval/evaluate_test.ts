@@ -80,7 +80,7 @@ Deno.test("pictures that are kept are not made again, others are", async () => {
   try {
     const [scene] = scenes as [typeof scenes[number]];
     const path = `${folder}/${scene.id}-xml-1.png`;
-    await using model = await ModelPictures.load("models/demo", folder);
+    await using model = await ModelPictures.load("models/demo", {}, folder);
     const made = await model.with({ steps: 1, guidance: 1 }).picture(scene, "xml");
 
     // The kept picture is marked, so that it can be told from one that is made anew.
