@@ -20,6 +20,7 @@ const BYTES_AT_ONCE = 1 << 20;
  * @returns Their bytes, by the names that the graph's references have for them; nothing where the
  *   graph points at all of its weights.
  * @throws {SafetensorsError} When a file became shorter.
+ * @throws {RangeError} When a part of a tensor begins or ends within a byte or a block.
  */
 export async function weightsInMemory(
   { memory = [] }: CompiledGraph,
@@ -55,6 +56,13 @@ async function addWeight(
 /** The tensor's bytes, whole blocks at a time. */
 async function* piecesOf(entry: TensorEntry): AsyncGenerator<Uint8Array> {
   const blockBytes = isBlockEntry(entry) ? BLOCK_LAYOUTS[entry.dtype].bytes : 1;
+  const { name, dtype, offset, byteLength } = entry;
+  if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(byteLength / blockBytes)) {
+    throw new RangeError(
+      `${name} cannot be read: ${byteLength} bytes at ${offset} are no whole run of ${dtype}, ` +
+        `of which each takes ${blockBytes}.`,
+    );
+  }
   const most = Math.max(1, Math.floor(BYTES_AT_ONCE / blockBytes)) * blockBytes;
   const buffer = new Uint8Array(Math.min(most, entry.byteLength));
   using file = await Deno.open(entry.file);

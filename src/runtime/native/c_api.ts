@@ -9,7 +9,7 @@ import "../no_telemetry.ts";
 import { posix } from "node:path";
 
 /** The version of the interface that is used; later versions only add functions. */
-const ORT_API_VERSION = 16;
+const ORT_API_VERSION = 18;
 const POINTER_BYTES = 8;
 /** `OrtArenaAllocator` and `OrtMemTypeDefault`. */
 const ARENA_ALLOCATOR = 1;
@@ -70,6 +70,11 @@ const FUNCTIONS = {
   ClearBoundOutputs: at(142, [HANDLE], "void"),
   AddRunConfigEntry: at(165, [HANDLE, "buffer", "buffer"], STATUS),
   KernelContext_GetGPUComputeStream: at(193, [HANDLE, HANDLES], STATUS),
+  AddExternalInitializersFromFilesInMemory: at(
+    279,
+    [HANDLE, "buffer", "buffer", "buffer", "usize"],
+    STATUS,
+  ),
 } as const;
 
 function at<

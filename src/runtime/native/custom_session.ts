@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { ADAPTER_WEIGHTS, type CompiledGraph } from "../../onnx/mod.ts";
+import { ADAPTER_WEIGHTS, type CompiledGraph, weightsInMemory } from "../../onnx/mod.ts";
 import { elementCount, type Tensor, tensor } from "../../tensor.ts";
 import { ORT_LOG_LEVEL } from "../log_level.ts";
-import { type CApi, cString, memoryAt, openCApi } from "./c_api.ts";
+import { addressOf, type CApi, cString, memoryAt, openCApi } from "./c_api.ts";
 import { type CudaDriver, openCudaDriver } from "./cuda_driver.ts";
 import { otherEvents } from "../yield_to_events.ts";
 import { ELEMENT_DATA_TYPE, OperatorDomain, type OperatorSet } from "./custom_operators.ts";
@@ -25,10 +25,6 @@ const USUAL_OPTIONS = 0n;
 /** Two prompts and two negative prompts; each keeps a few megabytes on the device. */
 const MOST_BINDINGS = 4;
 
-/** Only ONNX Runtime's binding is given weights in memory. */
-const UNPACKED =
-  "its weights are in GGUF's blocks, which the sessions of our own operators do not unpack";
-
 /**
  * Where graphs with operators of our own run: on the thread that asks, as {@linkcode Session} does.
  *
@@ -36,16 +32,33 @@ const UNPACKED =
  */
 export function operatorSessions(folder: string, operators: OperatorSet): SessionHost {
   return {
-    create: (graph, options) => {
+    create: async (graph, options) => {
+      const memory = await weightsInMemory(graph);
       try {
-        if (graph.memory !== undefined) throw new Error(UNPACKED);
-        const own = { folder, operators };
-        return Promise.resolve(new OperatorSession(openCApi(folder), graph, own, options));
+        return new OperatorSession(openCApi(folder), graph, { folder, operators, memory }, options);
       } catch (cause) {
-        return Promise.reject(sessionError(graph.name, "load", cause));
+        throw sessionError(graph.name, "load", cause);
       }
     },
   };
+}
+
+/** As {@linkcode weightsInMemory} makes them. */
+type WeightsInMemory = Awaited<ReturnType<typeof weightsInMemory>>;
+
+/** Tells a session's options where the bytes lie that the graph's references call files. */
+function giveWeights({ api, check }: CApi, options: bigint, memory: WeightsInMemory): void {
+  const files = Object.entries(memory);
+  if (files.length === 0) return;
+  const names = files.map(([name]) => cString(name));
+  check(api.AddExternalInitializersFromFilesInMemory(
+    options,
+    BigUint64Array.from(names, addressOf),
+    // Of the buffers, which stay where they are.
+    BigUint64Array.from(files, ([, { buffer }]) => addressOf(buffer)),
+    BigUint64Array.from(files, ([, { length }]) => BigInt(length)),
+    BigInt(names.length),
+  ));
 }
 
 class OperatorSession {
@@ -61,12 +74,18 @@ class OperatorSession {
   /** The one used last comes last. */
   readonly #bindings: Binding[] = [];
   #lastCall: Promise<unknown> = Promise.resolve();
+  /** What the session points at; a GPU has a copy. */
+  readonly #memory: WeightsInMemory | undefined;
 
   /** @throws {Error} When ONNX Runtime refuses the graph or cannot read the weights. */
   constructor(
     c: CApi,
     graph: CompiledGraph,
-    { folder, operators }: { readonly folder: string; readonly operators: OperatorSet },
+    { folder, operators, memory }: {
+      readonly folder: string;
+      readonly operators: OperatorSet;
+      readonly memory: WeightsInMemory;
+    },
     { device, mayUseCpu = false, threads = navigator.hardwareConcurrency }: SessionOptions,
   ) {
     using stack = new DisposableStack();
@@ -81,6 +100,7 @@ class OperatorSession {
       }
       if (device === "cuda") c.appendCuda(options);
       domain.addTo(options);
+      giveWeights(c, options, memory);
       const model = graph.model as Uint8Array<ArrayBuffer>;
       this.#session = made((place) =>
         api.CreateSessionFromArray(c.env, model, BigInt(model.length), options, place)
@@ -98,6 +118,7 @@ class OperatorSession {
       this.#gpu = { driver: openCudaDriver(folder), allocator };
     }
     stack.defer(() => this.#bindings.forEach((binding) => this.#release(binding)));
+    this.#memory = device === "cpu" ? memory : undefined;
     this.#c = c;
     this.#graph = graph;
     this.#outputs = graph.outputs.map(({ name }) => name);
