@@ -140,6 +140,48 @@ for (const type of ["bfloat16", "float16"] as const) {
   });
 }
 
+Deno.test("sessions of both types live side by side, whichever comes first", async () => {
+  const [tokens, heads, keyValueHeads, headDim] = [3, 4, 2, 8];
+  const dims = {
+    qkv: [1, tokens, (heads + 2 * keyValueHeads) * headDim],
+    queryNorm: [headDim],
+    keyNorm: [headDim],
+    cos: [tokens, headDim / 2],
+    sin: [tokens, headDim / 2],
+  };
+  const feeds = Object.fromEntries(
+    Object.entries(dims).map(([name, extents], index) => [name, normal(extents, index)]),
+  );
+  await using sessions = new AsyncDisposableStack();
+  const loaded = [];
+  for (const type of ["bfloat16", "float16", "bfloat16", "float16"] as const) {
+    const graph = new Graph(`heads in ${type}`, { ownOperators: true });
+    const input = (name: keyof typeof dims) => graph.input(name, INTERFACE_TYPE, dims[name]);
+    const { q } = splitHeads(
+      cast(input("qkv"), type),
+      { cos: input("cos"), sin: input("sin") },
+      {
+        heads,
+        keyValueHeads,
+        queryNorm: cast(input("queryNorm"), type),
+        keyNorm: cast(input("keyNorm"), type),
+        epsilon: 1e-6,
+      },
+    );
+    graph.output("q", cast(q, INTERFACE_TYPE), [1, "S", heads * headDim]);
+    const host = operatorSessions(LIBRARIES, cudaOperators(type, () => fakeDriver().driver));
+    loaded.push(sessions.use(await host.create(graph.compile(), { device: "cpu" })));
+  }
+  const results = await Promise.all(loaded.map((session) => session.run(feeds)));
+  const [first, second, third, fourth] = results.map(({ q }) => q!.data);
+  assert.deepEqual(third, first);
+  assert.deepEqual(fourth, second);
+  assert.notDeepEqual(second, first);
+  first!.forEach((value, index) => {
+    assert(Math.abs(value - second![index]!) <= 0.04 * Math.abs(value) + 0.06);
+  });
+});
+
 // A CPU has no products in bfloat16.
 Deno.test("what adapters add to one matrix, or to two products at once", async () => {
   const { started } = await check("float16", {
