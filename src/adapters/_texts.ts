@@ -11,12 +11,15 @@ const en = {
     `keys ${faulty === 1 ? "is" : "are"} at fault.`,
   kinds: {
     unknown: (count: number) => `${count} keys name modules that the model does not have`,
+    "no-change": (count: number) =>
+      `${count} keys end as no adapter's do, in lora_A.weight and the like`,
     unread: (count: number) => `${count} keys are of a kind of adapter that is not read`,
     half: (count: number) => `${count} modules have one part of their change without the other`,
     shape: (count: number) => `${count} changes have a shape that does not fit the model`,
     rank: (count: number) => `${count} changes contradict themselves about their rank`,
     alpha: (count: number) => `${count} modules have an alpha that is no finite number`,
     dtype: (count: number) => `${count} keys have a dtype that weights cannot have`,
+    "not-finite": (count: number) => `${count} keys have values that are no finite numbers`,
     twice: (count: number) => `${count} keys say again what another key said`,
     "no-bias": (count: number) => `${count} biases are changed that the model does not have`,
     "dora-columns": (count: number) =>
@@ -25,6 +28,12 @@ const en = {
   } satisfies Record<AdapterProblemKind, (count: number) => string>,
   more: (count: number) => `… and ${count} more`,
   looksLike: (model: string) => `The names are those of ${model}: it is an adapter of that model.`,
+  width: (found: number, expected: number, models: string | undefined) =>
+    `Its matrices are made for a width of ${found}` +
+    `${models === undefined ? "" : `, that of ${models}`}; this model's is ${expected}.`,
+  embedding:
+    "This is an embedding (textual inversion), which stands for a word in another model's " +
+    "encoder, and is not read.",
   checkpoint: "These are the names of a whole checkpoint, not of an adapter: give it as " +
     "--transformer, --text-encoder or --clip-model.",
   encoder: "Some are a text encoder's, and only the transformer was given: give the whole model, " +
@@ -35,6 +44,9 @@ const en = {
   noWeights: (folder: string) =>
     `has no safetensors file in it. An adapter's folder holds adapter_model.safetensors; where ` +
     `there is adapter_model.bin instead, save it again with safe_serialization=True. (${folder})`,
+  severalFiles: (names: readonly string[]) =>
+    `is a folder with several files and no adapter_model.safetensors: ${names.join(", ")}. Give ` +
+    "one of them.",
   pickle:
     "is no safetensors file, and what Python's pickle wrote is not read, since it can run any " +
     "program. Save the adapter as safetensors.",
@@ -68,12 +80,14 @@ const zh: AdapterTexts = {
     `此适配器与模型不符，没有应用其中任何内容：${all} 个键中有 ${faulty} 个有问题。`,
   kinds: {
     unknown: (count) => `${count} 个键所指的模块，模型没有`,
+    "no-change": (count) => `${count} 个键的结尾不是 lora_A.weight 之类，不属于适配器`,
     unread: (count) => `${count} 个键属于无法读取的适配器类型`,
     half: (count) => `${count} 个模块的改动只有一半`,
     shape: (count) => `${count} 处改动的形状与模型不符`,
     rank: (count) => `${count} 处改动的秩自相矛盾`,
     alpha: (count) => `${count} 个模块的 alpha 不是有限的数`,
     dtype: (count) => `${count} 个键的 dtype 不能用作权重`,
+    "not-finite": (count) => `${count} 个键含有非有限的数值`,
     twice: (count) => `${count} 个键重复了其他键的内容`,
     "no-bias": (count) => `改动了 ${count} 个模型没有的偏置`,
     "dora-columns": (count) =>
@@ -81,6 +95,10 @@ const zh: AdapterTexts = {
   },
   more: (count) => `… 还有 ${count} 个`,
   looksLike: (model) => `这些是 ${model} 的名字：它是那个模型的适配器。`,
+  width: (found, expected, models) =>
+    `它的矩阵为宽度 ${found} 制作${models === undefined ? "" : `，即 ${models} 的宽度`}；` +
+    `此模型的宽度是 ${expected}。`,
+  embedding: "这是嵌入（textual inversion），代表另一个模型的编码器中的一个词，无法读取。",
   checkpoint: "这些是整个模型的名字，不是适配器的：请用 --transformer、--text-encoder 或 " +
     "--clip-model 指定。",
   encoder: "其中有文本编码器的键，而只指定了 Transformer：请指定带有文本编码器的完整模型。",
@@ -89,6 +107,10 @@ const zh: AdapterTexts = {
   noWeights: (folder) =>
     `里面没有 safetensors 文件。适配器的文件夹应有 adapter_model.safetensors；如果只有 ` +
     `adapter_model.bin，请用 safe_serialization=True 重新保存。（${folder}）`,
+  severalFiles: (names) =>
+    `是一个有多个文件的文件夹，其中没有 adapter_model.safetensors：${
+      names.join("、")
+    }。请指定其中之一。`,
   pickle: "不是 safetensors 文件；Python 的 pickle 写出的文件可以运行任意程序，因此不读取。" +
     "请把适配器保存为 safetensors。",
   config: (problem) => `${problem}。请使用原样的文件夹，或重新保存。`,
@@ -129,7 +151,9 @@ export function misfit(
   problems: readonly AdapterProblem[],
   allKeys: number,
   known: {
-    readonly lookalike: string | undefined;
+    readonly lookalike: Lookalike | undefined;
+    /** How wide the transformer is that its matrices are made for, and how wide this one is. */
+    readonly width: { readonly found: number; readonly expected: number } | undefined;
     readonly modules: readonly string[];
     readonly lacksEncoder: boolean;
   },
@@ -146,19 +170,33 @@ export function misfit(
       const list = [...examples, ...(rest > 0 ? [text.more(rest)] : [])].join(", ");
       return `  ${text.kinds[kind](found.length)}: ${list}`;
     });
-    const { lookalike, modules, lacksEncoder } = known;
+    const { lookalike, width, modules, lacksEncoder } = known;
     const cause = lookalike === undefined
-      ? (lacksEncoder ? [text.encoder] : [])
-      : [lookalike === CHECKPOINT ? text.checkpoint : text.looksLike(lookalike)];
+      ? width !== undefined
+        ? [text.width(width.found, width.expected, MODELS_BY_WIDTH[width.found]?.[language])]
+        : lacksEncoder
+        ? [text.encoder]
+        : []
+      : [typeof lookalike === "object" ? text.looksLike(lookalike.model) : text[lookalike]];
     return [text.doesNotFit(faulty, allKeys), ...lines, ...cause, text.remedy(modules)];
   }, { problems });
 }
 
-/** In the place of a model's name: the file is no adapter. */
-export const CHECKPOINT = "checkpoint";
+/** What a file is that does not fit: another model's adapter, or none at all. */
+type Lookalike = "checkpoint" | "embedding" | { readonly model: string };
+
+/** Models with the names of this one's modules, by their width. */
+const MODELS_BY_WIDTH: Readonly<Record<number, Texts<string>>> = {
+  2304: {
+    en: "the published NewBie-image and of Lumina-Image 2.0",
+    zh: "已发布的 NewBie-image 和 Lumina-Image 2.0",
+  },
+  3840: { en: "Z-Image", zh: "Z-Image 模型" },
+};
 
 /** Models whose adapters go about, by names that theirs have and ours have not. */
 const LOOKALIKES: readonly (readonly [RegExp, string])[] = [
+  [/double_stream_blocks|single_stream_blocks/, "HiDream"],
   [/double_blocks|single_blocks|single_transformer_blocks/, "FLUX"],
   [/joint_blocks/, "Stable Diffusion 3"],
   [
@@ -169,19 +207,22 @@ const LOOKALIKES: readonly (readonly [RegExp, string])[] = [
     /transformer_blocks/,
     "a model with transformer_blocks, such as Qwen-Image or Stable Diffusion 3",
   ],
-  [/blocks[._]\d+[._](?:cross_attn|self_attn|ffn)/, "Wan or Cosmos"],
+  [
+    /(?<!transformer_)blocks[._]\d+[._](?:cross_attn|self_attn|attn[12]|ffn)/,
+    "Wan, Cosmos or Anima",
+  ],
   [/lora_te\d?_text_model|text_encoder.*text_model\.encoder/, "a model with CLIP's text encoder"],
 ];
 
-/** Which other model's adapter these keys are of, where one can tell. */
-export function lookalikeOf(keys: Iterable<string>): string | undefined {
-  let whole = 0;
-  let all = 0;
-  for (const key of keys) {
-    all++;
-    if (/\.(?:weight|bias)$/.test(key) && !/lora/i.test(key)) whole++;
-    const model = LOOKALIKES.find(([pattern]) => pattern.test(key))?.[1];
-    if (model !== undefined) return model;
-  }
-  return all > 0 && whole === all ? CHECKPOINT : undefined;
+/** The only tensors of embeddings, by several programs. */
+const EMBEDDING = /^(?:emb_params|clip_[gl]|t5xxl|string_to_param\..*)$/;
+
+/** What else a file may be, where these of its keys tell. */
+export function lookalikeOf(keys: readonly string[]): Lookalike | undefined {
+  if (keys.length === 0) return undefined;
+  const found = LOOKALIKES.find(([pattern]) => keys.some((key) => pattern.test(key)));
+  const whole = keys.filter((key) => /\.(?:weight|bias)$/.test(key) && !/lora/i.test(key)).length;
+  if (whole * 2 > keys.length) return "checkpoint";
+  if (found !== undefined) return { model: found[1] };
+  return keys.every((key) => EMBEDDING.test(key)) ? "embedding" : undefined;
 }

@@ -4,12 +4,14 @@ import type { Texts } from "../language.ts";
 /** Kinds of what keeps an adapter from being applied. */
 export type AdapterProblemKind =
   | "unknown"
+  | "no-change"
   | "unread"
   | "half"
   | "shape"
   | "rank"
   | "alpha"
   | "dtype"
+  | "not-finite"
   | "twice"
   | "no-bias"
   | "dora-columns";

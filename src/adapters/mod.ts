@@ -6,7 +6,8 @@
 export { type AdaptableNetwork, adaptablePart } from "./adaptable_part.ts";
 export { AdapterError, type AdapterProblem, type AdapterProblemKind } from "./adapter_error.ts";
 export { denseChange, needsBaseWeight } from "./dense_change.ts";
-export { readAdapter } from "./read_adapter.ts";
+export { isAdapter } from "./is_adapter.ts";
+export { readAdapter, type ReadAdapterOptions } from "./read_adapter.ts";
 export type {
   AdaptablePart,
   AdaptableParts,

@@ -15,7 +15,7 @@ import { changesOf, type ModuleChange, rowsOfChange } from "./_changes.ts";
 import { isSpare, type Key, parseKey, parseWholeTensor, type Slot, unreadKind } from "./_keys.ts";
 import { type Cut, ModuleFinder, type Place } from "./_modules.ts";
 import { parsePeftConfig, type PeftConfig, readPeftConfig } from "./_peft_config.ts";
-import { readNumber } from "./_tensors.ts";
+import { readNumber, readValues } from "./_tensors.ts";
 import { lookalikeOf, misfit, refusal } from "./_texts.ts";
 import type {
   AdaptablePart,
@@ -31,11 +31,24 @@ const PEFT_WEIGHTS = "adapter_model.safetensors";
 const DIFFUSERS_CONFIG = "lora_adapter_metadata";
 /** No module has a longer name. */
 const LONGEST_NAME = 512;
+/** Of a folder's files, those that a message lists. */
+const MOST_FILES = 8;
 const PICKLED = /\.(?:pt|pth|bin|ckpt)$/i;
+
+/** How to read an adapter. */
+export interface ReadAdapterOptions {
+  /**
+   * Whether to read all of its values, too: one that is no finite number would spoil every picture,
+   * at weight 0 as well.
+   *
+   * @default {false}
+   */
+  readonly checkValues?: boolean;
+}
 
 /**
  * Reads an adapter: a safetensors file of any program that writes them, or a PEFT folder. Only its
- * header and its alphas are read; the matrices stay on disk.
+ * header and its alphas are read, unless all values are to be checked; the matrices stay on disk.
  *
  * Formats are told by their keys, each key by itself: PEFT, kohya, ComfyUI, diffusion-pipe, diffusers
  * old and new, LyCORIS. docs/adapters.md lists them.
@@ -47,7 +60,11 @@ const PICKLED = /\.(?:pt|pth|bin|ckpt)$/i;
  *   how many keys of what kind, with examples. Nothing is to be applied then.
  * @throws {SafetensorsError} When the file is damaged or cannot be read.
  */
-export async function readAdapter(path: string, parts: AdaptableParts): Promise<Adapter> {
+export async function readAdapter(
+  path: string,
+  parts: AdaptableParts,
+  { checkValues = false }: ReadAdapterOptions = {},
+): Promise<Adapter> {
   const { weights, config } = await openAdapter(path);
   const file = weights.paths[0] ?? path;
   const configOf = config === undefined
@@ -70,6 +87,8 @@ export async function readAdapter(path: string, parts: AdaptableParts): Promise<
       unused.push(...keys);
       continue;
     }
+    // What is wrong with its tensors is said already.
+    if (found.isFaulty) continue;
     const adaptable = parts[place.part]!;
     const stated = configOf?.(name);
     const tensors = {
@@ -91,9 +110,18 @@ export async function readAdapter(path: string, parts: AdaptableParts): Promise<
       }
     }
   }
+  if (checkValues && problems.length === 0) {
+    const used = [...modules.values()].filter(({ place }) => place.cuts.length > 0);
+    for (const entry of used.flatMap(({ slots }) => [...slots.values()])) {
+      if (!await isFinite(entry)) {
+        problems.push({ kind: "not-finite", name: entry.name, detail: NOTHING, keys: 1 });
+      }
+    }
+  }
   if (problems.length > 0) {
     throw misfit(path, problems, allKeys, {
       lookalike: lookalikeOf(sorted.unknown),
+      width: widthOf(modules.values(), parts.transformer),
       modules: examplesOf(parts),
       lacksEncoder: parts.textEncoder === undefined &&
         sorted.unknown.some((key) => ENCODER_KEY.test(key)),
@@ -124,9 +152,7 @@ async function openAdapter(path: string): Promise<OpenedAdapter> {
     folder = path;
     const peft = join(path, PEFT_WEIGHTS);
     if (await exists(peft)) weightsPath = peft;
-    else if (!await holdsSafetensors(path)) {
-      throw refusal(path, (text) => text.noWeights(shown(path)));
-    }
+    else weightsPath = await onlyFileIn(path);
   } else if (basename(path) === PEFT_WEIGHTS) {
     folder = dirname(path);
   } else if (PICKLED.test(path) && await exists(path)) {
@@ -137,9 +163,21 @@ async function openAdapter(path: string): Promise<OpenedAdapter> {
   return { weights, ...(config === undefined ? {} : { config }) };
 }
 
-async function holdsSafetensors(folder: string): Promise<boolean> {
-  for await (const { name } of Deno.readDir(folder)) if (name.endsWith(".safetensors")) return true;
-  return false;
+/** The safetensors file of a folder that has no other. */
+async function onlyFileIn(folder: string): Promise<string> {
+  const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+  const [only, ...others] = names.filter((name) => /^[^.].*\.(?:safetensors|sft)$/i.test(name))
+    .sort();
+  if (only === undefined) throw refusal(folder, (text) => text.noWeights(shown(folder)));
+  if (others.length > 0) {
+    const listed = [only, ...others].slice(0, MOST_FILES).map((name) => shown(name));
+    const more = [only, ...others].length - listed.length;
+    throw refusal(
+      folder,
+      (text) => text.severalFiles([...listed, ...(more > 0 ? [text.more(more)] : [])]),
+    );
+  }
+  return join(folder, only);
 }
 
 /** What a file's metadata say of a module: as diffusers writes them, or for NewBie's ComfyUI node. */
@@ -191,6 +229,8 @@ interface FoundModule {
   readonly keys: string[];
   readonly slots: Map<Slot, TensorEntry>;
   alpha?: TensorEntry | OpaqueEntry;
+  /** Whether a tensor of it cannot be read. */
+  isFaulty?: true;
 }
 
 interface SortedKeys {
@@ -227,10 +267,13 @@ function sortOut(weights: Weights, finder: ModuleFinder): SortedKeys {
       continue;
     }
     const parsed = parseKey(key) ?? parseWholeTensor(key);
-    const place = parsed === undefined || parsed.module.length > LONGEST_NAME
-      ? undefined
-      : finder.find(parsed.module);
-    if (parsed === undefined || place === undefined) {
+    if (parsed === undefined) {
+      unknown.push(key);
+      problem("no-change", key);
+      continue;
+    }
+    const place = parsed.module.length > LONGEST_NAME ? undefined : finder.find(parsed.module);
+    if (place === undefined) {
       unknown.push(key);
       problem("unknown", key);
       continue;
@@ -242,10 +285,15 @@ function sortOut(weights: Weights, finder: ModuleFinder): SortedKeys {
       if (found.alpha !== undefined) problem("twice", key);
       // Any number will do, of dtypes too that no weight has.
       found.alpha = weights.tensors.get(key) ?? weights.opaque.get(key)!;
-    } else if (entry instanceof SafetensorsError) {
-      problem("dtype", key, { en: entry.explain("en"), zh: entry.explain("zh") });
-    } else if (!("name" in entry) || entry.quantization !== undefined) {
-      problem("dtype", key, { en: entry.dtype, zh: entry.dtype });
+    } else if (
+      entry instanceof SafetensorsError || !("name" in entry) || entry.quantization !== undefined
+    ) {
+      found.isFaulty = true;
+      const dtype = weights.opaque.get(key)?.dtype;
+      const said = dtype === undefined && entry instanceof SafetensorsError
+        ? { en: entry.explain("en"), zh: entry.explain("zh") }
+        : { en: dtype ?? "", zh: dtype ?? "" };
+      problem("dtype", key, said);
     } else if (found.slots.has(parsed.slot)) {
       const other = shown(found.slots.get(parsed.slot)!.name);
       problem("twice", key, { en: other, zh: other });
@@ -292,6 +340,31 @@ function targetOf(
     change: cut,
   };
 }
+
+async function isFinite(entry: TensorEntry): Promise<boolean> {
+  const values = await readValues(entry);
+  return values.every(Number.isFinite);
+}
+
+/** The width of the transformer that an adapter's matrices are made for, where it is another one's. */
+function widthOf(
+  modules: Iterable<FoundModule>,
+  transformer: AdaptablePart | undefined,
+): { readonly found: number; readonly expected: number } | undefined {
+  for (const { place, slots } of modules) {
+    if (place.part !== "transformer" || !INNER_LAYER.test(place.module)) continue;
+    const { module } = place.cuts[0]!;
+    const expected = transformer?.tensors.get(`${module}.weight`)?.[1];
+    const found = slots.get("down")?.shape[1];
+    if (expected !== undefined && found !== undefined && found !== expected) {
+      return { found, expected };
+    }
+  }
+  return undefined;
+}
+
+/** Layers that take as many values as the transformer is wide. */
+const INNER_LAYER = /\.(?:attention\.(?:qkv|to_[qkv])|feed_forward\.w[13])$/;
 
 /** Whose way of writing a key is. */
 function styleOf({ module, slot }: Key): AdapterFormat {

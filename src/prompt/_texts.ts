@@ -14,6 +14,9 @@ const AS_TEXT_ZH = "如果它是文字，请把 < 写成 &lt;。";
 
 const plural = (count: number, word: string) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
+/** A tag that asks for an adapter, as `readLoraTags` takes it. */
+const LORA_TAG = /^[<＜](?:lora|lyco|lycoris)[:：][^<>＜＞]+[>＞]$/i;
+
 const en = {
   "not-xml": (): Saying => [
     "expected an XML prompt, which begins with an element such as <character_1>, but this is plain " +
@@ -156,6 +159,8 @@ const en = {
   "lora-tag": (tag: string): Saying =>
     /^[<＜]hypernet/i.test(tag)
       ? [`there are no hypernetworks here; ${tag} is read as text.`, "Remove it."]
+      : !LORA_TAG.test(tag)
+      ? [`${tag} is read as text, and asks for no adapter.`, "Write <lora:NAME:0.8>."]
       : [
         `${tag} asks for an adapter: deno task create loads it and takes this out of the text, and ` +
         "whatever else reads this prompt takes it as text.",
@@ -301,10 +306,14 @@ const zh: Catalogue = {
     `请写成 ${tag.replaceAll("\\", "")}。`,
   ],
   "lora-tag": (tag) =>
-    /^[<＜]hypernet/i.test(tag) ? [`这里没有 hypernetwork，${tag} 会被当作文字。`, "请删除。"] : [
-      `${tag} 指定适配器：deno task create 会加载它并把这段文字去掉，` +
-      "其他读取该提示词的地方会把它当作文字。",
-    ],
+    /^[<＜]hypernet/i.test(tag)
+      ? [`这里没有 hypernetwork，${tag} 会被当作文字。`, "请删除。"]
+      : !LORA_TAG.test(tag)
+      ? [`${tag} 会被当作文字，不会加载适配器。`, "请写成 <lora:名称:0.8>。"]
+      : [
+        `${tag} 指定适配器：deno task create 会加载它并把这段文字去掉，` +
+        "其他读取该提示词的地方会把它当作文字。",
+      ],
   "template": (found) => [
     `${found} 是模板：deno task create 会为每张图片替换它，其他读取该提示词的地方会把它当作文字。`,
     "如果不是要写模板，请直接写出想要的内容。",

@@ -20,8 +20,9 @@ const BRACKETED = new RegExp(
 );
 /** `saber_\(fate\)`. */
 const ESCAPED = /[\p{L}\p{N}_]{0,100}\\\([^()\\\r\n]{1,100}\\\)/gu;
-/** `<lora:name:0.8>`. */
-const LORA = /<(?:lora|lyco|lycoris|hypernet):[^<>]{1,200}>/gi;
+/** `<lora:name:0.8>`, and what looks like it and is not read: `< lora:name>`, `<lora:name`. */
+const LORA =
+  /[<＜][ \t]{0,3}(?:lora|lyco|lycoris|hypernet)[ \t]{0,3}[:：][^<>＜＞,，\r\n]{0,200}[>＞]?/gi;
 
 /** `{red|blue}`, of which a template takes one. */
 const CHOICE = /\{[^{}\r\n]{0,200}\|[^{}\r\n]{0,200}\}/gu;

@@ -18,4 +18,4 @@ export * from "./types.ts";
 export * from "./unwrap_prompt.ts";
 export * from "./with_system_prompt.ts";
 export * from "./xml_prompt_error.ts";
-export { type LoraTag, type LoraTags, readLoraTags } from "./read_lora_tags.ts";
+export { type LoraTag, type LoraTags, readLoraTags, readWeightedName } from "./read_lora_tags.ts";

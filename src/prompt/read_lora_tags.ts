@@ -21,11 +21,31 @@ export interface LoraTags {
 const TAG = /[<＜](?:lora|lyco|lycoris)[:：]([^<>＜＞\r\n]{1,300})[>＞]/gi;
 const COMMENT = /<!--[^]*?-->/g;
 const NUMBER = String.raw`[-+]?(?:\d{1,6}\.?\d{0,12}|\.\d{1,12})`;
-/** A name, which may have colons, and up to two weights: `style:0.8`, `style:0.6:0.8`. */
-const BODY = new RegExp(
-  `^(.*?)(?:\\s*[:：]\\s*(?:te=)?(${NUMBER}))?(?:\\s*[:：]\\s*(?:unet=)?(${NUMBER}))?\\s*$`,
-  "isu",
-);
+/** A weight behind a name: `:0.8`, `:te=0.6`, `:unet=0.8`. */
+const WEIGHT = new RegExp(`[:：]\\s*(?:(te|unet)=)?(${NUMBER})\\s*$`, "iu");
+const MOST_UNNAMED_WEIGHTS = 2;
+
+/**
+ * Reads a name, which may have colons, and its weights as AUTOMATIC1111 does: `style:0.8`,
+ * `style:0.6:0.8` with the text encoders' in front, `style:te=0.6:unet=0.8`.
+ */
+export function readWeightedName(text: string): LoraTag {
+  let name = text;
+  const unnamed: number[] = [];
+  const named = new Map<string, number>();
+  for (;;) {
+    const found = WEIGHT.exec(name);
+    if (found === null) break;
+    const word = found[1]?.toLowerCase();
+    if (word === undefined ? unnamed.length === MOST_UNNAMED_WEIGHTS : named.has(word)) break;
+    if (word === undefined) unnamed.unshift(Number(found[2]));
+    else named.set(word, Number(found[2]));
+    name = name.slice(0, found.index);
+  }
+  const textWeight = named.get("te") ?? unnamed[0] ?? 1;
+  const weight = named.get("unet") ?? unnamed[1] ?? textWeight;
+  return { name: name.trim(), weight, ...(textWeight === weight ? {} : { textWeight }) };
+}
 
 /**
  * Takes the adapters out of a prompt that it asks for in AUTOMATIC1111's words: `<lora:style>`,
@@ -51,13 +71,10 @@ export function readLoraTags(prompt: string): LoraTags {
   const tags = found.flatMap((match) => {
     const start = match.index;
     if (comments.some(([from, to]) => from <= start && start < to)) return [];
-    const [, name = "", first, second] = BODY.exec(match[1]!)!;
-    const weight = Number(second ?? first ?? 1);
-    const textWeight = second === undefined ? weight : Number(first);
-    return [{ start, end: start + match[0].length, name: name.trim(), weight, textWeight }];
+    return [{ start, end: start + match[0].length, ...readWeightedName(match[1]!) }];
   });
   const sums = new Map<string, { weight: number; textWeight: number }>();
-  for (const { name, weight, textWeight } of tags) {
+  for (const { name, weight, textWeight = weight } of tags) {
     const sum = sums.get(name) ?? { weight: 0, textWeight: 0 };
     sums.set(name, { weight: sum.weight + weight, textWeight: sum.textWeight + textWeight });
   }

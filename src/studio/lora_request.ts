@@ -1,6 +1,6 @@
 /** Adapters as people ask for them: `style:0.8`, in an option, a batch's line or a prompt. */
 import { RequestError } from "../errors.ts";
-import { readLoraTags } from "../prompt/mod.ts";
+import { readWeightedName } from "../prompt/mod.ts";
 import { shown } from "../shown.ts";
 
 /** An adapter that is asked for. */
@@ -15,6 +15,9 @@ export interface LoraRequest {
   /** Its file's SHA-256, where that is known. */
   readonly sha256?: string;
 }
+
+/** In characters; no system has longer ones. */
+const LONGEST_PATH = 4096;
 
 /** What stands for no adapter at all. */
 export const NO_LORA = "none";
@@ -38,9 +41,9 @@ export const NO_LORA = "none";
  */
 export function parseLora(text: string): LoraRequest {
   const body = text.trim().replace(/^[<＜](?:lora|lyco)[:：](.*)[>＞]$/iu, "$1");
-  const [lora] = readLoraTags(`<lora:${body.replaceAll(/[<>\r\n]/g, " ")}>`).loras;
-  if (lora !== undefined && lora.name !== "" && !/^\s|\s$/.test(lora.name)) return lora;
-  throw wrong(text);
+  const lora = readWeightedName(body);
+  if (lora.name === "" || lora.name.length > LONGEST_PATH) throw wrong(text);
+  return lora;
 }
 
 /**

@@ -156,18 +156,24 @@ export class Studio implements AsyncDisposable {
   async #useLoras(loras: readonly LoraRequest[]): Promise<void> {
     const { pipe } = this;
     if (loras.length === 0 && pipe.adapters.length === 0) return;
-    const weights = new Map<string, AdapterWeight>();
+    const weights = new Map<string, Exclude<AdapterWeight, number>>();
     for (const asked of loras) {
       const found = await this.#find(asked);
-      const loaded = this.#loras.get(found.file);
+      const file = await Deno.realPath(found.file);
+      const loaded = this.#loras.get(file);
       const name = loaded ?? await pipe.loadLoraWeights(found.path, {
         adapterName: unusedName(found.name, [...this.#loras.values()]),
         weight: 0,
       });
-      this.#loras.delete(found.file);
-      this.#loras.set(found.file, name);
+      this.#loras.delete(file);
+      this.#loras.set(file, name);
       const { weight, textWeight = weight } = asked;
-      weights.set(name, { transformer: weight, textEncoder: textWeight });
+      // One file may be asked for by several names: `style` and `models/loras/style.safetensors`.
+      const before = weights.get(name) ?? { transformer: 0, textEncoder: 0 };
+      weights.set(name, {
+        transformer: before.transformer + weight,
+        textEncoder: before.textEncoder + textWeight,
+      });
     }
     for (const [file, name] of this.#loras) {
       if (this.#loras.size <= MOST_LOADED) break;

@@ -44,6 +44,79 @@ Deno.test("another model's adapter is told by its names, with their number", asy
   assert.match(flux.message, /FLUX/);
 });
 
+for (
+  const [model, modules] of [
+    ["FLUX", [
+      "transformer.transformer_blocks.0.attn.to_q",
+      "transformer.single_transformer_blocks.0.attn.to_q",
+    ]],
+    ["Stable Diffusion (1.5 or SDXL)", [
+      "lora_te1_text_model_encoder_layers_0_mlp_fc1",
+      "lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q",
+    ]],
+    ["Wan, Cosmos or Anima", ["diffusion_model.blocks.0.self_attn.q"]],
+    ["Wan, Cosmos or Anima", ["transformer.blocks.0.attn1.to_q"]],
+    ["Wan, Cosmos or Anima", ["lora_unet_blocks_0_cross_attn_k"]],
+    ["a model with transformer_blocks", ["transformer.transformer_blocks.0.attn.add_k_proj"]],
+    ["HiDream", ["diffusion_model.double_stream_blocks.0.block.attn1.to_q"]],
+  ] as const
+) {
+  Deno.test(`an adapter of ${modules.at(-1)} is one of ${model}`, async () => {
+    const error = await refused(modules.flatMap((module) => lora(module, [32, 32])));
+    assert(error.message.includes(`The names are those of ${model}`), error.message);
+    assert(error.message.includes(`${2 * modules.length} of its ${2 * modules.length} keys`));
+  });
+}
+
+Deno.test("an adapter of the same modules at another width is told by that", async () => {
+  const zImage = await refused(lora("diffusion_model.layers.0.attention.to_q", [3840, 3840]));
+  assert.match(zImage.message, /a width of 3840, that of Z-Image; this model's is 12\./);
+  const published = await refused(lora("lora_unet_layers_0_attention_qkv", [3840, 2304]));
+  assert.match(published.message, /2304, that of the published NewBie-image and of Lumina-Image/);
+  const other = await refused(lora("lora_unet_layers_0_feed_forward_w1", [64, 24]));
+  assert.match(other.message, /a width of 24; this model's is 12\./);
+});
+
+Deno.test("an embedding is told from an adapter", async () => {
+  for (const names of [["emb_params"], ["clip_g", "clip_l"]]) {
+    const error = await refused(names.map((name) => float32(name, [2, 8])));
+    assert.match(error.message, /keys end as no adapter's do/);
+    assert.match(error.message, /This is an embedding \(textual inversion\)/);
+  }
+});
+
+Deno.test("tensors of a dtype that no weight has are named with it, and nothing else is", async () => {
+  const [down, up] = lora(QKV, QKV_SHAPE);
+  const bytes = () => [new Uint8Array(2 * 12)];
+  const { message } = await refused([{ ...down!, dtype: "I8", bytes }, up!]);
+  assert.match(
+    message,
+    /1 keys have a dtype that weights cannot have: \S+lora_down\.weight \(I8\)\n/,
+  );
+  assert.doesNotMatch(message, /without/);
+});
+
+Deno.test("values that are no finite numbers are refused where values are checked", async () => {
+  await using folder = await temporaryFolder();
+  for (const value of [NaN, Infinity, -Infinity]) {
+    const [down, up] = lora(QKV, QKV_SHAPE);
+    const odd = float32(up!.name, up!.shape, (index) => index === 7 ? value : index);
+    const path = await writeAdapter(folder.path, [down!, odd]);
+    const parts = await partsOf("base_12");
+    await readAdapter(path, parts);
+    const error = await readAdapter(path, parts, { checkValues: true }).then(
+      () => assert.fail("it was read"),
+      (error) => error,
+    );
+    assert(error instanceof AdapterError);
+    assert.match(
+      error.message,
+      /1 keys have values that are no finite numbers: \S+lora_up\.weight/,
+    );
+    assert(saysSameInChinese(error), error.explain("zh"));
+  }
+});
+
 Deno.test("an adapter of which half is unknown is refused as a whole", async () => {
   const error = await refused([
     ...lora(QKV, QKV_SHAPE),

@@ -57,6 +57,8 @@ const WARNINGS: readonly (readonly [code: string, text: string, says: RegExp])[]
   ["weighted-tag", "«（蓝发：1.2）»", /no weights/],
   ["escaped-parenthesis", "<a>«saber_\\(fate\\)»</a>", /Write saber_\(fate\)/],
   ["lora-tag", "<a>x «<lora:style:0.8>»</a>", /asks for an adapter/],
+  ["lora-tag", "<a>x «<lora:style:0.8», smile</a>", /asks for no adapter/],
+  ["lora-tag", "1girl, «< lora:style:0.8 >», smile", /asks for no adapter/],
   ["lora-tag", "<a>x «<hypernet:style:0.8>»</a>", /no hypernetworks/],
   ["control-character", "<a>x«\u0007»</a>", /U\+0007/],
 ];

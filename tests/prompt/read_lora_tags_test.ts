@@ -15,6 +15,11 @@ const CASES: readonly (readonly [prompt: string, text: string, loras: readonly s
   // The text encoders' weight stands in front, as in the web UI.
   ["<lora:a:0.6:0.8>1girl", "1girl", ["a 0.8 text 0.6"]],
   ["<lora:a:te=0.6:unet=0.8>1girl", "1girl", ["a 0.8 text 0.6"]],
+  ["<lora:a:unet=0.8:te=0.6>1girl", "1girl", ["a 0.8 text 0.6"]],
+  ["<lora:a:unet=0.5>1girl", "1girl", ["a 0.5 text 1"]],
+  ["<lora:a:te=0.5>1girl", "1girl", ["a 0.5"]],
+  ["<lora:a:0.3:unet=0.5>1girl", "1girl", ["a 0.5 text 0.3"]],
+  ["<lora:a:1:0.6:0.8>1girl", "1girl", ["a:1 0.8 text 0.6"]],
   ["<lora:C:\\x\\y.safetensors:0.8>", "", ["C:\\x\\y.safetensors 0.8"]],
   ["<lora:a:b:0.5>, 1girl", "1girl", ["a:b 0.5"]],
   ["<lyco:a:0.5>, <LoRA:b>, 1girl", "1girl", ["a 0.5", "b 1"]],

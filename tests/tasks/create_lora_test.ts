@@ -159,6 +159,86 @@ Deno.test("a grid gives an adapter several weights", async () => {
   ]);
 });
 
+Deno.test("one file that is asked for under several names has the sum of its weights", async () => {
+  const [once] = await create("--prompt", "1girl", "--lora", "night:0.5");
+  const [several] = await create(
+    ...["--prompt", "1girl <lora:night:0.25>", "--lora", `${NIGHT}:0.5`],
+    ...["--lora", `${LORAS}/../loras/night.safetensors:-0.5`, "--lora", "night.safetensors:0.25"],
+  );
+  assert.deepEqual(weightsOf(several!), [["night", 0.5]]);
+  assert.deepEqual(await pixelsOf(several!.path), await pixelsOf(once!.path));
+});
+
+Deno.test("an adapter is found by an unusual name, or in a folder that diffusers wrote", async () => {
+  const names = ["夜光 v1.5", "a:b", "x<y>"];
+  for (const name of names) await Deno.copyFile(NIGHT, `${LORAS}/${name}.safetensors`);
+  await Deno.mkdir(`${LORAS}/trained`);
+  await Deno.copyFile(NIGHT, `${LORAS}/trained/pytorch_lora_weights.safetensors`);
+  await Deno.mkdir(`${folder}/elsewhere`);
+  await Deno.copyFile(NIGHT, `${folder}/elsewhere/step_100.safetensors`);
+  try {
+    const asked = [...names.map((name) => `${name}:0.5`), "trained:0.5", `${folder}/elsewhere:0.5`];
+    for (const [index, lora] of [...asked, `${LORAS}/x<y>.safetensors:0.5`].entries()) {
+      const [picture] = await create("--prompt", "1girl", "--lora", lora);
+      const name = [...names, "trained", "elsewhere", "x<y>"][index];
+      assert.deepEqual(weightsOf(picture!), [[name, 0.5]]);
+    }
+  } finally {
+    for (const name of names) await Deno.remove(`${LORAS}/${name}.safetensors`);
+    await Deno.remove(`${LORAS}/trained`, { recursive: true });
+    await Deno.remove(`${folder}/elsewhere`, { recursive: true });
+  }
+});
+
+Deno.test("what is there and is no adapter is named as what it is", async () => {
+  const message = async (lora: string) => {
+    const { code, err } = await runTask("create", [
+      ...["--prompt", "1girl", "--lora", lora],
+      ...MODEL,
+      ...SMALL,
+    ]);
+    assert.notEqual(code, 0);
+    assert.doesNotMatch(err, /no such file/);
+    return err;
+  };
+  await Deno.writeFile(`${folder}/old.pt`, new Uint8Array(64));
+  assert.match(await message(`${folder}/old.pt:0.5`), /pickle/);
+  assert.match(await message(`${folder}/models/demo/next-dit`), /names of a whole checkpoint/);
+  assert.match(await message(LORAS), /a folder with several files.*Rin v1\.safetensors, night/);
+  assert.match(await message("night:strong"), /night is there, but "strong" is no weight/);
+  assert.match(await message("night:0,5"), /"0,5" is no weight/);
+  assert.match(await message(`${NIGHT}:lbw=ALL`), /"lbw=ALL" is no weight/);
+  const { err } = await runTask("create", [
+    ...["--prompt", "1girl", "--transformer", NIGHT],
+    ...MODEL,
+    ...SMALL,
+  ]);
+  assert.match(err, /It is an adapter: give it as --lora/);
+});
+
+Deno.test("an adapter with values that are no numbers spoils no other picture", async () => {
+  const { name, shape } = tensors.get("layers.0.attention.qkv.weight")!;
+  await writeAdapter(`${LORAS}/broken.safetensors`, [lowRank(name, shape, { size: NaN })]);
+  const path = `${folder}/spoiled.jsonl`;
+  const lines = [{ prompt: "1girl", lora: "broken:0.5" }, { prompt: "1girl" }];
+  await Deno.writeTextFile(path, lines.map((line) => JSON.stringify(line)).join("\n"));
+  const output = `loras_${crypto.randomUUID()}`;
+  try {
+    const { code, out } = await runTask("create", [
+      ...["--batch", path, "--output", output],
+      ...MODEL,
+      ...SMALL,
+    ]);
+    assert.equal(code, 1);
+    const { pictures, failures } = JSON.parse(out);
+    assert.equal(pictures.length, 1);
+    assert.match(failures[0].message, /values that are no finite numbers/);
+  } finally {
+    await Deno.remove(`${LORAS}/broken.safetensors`);
+    await Deno.remove(new URL(`outputs/${output}`, ROOT), { recursive: true });
+  }
+});
+
 Deno.test("an adapter that is not there, or of another model, is one clear error", async () => {
   assert.match(await refused("--prompt", "1girl", "--lora", "nigth"), /Did you mean night\?/);
   assert.match(await refused("--prompt", "1girl", "--lora", ":0.5"), /names no adapter/);

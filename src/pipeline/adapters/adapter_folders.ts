@@ -24,17 +24,20 @@ export function loraFolders(model: string): readonly string[] {
 }
 
 const ENDING = /\.(?:safetensors|sft)$/i;
-/** PEFT's two files. */
-const PEFT = { config: "adapter_config.json", weights: "adapter_model.safetensors" };
+/** What PEFT and diffusers call the only file of an adapter's folder. */
+const FOLDER_FILES: readonly string[] = [
+  "adapter_model.safetensors",
+  "pytorch_lora_weights.safetensors",
+];
 const MOST_LEVELS = 4;
 
 /** An adapter that was found. */
 export interface FoundAdapter {
   /** Its file's name without the ending, or its folder's; as on the disk. */
   readonly name: string;
-  /** A file, or a PEFT folder. */
+  /** A file, or a folder of PEFT's or diffusers'. */
   readonly path: string;
-  /** The safetensors file. */
+  /** The file itself, where the path is that of its folder. */
   readonly file: string;
   /** Set where it comes with the demo model. */
   readonly isDemo?: true;
@@ -99,9 +102,16 @@ export async function findAdapter(
     }
   }
   const asked = mayBePath ? await atPath(name) : undefined;
-  const found = asked ?? named;
+  // What is no adapter is refused by whoever reads it, who says what it is.
+  const found = asked ?? named ?? (mayBePath ? await anythingAt(name) : undefined);
   if (found !== undefined) return sha256 === undefined ? found : { ...found, isOther: true };
-  throw missing(name, known.map(({ name }) => name), folders, sha256);
+  const names = known.map(({ name }) => name);
+  const colon = Math.max(name.lastIndexOf(":"), name.lastIndexOf("："));
+  const before = name.slice(0, Math.max(0, colon)).trim();
+  const isThere = names.includes(before.replace(ENDING, "")) ||
+    mayBePath && before !== "" && await atPath(before) !== undefined;
+  if (isThere) throw noWeight(before, name.slice(colon + 1));
+  throw missing(name, names, folders, sha256);
 }
 
 async function checksumOf(file: string, cacheFile: string | undefined): Promise<string> {
@@ -146,14 +156,26 @@ function wayTo({ path }: FoundAdapter, folders: readonly string[]): string | und
 async function atPath(path: string): Promise<FoundAdapter | undefined> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isFile() && ENDING.test(path)) {
-    const isPeft = basename(path) === PEFT.weights;
-    const name = isPeft ? basename(dirname(resolve(path))) : basename(path).replace(ENDING, "");
+    const isInFolder = FOLDER_FILES.includes(basename(path));
+    const name = isInFolder ? basename(dirname(resolve(path))) : basename(path).replace(ENDING, "");
     return { name, path, file: path };
   }
   if (!found?.isDirectory()) return undefined;
-  const file = join(path, PEFT.weights);
-  const isPeft = await isFile(file);
-  return isPeft ? { name: basename(resolve(path)), path, file } : undefined;
+  for (const own of FOLDER_FILES) {
+    const file = join(path, own);
+    if (await isFile(file)) return { name: basename(resolve(path)), path, file };
+  }
+  return undefined;
+}
+
+/** Whatever lies at a path; in a folder its only file of weights. */
+async function anythingAt(path: string): Promise<FoundAdapter | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return undefined;
+  const entries = found.isDirectory() ? await readdir(path).catch(() => []) : [];
+  const [only, ...others] = entries.filter((entry) => ENDING.test(entry));
+  const file = only !== undefined && others.length === 0 ? join(path, only) : path;
+  return { name: basename(resolve(path)), path, file };
 }
 
 async function isFile(path: string): Promise<boolean> {
@@ -167,12 +189,24 @@ async function adaptersBelow(folder: string, levels: number): Promise<FoundAdapt
       if (entry.startsWith(".")) return [];
       const path = join(folder, entry);
       const own = await atPath(path);
-      if (own !== undefined) return basename(path) === PEFT.weights ? [] : [own];
+      if (own !== undefined) {
+        // It lies in no folder of its own.
+        return [FOLDER_FILES.includes(entry) ? { ...own, name: entry.replace(ENDING, "") } : own];
+      }
       const isFolder = levels > 1 && await stat(path).then((it) => it.isDirectory(), () => false);
       return isFolder ? await adaptersBelow(path, levels - 1) : [];
     }),
   );
   return found.flat();
+}
+
+function noWeight(name: string, weight: string): RequestError {
+  return new RequestError({
+    en:
+      `The adapter ${name} is there, but "${weight}" is no weight: expected a number such as 0.8, ` +
+      `as in ${name}:0.8.`,
+    zh: `适配器 ${name} 存在，但“${weight}”不是权重：应为 0.8 这样的数字，例如 ${name}:0.8。`,
+  });
 }
 
 function missing(

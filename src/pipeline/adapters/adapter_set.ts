@@ -89,7 +89,7 @@ export class AdapterSet {
       if (this.#members.some((member) => member.name === name)) {
         throw refused((text) => text.twice(name));
       }
-      const adapter = await readAdapter(path, this.#host.adaptable);
+      const adapter = await readAdapter(path, this.#host.adaptable, { checkValues: true });
       const check = await this.#host.remember([adapter.file]);
       const sha256 = await this.#host.hash(adapter.file);
       await this.#take([...this.#members, { name, adapter, sha256, weights, check }]);

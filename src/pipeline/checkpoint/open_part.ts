@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isAdapter } from "../../adapters/mod.ts";
 import { stat } from "node:fs/promises";
 import { type ModelFamily, type PartName, PARTS } from "../../families/mod.ts";
 import { openWeights, SafetensorsError, type Weights } from "../../safetensors/mod.ts";
@@ -72,19 +73,24 @@ export async function rememberFiles(paths: readonly string[]): Promise<() => Pro
 const SHOWN_NAMES = 3;
 const LONGEST_NAME = 80;
 
+const ADAPTER_USE = "give it as --lora, or put it into models/loras, and choose a model beside it.";
+const ADAPTER_USE_ZH = "请用 --lora 指定，或放进 models/loras，并另外选择模型。";
+
 function unknown(
   { source, tensors, opaque }: Weights,
   part: PartName,
   family: ModelFamily,
 ): SafetensorsError {
-  const names = [...tensors.keys(), ...opaque.keys()].slice(0, SHOWN_NAMES)
+  const all = [...tensors.keys(), ...opaque.keys()];
+  const adapter = isAdapter(all);
+  const names = all.slice(0, SHOWN_NAMES)
     .map((name) => JSON.stringify(name.slice(0, LONGEST_NAME)));
   return new SafetensorsError({
     en: `${source}: these are not the weights of the ${PARTS[part].en} of ${family.name}` +
       (names.length === 0 ? ": there are none." : `; its tensors are called ${names.join(", ")}…`) +
-      " Put the right file in its place.",
+      (adapter ? ` It is an adapter: ${ADAPTER_USE}` : " Put the right file in its place."),
     zh: `${source}：这不是 ${family.name} 的 ${PARTS[part].zh} 的权重` +
       (names.length === 0 ? "：其中没有张量。" : `；其中的张量名为 ${names.join("、")}……`) +
-      "请换成正确的文件。",
+      (adapter ? `这是适配器：${ADAPTER_USE_ZH}` : "请换成正确的文件。"),
   }, { file: source });
 }
