@@ -8,6 +8,7 @@ import { PictureQueue } from "../src/studio/picture_queue.ts";
 import { PictureThread } from "../src/studio/picture_thread.ts";
 import { PRESET_FOLDER } from "../src/studio/preset.ts";
 import { PromptDesk } from "../src/studio/prompt_desk.ts";
+import { WILDCARD_FOLDER } from "../src/studio/prompt_template.ts";
 import { readText } from "../src/studio/read_text.ts";
 import { StudioThread } from "../src/studio/studio_thread.ts";
 import {
@@ -89,6 +90,7 @@ await run<Options>(command, async (options) => {
     given: new GivenPictures(thread, { root }),
     thread,
     presets: PRESET_FOLDER,
+    wildcards: WILDCARD_FOLDER,
     desk,
     diagnose: machineReports(model),
     log,

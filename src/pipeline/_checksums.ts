@@ -1,4 +1,5 @@
 /** The files of a checkpoint against the list of checksums that names them. */
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { checkModelFiles, CHECKSUM_LIST, ChecksumCache, hashFile } from "../integrity/mod.ts";
 import type { CheckpointFiles } from "./checkpoint/types.ts";
@@ -12,14 +13,15 @@ const GIGABYTE = 1e9;
  * Compares a checkpoint's files with the toolkit's list, where that is a file: weights,
  * configurations, tokenizers and the scheduler's settings.
  *
+ * @returns The files that are as listed, of folders in which nothing else lies.
  * @throws {ChangedWeightsError} Naming all that are not as listed.
  */
 export async function checkListedFiles(
   { transformer, textEncoder, clipModel, vae, ...others }: CheckpointFiles,
   { strict, checksumCache }: PretrainedOptions,
   log: (line: string) => void,
-): Promise<void> {
-  if (LIST.protocol !== "file:") return;
+): Promise<readonly string[]> {
+  if (LIST.protocol !== "file:") return [];
   const parts = [transformer, textEncoder, ...(clipModel === undefined ? [] : [clipModel]), vae];
   const places = [
     ...parts.flatMap(({ weights, config }) => [weights, config]),
@@ -27,7 +29,7 @@ export async function checkListedFiles(
     others.clipTokenizer,
     others.scheduler,
   ].filter((place) => typeof place === "string");
-  const { unlisted } = await checkModelFiles(places, fileURLToPath(LIST), {
+  const { checked, unlisted } = await checkModelFiles(places, fileURLToPath(LIST), {
     strict,
     cacheFile: checksumCache,
     onRead(bytes) {
@@ -36,11 +38,14 @@ export async function checkListedFiles(
       log(`Comparing ${size} of files with ${CHECKSUM_LIST}.`);
     },
   });
-  if (unlisted.length === 0) return;
-  log(
-    `Not in ${CHECKSUM_LIST}, and so not checked: ${unlisted.join(", ")}. ` +
-      "deno task checksums --write lists them.",
-  );
+  if (unlisted.length > 0) {
+    log(
+      `Not in ${CHECKSUM_LIST}, and so not checked: ${unlisted.join(", ")}. ` +
+        "deno task checksums --write lists them.",
+    );
+  }
+  const doubtful = new Set(unlisted.map((path) => dirname(path)));
+  return checked.filter((path) => !doubtful.has(dirname(path)));
 }
 
 /**

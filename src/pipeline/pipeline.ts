@@ -111,6 +111,11 @@ export class NewBieImagePipeline implements AsyncDisposable {
   readonly device: Device;
   /** The type of arithmetic in the text encoders and the transformer. */
   readonly dtype: Dtype;
+  /**
+   * The files of the checkpoint that were compared with checksums.txt and are as listed there, of
+   * folders in which nothing else lies.
+   */
+  readonly verifiedFiles: readonly string[];
   readonly #parts: PipelineParts;
   readonly #adapters: AdapterSet;
   readonly #log: (line: string) => void;
@@ -128,9 +133,14 @@ export class NewBieImagePipeline implements AsyncDisposable {
     parts: PipelineParts,
     adapters: AdapterSet,
     arithmetic: () => Arithmetic,
-    { log, language }: { log: (line: string) => void; language: Language },
+    { log, language, verifiedFiles }: {
+      log: (line: string) => void;
+      language: Language;
+      verifiedFiles: readonly string[];
+    },
   ) {
     this.checkpoint = files;
+    this.verifiedFiles = verifiedFiles;
     this.layout = files.layout;
     this.isDemo = files.isDemo;
     this.device = policy.device;
@@ -220,14 +230,14 @@ export class NewBieImagePipeline implements AsyncDisposable {
       hash: (file) => hashListedFile(file, options),
       remember: rememberFiles,
     });
-    await checkListedFiles(files, options, log);
+    const verifiedFiles = await checkListedFiles(files, options, log);
     const pipeline = new NewBieImagePipeline(
       files,
       policy,
       parts,
       adapters,
       () => onCpu ?? { processor: gpu, kernels },
-      { log, language },
+      { log, language, verifiedFiles },
     );
     if (parts.offload === "none") await pipeline.#loadSessions();
     return pipeline;

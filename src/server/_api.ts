@@ -21,6 +21,7 @@ import { ask } from "./_ask.ts";
 import { formOf } from "./_form.ts";
 import { jsonOf } from "./_body.ts";
 import { HttpProblem, languageFor, notFound } from "./_problem.ts";
+import { addPlanning } from "./_planning.ts";
 import { Routes } from "./_routes.ts";
 import type { ServerContext } from "./types.ts";
 
@@ -44,6 +45,7 @@ export function ownApi(server: ServerContext): Hono {
   addJobs(routes, server);
   addPictures(routes, server);
   addPrompts(routes, server);
+  addPlanning(routes, server);
   addPresets(routes, server);
   addGallery(routes, server);
   addMachine(routes, server);
@@ -291,7 +293,7 @@ function addPresets(routes: Routes, { presets: folder }: ServerContext): void {
   );
 }
 
-function addPrompts(routes: Routes, { desk }: ServerContext): void {
+function addPrompts(routes: Routes, { desk, wildcards }: ServerContext): void {
   const tag = "prompts";
   routes.add(
     {
@@ -333,7 +335,8 @@ function addPrompts(routes: Routes, { desk }: ServerContext): void {
       summary: "How the word before a place may go on",
       body: place,
     },
-    (context, { prompt, offset }) => context.json(desk.complete(prompt, offset)),
+    async (context, { prompt, offset }) =>
+      context.json(await desk.complete(prompt, offset, { wildcards })),
   );
   routes.add(
     {

@@ -27,11 +27,14 @@ export function machineReports(model: string): (language: Language) => Promise<M
 }
 
 async function examine(model: string, language: Language): Promise<MachineReport> {
-  const { findings } = diagnose(await gatherFacts({ model, language }), language);
+  const facts = await gatherFacts({ model, language });
+  const { findings } = diagnose(facts, language);
   return {
     memory: memory(),
-    findings: findings.map(({ area, severity, message, fix }) => ({
+    adapters: (facts.model.adapters ?? []).map(({ path: _, ...adapter }) => adapter),
+    findings: findings.map(({ area, code, severity, message, fix }) => ({
       area,
+      code,
       severity,
       message,
       ...(fix === undefined ? {} : { fix }),

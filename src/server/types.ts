@@ -58,6 +58,8 @@ export interface ServerContext {
   readonly thread: PictureThread;
   /** The folder of presets. */
   readonly presets: string;
+  /** The folder of wildcards. */
+  readonly wildcards: string;
   readonly desk: PromptDesk;
   /** What doctor says of this machine, for people. */
   readonly diagnose: (language: Language) => Promise<MachineReport>;
@@ -71,8 +73,20 @@ export interface ServerContext {
 export interface MachineReport {
   /** Bytes. */
   readonly memory: { readonly total: number; readonly free: number };
+  /** Those that were found. */
+  readonly adapters: readonly {
+    readonly name: string;
+    readonly bytes: number;
+    /** Whose way of writing adapters it follows; absent where it cannot be used. */
+    readonly format?: string;
+    /** The parts of the model that it changes. */
+    readonly parts: readonly string[];
+    /** Why it cannot be used. */
+    readonly problem?: string;
+  }[];
   readonly findings: readonly {
     readonly area: string;
+    readonly code: string;
     readonly severity: string;
     readonly message: string;
     readonly fix?: string;

@@ -1,4 +1,5 @@
 /** The thread of {@linkcode StudioThread}. */
+import { join } from "node:path";
 import { explainError, RequestError } from "../errors.ts";
 import { encodePictureAs } from "../image/mod.ts";
 import { PART_NAMES } from "../families/mod.ts";
@@ -74,11 +75,19 @@ async function make(
   }
 }
 
+/** How files of weights end. */
+const WEIGHTS = /\.(?:safetensors|sft|gguf)$/i;
+
 function factsOf({ pipe }: Studio): StudioFacts {
   const weights = PART_NAMES.flatMap((name) => {
     const files = pipe.checkpoint[name];
     return files === undefined ? [] : [[name, files.weights] as const];
   });
+  const isVerified = (place: string) =>
+    pipe.verifiedFiles.some((file) =>
+      file === place || file.startsWith(join(place, "/")) && WEIGHTS.test(file)
+    );
+  const { processor, kernels } = pipe.arithmetic;
   return {
     isDemo: pipe.isDemo,
     device: pipe.device,
@@ -90,6 +99,9 @@ function factsOf({ pipe }: Studio): StudioFacts {
     sizeMultiple: pipe.sizeMultiple,
     hasFastPreviews: pipe.vaeClassName === "AutoencoderTiny",
     weights: Object.fromEntries(weights),
+    verified: weights.filter(([, place]) => isVerified(place)).map(([name]) => name),
+    processor,
+    ...(kernels === undefined ? {} : { kernels }),
   };
 }
 

@@ -20,10 +20,12 @@ import {
 } from "../prompt/mod.ts";
 import { loadTagList, type TagList } from "../tags/mod.ts";
 import { shown } from "../shown.ts";
-import { isTemplate } from "../templates/mod.ts";
+import { isFolder } from "../files.ts";
+import { isTemplate, loadWildcards } from "../templates/mod.ts";
 import { findAdapters, loraFolders } from "../pipeline/adapters/adapter_folders.ts";
 import { beyondTraining, KnownWords } from "./known_words.ts";
 import { completePrompt } from "./prompt_completion.ts";
+import { WILDCARD_FOLDER } from "./prompt_template.ts";
 import type { PictureRequest } from "./request.ts";
 import type { StudioOptions } from "./studio_thread.ts";
 
@@ -44,7 +46,7 @@ export interface LintedPrompt extends CheckedPrompt {
 export interface PromptCompletion {
   /** What takes the place of the word. */
   readonly text: string;
-  readonly kind: "element" | "tag";
+  readonly kind: "element" | "tag" | "adapter" | "wildcard";
 }
 
 /** The ways in which the word at a place may go on. */
@@ -54,8 +56,24 @@ export interface PromptCompletions {
   readonly options: readonly PromptCompletion[];
 }
 
+/** A wildcard and some of what it can stand for. */
+export interface WildcardList {
+  readonly name: string;
+  /** How many values it has. */
+  readonly count: number;
+  /** The first of them, as they stand in the file. */
+  readonly values: readonly string[];
+}
+
 /** How many adapters a message lists. */
 const MOST_LISTED = 40;
+/** How many adapters or wildcards are offered at once. */
+const MOST_OFFERED = 50;
+/** How many values of a wildcard are told. */
+const MOST_VALUES = 200;
+/** What stands before an adapter's name, and before a wildcard's, up to the cursor. */
+const BEFORE_ADAPTER = /[<＜](?:lora|lyco)[:：]([^<>＜＞:：\n]*)$/iu;
+const BEFORE_WILDCARD = /(?<![\p{L}\p{N}_])__([\p{L}\p{N}][\p{L}\p{N}_/-]*)?$/u;
 
 /** Prompts as a model reads them. */
 export class PromptDesk {
@@ -161,12 +179,62 @@ export class PromptDesk {
     });
   }
 
-  /** How the word before a place may go on: an element behind `<`, else a tag. */
-  complete(prompt: string, offset: number): PromptCompletions {
+  /**
+   * The wildcards of a folder.
+   *
+   * @param folder Where there is none, there are no wildcards.
+   * @throws {RequestError} When it holds too much, or a file of it is damaged.
+   */
+  async wildcardNames(folder = WILDCARD_FOLDER): Promise<readonly string[]> {
+    return await isFolder(folder) ? (await loadWildcards(folder)).names : [];
+  }
+
+  /**
+   * What a wildcard can stand for; undefined where there is none of the name.
+   *
+   * @throws {RequestError} When its file is damaged.
+   */
+  async wildcard(name: string, folder = WILDCARD_FOLDER): Promise<WildcardList | undefined> {
+    if (!await isFolder(folder)) return undefined;
+    const wildcards = await loadWildcards(folder);
+    if (!wildcards.names.includes(name)) return undefined;
+    const values = wildcards.values(name).map(({ text }) => text);
+    return { name, count: values.length, values: values.slice(0, MOST_VALUES) };
+  }
+
+  /**
+   * How the word before a place may go on: an adapter behind `<lora:`, a wildcard behind `__`, an
+   * element behind `<`, else a tag.
+   *
+   * @param wildcards The folder of wildcards.
+   */
+  async complete(
+    prompt: string,
+    offset: number,
+    { wildcards = WILDCARD_FOLDER }: { readonly wildcards?: string } = {},
+  ): Promise<PromptCompletions> {
     if (prompt.length > MAX_PROMPT_LENGTH) return { from: offset, options: [] };
     const before = prompt.slice(0, offset);
     const start = before.lastIndexOf("\n") + 1;
-    const { typed, candidates } = completePrompt(before.slice(start), before.slice(0, start), {
+    const line = before.slice(start);
+    const adapter = BEFORE_ADAPTER.exec(line)?.[1];
+    if (adapter !== undefined) {
+      const names = namesWith(adapter, await this.adapterNames());
+      const options = names.map((name) => ({ text: `${name}:1>`, kind: "adapter" as const }));
+      return { from: offset - adapter.length, options };
+    }
+    const wildcard = BEFORE_WILDCARD.exec(line);
+    if (wildcard !== null) {
+      const typed = wildcard[1] ?? "";
+      // A damaged list is told of where it is drawn from.
+      const known = await this.wildcardNames(wildcards).catch(() => []);
+      const options = namesWith(typed, known).map((name) => ({
+        text: `${name}__`,
+        kind: "wildcard" as const,
+      }));
+      if (options.length > 0) return { from: offset - typed.length, options };
+    }
+    const { typed, candidates } = completePrompt(line, before.slice(0, start), {
       words: this.#words,
       tags: this.#tags,
     });
@@ -176,4 +244,13 @@ export class PromptDesk {
       options: candidates.map((text) => ({ text, kind: isElement ? "element" : "tag" })),
     };
   }
+}
+
+/** Names that hold what was typed, those that begin with it first. */
+function namesWith(typed: string, names: readonly string[]): readonly string[] {
+  const wanted = typed.toLowerCase();
+  const places = names.map((name) => [name, name.toLowerCase().indexOf(wanted)] as const);
+  const found = places.filter(([, place]) => place >= 0);
+  return found.toSorted(([, a], [, b]) => Number(a > 0) - Number(b > 0))
+    .slice(0, MOST_OFFERED).map(([name]) => name);
 }

@@ -9,7 +9,7 @@ import {
 } from "../templates/mod.ts";
 
 /** Where `__name__` is looked up, unless somebody says another folder. */
-const WILDCARD_FOLDER = "wildcards";
+export const WILDCARD_FOLDER = "wildcards";
 
 /** A template with the wildcards that it may use. */
 export class PromptTemplate {

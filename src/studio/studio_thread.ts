@@ -7,6 +7,7 @@
 import { NewBieError, RequestError } from "../errors.ts";
 import type { PictureFormat } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
+import type { Arithmetic } from "../machine/arithmetic.ts";
 import type { PretrainedOptions } from "../pipeline/types.ts";
 import type { Recipe } from "../recipe/mod.ts";
 import type { PictureRequest } from "./request.ts";
@@ -30,6 +31,12 @@ export interface StudioFacts {
   readonly hasFastPreviews: boolean;
   /** The weights' file or folder by part. */
   readonly weights: Readonly<Record<string, string>>;
+  /** The parts whose weights are those that checksums.txt lists. */
+  readonly verified: readonly string[];
+  /** The GPU, or the instructions of the CPU that it computes with. */
+  readonly processor: string;
+  /** Whose kernels a GPU computes with. */
+  readonly kernels?: NonNullable<Arithmetic["kernels"]>;
 }
 
 /** What the thread is asked. */

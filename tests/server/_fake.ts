@@ -53,6 +53,8 @@ export function fakeStudio(
         sizeMultiple: 16,
         hasFastPreviews: true,
         weights: {},
+        verified: [],
+        processor: "none",
       },
       set previews(_: boolean) {
         // It makes them always.
@@ -131,8 +133,9 @@ export async function fakeServer(
     given: new GivenPictures(thread, { root }),
     thread,
     presets: `${folder}/presets`,
+    wildcards: `${folder}/wildcards`,
     desk,
-    diagnose: () => Promise.resolve({ memory: { total: 1, free: 1 }, findings: [] }),
+    diagnose: () => Promise.resolve({ memory: { total: 1, free: 1 }, adapters: [], findings: [] }),
     log: [],
     access,
     limits,
