@@ -253,7 +253,7 @@ export class Gallery implements AsyncDisposable {
   async remove(name: string): Promise<string | undefined> {
     const path = await this.pathOf(name);
     if (path === undefined) return undefined;
-    const binned = `${Date.now()}-${crypto.randomUUID().slice(0, 8)}~${name.replaceAll("/", "~")}`;
+    const binned = `${Date.now()}-${crypto.randomUUID().slice(0, 8)}~${inOneName(name)}`;
     await Deno.mkdir(join(this.#root, BIN), { recursive: true });
     const isFavourite = (await this.#favourites.names()).has(name);
     await Deno.rename(path, join(this.#root, BIN, binned));
@@ -318,7 +318,8 @@ export class Gallery implements AsyncDisposable {
   async #isInside(path: string): Promise<boolean> {
     try {
       const [real, root] = await Promise.all([realpath(path), realpath(this.#root)]);
-      return real.startsWith(root + sep) && real === join(root, relative(this.#root, path));
+      return `${real}${sep}`.startsWith(root + sep) &&
+        real === join(root, relative(this.#root, path));
     } catch (error) {
       if (isMissing(error)) return false;
       throw error;
@@ -468,9 +469,16 @@ function keyOf({ name, bytes, time }: Found): string {
 function nameBeforeBin(binned: string): string | undefined {
   const [, parts] = /^\d+-[0-9a-f]{8}~(.+)$/.exec(binned) ?? [];
   if (parts === undefined || basename(binned) !== binned || binned.includes("\0")) return undefined;
-  const names = parts.split("~");
+  const names = parts.split("~").map((part) =>
+    part.replaceAll(/%(?:7E|25)/g, (code) => decodeURIComponent(code))
+  );
   if (names.some((part) => part === "" || part.startsWith("."))) return undefined;
   return names.join("/");
+}
+
+/** A name as that of one file: `~` for slashes, and for `~` and `%` their codes. */
+function inOneName(name: string): string {
+  return name.replaceAll("%", "%25").replaceAll("~", "%7E").replaceAll("/", "~");
 }
 
 /** What the marks call a picture in the bin. */
