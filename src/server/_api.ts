@@ -1,5 +1,6 @@
 /** Our own API: jobs, prompts, gallery, machine. */
 import { type Context, Hono } from "hono";
+import { createHash } from "node:crypto";
 import { streamSSE } from "hono/streaming";
 import * as z from "zod";
 import { explainError, RequestError } from "../errors.ts";
@@ -17,7 +18,7 @@ import {
 import { shown } from "../shown.ts";
 import { presetNames, presetsOf } from "../studio/preset.ts";
 import { removePreset, savePreset } from "../studio/preset_files.ts";
-import { ask } from "./_ask.ts";
+import { ask, drawnSize } from "./_ask.ts";
 import { formOf } from "./_form.ts";
 import { jsonOf } from "./_body.ts";
 import { HttpProblem, languageFor, notFound } from "./_problem.ts";
@@ -201,7 +202,8 @@ async function askedOf(context: Context, { given }: ServerContext): Promise<unkn
   return typeof asked === "object" && asked !== null ? { ...asked, ...names } : asked;
 }
 
-function addPictures(routes: Routes, { given }: ServerContext): void {
+function addPictures(routes: Routes, server: ServerContext): void {
+  const { given } = server;
   const tag = "pictures";
   routes.add({
     method: "post",
@@ -226,6 +228,16 @@ function addPictures(routes: Routes, { given }: ServerContext): void {
     if (file === undefined) throw notFound();
     context.header("Cache-Control", "private, max-age=31536000, immutable");
     return context.body(file.bytes, 200, { "Content-Type": TYPES[file.format] });
+  });
+  routes.add({
+    method: "post",
+    path: "/api/pictures/size",
+    tag,
+    summary: "In which size a request with a picture to start from will be drawn: the job's words",
+    body: z.record(z.string(), z.unknown()),
+  }, async (context, asked) => {
+    const { request } = await wordedRequest({ prompt: "", ...asked });
+    return context.json(await drawnSize(server, request));
   });
 }
 
@@ -502,24 +514,45 @@ function addGallery(routes: Routes, server: ServerContext): void {
 async function settingsJson(
   context: Context,
   bytes: Uint8Array,
-  { gallery, given, queue }: ServerContext,
+  server: ServerContext,
 ): Promise<Response> {
-  const read = pictureSettings(bytes, queue.facts?.sizeMultiple ?? 16);
+  const read = pictureSettings(bytes, server.queue.facts?.sizeMultiple ?? 16);
   if (!("problem" in read)) {
-    const { image, mask, ...settings } = read.settings;
+    const { hashes = {}, settings: { image, mask, ...settings }, ...rest } = read;
     const found: Record<string, string> = {};
     const missing: string[] = [];
     for (const [word, path] of Object.entries({ image, mask })) {
       if (typeof path !== "string") continue;
-      const name = gallery.nameOf(path);
-      const isHere = await given.pathOf(name) ?? await gallery.pathOf(name);
-      if (isHere === undefined) missing.push(word);
+      const name = await drawnFrom(server, path, hashes[word as keyof typeof hashes]);
+      if (name === undefined) missing.push(word);
       else found[word] = name;
     }
-    return context.json({ ...read, settings: { ...settings, ...found }, missing });
+    // Another program's picture does not say what it was drawn from.
+    const { strength, hires } = settings;
+    if (image === undefined && strength !== undefined && hires === undefined) missing.push("image");
+    return context.json({ ...rest, hashes, settings: { ...settings, ...found }, missing });
   }
   const message = read.problem[languageFor(context)];
   return context.json({ error: { name: "RecipeError", message, kind: read.kind } }, 422);
+}
+
+/**
+ * The name of a picture that another one was drawn from, where it is here still: under the name that the
+ * recipe has, or given anew under any other.
+ */
+async function drawnFrom(
+  { gallery, given }: ServerContext,
+  path: string,
+  hash: string | undefined,
+): Promise<string | undefined> {
+  const name = gallery.nameOf(path);
+  const again = hash === undefined ? undefined : await given.find(hash);
+  if (again !== undefined) return again;
+  if (await given.pathOf(name) !== undefined) return name;
+  const file = await gallery.read(name);
+  if (file === undefined) return undefined;
+  const own = createHash("sha256").update(file.bytes).digest("hex");
+  return hash === undefined || own === hash ? name : undefined;
 }
 
 function addMachine(routes: Routes, server: ServerContext): void {

@@ -6,7 +6,7 @@ import type { Job } from "../studio/job.ts";
 import type { JobRequest } from "../studio/picture_queue.ts";
 import type { PictureMeasure } from "../studio/picture_thread.ts";
 import type { PictureRequest } from "../studio/request.ts";
-import { sourceSize } from "../studio/source_picture.ts";
+import { roomOf, sourceSize } from "../studio/source_picture.ts";
 import { openGiven } from "./_given.ts";
 import type { ServerContext } from "./types.ts";
 
@@ -49,6 +49,53 @@ export async function ask(server: ServerContext, asked: JobRequest): Promise<Job
     await desk.refuseUnknownAdapters(one);
   }
   return queue.add({ ...asked, request });
+}
+
+/** A size, and where in it the picture lies that was given: the rest is new. */
+interface DrawnSize {
+  readonly width: number;
+  readonly height: number;
+  readonly place: {
+    readonly left: number;
+    readonly top: number;
+    readonly width: number;
+    readonly height: number;
+  };
+}
+
+/**
+ * In which size a request with a picture to start from will be drawn.
+ *
+ * @throws {RequestError} When there is no picture, or it would be too large.
+ */
+export async function drawnSize(
+  server: ServerContext,
+  { width, height, source = {} }: PictureRequest,
+): Promise<DrawnSize> {
+  const { measure } = await openGiven(server, source);
+  if (measure === undefined) {
+    throw new RequestError({
+      en: "There is no picture to start from (image).",
+      zh: "没有起点图片（image）。",
+    });
+  }
+  const { defaultSize, sizeMultiple } = server.queue.facts ?? UNKNOWN;
+  const asked = {
+    ...(width === undefined ? {} : { width }),
+    ...(height === undefined ? {} : { height }),
+  };
+  // Of a model that nobody knows yet, no picture is too large.
+  const model = { multiple: sizeMultiple, trained: defaultSize || Infinity };
+  const { expand, onlyMasked, ...alone } = source;
+  if (onlyMasked !== undefined) {
+    // A part of it is drawn, and put back into it.
+    const { width, height } = measure;
+    return { width, height, place: { left: 0, top: 0, width, height } };
+  }
+  const inner = sourceSize(measure, alone, asked, model);
+  const whole = sourceSize(measure, source, asked, model);
+  const { left = 0, top = 0 } = expand === undefined ? {} : roomOf(expand, sizeMultiple);
+  return { ...whole, place: { left, top, ...inner } };
 }
 
 /** Refuses settings that say nothing without a picture, or without a mask. */

@@ -14,7 +14,8 @@ import type { PictureMeasure, PictureThread } from "./picture_thread.ts";
 
 /** Their folder inside of the outputs; the gallery does not show it. */
 const GIVEN = ".given";
-const NAME = /^\.given\/[0-9a-f]{64}\.(png|jpeg|webp|avif)$/;
+const FORMATS: readonly PictureFormat[] = ["png", "jpeg", "webp", "avif"];
+const NAME = new RegExp(`^\\.given/[0-9a-f]{64}\\.(${FORMATS.join("|")})$`);
 const MOST_BYTES = 2 * 2 ** 30;
 const DAY_MILLISECONDS = 86_400_000;
 /** How often the folder is looked through for what is too much. */
@@ -91,6 +92,15 @@ export class GivenPictures {
       if (isMissing(error)) return undefined;
       throw error;
     }
+  }
+
+  /** The name of a picture with this SHA-256, in hexadecimal; undefined where it was not given. */
+  async find(hash: string): Promise<string | undefined> {
+    for (const format of FORMATS) {
+      const name = `${GIVEN}/${hash}.${format}`;
+      if (await this.pathOf(name) !== undefined) return name;
+    }
+    return undefined;
   }
 
   /** The bytes of a picture; undefined where there is none of the name. */

@@ -1,6 +1,14 @@
 import type { Texts } from "../language.ts";
-import { readRecipe, type Recipe, RecipeError, type RecipeProblem } from "../recipe/mod.ts";
+import {
+  readRecipe,
+  type Recipe,
+  RecipeError,
+  type RecipePictures,
+  type RecipeProblem,
+} from "../recipe/mod.ts";
 import { foreignRequest } from "./foreign_request.ts";
+import { loraText } from "./lora_request.ts";
+import { LORA_WORD } from "./request.ts";
 import { wordedSettings } from "./worded_settings.ts";
 
 /** What a picture says of how it was made, whichever program made it. */
@@ -13,6 +21,8 @@ export interface PictureSettings {
   readonly template?: string;
   /** Which models drew it, and what with; absent for other programs. */
   readonly made?: Pick<Recipe, "models" | "provider" | "dtype" | "versions">;
+  /** SHA-256 of the files that it was drawn from; absent where there were none, or nobody says. */
+  readonly hashes?: Pick<RecipePictures, "image" | "mask">;
   /** What another program says that has no meaning here. */
   readonly left: readonly { readonly name: string; readonly value: string }[];
 }
@@ -33,10 +43,15 @@ export function pictureSettings(
   multiple: number,
 ): PictureSettings | { readonly problem: Texts<string>; readonly kind: RecipeProblem["kind"] } {
   try {
-    const { template, models, provider, dtype, versions, ...settings } = readRecipe(bytes);
+    const recipe = readRecipe(bytes);
+    const { template, models, provider, dtype, versions, pictures, adapters = [] } = recipe;
     return {
       program: OWN,
-      settings: wordedSettings(settings),
+      settings: {
+        ...wordedSettings(askedAgain(recipe)),
+        ...(adapters.length === 0 ? {} : { [LORA_WORD]: adapters.map(loraText) }),
+      },
+      ...(pictures === undefined ? {} : { hashes: pictures }),
       ...(template === undefined ? {} : { template }),
       made: { models, provider, dtype, versions },
       left: [],
@@ -51,4 +66,11 @@ export function pictureSettings(
     }
     return { kind: problem.kind, problem: { en: error.explain("en"), zh: error.explain("zh") } };
   }
+}
+
+/** What to ask for, to get the same again: of a picture that grew from another one, the size before. */
+function askedAgain({ width, height, pictures, ...settings }: Recipe): object {
+  if (pictures === undefined) return { width, height, ...settings };
+  const { width: askedWidth, height: askedHeight } = pictures;
+  return { width: askedWidth, height: askedHeight, ...settings };
 }

@@ -339,9 +339,10 @@ function at(image: RgbImage, size: Size, left: number, top: number): RgbImage {
 type Edge = "left" | "right" | "top" | "bottom";
 
 /** Pixels that are added at each edge. */
-type Room = Readonly<Record<Edge, number>>;
+export type Room = Readonly<Record<Edge, number>>;
 
-function roomOf(expand: string, multiple: number): Room {
+/** What `left=128,top=64` adds, in whole multiples. */
+export function roomOf(expand: string, multiple: number): Room {
   const asked = new Map(
     expand.split(",").map((part) => {
       const [edge, pixels] = part.split("=");

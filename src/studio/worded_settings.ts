@@ -26,13 +26,16 @@ import { dressed, loadPreset, namesOf } from "./preset.ts";
 import { batchRequest, LORA_WORD } from "./request.ts";
 
 /** Settings that belong together in a form. */
-export type SettingGroup = "prompt" | "sampling" | "size" | "seed" | "picture" | "hires";
+export type SettingGroup = "prompt" | "sampling" | "size" | "seed" | "picture" | "mask" | "hires";
 
 /** A setting, for a program that shows a form. */
 export interface DescribedSetting {
   /** What a request calls it. */
   readonly word: string;
-  /** What it belongs to; those of `picture` say nothing without a picture to start from. */
+  /**
+   * What it belongs to; those of `picture` say nothing without a picture to start from, and those of
+   * `mask` nothing without a mask.
+   */
   readonly group: SettingGroup;
   /** What it does. */
   readonly about: Texts<string>;
@@ -54,7 +57,7 @@ const PRESET_WORD = "preset";
 /** What enlarges a picture besides the networks of {@linkcode upscalerNames}. */
 const UPSCALING_METHODS: readonly string[] = ["lanczos", "latent"];
 
-/** By the first name in the API; the others are the sampler's. */
+/** By the name in the API, or the first part of it; the others are the sampler's. */
 const GROUPS: Readonly<Record<string, SettingGroup>> = {
   prompt: "prompt",
   negativePrompt: "prompt",
@@ -66,10 +69,11 @@ const GROUPS: Readonly<Record<string, SettingGroup>> = {
   variation: "seed",
   seedResizeFrom: "seed",
   strength: "picture",
-  differentialMask: "picture",
-  overlay: "picture",
-  maskBlur: "picture",
+  differentialMask: "mask",
+  overlay: "mask",
+  maskBlur: "mask",
   source: "picture",
+  "source.onlyMasked": "mask",
   hires: "hires",
 };
 
@@ -220,7 +224,7 @@ export function describedSettings(
       const value = defaultOf(setting, isDemo);
       return {
         word,
-        group: GROUPS[path[0]!] ?? "sampling",
+        group: GROUPS[path.join(".")] ?? GROUPS[path[0]!] ?? "sampling",
         about,
         ...(question === undefined ? {} : { name: question }),
         ...(value === undefined ? {} : { default: toJson(kind, value) }),

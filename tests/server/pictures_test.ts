@@ -1,8 +1,11 @@
 /** Pictures that are given, and what a page does with pictures that are there. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { dirname } from "node:path";
 import { decodePng, encodePng } from "../../src/image/mod.ts";
-import { readRecipe } from "../../src/recipe/mod.ts";
+import { readRecipe, recipeText } from "../../src/recipe/mod.ts";
 import { filesBelow, inTempFolder } from "../_folders.ts";
+import { RECIPE } from "../recipe/_recipe.ts";
 import { fakeServer } from "./_fake.ts";
 
 type Server = Awaited<ReturnType<typeof fakeServer>>;
@@ -10,6 +13,10 @@ type Server = Awaited<ReturnType<typeof fakeServer>>;
 function plain(width: number, height: number, shade = 0): Uint8Array<ArrayBuffer> {
   const data = new Uint8ClampedArray(3 * width * height).fill(shade);
   return new Uint8Array(encodePng({ data, width, height }));
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 /** Gives a picture. */
@@ -241,5 +248,118 @@ Deno.test("a form can be made of the settings: each has its group, and what is t
     assert.equal(of("steps").group, "sampling");
     assert.deepEqual(of("hires_upscaler").schema.enum.slice(0, 2), ["lanczos", "latent"]);
     assert.deepEqual(of("image"), {});
+  });
+});
+
+Deno.test("a recipe says what it was drawn from, and what of that is gone", async () => {
+  await inTempFolder(async (folder) => {
+    await using server = await fakeServer(folder);
+    const [image, mask] = [plain(32, 48), plain(32, 48, 255)];
+    const [given, givenMask] = [await give(server, image), await give(server, mask)];
+    const recipe = {
+      ...RECIPE,
+      width: 48,
+      height: 48,
+      strength: 0.5,
+      maskBlur: 4,
+      source: { image: `${server.root}/${given.name}`, mask: "elsewhere.png", expand: "left=16" },
+      pictures: { image: sha256(image), mask: sha256(mask), width: 32 },
+      adapters: [{ name: "style", weight: 0.8, textWeight: 0.5, sha256: "0".repeat(64) }],
+    };
+    const data = new Uint8ClampedArray(3 * 48 * 48);
+    const drawn = new Uint8Array(
+      encodePng({ data, width: 48, height: 48 }, { text: recipeText(recipe) }),
+    );
+    const said = async () =>
+      await (await server.ask("/api/recipe", { method: "POST", body: drawn })).json();
+    const { settings, missing, hashes } = await said();
+    // The mask is known by its content; the size is the one before the picture grew.
+    assert.deepEqual([settings.image, settings.mask], [given.name, givenMask.name]);
+    assert.deepEqual([settings.width, settings.height, settings.expand], [
+      32,
+      undefined,
+      "left=16",
+    ]);
+    assert.deepEqual([settings.lora, missing], [["style:0.5:0.8"], []]);
+    assert.equal(hashes.image, sha256(image));
+
+    await Deno.remove(`${server.root}/${givenMask.name}`);
+    const alone = await said();
+    assert.deepEqual([alone.settings.image, alone.settings.mask], [given.name, undefined]);
+    assert.deepEqual(alone.missing, ["mask"]);
+    await Deno.remove(`${server.root}/${given.name}`);
+    assert.deepEqual((await said()).missing, ["image", "mask"]);
+
+    // AUTOMATIC1111 names no picture, but says how strongly it was drawn anew.
+    const parameters = "1girl\nSteps: 20, Seed: 1, Size: 32x32, Denoising strength: 0.4";
+    for (
+      const [text, gone] of [[parameters, ["image"]], [
+        `${parameters}, Hires upscale: 2`,
+        [],
+      ]] as const
+    ) {
+      const body = new Uint8Array(
+        encodePng({ data, width: 48, height: 48 }, { text: { parameters: text } }),
+      );
+      const foreign = await (await server.ask("/api/recipe", { method: "POST", body })).json();
+      assert.deepEqual(foreign.missing, gone, JSON.stringify(foreign));
+    }
+  });
+});
+
+Deno.test("pictures come back out of the bin under their names, whatever those are", async () => {
+  await inTempFolder(async (folder) => {
+    await using server = await fakeServer(folder);
+    const names = ["a~b.png", "~.png", "50%7E ~ 100%.png", "of ~ folder/a%25~.png", "~~/~a/b~.png"];
+    for (const name of names) {
+      await Deno.mkdir(dirname(`${server.root}/${name}`), { recursive: true });
+      await Deno.writeFile(`${server.root}/${name}`, plain(16, 16));
+    }
+    const address = (name: string) =>
+      `/api/gallery/file/${name.split("/").map(encodeURIComponent).join("/")}`;
+    const binned = [];
+    for (const name of names) {
+      binned.push(await (await server.ask(address(name), { method: "DELETE" })).json());
+    }
+    const bin = await (await server.ask("/api/gallery/bin")).json();
+    assert.deepEqual(bin.pictures.map(({ name }: { name: string }) => name).sort(), names.sort());
+    for (const one of binned) await server.ask("/api/gallery/restore", { json: one });
+    assert.deepEqual(
+      filesBelow(server.root).filter((path) => path.endsWith(".png"))
+        .map((path) => path.slice(server.root.length + 1)).sort(),
+      names.sort(),
+    );
+  });
+});
+
+Deno.test("the size in which a picture will be drawn is told before it is drawn", async () => {
+  await inTempFolder(async (folder) => {
+    await using server = await fakeServer(folder);
+    // The fake model was trained for 16 pixels, and draws multiples of 16.
+    const { name: image } = await give(server, plain(20, 16));
+    const sizeOf = async (words: object) =>
+      await (await server.ask("/api/pictures/size", { json: { image, ...words } })).json();
+    const inside = (left: number, top: number, width: number, height: number) => ({
+      place: { left, top, width, height },
+    });
+    assert.deepEqual(await sizeOf({}), { width: 16, height: 16, ...inside(0, 0, 16, 16) });
+    assert.deepEqual(await sizeOf({ width: 48, height: 32 }), {
+      width: 48,
+      height: 32,
+      ...inside(0, 0, 48, 32),
+    });
+    assert.deepEqual(await sizeOf({ expand: "left=1,bottom=20" }), {
+      width: 32,
+      height: 48,
+      ...inside(16, 0, 16, 16),
+    });
+    assert.deepEqual(await sizeOf({ only_masked: 4, width: 64, height: 64 }), {
+      width: 20,
+      height: 16,
+      ...inside(0, 0, 20, 16),
+    });
+    for (const words of [{ image: "nothing.png" }, { expand: "left=99999,top=99999" }]) {
+      assert.match((await sizeOf(words)).error.message, /no picture of that name|at most/);
+    }
   });
 });
