@@ -5,25 +5,12 @@
  * Arguments: the server's address, the browser, and perhaps a folder for pictures of the page.
  */
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import puppeteer, { type ElementHandle, type Page } from "puppeteer-core";
+import { openBrowser } from "./browser.ts";
 
 const [url, executablePath, folder] = Deno.args as [string, string, string?];
-const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-const browser = await puppeteer.launch({
-  executablePath,
-  args: ["--no-sandbox", "--disable-gpu", "--lang=en"],
-});
-const page = await browser.newPage();
-const faults: string[] = [];
-page.on("pageerror", (error) => faults.push(String(error)));
-page.on("console", (message) => {
-  // An address of the browser's own, and refusals that are tried on purpose.
-  const isFault = message.type() === "error" && !/favicon|status of 4\d\d/.test(message.text());
-  if (isFault) faults.push(message.text());
-});
+const opened = await openBrowser(executablePath, folder);
+const { browser, page, faults, step, waitFor, click, clickText, fill, textOf, valueOf } = opened;
+const { inEditor, promptOf, beAccessible, fitWidth, shot } = opened;
 
 try {
   await page.setViewport({ width: 1440, height: 900 });
@@ -155,8 +142,7 @@ try {
         await waitFor("#main");
         await page.waitForFunction(() => document.querySelector(".model-chip.loaded") !== null);
         await new Promise((resolve) => setTimeout(resolve, 300));
-        const width = await page.evaluate(() => document.documentElement.scrollWidth);
-        assert(width <= 390, `${view || "draw"} is ${width} wide`);
+        await fitWidth(view || "draw");
         await beAccessible(`${view || "draw"} in ${language}, ${theme}`);
         await shot(`${view || "draw"}_390_${language}_${theme}`);
         if (folder !== undefined) {
@@ -175,88 +161,4 @@ try {
   throw error;
 } finally {
   await browser.close();
-}
-
-function step(name: string): void {
-  console.error(name);
-}
-
-async function waitFor(selector: string, timeout = 20_000): Promise<ElementHandle> {
-  return (await page.waitForSelector(selector, { visible: true, timeout }))!;
-}
-
-async function click(selector: string): Promise<void> {
-  await (await waitFor(selector)).evaluate((element) => (element as HTMLElement).click());
-}
-
-async function clickText(selector: string, text: string): Promise<void> {
-  await waitFor(selector);
-  const isClicked = await page.$$eval(selector, (all, text) => {
-    const found = all.find((element) => element.textContent!.trim() === text);
-    (found as HTMLElement | undefined)?.click();
-    return found !== undefined;
-  }, text);
-  assert(isClicked, `${selector}: ${text}`);
-}
-
-async function fill(selector: string, text: string): Promise<void> {
-  const field = await waitFor(selector);
-  await field.click({ count: 3 });
-  await page.keyboard.type(text);
-  await page.keyboard.press("Tab");
-}
-
-async function textOf(selector: string): Promise<string> {
-  return await page.$eval(selector, (element) => element.textContent!);
-}
-
-async function valueOf(selector: string): Promise<string> {
-  return await page.$eval(selector, (element) => (element as HTMLInputElement).value);
-}
-
-/** Something in the editor, which has a tree of its own. */
-async function inEditor(selector: string): Promise<ElementHandle> {
-  await waitFor(".editor");
-  const found = await page.waitForFunction(
-    (selector) => document.querySelector(".editor")?.shadowRoot?.querySelector(selector),
-    {},
-    selector,
-  );
-  return found as unknown as ElementHandle;
-}
-
-async function promptOf(): Promise<string> {
-  const content = await inEditor(".cm-content");
-  return await content.evaluate((element) =>
-    [...element.querySelectorAll(".cm-line")].map((line) => line.textContent).join("\n")
-  );
-}
-
-/** axe finds nothing. */
-async function beAccessible(what: string): Promise<void> {
-  // The page's policy forbids scripts of others; a test may do what a page may not.
-  await (page as Page).evaluate(AXE);
-  const found = await page.evaluate(async () => {
-    const axe = (globalThis as unknown as {
-      axe: {
-        run(): Promise<
-          { violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }
-        >;
-      };
-    }).axe;
-    const { violations } = await axe.run();
-    return violations.map(({ id, nodes }) =>
-      `${id}: ${
-        nodes.slice(0, 3).map(({ html, failureSummary }) =>
-          `${html.slice(0, 160)} ${failureSummary.slice(0, 300)}`
-        ).join(" | ")
-      }`
-    );
-  });
-  assert.deepEqual(found, [], what);
-}
-
-async function shot(name: string): Promise<void> {
-  if (folder === undefined) return;
-  await page.screenshot({ path: `${folder}/${name}.png` as `${string}.png` });
 }
