@@ -1,8 +1,13 @@
 /** What people do. */
-import { api, ServerError } from "./api.ts";
-import { EMPTY, getState, notify, saysSomething, setDraft, setState } from "./store.ts";
+import { api } from "./api.ts";
+import { pictureTextsOf } from "./picture_texts.ts";
+import { report } from "./report.ts";
+import { goOnWithout, wordsOf } from "./starting.ts";
+import { EMPTY, getState, notify, setDraft, setState } from "./store.ts";
 import { textsOf } from "./texts.ts";
-import type { Job, ModelState, Preview, Value, Words } from "./types.ts";
+import type { Job, ModelState, Preview, Recipe, Value, Words } from "./types.ts";
+
+export { report };
 
 const PAGE = 60;
 
@@ -10,25 +15,29 @@ function texts() {
   return textsOf(getState().language);
 }
 
-/** Tells of an error; a server that is gone is told of by the banner. */
-export function report(error: unknown): void {
-  if (error instanceof DOMException && error.name === "AbortError") return;
-  const text = error instanceof ServerError ? error.message : texts().offline;
-  notify({ text, kind: "error" });
+/** Asks for the pictures of the draft. */
+export async function draw(): Promise<void> {
+  const { draft, language } = getState();
+  const [missing] = draft.missing ?? [];
+  if (missing !== undefined) {
+    const { gone, goOn } = pictureTextsOf(language);
+    const run = () => {
+      goOnWithout(missing.what);
+      void draw();
+    };
+    return notify({ text: gone[missing.what], kind: "error", action: { label: goOn, run } });
+  }
+  try {
+    await drawWords(await wordsOf(draft));
+  } catch (error) {
+    report(error);
+  }
 }
 
-/** Asks for the pictures of the draft. */
-export async function draw(change: Words = {}): Promise<void> {
-  const { draft: { prompt, negative, values, count } } = getState();
+/** Asks for pictures. */
+export async function drawWords(words: Words): Promise<void> {
   try {
-    const job = await api.draw({
-      ...sayingSomething(values),
-      prompt,
-      ...(negative === "" ? {} : { negative_prompt: negative }),
-      count,
-      ...change,
-    });
-    takeJob(job);
+    takeJob(await api.draw(words));
   } catch (error) {
     report(error);
   }
@@ -52,34 +61,44 @@ export function isOpen({ state }: Job): boolean {
 }
 
 /**
- * Takes over settings, all of them: what they do not say is as it was at first. The picture that they
- * started from may be gone; what is said of it is left out then.
+ * Takes over the settings of a recipe, all of them: what they do not say is as it was at first. Of
+ * pictures that are gone the page says so.
  */
-export function useSettings({ prompt, negative_prompt, ...words }: Words): void {
+export function useSettings({ settings, missing, hashes }: Recipe): void {
+  const { prompt, negative_prompt, mask, ...words } = settings;
   const values = Object.fromEntries(
-    Object.entries(sayingSomething(words)).filter(([word, value]) =>
-      isValue(value) && word !== "count"
-    ),
+    Object.entries(words).filter(([word, value]) => isValue(value) && word !== "count"),
   ) as Record<string, Value>;
   setDraft({
     ...EMPTY,
     prompt: typeof prompt === "string" ? prompt : "",
     negative: typeof negative_prompt === "string" ? negative_prompt : "",
     values,
+    source: undefined,
+    mask: typeof mask === "string" ? { base: mask, steps: [] } : undefined,
+    missing: missing.length === 0
+      ? undefined
+      : missing.map((what) => ({ what, hash: hashes[what] })),
   });
   setState({ view: "draw" });
   location.hash = "";
-  notify({ text: texts().used, kind: "info" });
+  const [gone] = missing;
+  const { language } = getState();
+  notify(
+    gone === undefined
+      ? { text: texts().used, kind: "info" }
+      : { text: pictureTextsOf(language).gone[gone], kind: "error" },
+  );
 }
 
-function sayingSomething(words: Words): Words {
-  const known = getState().settings?.settings ?? [];
-  return Object.fromEntries(
-    Object.entries(words).filter(([word]) => {
-      const setting = known.find((one) => one.word === word);
-      return setting === undefined || saysSomething(setting, words);
-    }),
-  );
+/**
+ * Draws a recipe again, with some of its words changed. Where a picture that it needs is gone, its
+ * settings are taken over instead, so that the picture can be given again.
+ */
+export async function drawAgain(recipe: Recipe, change: Words = {}): Promise<void> {
+  const { settings, missing } = recipe;
+  if (missing.length > 0) return useSettings({ ...recipe, settings: { ...settings, ...change } });
+  await drawWords({ negative_prompt: "", ...settings, count: 1, ...change });
 }
 
 function isValue(value: unknown): value is Value {

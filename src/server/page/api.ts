@@ -1,6 +1,16 @@
 /** Questions to the server. */
 import { getState } from "./store.ts";
-import type { GalleryPage, Job, Lint, Machine, Recipe, SettingsAnswer, Words } from "./types.ts";
+import type {
+  DrawnSize,
+  GalleryPage,
+  Given,
+  Job,
+  Lint,
+  Machine,
+  Recipe,
+  SettingsAnswer,
+  Words,
+} from "./types.ts";
 
 /** The server refused, in words for people. */
 export class ServerError extends Error {}
@@ -45,6 +55,9 @@ export const api = {
     ask<GalleryPage>(
       `/api/gallery?search=${encodeURIComponent(search)}&skip=${skip}&limit=${limit}`,
     ),
+  give: (file: Blob) => ask<Given>("/api/pictures", { method: "POST", body: file }),
+  drawnSize: (words: Words, signal: AbortSignal) =>
+    send<DrawnSize>("/api/pictures/size", words, { signal }),
   recipe: (name: string) => ask<Recipe>(`/api/gallery/recipe/${inAddress(name)}`),
   readRecipe: (file: Blob) => ask<Recipe>("/api/recipe", { method: "POST", body: file }),
   remove: (name: string) =>
@@ -55,7 +68,10 @@ export const api = {
 };
 
 export const addressOf = {
-  file: (name: string) => `/api/gallery/file/${inAddress(name)}`,
+  file: (name: string): string => `/api/gallery/file/${inAddress(name)}`,
   download: (name: string) => `/api/gallery/file/${inAddress(name)}?download=1`,
+  /** A picture to start from: one that was given, or one of the gallery. */
+  picture: (name: string) =>
+    name.startsWith(".given/") ? `/api/pictures/${name}` : addressOf.file(name),
   thumbnail: (name: string) => `/api/gallery/thumbnail/${inAddress(name)}`,
 };

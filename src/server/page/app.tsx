@@ -1,16 +1,20 @@
 /** The page: a bar, and one of three views. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { cancelCurrent, draw, isOpen, watch } from "./actions.ts";
 import { CardsView } from "./cards.tsx";
+import { Compare } from "./compare.tsx";
+import { DropZone } from "./drop_zone.tsx";
 import { mend, PromptEditor, shownEditor, watchKeys } from "./editor.tsx";
 import { Gallery } from "./gallery.tsx";
 import { Icon } from "./icons.tsx";
 import { MachineView } from "./machine.tsx";
+import { MaskEditor } from "./mask_editor.tsx";
 import { SettingsForm } from "./settings_form.tsx";
+import { SourcePanel } from "./source_panel.tsx";
 import { Stage } from "./stage.tsx";
 import { setDraft, setState, type Theme, useStore, type View, viewOf } from "./store.ts";
 import { textsOf } from "./texts.ts";
-import { openFile, Viewer } from "./viewer.tsx";
+import { Viewer } from "./viewer.tsx";
 
 const VIEWS = [["draw", "brush"], ["gallery", "grid"], ["machine", "chip"]] as const;
 const NEXT_THEME = { auto: "dark", dark: "light", light: "auto" } as const;
@@ -41,6 +45,8 @@ export function App() {
       {!isConnected && <p class="banner" role="alert">{texts.offline}</p>}
       {view === "gallery" ? <Gallery /> : view === "machine" ? <MachineView /> : <DrawView />}
       <Viewer />
+      <Compare />
+      <MaskEditor />
       <DropZone />
       <NoticeBar />
     </>
@@ -151,6 +157,7 @@ function DrawView() {
             onInput={(event) => setDraft({ negative: event.currentTarget.value }, false)}
           />
         </section>
+        <SourcePanel />
         <SettingsForm />
         <div class="run">
           <button
@@ -255,58 +262,6 @@ function Problems() {
       ))}
     </ul>
   );
-}
-
-/** A picture may be dropped or pasted anywhere. */
-function DropZone() {
-  const { language } = useStore();
-  const texts = textsOf(language);
-  const [isOver, setOver] = useState(false);
-  useEffect(() => {
-    let depth = 0;
-    const hasFile = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
-    const enter = (event: DragEvent) => {
-      if (!hasFile(event)) return;
-      depth++;
-      setOver(true);
-    };
-    const leave = () => {
-      depth = Math.max(0, depth - 1);
-      if (depth === 0) setOver(false);
-    };
-    const over = (event: DragEvent) => hasFile(event) && event.preventDefault();
-    const drop = (event: DragEvent) => {
-      depth = 0;
-      setOver(false);
-      const [file] = event.dataTransfer?.files ?? [];
-      if (file === undefined) return;
-      event.preventDefault();
-      openFile(file);
-    };
-    const paste = (event: ClipboardEvent) => {
-      const [file] = event.clipboardData?.files ?? [];
-      if (file?.type.startsWith("image/")) openFile(file);
-    };
-    addEventListener("dragenter", enter);
-    addEventListener("dragleave", leave);
-    addEventListener("dragover", over);
-    addEventListener("drop", drop);
-    addEventListener("paste", paste);
-    return () => {
-      removeEventListener("dragenter", enter);
-      removeEventListener("dragleave", leave);
-      removeEventListener("dragover", over);
-      removeEventListener("drop", drop);
-      removeEventListener("paste", paste);
-    };
-  }, []);
-  return isOver
-    ? (
-      <div class="drop-zone" aria-hidden="true">
-        <p>{texts.drop}</p>
-      </div>
-    )
-    : null;
 }
 
 function NoticeBar() {

@@ -22,6 +22,14 @@ const PATHS = {
   right: "M9 5l7 7-7 7",
   search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM16 16l4.5 4.5",
   file: "M6 3h8l4 4v14H6zM14 3v4h4",
+  image: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 9h.01",
+  eraser: "M8 19L3.5 14.5 13 5l6 6-8 8zM8.5 9.5l6 6M8 19h12",
+  undo: "M8 5L4 9l4 4M4 9h10a5.5 5.5 0 0 1 0 11h-4",
+  redo: "M16 5l4 4-4 4M20 9H10a5.5 5.5 0 0 0 0 11h4",
+  invert: "M4 4h16v16H4zM4 20L20 4M8 7v4M6 9h4M14 16h4",
+  minus: "M5 12h14",
+  fit: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
+  compare: "M12 3v18M4 6h5v12H4zM15 6h5v12h-5z",
   use: "M4 12h12M11 7l5 5-5 5M20 4v16",
 } as const;
 

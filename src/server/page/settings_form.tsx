@@ -1,6 +1,8 @@
 /** The settings of a picture: all that the server knows, whatever they are. */
 import { IconButton } from "./cards.tsx";
-import { EMPTY, saysSomething, setDraft, setValue, useStore } from "./store.ts";
+import { pictureTextsOf } from "./picture_texts.ts";
+import { isOfPicture } from "./source_panel.tsx";
+import { EMPTY, setDraft, setValue, useStore } from "./store.ts";
 import { textsOf } from "./texts.ts";
 import type { Setting, Value } from "./types.ts";
 
@@ -20,10 +22,12 @@ export function SettingsForm() {
   const texts = textsOf(language);
   if (settings === undefined) return null;
   const known = settings.settings.filter((setting) =>
-    !PLACED.has(setting.word) && saysSomething(setting, values)
+    !PLACED.has(setting.word) && !isOfPicture(setting)
   );
   const first = known.filter(({ word }) => FIRST.includes(word));
   const others = known.filter(({ word }) => !FIRST.includes(word));
+  const { image } = values;
+  const picture = image === undefined ? {} : { image };
   const changed = others.filter(({ word }) => values[word] !== undefined).length;
   return (
     <section class="panel settings" aria-label={texts.settings}>
@@ -64,7 +68,7 @@ export function SettingsForm() {
           <button
             type="button"
             class="button quiet"
-            onClick={() => setDraft({ values: EMPTY.values, count: 1 }, false)}
+            onClick={() => setDraft({ values: { ...EMPTY.values, ...picture }, count: 1 }, false)}
           >
             {texts.reset}
           </button>
@@ -75,13 +79,16 @@ export function SettingsForm() {
 }
 
 function SizeFields() {
-  const { language, settings, model, draft: { values } } = useStore();
+  const { language, settings, model, draft: { values, source } } = useStore();
   const texts = textsOf(language);
   const facts = settings?.model ?? (model.state === "loaded" ? model.facts : undefined);
   const size = facts?.defaultSize ?? 1024;
   const multiple = facts?.sizeMultiple ?? 16;
-  const width = Number(values["width"] ?? size);
-  const height = Number(values["height"] ?? size);
+  const isOfPicture = values["image"] !== undefined && values["width"] === undefined &&
+    values["height"] === undefined;
+  const own = isOfPicture ? source : undefined;
+  const width = Number(values["width"] ?? own?.width ?? size);
+  const height = Number(values["height"] ?? own?.height ?? size);
   const near = (side: number) => Math.max(multiple, Math.round(side / multiple) * multiple);
   const presets = [
     ["portrait", near(size * 0.8125), near(size * 1.1875)],
@@ -96,12 +103,25 @@ function SizeFields() {
     <fieldset class="sizes">
       <legend>{texts.size}</legend>
       <div class="chips">
+        {values["image"] !== undefined && (
+          <button
+            type="button"
+            class="chip size-chip"
+            aria-pressed={isOfPicture}
+            onClick={() => {
+              const { width: _, height: _height, ...others } = values;
+              setDraft({ values: others }, false);
+            }}
+          >
+            {pictureTextsOf(language).asPicture}
+          </button>
+        )}
         {presets.map(([name, w, h]) => (
           <button
             type="button"
             key={name}
             class="chip size-chip"
-            aria-pressed={width === w && height === h}
+            aria-pressed={!isOfPicture && width === w && height === h}
             onClick={() => setDraft({ values: { ...values, width: w, height: h } }, false)}
           >
             <span class={`shape ${name}`} aria-hidden="true" />
@@ -166,7 +186,7 @@ function SeedField() {
   );
 }
 
-function SettingField({ setting, isExplained = false }: {
+export function SettingField({ setting, isExplained = false }: {
   readonly setting: Setting;
   readonly isExplained?: boolean;
 }) {

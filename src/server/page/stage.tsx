@@ -1,13 +1,17 @@
 /** What is being drawn, what waits, and what was just drawn. */
-import { cancelAll, draw, isOpen, remove, useSettings } from "./actions.ts";
+import { cancelAll, drawAgain, isOpen, remove, useSettings } from "./actions.ts";
 import { addressOf, api } from "./api.ts";
 import { IconButton } from "./cards.tsx";
+import { openCompare } from "./compare.tsx";
 import { Icon } from "./icons.tsx";
+import { pictureTextsOf } from "./picture_texts.ts";
+import { startFromGallery } from "./starting.ts";
 import { setDraft, setState, useStore } from "./store.ts";
 import { textsOf } from "./texts.ts";
 import { report } from "./actions.ts";
+import { Vary } from "./vary.tsx";
 import { openViewer } from "./viewer.tsx";
-import type { Job } from "./types.ts";
+import type { Job, Recipe } from "./types.ts";
 
 /** A prompt that the demo model, too, draws well. */
 const EXAMPLE = `<character_1>
@@ -114,31 +118,42 @@ export function PictureActions({ name, onDone = () => {} }: {
   readonly name: string;
   readonly onDone?: () => void;
 }) {
-  const texts = textsOf(useStore().language);
-  const withRecipe = async (use: (words: Readonly<Record<string, unknown>>) => void) => {
+  const { language } = useStore();
+  const texts = textsOf(language);
+  const of = pictureTextsOf(language);
+  const withRecipe = async (use: (recipe: Recipe) => void) => {
     try {
-      use((await api.recipe(name)).settings);
+      use(await api.recipe(name));
       onDone();
     } catch (error) {
       report(error);
     }
   };
-  const redraw = ({ prompt, ...words }: Readonly<Record<string, unknown>>) =>
-    void draw({ negative_prompt: "", ...words, prompt, count: 1 });
   return (
     <div class="actions">
-      <button type="button" class="button" onClick={() => void withRecipe(redraw)}>
+      <button
+        type="button"
+        class="button"
+        onClick={() => void withRecipe((recipe) => void drawAgain(recipe))}
+      >
         <Icon name="again" /> {texts.again}
+      </button>
+      <Vary withRecipe={withRecipe} />
+      <button type="button" class="button" onClick={() => void withRecipe(useSettings)}>
+        <Icon name="use" /> {texts.use}
       </button>
       <button
         type="button"
         class="button"
-        onClick={() => void withRecipe(({ seed: _, ...words }) => redraw(words))}
+        onClick={() => {
+          void startFromGallery(name);
+          onDone();
+        }}
       >
-        <Icon name="dice" /> {texts.vary}
+        <Icon name="image" /> {of.startFrom}
       </button>
-      <button type="button" class="button" onClick={() => void withRecipe(useSettings)}>
-        <Icon name="use" /> {texts.use}
+      <button type="button" class="button" onClick={() => openCompare(name)}>
+        <Icon name="compare" /> {of.compare}
       </button>
       <a class="button" href={addressOf.download(name)} download>
         <Icon name="download" /> {texts.download}

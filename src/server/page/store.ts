@@ -1,5 +1,6 @@
 /** What the page knows. One value, changed in one place; whoever shows it is told. */
 import { useEffect, useReducer } from "preact/hooks";
+import type { Mask } from "./mask_steps.ts";
 import type {
   GalleryPage,
   Job,
@@ -10,7 +11,6 @@ import type {
   Setting,
   SettingsAnswer,
   Value,
-  Words,
 } from "./types.ts";
 
 export type View = "draw" | "gallery" | "machine";
@@ -20,9 +20,30 @@ export type Theme = "auto" | "light" | "dark";
 export interface Draft {
   readonly prompt: string;
   readonly negative: string;
-  /** What was set; what is absent is left to the server. */
+  /** What was set; what is absent is left to the server. `image` names the picture to start from. */
   readonly values: Readonly<Record<string, Value>>;
   readonly count: number;
+  /** What is known of the picture to start from; absent until it was looked at. */
+  readonly source?: SourceNotes | undefined;
+  /** Where the picture to start from is drawn anew; absent for everywhere. */
+  readonly mask?: Mask | undefined;
+  /** What the settings were taken over without, because it is gone. */
+  readonly missing?: readonly Missing[] | undefined;
+}
+
+/** The picture to start from, for people. */
+export interface SourceNotes {
+  readonly title: string;
+  readonly width: number;
+  readonly height: number;
+  readonly isTransparent?: boolean;
+}
+
+/** A picture that a recipe names, and that is not here. */
+export interface Missing {
+  readonly what: "image" | "mask";
+  /** The SHA-256 of its file, where the recipe says it. */
+  readonly hash?: string | undefined;
 }
 
 export interface Notice {
@@ -47,29 +68,34 @@ export interface State {
   /** The picture on the stage, by its name in the gallery. */
   readonly shown: string | undefined;
   readonly isConnected: boolean;
+  /** Whether a picture is on its way to the server. */
+  readonly isGiving: boolean;
   readonly gallery: GalleryPage | undefined;
   readonly search: string;
   readonly notice: Notice | undefined;
 }
 
 const KEY = "newbie.studio";
+/** Masks may be too large to be kept; then all else still is. */
+const MASK_KEY = "newbie.studio.mask";
 export const EMPTY: Draft = { prompt: "", negative: "", values: {}, count: 1 };
 
-function stored(): Partial<Pick<State, "language" | "theme" | "draft" | "promptView">> {
+function stored(key: string) {
   try {
-    return JSON.parse(localStorage.getItem(KEY) ?? "{}");
+    return JSON.parse(localStorage.getItem(key) ?? "{}");
   } catch {
     return {};
   }
 }
 
-const kept = stored();
+const kept: Partial<Pick<State, "language" | "theme" | "draft" | "promptView">> = stored(KEY);
+const { mask: keptMask }: { mask?: Mask } = stored(MASK_KEY);
 let state: State = {
   language: kept.language ?? (/^zh\b/i.test(navigator.language) ? "zh" : "en"),
   theme: kept.theme ?? "auto",
   view: viewOf(location.hash),
   promptView: kept.promptView ?? "xml",
-  draft: { ...EMPTY, ...kept.draft },
+  draft: { ...EMPTY, ...kept.draft, mask: keptMask },
   promptEdition: 0,
   settings: undefined,
   lint: undefined,
@@ -78,6 +104,7 @@ let state: State = {
   preview: undefined,
   shown: undefined,
   isConnected: true,
+  isGiving: false,
   gallery: undefined,
   search: "",
   notice: undefined,
@@ -95,14 +122,20 @@ export function getState(): State {
 }
 
 export function setState(change: Partial<State>): void {
+  const before = state;
   state = { ...state, ...change };
-  const { language, theme, draft, promptView } = state;
+  const { language, theme, promptView, draft: { mask, ...draft } } = state;
+  keep(KEY, { language, theme, draft, promptView });
+  if (mask !== before.draft.mask) keep(MASK_KEY, { mask });
+  for (const listener of listeners) listener();
+}
+
+function keep(key: string, value: object): void {
   try {
-    localStorage.setItem(KEY, JSON.stringify({ language, theme, draft, promptView }));
+    localStorage.setItem(key, JSON.stringify(value));
   } catch {
     // Where nothing can be kept, a reload begins anew.
   }
-  for (const listener of listeners) listener();
 }
 
 export function setDraft(change: Partial<Draft>, isEdited = true): void {
@@ -118,9 +151,23 @@ export function setValue(word: string, value: Value | undefined): void {
   setDraft({ values: value === undefined ? others : { ...others, [word]: value } }, false);
 }
 
-/** Whether a setting says anything: what belongs to a picture to start from does only with one. */
-export function saysSomething({ group }: Setting, { image }: Words): boolean {
-  return group !== "picture" || image !== undefined;
+/** What of a draft says where and how to draw from a picture. */
+type Started = Pick<Draft, "values" | "mask">;
+
+/** Whether anything but the whole picture is drawn anew. */
+function hasMask({ values, mask }: Started): boolean {
+  return mask !== undefined || values["alpha_mask"] === true;
+}
+
+/** Whether a setting says anything: much of it does only with a picture to start from, or with a mask. */
+export function saysSomething({ word, group }: Setting, draft: Started): boolean {
+  const { image, expand } = draft.values;
+  if (group !== "picture" && group !== "mask") return true;
+  if (image === undefined) return false;
+  if (group === "picture") return true;
+  return word === "only_masked"
+    ? hasMask(draft) && expand === undefined
+    : hasMask(draft) || expand !== undefined;
 }
 
 let noticeTimer: ReturnType<typeof setTimeout> | undefined;

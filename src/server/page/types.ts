@@ -58,7 +58,7 @@ export type ModelState =
 
 export interface Setting {
   readonly word: string;
-  /** Those of `picture` say nothing without a picture to start from. */
+  /** Those of `picture` say nothing without a picture to start from, those of `mask` without a mask. */
   readonly group: string;
   readonly about: Texts;
   readonly name?: Texts;
@@ -107,6 +107,30 @@ export interface Recipe {
     readonly versions: Readonly<Record<string, string>>;
   };
   readonly left: readonly { readonly name: string; readonly value: string }[];
+  /** SHA-256 of the files that it was drawn from, where it says them. */
+  readonly hashes: { readonly image?: string; readonly mask?: string };
+  /** What of these is not here. */
+  readonly missing: readonly ("image" | "mask")[];
+}
+
+/** A picture that was given. */
+export interface Given {
+  readonly name: string;
+  readonly width: number;
+  readonly height: number;
+  readonly isTransparent: boolean;
+}
+
+/** In which size a picture will be drawn, and where in it the one lies that it starts from. */
+export interface DrawnSize {
+  readonly width: number;
+  readonly height: number;
+  readonly place: {
+    readonly left: number;
+    readonly top: number;
+    readonly width: number;
+    readonly height: number;
+  };
 }
 
 export interface Diagnostic {

@@ -4,7 +4,9 @@ import { report, useSettings } from "./actions.ts";
 import { addressOf, api, ServerError } from "./api.ts";
 import { IconButton } from "./cards.tsx";
 import { Icon } from "./icons.tsx";
+import { pictureTextsOf } from "./picture_texts.ts";
 import { PictureActions } from "./stage.tsx";
+import { startFromFile } from "./starting.ts";
 import { getState, notify, useStore } from "./store.ts";
 import { textsOf } from "./texts.ts";
 import type { Recipe } from "./types.ts";
@@ -57,6 +59,7 @@ export function Viewer() {
 
   const close = () => dialog.current?.close();
   const name = looked !== undefined && "name" in looked ? looked.name : undefined;
+  const file = looked !== undefined && "file" in looked ? looked.file : undefined;
   const pictures = gallery?.pictures ?? [];
   const place = pictures.findIndex((picture) => picture.name === name);
   const go = (by: number) => {
@@ -72,6 +75,7 @@ export function Viewer() {
       onClose={() => look(undefined)}
       onClick={(event) => event.target === dialog.current && close()}
       onKeyDown={(event) => {
+        if (event.target instanceof HTMLInputElement) return;
         if (event.key === "ArrowLeft") go(-1);
         if (event.key === "ArrowRight") go(1);
       }}
@@ -97,10 +101,34 @@ export function Viewer() {
               <IconButton icon="close" label={texts.close} onClick={close} />
             </header>
             {name !== undefined && <PictureActions name={name} onDone={close} />}
-            {typeof recipe === "string" && <p class="hint">{recipe}</p>}
-            {typeof recipe === "object" && (
-              <RecipeView recipe={recipe} onUsed={close} hasUse={name === undefined} />
+            {file !== undefined && (
+              <div class="actions">
+                {typeof recipe === "object" && (
+                  <button
+                    type="button"
+                    class="button primary"
+                    onClick={() => {
+                      useSettings(recipe);
+                      close();
+                    }}
+                  >
+                    <Icon name="use" /> {texts.use}
+                  </button>
+                )}
+                <button
+                  type="button"
+                  class="button"
+                  onClick={() => {
+                    void startFromFile(file);
+                    close();
+                  }}
+                >
+                  <Icon name="image" /> {pictureTextsOf(language).startFrom}
+                </button>
+              </div>
             )}
+            {typeof recipe === "string" && <p class="hint">{recipe}</p>}
+            {typeof recipe === "object" && <RecipeView recipe={recipe} />}
           </div>
         </div>
       )}
@@ -108,11 +136,7 @@ export function Viewer() {
   );
 }
 
-function RecipeView({ recipe, onUsed, hasUse }: {
-  readonly recipe: Recipe;
-  readonly onUsed: () => void;
-  readonly hasUse: boolean;
-}) {
+function RecipeView({ recipe }: { readonly recipe: Recipe }) {
   const { language, settings } = useStore();
   const texts = textsOf(language);
   const { prompt, negative_prompt, ...words } = recipe.settings;
@@ -125,18 +149,9 @@ function RecipeView({ recipe, onUsed, hasUse }: {
   return (
     <div class="recipe">
       <p class="hint">{texts.recipeOf(recipe.program)}</p>
-      {hasUse && (
-        <button
-          type="button"
-          class="button primary"
-          onClick={() => {
-            useSettings(recipe.settings);
-            onUsed();
-          }}
-        >
-          <Icon name="use" /> {texts.use}
-        </button>
-      )}
+      {recipe.missing.map((what) => (
+        <p class="recipe-gone" key={what}>{pictureTextsOf(language).gone[what]}</p>
+      ))}
       <div class="recipe-head">
         <h3>{texts.prompt}</h3>
         <IconButton
