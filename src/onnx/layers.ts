@@ -294,7 +294,10 @@ function plainProduct(x: Value, weight: Value): Value {
   });
 }
 
-/** x · weightᵀ by `Gemm`, for WebGPU's provider, which has no `FusedMatMul`. */
+/**
+ * x · weightᵀ by `Gemm`, for WebGPU's provider, which has no `FusedMatMul`. It has no `Flatten` of
+ * this opset either: with that, each input went to the CPU and back.
+ */
 function productOfRows(x: Value, weight: Value): Value {
   const { graph, type, name } = x;
   // Several products have the same input.
@@ -302,7 +305,10 @@ function productOfRows(x: Value, weight: Value): Value {
     const kept = graph.node("Shape", [x], "int64", { attributes: { end: int(-1) } });
     return concat([kept, graph.integers([-1])], 0);
   });
-  const rows = graph.node("Flatten", [x], type, { attributes: { axis: int(-1) } });
+  const rows = graph.once(`rows ${name}`, () => {
+    const width = graph.node("Shape", [weight], "int64", { attributes: { start: int(1) } });
+    return reshape(x, concat([graph.integers([-1]), width], 0));
+  });
   const product = graph.node("Gemm", [rows, weight], type, { attributes: { transB: int(1) } });
   return reshape(product, shape);
 }

@@ -1,6 +1,7 @@
 /** The demo model on WebGPU, by a driver that computes on the processor: SwiftShader, of chromium. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { GRAPH_NAMES } from "../../src/pipeline/part_graph.ts";
 import { psnr } from "../../src/image/mod.ts";
 
 /** Where Debian's packages chromium and libvulkan1 have the driver and its loader. */
@@ -14,6 +15,52 @@ const LEAST_DB = 60;
 const isHere = await Promise.all([DRIVER, LOADER].map((path) => Deno.stat(path)))
   .then(() => true, () => false);
 
+/** Runs a program on the driver. */
+async function onDriver(program: string, ...args: string[]): Promise<string> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--frozen", "--allow-all", program, ...args],
+      // The loader of Vulkan reads these when the process asks for an adapter.
+      env: { VK_DRIVER_FILES: DRIVER, XDG_RUNTIME_DIR: folder },
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    const log = new TextDecoder().decode(stderr);
+    assert.ok(success, log);
+    return log;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** What ONNX Runtime's WebGPU has no kernels for, and is done once a run and on little. */
+const ON_THE_CPU = [
+  // Of the timestep: the waves of its embedding.
+  "Mul",
+  "Cos",
+  "Sin",
+  // The latents' patches, before the first layer.
+  "SpaceToDepth",
+  // Gemma's causal mask.
+  "GreaterOrEqual",
+  // The finished picture's steps of colour, after the last layer.
+  "Round",
+];
+
+Deno.test({
+  name: "WebGPU's results do not cross to the CPU and back between layers",
+  ignore: !isHere,
+  fn: async () => {
+    // The log tells of each copy that ONNX Runtime puts into a graph, and of its node.
+    const log = await onDriver("tests/pipeline/_log_copies.ts", "models/demo");
+    const graphs = log.split(/^GRAPH /m).slice(1);
+    assert.deepEqual(graphs.map((text) => text.split("\n", 1)[0]), [...GRAPH_NAMES]);
+    const copies = [...log.matchAll(/Add Memcpy\w+ (?:before|after) ([A-Za-z]+)_\d+/g)];
+    assert.deepEqual(copies.filter(([, operator]) => !ON_THE_CPU.includes(operator!)), []);
+  },
+});
+
 Deno.test({
   name: "WebGPU draws the health check's prompt as the CPU does",
   ignore: !isHere,
@@ -22,14 +69,7 @@ Deno.test({
     try {
       const draw = async (device: "cpu" | "webgpu") => {
         const output = join(folder, device);
-        const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-          args: ["run", "--frozen", "--allow-all", "tests/pipeline/_draw_on.ts", device, output],
-          // The loader of Vulkan reads these when the process asks for an adapter.
-          env: { VK_DRIVER_FILES: DRIVER, XDG_RUNTIME_DIR: folder },
-          stdout: "null",
-          stderr: "piped",
-        }).output();
-        assert.ok(success, new TextDecoder().decode(stderr));
+        await onDriver("tests/pipeline/_draw_on.ts", device, output);
         const data = new Uint8ClampedArray(await Deno.readFile(output));
         return { data, width: SIZE, height: SIZE };
       };
