@@ -64,6 +64,11 @@ export interface TiledStep {
   /** Pixels written for a pixel read, along a side: a whole number, or one divided by it. */
   readonly scale: number;
   /**
+   * What the edges of a tile must be multiples of, in pixels of the maps that it reads. By default as
+   * many as become one pixel.
+   */
+  readonly multiple?: number;
+  /**
    * Whether the map that it writes takes the place of the one of that name tile by tile. Only right
    * where it looks at no neighbours in that map.
    */

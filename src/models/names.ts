@@ -62,12 +62,14 @@ function plainNames(weights: Weights): ReadonlyMap<string, string> {
 /**
  * Finds a network in a file by its tensors, under any prefix; undefined where it is not there. Of
  * several copies (with an average of the weights beside them) the one with the shortest prefix is
- * meant, and no average.
+ * meant, and no average unless that is preferred.
  */
 export function findNaming<Style extends NameStyle>(
   weights: Weights,
   styles: readonly Style[],
+  { prefersAverage = false }: { readonly prefersAverage?: boolean } = {},
 ): Naming<Style> | undefined {
+  const rank = (prefix: string) => Number(isAverage(prefix) !== prefersAverage);
   const names = plainNames(weights);
   for (const style of styles) {
     const [first, ...others] = style.required as readonly [string, ...string[]];
@@ -76,9 +78,7 @@ export function findNaming<Style extends NameStyle>(
       .map((name) => name.slice(0, -first.length))
       .filter((prefix) => others.every((other) => names.has(prefix + other)))
       .filter((prefix) => !style.foreign?.some((name) => names.has(prefix + name)))
-      .sort((a, b) =>
-        Number(isAverage(a)) - Number(isAverage(b)) || a.length - b.length || (a < b ? -1 : 1)
-      );
+      .sort((a, b) => rank(a) - rank(b) || a.length - b.length || (a < b ? -1 : 1));
     const [prefix] = prefixes;
     if (prefix !== undefined) return naming(weights, style, prefix);
   }

@@ -5,8 +5,9 @@
  * The maths of the first is that of Wang et al. 2018 (arXiv 1809.00219, residual-in-residual dense
  * blocks), with pixels folded into channels where it enlarges less than four times, as Wang et al. 2021
  * (arXiv 2107.10833) have it; the second is the compact network of that project. Names of weights are
- * theirs. The blocks, widths and the scale follow from the tensors' shapes. All of it is convolutions,
- * so a tile that sees far enough beyond its edge is exact.
+ * those of BasicSR, of ESRGAN's authors, or of the trainers from before (`model.1.sub.0.RDB1…`, which
+ * most shared networks have). The blocks, widths and the scale follow from the tensors' shapes. All of
+ * it is convolutions, so a tile that sees far enough beyond its edge is exact.
  *
  * @module
  */
@@ -35,7 +36,7 @@ import {
 import type { Weights } from "../safetensors/mod.ts";
 import { CORE_END, CORE_START, type TiledStep } from "./autoencoder_graphs.ts";
 import { PICTURE_CHANNELS } from "./_input_channels.ts";
-import { countOf, findNaming, type Naming } from "./names.ts";
+import { countOf, findNaming, type NameStyle, type Naming } from "./names.ts";
 
 /** An upscaler, compiled. */
 export interface UpscalerGraphs {
@@ -50,17 +51,64 @@ export interface UpscalerGraphs {
   readonly tileSize: number;
 }
 
-const STYLES = {
-  rrdb: {
-    required: [
-      "conv_first.weight",
-      "body.0.rdb1.conv1.weight",
-      "conv_body.weight",
-      "conv_last.weight",
-    ],
+/** Where an RRDBNet's layers stand in a file. */
+interface RrdbLayers {
+  readonly first: string;
+  /** A convolution of a dense block of a block; all but the first from 1. */
+  readonly dense: (block: number, dense: number, convolution: number) => string;
+  readonly body: string;
+  /** What enlarges to twice the size, from 1. */
+  readonly up: (index: number) => string;
+  readonly detailed: string;
+  readonly last: string;
+}
+
+/** One way to name them. */
+interface RrdbStyle extends NameStyle {
+  readonly layers: (blocks: number, ups: number) => RrdbLayers;
+}
+
+/** Real-ESRGAN's and BasicSR's names, ESRGAN's own, and those of the trainers before them. */
+const RRDB_STYLES: readonly RrdbStyle[] = [
+  {
+    required: ["conv_first.weight", "body.0.rdb1.conv1.weight", "conv_body.weight"],
+    layers: () => ({
+      first: "conv_first",
+      dense: (block, dense, index) => `body.${block}.rdb${dense}.conv${index}`,
+      body: "conv_body",
+      up: (index) => `conv_up${index}`,
+      detailed: "conv_hr",
+      last: "conv_last",
+    }),
   },
-  srvgg: { required: ["body.0.weight", "body.1.weight", "body.2.weight"] },
-} as const;
+  {
+    required: ["conv_first.weight", "RRDB_trunk.0.RDB1.conv1.weight", "trunk_conv.weight"],
+    layers: () => ({
+      first: "conv_first",
+      dense: (block, dense, index) => `RRDB_trunk.${block}.RDB${dense}.conv${index}`,
+      body: "trunk_conv",
+      up: (index) => `upconv${index}`,
+      detailed: "HRconv",
+      last: "conv_last",
+    }),
+  },
+  {
+    required: ["model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight"],
+    // ESRGAN+ adds what its convolutions of 1 × 1 give.
+    foreign: ["model.1.sub.0.RDB1.conv1x1.weight"],
+    // A list of layers, those without weights among them: enlarging, convolution, activation.
+    layers: (blocks, ups) => ({
+      first: "model.0",
+      dense: (block, dense, index) => `model.1.sub.${block}.RDB${dense}.conv${index}.0`,
+      body: `model.1.sub.${blocks}`,
+      up: (index) => `model.${3 * index}`,
+      detailed: `model.${3 * ups + 2}`,
+      last: `model.${3 * ups + 4}`,
+    }),
+  },
+];
+
+const SRVGG_STYLE: NameStyle = { required: ["body.0.weight", "body.1.weight", "body.2.weight"] };
 
 /** With the halo of RRDBNet, a tile of 384² pixels at 64 channels. */
 const TILE_PIXELS = 192;
@@ -69,7 +117,7 @@ const SLOPE = 0.2;
 /** How much of a block's change is added. */
 const RESIDUAL = 0.2;
 const CONVOLUTIONS_IN_DENSE_BLOCK = 5;
-const DENSE_BLOCKS = ["rdb1", "rdb2", "rdb3"] as const;
+const DENSE_BLOCKS = 3;
 
 /**
  * Compiles an upscaler over its weights.
@@ -78,12 +126,12 @@ const DENSE_BLOCKS = ["rdb1", "rdb2", "rdb3"] as const;
  * @throws {CheckpointError} Naming every tensor that is missing or has another shape.
  */
 export function compileUpscaler(weights: Weights, policy: DtypePolicy): UpscalerGraphs {
-  const names = findNaming(weights, Object.values(STYLES));
-  const network = names?.style === STYLES.rrdb
-    ? rrdbNet(names)
-    : names?.style === STYLES.srvgg
-    ? srvggNet(names)
-    : undefined;
+  // Real-ESRGAN's own program takes the average where a file has both.
+  const options = { prefersAverage: true };
+  const rrdb = findNaming(weights, RRDB_STYLES, options);
+  const srvgg = rrdb === undefined ? findNaming(weights, [SRVGG_STYLE], options) : undefined;
+  const names = rrdb ?? srvgg;
+  const network = rrdb === undefined ? srvgg && srvggNet(srvgg) : rrdbNet(rrdb);
   if (names === undefined || network === undefined) throw noUpscaler(weights);
   const { kind, factor, multiple, halo, build } = network;
   const graph = new Graph(kind, withoutOwnOperators(policy));
@@ -102,6 +150,7 @@ export function compileUpscaler(weights: Weights, policy: DtypePolicy): Upscaler
     global: false,
     halo,
     scale: factor,
+    multiple,
     inPlace: false,
   };
   return { kind, scale: factor, multiple, steps: [step], tileSize: TILE_PIXELS * factor };
@@ -122,66 +171,84 @@ interface Part {
   readonly type: DtypePolicy["convolution"];
 }
 
-/** The network enlarges four times what it is given: less where pixels were folded before. */
-const RRDB_ENLARGES = 4;
-
-function rrdbNet(names: Naming): Network | undefined {
-  const { shape } = names;
-  const [features = 0, folded = 0] = shape("conv_first.weight") ?? [];
-  const growth = shape("body.0.rdb1.conv1.weight")?.[0] ?? 0;
-  const blocks = countOf(names, (index) => `body.${index}.rdb1.conv1.weight`);
+function rrdbNet(names: Naming<RrdbStyle>): Network | undefined {
+  const { shape, style } = names;
+  const numbered = style.layers(0, 0);
+  const blocks = countOf(names, (index) => `${numbered.dense(index, 1, 1)}.weight`);
+  const ups = upsOf(names, numbered);
+  const layers = style.layers(blocks, ups);
+  const [features = 0, folded = 0] = shape(`${layers.first}.weight`) ?? [];
+  const growth = shape(`${layers.dense(0, 1, 1)}.weight`)?.[0] ?? 0;
   const fold = Math.sqrt(folded / PICTURE_CHANNELS);
-  if (![1, 2, 4].includes(fold)) return undefined;
-  const inBlocks = blocks * DENSE_BLOCKS.length * CONVOLUTIONS_IN_DENSE_BLOCK;
-  // Before and behind the blocks one each, and four at a half and a quarter of the distance.
+  const factor = 2 ** ups / fold;
+  if (![1, 2, 4].includes(fold) || !Number.isInteger(factor)) return undefined;
+  const inBlocks = blocks * DENSE_BLOCKS * CONVOLUTIONS_IN_DENSE_BLOCK;
+  // Before and behind the blocks one each; the others are at most two in a picture not enlarged.
   const reach = inBlocks + 2 + 2;
   return {
     kind: "RRDBNet",
-    factor: RRDB_ENLARGES / fold,
+    factor,
     multiple: fold,
     halo: reach * fold,
     build: (picture, part) => {
       const conv = (x: Value, name: string, from: number, to: number) =>
         convolution(x, part, name, from, to);
       const x = fold === 1 ? picture : pixelUnshuffle(picture, fold, PICTURE_CHANNELS);
-      const first = conv(x, "conv_first", folded, features);
+      const first = conv(x, layers.first, folded, features);
       let body = first;
       for (let block = 0; block < blocks; block++) {
-        body = residualDense(body, part, `body.${block}`, features, growth);
+        const name = (dense: number, index: number) => layers.dense(block, dense, index);
+        body = residualDense(body, part, name, features, growth);
       }
-      let up = add(first, conv(body, "conv_body", features, features));
-      for (const name of ["conv_up1", "conv_up2"]) {
-        up = leakyRelu(conv(upsampleNearest2x(up), name, features, features), SLOPE);
+      let up = add(first, conv(body, layers.body, features, features));
+      for (let index = 1; index <= ups; index++) {
+        up = leakyRelu(conv(upsampleNearest2x(up), layers.up(index), features, features), SLOPE);
       }
-      const detailed = leakyRelu(conv(up, "conv_hr", features, features), SLOPE);
-      return conv(detailed, "conv_last", features, PICTURE_CHANNELS);
+      const detailed = leakyRelu(conv(up, layers.detailed, features, features), SLOPE);
+      return conv(detailed, layers.last, features, PICTURE_CHANNELS);
     },
   };
 }
 
-/** Three dense blocks, beside a shortcut. */
+/** How often it enlarges to twice the size; a layer that lost its weight but not its bias counts. */
+function upsOf({ shape }: Naming, { up }: RrdbLayers): number {
+  let ups = 0;
+  const has = (tensor: string) => shape(`${up(ups + 1)}.${tensor}`) !== undefined;
+  while (has("weight") || has("bias")) ups++;
+  return ups;
+}
+
+/** Dense blocks one behind the other, beside a shortcut. */
 function residualDense(
   x: Value,
   part: Part,
-  name: string,
+  name: (dense: number, index: number) => string,
   features: number,
   growth: number,
 ): Value {
   let y = x;
-  for (const block of DENSE_BLOCKS) y = dense(y, part, `${name}.${block}`, features, growth);
+  for (let block = 1; block <= DENSE_BLOCKS; block++) {
+    y = dense(y, part, (index) => name(block, index), features, growth);
+  }
   return add(scale(y, RESIDUAL), x);
 }
 
 /** Each convolution reads all that those before it gave. */
-function dense(x: Value, part: Part, name: string, features: number, growth: number): Value {
+function dense(
+  x: Value,
+  part: Part,
+  name: (index: number) => string,
+  features: number,
+  growth: number,
+): Value {
   const all = [x];
   for (let index = 1; index < CONVOLUTIONS_IN_DENSE_BLOCK; index++) {
     const from = features + (index - 1) * growth;
     const joined = all.length === 1 ? x : concat(all, 1);
-    all.push(leakyRelu(convolution(joined, part, `${name}.conv${index}`, from, growth), SLOPE));
+    all.push(leakyRelu(convolution(joined, part, name(index), from, growth), SLOPE));
   }
   const from = features + (CONVOLUTIONS_IN_DENSE_BLOCK - 1) * growth;
-  const last = `${name}.conv${CONVOLUTIONS_IN_DENSE_BLOCK}`;
+  const last = name(CONVOLUTIONS_IN_DENSE_BLOCK);
   return add(scale(convolution(concat(all, 1), part, last, from, features), RESIDUAL), x);
 }
 
@@ -226,11 +293,12 @@ function convolution(
 function noUpscaler({ source }: Weights): NewBieError {
   return new NewBieError(
     `${source} holds no upscaler that is known: expected the tensors of ESRGAN's RRDBNet (conv_first, ` +
-      "body.0.rdb1.conv1, …) or of SRVGGNetCompact (body.0, body.1, …), as Real-ESRGAN names them.",
+      "body.0.rdb1.conv1, … or model.0, model.1.sub.0.RDB1.conv1.0, …) for pictures in colours, or of " +
+      "SRVGGNetCompact (body.0, body.1, …).",
     {
       zh:
-        `${source} 中没有已知的放大网络：应含 ESRGAN 的 RRDBNet（conv_first、body.0.rdb1.conv1 等）` +
-        "或 SRVGGNetCompact（body.0、body.1 等）的张量，名称与 Real-ESRGAN 相同。",
+        `${source} 中没有已知的放大网络：应含用于彩色图片的 ESRGAN RRDBNet（conv_first、body.0.rdb1.conv1 等，` +
+        "或 model.0、model.1.sub.0.RDB1.conv1.0 等）或 SRVGGNetCompact（body.0、body.1 等）的张量。",
     },
   );
 }

@@ -58,11 +58,11 @@ async function runStep(
   { maps, moments }: State,
   tileSize: number,
 ): Promise<void> {
-  const { halo, scale } = step;
+  const { halo, scale, multiple: unit = Math.max(1, 1 / scale) } = step;
   const [, , height, width] = maps.get(step.reads[0]!)!.dims as [number, number, number, number];
   // Tiles are cut by pixels of the smaller map, so that none of them is cut in two.
-  const unit = Math.max(1, 1 / scale);
-  const side = step.global ? Infinity : Math.max(1, Math.floor(tileSize / Math.max(scale, unit)));
+  const most = Math.floor(tileSize / Math.max(scale, 1) / unit);
+  const side = step.global ? Infinity : Math.max(1, most);
   const written = new Map<string, Tensor>();
   const measured = new MomentPool();
   for (const smaller of tiles(height / unit, width / unit, side)) {

@@ -1,38 +1,42 @@
 import { imageFromTensor, type RgbImage, tensorFromImage } from "../../image/mod.ts";
 import { compileUpscaler, type UpscalerGraphs } from "../../models/mod.ts";
-import { type Device, type DtypePolicy } from "../../onnx/mod.ts";
+import type { DtypePolicy } from "../../onnx/mod.ts";
 import { Session, type SessionHost } from "../../runtime/session.ts";
-import { openWeights } from "../../safetensors/mod.ts";
+import { openWeights, type Weights } from "../../safetensors/mod.ts";
 import { tensor } from "../../tensor.ts";
+import { expectTileSize } from "./_expect_tile_size.ts";
+import { expectPixels } from "./expect_pixels.ts";
 import { isFiniteTensor, NonFiniteError } from "./non_finite_error.ts";
 import { runInTiles } from "./_tiling.ts";
 
 /** A network that enlarges pictures. Its graph is loaded while it works. */
 export class Upscaler {
-  readonly #graphs: UpscalerGraphs;
-  readonly #device: Device;
+  readonly #weights: Weights;
+  #policy: DtypePolicy;
+  #graphs: UpscalerGraphs;
   readonly #host: SessionHost;
 
-  private constructor(graphs: UpscalerGraphs, device: Device, host: SessionHost) {
-    this.#graphs = graphs;
-    this.#device = device;
+  private constructor(weights: Weights, policy: DtypePolicy, host: SessionHost) {
+    this.#weights = weights;
+    this.#policy = policy;
+    this.#graphs = compileUpscaler(weights, policy);
     this.#host = host;
   }
 
   /**
    * Reads a network.
    *
-   * @param path A safetensors file, or a folder with one.
+   * @param file A safetensors file.
    * @throws {SafetensorsError} When the file cannot be read.
    * @throws {NewBieError} When it holds no such network.
    * @throws {CheckpointError} Naming every tensor that does not fit.
    */
   static async open(
-    path: string,
+    file: string,
     policy: DtypePolicy,
     host: SessionHost = Session,
   ): Promise<Upscaler> {
-    return new Upscaler(compileUpscaler(await openWeights(path), policy), policy.device, host);
+    return new Upscaler(await openWeights(file), policy, host);
   }
 
   /** What it is. */
@@ -45,22 +49,40 @@ export class Upscaler {
     return this.#graphs.scale;
   }
 
+  /** The side of a tile in pixels of the enlarged picture, unless the caller chooses. */
+  get tileSize(): number {
+    return this.#graphs.tileSize;
+  }
+
   /**
-   * Enlarges a picture, tile by tile, to the values that one run would give.
+   * Enlarges a picture, tile by tile, to the values that one run would give. What overflows in 16 bits
+   * is computed in 32, and so is what comes after it.
    *
    * @param tileSize The side of a tile in pixels of the enlarged picture.
-   * @throws {NonFiniteError} When the arithmetic overflowed.
+   * @throws {RequestError} When the enlarged picture would have more pixels than are written, or the
+   *   tile size is none.
+   * @throws {NonFiniteError} When the arithmetic overflowed in 32 bits, too.
    * @throws {SessionError} When ONNX Runtime fails, for example for lack of memory.
    */
-  async upscale(image: RgbImage, tileSize = this.#graphs.tileSize): Promise<RgbImage> {
-    const { multiple, scale, steps } = this.#graphs;
+  async upscale(image: RgbImage, tileSize = this.tileSize): Promise<RgbImage> {
+    const { multiple, scale } = this.#graphs;
+    expectTileSize(tileSize);
+    expectPixels(image, scale);
     const padded = padTo(image, multiple);
     const { data, dims } = tensorFromImage(padded);
     // From -1…1 to 0…1, and back.
     const unit = tensor(data.map((value) => (value + 1) / 2), dims);
-    const place = { tileSize, device: this.#device, host: this.#host };
-    const enlarged = await runInTiles(steps, unit, place);
-    if (!isFiniteTensor(enlarged)) throw new NonFiniteError("vae");
+    const enlarge = () => {
+      const place = { tileSize, device: this.#policy.device, host: this.#host };
+      return runInTiles(this.#graphs.steps, unit, place);
+    };
+    let enlarged = await enlarge();
+    if (!isFiniteTensor(enlarged) && this.#policy.convolution !== "float32") {
+      this.#policy = { ...this.#policy, convolution: "float32" };
+      this.#graphs = compileUpscaler(this.#weights, this.#policy);
+      enlarged = await enlarge();
+    }
+    if (!isFiniteTensor(enlarged)) throw new NonFiniteError("upscaler");
     const whole = imageFromTensor(
       tensor(enlarged.data.map((value) => 2 * value - 1), enlarged.dims),
     );

@@ -17,6 +17,7 @@ import type { Device } from "../../onnx/mod.ts";
 import { type RunningGraph, Session, type SessionHost } from "../../runtime/session.ts";
 import { elementCount, type Tensor, tensor } from "../../tensor.ts";
 import { MAX_UNTILED_PIXELS } from "../checkpoint/memory.ts";
+import { expectTileSize } from "./_expect_tile_size.ts";
 import { isFiniteTensor, NonFiniteError } from "./non_finite_error.ts";
 import { runInTiles } from "./_tiling.ts";
 
@@ -312,13 +313,6 @@ export class Vae implements AsyncDisposable {
       { zh: `图片应为 [B, 3, H, W]，H 与 W 为 ${factor} 的倍数，但是 [${dims.join(", ")}]。` },
     );
   }
-}
-
-function expectTileSize(tileSize: number): void {
-  if (tileSize >= 1) return;
-  throw new RequestError(`tileSize must be 1 or more, but is ${tileSize}.`, {
-    zh: `tileSize 不能小于 1，但是 ${tileSize}。`,
-  });
 }
 
 function noEncoder(): never {
