@@ -6,6 +6,7 @@ import {
   generateOptions,
   type LeftOver,
   readRecipe,
+  readUpscaleRecords,
   type Recipe,
   RecipeError,
 } from "../src/recipe/mod.ts";
@@ -20,6 +21,7 @@ import { type LoraRequest, parseLora, withoutNone } from "../src/studio/lora_req
 import { LAST, latestPicture } from "../src/studio/latest_picture.ts";
 import { folderName, openFolderOfDay, pictureName } from "../src/studio/outputs.ts";
 import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../src/studio/preset.ts";
+import { recipeUpscaler } from "../src/studio/recipe_upscaler.ts";
 import type { SavedSheet } from "../src/studio/sheet.ts";
 import { Studio } from "../src/studio/studio.ts";
 import { shown } from "../src/shown.ts";
@@ -114,6 +116,10 @@ async function once(options: Options) {
     // Who draws from the picture itself needs no recipe, only a prompt.
     mayLack: options.strength !== undefined && (options.prompt ?? options.promptFile) !== undefined,
   });
+  const goesOn = options.strength !== undefined && options.image === undefined;
+  if (from?.enlargedFrom !== undefined && !goesOn) {
+    tell(text.enlarged(from.path, from.enlargedFrom));
+  }
   const source = from?.recipe;
   const recipe = source !== undefined && "models" in source ? source : undefined;
   const foreign = source !== undefined && "left" in source ? source : undefined;
@@ -142,13 +148,18 @@ async function once(options: Options) {
     : grid === undefined || recipe.template === undefined
     ? generateOptions(recipe)
     : { ...generateOptions(recipe), prompt: recipe.template };
-  const presettings = presets.map(({ settings }) => settings);
+  const besides = mergeSettings([...presets.map(({ settings }) => settings), ...typed]);
   const { request: begun, changed, differences: pictureDifferences } = await pictureToStartFrom(
     own,
-    mergeSettings([...presettings, ...typed]),
+    besides,
     { recipe, from: from?.path },
   );
-  const asked = mergeSettings([begun, ...presettings, ...typed, changed]);
+  const isRecipesUpscaler = begun.hires !== undefined && besides.hires?.upscaler === undefined;
+  const upscaler = recipe === undefined || !isRecipesUpscaler
+    ? undefined
+    : await recipeUpscaler(recipe, from!.path);
+  const enlarging = upscaler && { hires: { upscaler: upscaler.file } };
+  const asked = mergeSettings([begun, enlarging ?? {}, besides, changed]);
   const named = lorasOf(options);
   // Adapters that are named anew, in an option or in a new prompt, take the place of the recipe's.
   const isNamed = named !== undefined ||
@@ -175,6 +186,7 @@ async function once(options: Options) {
   const differences = recipe === undefined ? [] : [
     ...await studio.differences(isNamed ? others as Recipe : recipe),
     ...pictureDifferences,
+    ...(upscaler?.isOther ? ["upscaler" as const] : []),
   ];
   if (differences.length > 0) {
     tell(text.recipeDiffers(differences.map((part) => text.parts[part])));
@@ -378,6 +390,8 @@ interface From {
   readonly path: string;
   /** Its recipe, or what another program wrote into it; absent where there is neither. */
   readonly recipe: Recipe | ForeignRecipe | undefined;
+  /** The size that the recipe's picture had before `upscale` enlarged it; absent where it did not. */
+  readonly enlargedFrom?: string;
 }
 
 /** @param mayLack Whether a picture that carries no recipe will do. */
@@ -388,7 +402,11 @@ async function recipeOf(
 ): Promise<From> {
   const path = asked === LAST ? await latestPicture(await outputsOf(options)) : asked;
   try {
-    return { path, recipe: readRecipe(await readBytes(path)) };
+    const bytes = await readBytes(path);
+    const recipe = readRecipe(bytes);
+    const [first] = readUpscaleRecords(bytes);
+    if (first === undefined) return { path, recipe };
+    return { path, recipe, enlargedFrom: `${first.image.width}×${first.image.height}` };
   } catch (error) {
     const problem = error instanceof RecipeError ? error.problem : undefined;
     if (problem?.kind === "foreign" && problem.recipe.settings.prompt !== undefined) {

@@ -32,6 +32,7 @@ export {
 } from "./checksum_list.ts";
 export { coveredFiles, CUDA_LIBRARIES, LIBRARIES, PACKAGE_LIST } from "./covered_files.ts";
 export { ChecksumCache } from "./checksum_cache.ts";
+export { hashCachedFile } from "./hash_cached_file.ts";
 export { hashFile, type HashFileOptions, hashOutcome } from "./hash_file.ts";
 export { hashFiles, type HashFilesOptions, type HashOutcome } from "./hash_files.ts";
 export { type ChecksumUpdate, updateChecksums } from "./update_checksums.ts";

@@ -1,7 +1,7 @@
 /** The files of a checkpoint against the list of checksums that names them. */
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { checkModelFiles, CHECKSUM_LIST, ChecksumCache, hashFile } from "../integrity/mod.ts";
+import { checkModelFiles, CHECKSUM_LIST, hashCachedFile } from "../integrity/mod.ts";
 import type { CheckpointFiles } from "./checkpoint/types.ts";
 import type { PretrainedOptions } from "./types.ts";
 
@@ -57,13 +57,7 @@ export async function hashListedFile(
   file: string,
   { strict, checksumCache }: PretrainedOptions,
 ): Promise<string> {
-  const cache = await ChecksumCache.open(checksumCache);
-  const found = await cache.find(file);
-  const sha256 = (strict ? undefined : found.sha256) ?? await hashFile(file);
-  if (found.sha256 !== sha256) {
-    cache.remember(file, found, sha256);
-    await cache.save();
-  }
+  const sha256 = await hashCachedFile(file, checksumCache, { isStrict: strict ?? false });
   if (LIST.protocol === "file:") {
     await checkModelFiles([file], fileURLToPath(LIST), { cacheFile: checksumCache });
   }

@@ -1,6 +1,6 @@
 /** The picture and the mask that a call of `generate` was given. */
 import { RequestError } from "../errors.ts";
-import { imageFromTensor, pasteOutside, type RgbImage } from "../image/mod.ts";
+import { pasteOutside, type RgbImage } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { sampleOf, stack } from "./_batches.ts";
@@ -116,19 +116,44 @@ function maskTensor(given: Tensor | RgbImage): Tensor {
   );
 }
 
-/** A drawn picture with the given one's pixels outside of its mask. */
-export function pasteGiven(
+/** A mask at another size: of each place the nearest value. */
+export function resizedMask(
+  { data, dims }: Tensor,
+  { width, height }: { readonly width: number; readonly height: number },
+): Tensor {
+  const [batch = 0, , rows = 0, columns = 0] = dims;
+  const values = Float32Array.from({ length: batch * height * width }, (_, at) => {
+    const [row, column] = [Math.floor(at / width) % height, at % width];
+    const sample = Math.floor(at / (width * height));
+    const nearest = [
+      Math.floor(row * rows / height),
+      Math.floor(column * columns / width),
+    ] as const;
+    return data[(sample * rows + nearest[0]) * columns + nearest[1]]!;
+  });
+  return tensor(values, [batch, 1, height, width]);
+}
+
+/** What stays outside of a mask. */
+export interface Outside {
+  /** The pictures that are pasted there, by their number in the call. */
+  readonly originalOf: (index: number) => RgbImage;
+  /** [1 or pictures, 1, H, W], 0…1. */
+  readonly mask: Tensor;
+  readonly kind: MaskKind;
+  /** Pixels over which both fade into each other. */
+  readonly blur: number;
+  /** How many pictures the call draws. */
+  readonly count: number;
+}
+
+/** One of a call's drawn pictures with the original's pixels outside of its mask. */
+export function pasteOriginal(
   drawn: RgbImage,
-  { image, mask }: GivenPictures & { readonly mask: Tensor },
-  { kind, blur, index, count }: {
-    readonly kind: MaskKind;
-    readonly blur: number;
-    readonly index: number;
-    readonly count: number;
-  },
+  index: number,
+  { originalOf, mask, kind, blur, count }: Outside,
 ): RgbImage {
-  const original = imageFromTensor(sampleOf("image", image, index, count));
   const { data } = sampleOf("maskImage", mask, index, count);
   const inside = kind === "binary" ? data.map((value) => Number(value >= DRAWN)) : data;
-  return pasteOutside(drawn, original, inside, { blur });
+  return pasteOutside(drawn, originalOf(index), inside, { blur });
 }

@@ -1,8 +1,13 @@
 /** Drawing twice: small first, then larger from that. */
 import { RequestError } from "../errors.ts";
+import { resizeImage, resizePlanes, type RgbImage, tensorFromImage } from "../image/mod.ts";
 import { DEFAULT_HIRES_STRENGTH, DEFAULT_UPSCALER, type Settings } from "../settings/mod.ts";
+import type { Tensor } from "../tensor.ts";
+import { stack } from "./_batches.ts";
 import { firstStepOf } from "./_picture_start.ts";
-import { findUpscaler } from "./find_upscaler.ts";
+import type { Upscaler } from "./parts/upscaler.ts";
+import type { Vae } from "./parts/vae.ts";
+import { findUpscaler, type FoundUpscaler } from "./find_upscaler.ts";
 
 /** Enlarges latents. */
 export const LATENT = "latent";
@@ -16,22 +21,22 @@ export interface Hires {
   readonly steps: number;
   /** The step with which it begins. */
   readonly first: number;
-  /** {@linkcode LATENT}, {@linkcode LANCZOS}, or the path of a network. */
-  readonly upscaler: string;
+  /** What enlarges. */
+  readonly upscaler: typeof LATENT | typeof LANCZOS | FoundUpscaler;
 }
 
 /**
  * What is to be drawn a second time.
  *
- * @throws {RequestError} When a setting of it is given without the scale, with a mask, or the network
- *   is not there.
+ * @param multiple What both sides are multiples of, in pixels.
+ * @throws {RequestError} When a setting of it is given without the scale, or the network is not there.
  */
 export async function hiresOf(
   { hires, width, height, numInferenceSteps }: Pick<
     Settings,
     "hires" | "width" | "height" | "numInferenceSteps"
   >,
-  { multiple, isMasked }: { readonly multiple: number; readonly isMasked: boolean },
+  multiple: number,
 ): Promise<Hires | undefined> {
   if (hires === undefined) return undefined;
   const { scale, strength = DEFAULT_HIRES_STRENGTH, steps = numInferenceSteps } = hires;
@@ -40,14 +45,6 @@ export async function hiresOf(
     throw new RequestError(`hires.${name} needs hires.scale: how many times as large.`, {
       zh: `hires.${name} 需要 hires.scale：放大多少倍。`,
     });
-  }
-  if (isMasked) {
-    throw new RequestError(
-      "hires cannot be combined with a mask: enlarge the picture afterwards.",
-      {
-        zh: "hires 不能与蒙版同时使用：请在之后再放大图片。",
-      },
-    );
   }
   const { upscaler = DEFAULT_UPSCALER } = hires;
   const larger = (side: number) => Math.round(side * scale / multiple) * multiple;
@@ -58,4 +55,52 @@ export async function hiresOf(
     first: firstStepOf(steps, strength),
     upscaler: upscaler === LATENT || upscaler === LANCZOS ? upscaler : await findUpscaler(upscaler),
   };
+}
+
+/** What the second drawing starts from. */
+export interface Enlarged {
+  /** [pictures, C, h, w]. */
+  readonly latents: Tensor;
+  /** The same as pictures; absent where the latents were enlarged. */
+  readonly images?: readonly RgbImage[];
+}
+
+/** Enlarges latents themselves. */
+export function enlargeLatents(
+  samples: readonly Tensor[],
+  { width, height }: Hires,
+  pixelsPerLatent: number,
+): Enlarged {
+  const size = { height: height / pixelsPerLatent, width: width / pixelsPerLatent };
+  return { latents: stack(samples.map((sample) => resizePlanes(sample, size))) };
+}
+
+/**
+ * Enlarges the pictures of latents.
+ *
+ * @param samples [1, C, h, w] each.
+ * @param network Enlarges; what it makes larger or smaller than asked for, a filter brings to size.
+ *   Without it the filter enlarges.
+ * @param finish What becomes of a picture before that.
+ */
+export async function enlargePictures(
+  samples: readonly Tensor[],
+  { width, height }: Hires,
+  { vae, network, finish }: {
+    readonly vae: Vae;
+    readonly network: Upscaler | undefined;
+    readonly finish: (image: RgbImage, index: number) => RgbImage;
+  },
+): Promise<Enlarged> {
+  const images: RgbImage[] = [];
+  const latents: Tensor[] = [];
+  for (const [index, sample] of samples.entries()) {
+    const [drawn] = await vae.decodeImages(sample);
+    const image = finish(drawn!, index);
+    const larger = network === undefined ? image : await network.upscale(image);
+    const sized = resizeImage(larger, { width, height });
+    images.push(sized);
+    latents.push(await vae.encode(tensorFromImage(sized)));
+  }
+  return { images, latents: stack(latents) };
 }

@@ -49,6 +49,8 @@ export interface PipelineParts {
   readonly vaeClassName: "AutoencoderKL" | "AutoencoderTiny";
   /** Pixels per latent. */
   readonly vaeScaleFactor: number;
+  /** Throws what encoding a picture would: where the VAE is a decoder alone, for example. */
+  readonly checkEncoder: () => void;
   /** What each part's memory depends on. */
   readonly sizes: readonly SizedPart[];
   readonly offload: OffloadMode;
@@ -202,6 +204,7 @@ export async function loadParts(
     transformerConfig: transformer.config,
     vaeClassName: vae.config._class_name,
     vaeScaleFactor: pixelsPerLatent(vae.config),
+    checkEncoder: () => void encoder(policy),
     sizes,
     offload,
     threads,

@@ -5,7 +5,7 @@
  */
 import { logLine } from "../shown.ts";
 import { NewBieError, RequestError } from "../errors.ts";
-import { resizeImage, resizePlanes, type RgbImage, tensorFromImage } from "../image/mod.ts";
+import { imageFromTensor, resizeImage, type RgbImage } from "../image/mod.ts";
 import type { Language, Texts } from "../language.ts";
 import { type Device, DEVICES, type Dtype, type DtypePolicy, dtypePolicy } from "../onnx/mod.ts";
 import { parseXmlPrompt, type PromptEncoder, type XmlPromptObject } from "../prompt/mod.ts";
@@ -38,11 +38,18 @@ import {
 import { calledWith, callSettings } from "./_call_settings.ts";
 import { checkListedFiles, hashListedFile } from "./_checksums.ts";
 import { denoise, type OwnDrawing } from "./_denoise.ts";
-import { type Hires, hiresOf, LANCZOS, LATENT } from "./_hires.ts";
+import {
+  type Enlarged,
+  enlargeLatents,
+  enlargePictures,
+  type Hires,
+  hiresOf,
+  LATENT,
+} from "./_hires.ts";
 import { variationOf } from "./_variation.ts";
 import { variedNoise } from "./_varied_noise.ts";
 import { Upscaler } from "./parts/upscaler.ts";
-import { givenPictures, pasteGiven } from "./_given_pictures.ts";
+import { givenPictures, type Outside, pasteOriginal, resizedMask } from "./_given_pictures.ts";
 import {
   memoryBudget,
   offloadFor,
@@ -51,7 +58,7 @@ import {
   requireModelMemory,
 } from "./_memory_budget.ts";
 import { drawNoise, imageGenerators, isList } from "./_noise.ts";
-import { firstStepOf, latentMask } from "./_picture_start.ts";
+import { firstStepOf, latentMask, type MaskKind } from "./_picture_start.ts";
 import { pictureTensor } from "./_picture_tensor.ts";
 import { encodeEach, type EncoderTexts, promptTexts } from "./_prompt_texts.ts";
 import type { CheckpointFiles, CheckpointLayout } from "./checkpoint/types.ts";
@@ -120,6 +127,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
   readonly #adapters: AdapterSet;
   readonly #log: (line: string) => void;
   readonly #language: Language;
+  readonly #hash: (file: string) => Promise<string>;
   /** What {@linkcode encodePrompt} said of the padding in its features. */
   readonly #masks = new WeakMap<Tensor, Tensor>();
   readonly #policy: DtypePolicy;
@@ -133,10 +141,12 @@ export class NewBieImagePipeline implements AsyncDisposable {
     parts: PipelineParts,
     adapters: AdapterSet,
     arithmetic: () => Arithmetic,
-    { log, language, verifiedFiles }: {
-      log: (line: string) => void;
-      language: Language;
-      verifiedFiles: readonly string[];
+    { log, language, verifiedFiles, hash }: {
+      readonly log: (line: string) => void;
+      readonly language: Language;
+      readonly verifiedFiles: readonly string[];
+      /** A file's SHA-256, after it was compared with the toolkit's list. */
+      readonly hash: (file: string) => Promise<string>;
     },
   ) {
     this.checkpoint = files;
@@ -151,6 +161,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     this.#arithmetic = arithmetic;
     this.#log = log;
     this.#language = language;
+    this.#hash = hash;
   }
 
   /**
@@ -220,6 +231,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
         return offloadForGpu(parts, place, dtype);
       },
     });
+    const hash = (file: string) => hashListedFile(file, options);
     const adapters = new AdapterSet({
       adaptable: parts.adaptable,
       parts: parts.adapters,
@@ -227,7 +239,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
         const held = heldParts(parts);
         for (const name of names) await held[name]?.free();
       },
-      hash: (file) => hashListedFile(file, options),
+      hash,
       remember: rememberFiles,
     });
     const verifiedFiles = await checkListedFiles(files, options, log);
@@ -237,7 +249,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
       parts,
       adapters,
       () => onCpu ?? { processor: gpu, kernels },
-      { log, language, verifiedFiles },
+      { log, language, verifiedFiles, hash },
     );
     if (parts.offload === "none") await pipeline.#loadSessions();
     return pipeline;
@@ -517,16 +529,24 @@ export class NewBieImagePipeline implements AsyncDisposable {
         height: settings.height,
         width: settings.width,
       });
-    const hires = await hiresOf(settings, {
-      multiple: this.sizeMultiple,
-      isMasked: pictures?.mask !== undefined,
-    });
+    const hires = await hiresOf(settings, this.sizeMultiple);
     const again = hires && noiseOf(hires);
-    const maskKind = settings.differentialMask ? "differential" : "binary";
+    const kind: MaskKind = settings.differentialMask ? "differential" : "binary";
     const { vaeScaleFactor } = this.#parts;
-    const mask = pictures?.mask &&
-      { values: latentMask(pictures.mask, vaeScaleFactor, maskKind), kind: maskKind } as const;
+    const mask = pictures?.mask && latentMask(pictures.mask, vaeScaleFactor, kind);
     if (pictures !== undefined) expectSize(pictures.image, settings);
+    let outside: Outside | undefined = pictures?.mask === undefined ? undefined : {
+      originalOf: (index) => imageFromTensor(sampleOf("image", pictures.image, index, imageCount)),
+      mask: pictures.mask,
+      kind,
+      blur: settings.maskBlur ?? 0,
+      count: imageCount,
+    };
+    const paste = (drawn: RgbImage, index: number) =>
+      outside === undefined || settings.overlay !== "original"
+        ? drawn
+        : pasteOriginal(drawn, index, outside);
+    const upscaler = hires && await this.#openUpscaler(hires);
 
     const guided = isGuided(numInferenceSteps, first) ||
       hires !== undefined && isGuided(hires.steps, hires.first);
@@ -535,7 +555,10 @@ export class NewBieImagePipeline implements AsyncDisposable {
     signal?.throwIfAborted();
     const start = performance.now();
     const picture = pictures &&
-      { latents: await this.#use("vae", (vae) => vae.encode(pictures.image)), mask };
+      {
+        latents: await this.#use("vae", (vae) => vae.encode(pictures.image)),
+        mask: mask && { values: mask, kind },
+      };
     signal?.throwIfAborted();
     // Without guidance nobody asks for the negative prompt's features.
     const embeds = await this.#encode(positive, guided ? negative : undefined, signal);
@@ -564,11 +587,15 @@ export class NewBieImagePipeline implements AsyncDisposable {
     let { samples: latents, evaluations } = await draw(drawing);
     if (hires !== undefined) {
       signal?.throwIfAborted();
-      const enlarged = { latents: await this.#enlarge(latents, hires) };
+      const enlarged = await this.#enlarge(latents, hires, upscaler?.network, paste);
+      outside = outside && enlargedOutside(outside, hires, enlarged.images, settings.width);
+      const [, , height = 0, width = 0] = enlarged.latents.dims;
+      const picture = {
+        latents: enlarged.latents,
+        mask: mask && { values: resizedMask(mask, { width, height }), kind },
+      };
       const { steps, first } = hires;
-      const offset = onStep(ownSteps);
-      const own = { noise: again!, steps, first, picture: enlarged, onStep: offset };
-      const second = await draw(own);
+      const second = await draw({ noise: again!, steps, first, picture, onStep: onStep(ownSteps) });
       latents = second.samples;
       evaluations += second.evaluations;
     }
@@ -583,24 +610,14 @@ export class NewBieImagePipeline implements AsyncDisposable {
         }
       });
     }
-    if (pictures?.mask !== undefined && settings.overlay === "original") {
-      const given = { ...pictures, mask: pictures.mask };
-      const { maskBlur: blur = 0 } = settings;
-      images.forEach((drawn, index) => {
-        images[index] = pasteGiven(drawn, given, {
-          kind: maskKind,
-          blur,
-          index,
-          count: imageCount,
-        });
-      });
-    }
+    images.forEach((drawn, index) => images[index] = paste(drawn, index));
     const end = performance.now();
     const ofOneStep = scheduler.evaluations(numInferenceSteps) / numInferenceSteps;
     const total = imageCount * ofOneStep * allSteps;
     const result = {
       adapters: this.adapters.filter(works),
       evaluations: { total, foretold: total - evaluations },
+      ...(upscaler === undefined ? {} : { upscaler: upscaler.used }),
       seeds: options.latents === undefined ? generators.map(({ seed }) => seed) : [],
       settings: options.latents === undefined
         ? { ...settings, generator: calledWith(options.generator, generators) }
@@ -615,21 +632,26 @@ export class NewBieImagePipeline implements AsyncDisposable {
     return { images: outputType === "latent" ? latents : images, ...result };
   }
 
+  /** The network that enlarges, and what is told of it; absent where none does. */
+  async #openUpscaler({ upscaler }: Hires) {
+    if (upscaler === LATENT) return undefined;
+    this.#parts.checkEncoder();
+    if (typeof upscaler === "string") return undefined;
+    const { name, file } = upscaler;
+    const network = await Upscaler.open(file, this.#policy);
+    return { network, used: { name, sha256: await this.#hash(file) } };
+  }
+
   /** Latents [1, C, h, w] of pictures, enlarged and joined. */
-  async #enlarge(latents: readonly Tensor[], { width, height, upscaler }: Hires): Promise<Tensor> {
-    const { vaeScaleFactor: factor } = this.#parts;
-    const size = { height: height / factor, width: width / factor };
-    if (upscaler === LATENT) return stack(latents.map((sample) => resizePlanes(sample, size)));
-    const network = upscaler === LANCZOS ? undefined : await Upscaler.open(upscaler, this.#policy);
-    return await this.#use("vae", async (vae) => {
-      const enlarged: Tensor[] = [];
-      for (const sample of latents) {
-        const [image] = await vae.decodeImages(sample);
-        const larger = network === undefined ? image! : await network.upscale(image!);
-        enlarged.push(await vae.encode(tensorFromImage(resizeImage(larger, { width, height }))));
-      }
-      return stack(enlarged);
-    });
+  async #enlarge(
+    latents: readonly Tensor[],
+    hires: Hires,
+    network: Upscaler | undefined,
+    finish: (image: RgbImage, index: number) => RgbImage,
+  ): Promise<Enlarged> {
+    return hires.upscaler === LATENT
+      ? enlargeLatents(latents, hires, this.#parts.vaeScaleFactor)
+      : await this.#use("vae", (vae) => enlargePictures(latents, hires, { vae, network, finish }));
   }
 
   /** The text encoders as {@linkcode checkPrompt} wants to know them. */
@@ -953,6 +975,21 @@ function expectSize(image: Tensor, { width, height }: { width: number; height: n
       "them of one size.",
     { zh: `起点图片是 ${columns}×${rows}，但要求的是 ${width}×${height}：两者尺寸必须相同。` },
   );
+}
+
+/** What stays outside of a mask in the larger picture. */
+function enlargedOutside(
+  outside: Outside,
+  hires: Hires,
+  images: readonly RgbImage[] | undefined,
+  width: number,
+): Outside {
+  return {
+    ...outside,
+    originalOf: (index) => images?.[index] ?? resizeImage(outside.originalOf(index), hires),
+    mask: resizedMask(outside.mask, hires),
+    blur: Math.round(outside.blur * hires.width / width),
+  };
 }
 
 function checkThreads(threads: number): void {

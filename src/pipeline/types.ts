@@ -247,6 +247,14 @@ export interface CallSettings
   readonly numImagesPerPrompt: number;
 }
 
+/** A network that enlarged a picture. */
+export interface UsedUpscaler {
+  /** Its name in models/upscaler, or the way to its file from here, or that file's name alone. */
+  readonly name: string;
+  /** Its file's SHA-256. */
+  readonly sha256: string;
+}
+
 /** The result of a call. */
 export interface GenerateResult<Image = RgbImage> {
   /** The pictures, `numImagesPerPrompt` for each prompt in turn; or latents [1, C, H, W]. */
@@ -261,6 +269,8 @@ export interface GenerateResult<Image = RgbImage> {
   readonly timings: Timings;
   /** The adapters that worked, with their weights. */
   readonly adapters: readonly LoadedAdapter[];
+  /** The network that enlarged them for the second drawing; absent where none did. */
+  readonly upscaler?: UsedUpscaler;
   /** What the pictures were made with, defaults included. */
   readonly settings: CallSettings;
 }

@@ -1,9 +1,11 @@
-import { RequestError } from "../errors.ts";
-import { MAX_PIXELS, resizeImage, type RgbImage } from "../image/mod.ts";
+import { resizeImage, type RgbImage } from "../image/mod.ts";
+import { hashCachedFile } from "../integrity/mod.ts";
 import type { DtypePolicy } from "../onnx/mod.ts";
 import { LANCZOS } from "./_hires.ts";
 import { findUpscaler } from "./find_upscaler.ts";
+import { expectPixels } from "./parts/expect_pixels.ts";
 import { Upscaler } from "./parts/upscaler.ts";
+import type { UsedUpscaler } from "./types.ts";
 
 /** How many times larger a picture becomes where a filter enlarges it and nobody says it. */
 const DEFAULT_SCALE = 2;
@@ -14,36 +16,48 @@ export interface UpscaleOptions {
   readonly upscaler: string;
   /** How many times as wide and high; by default as the network does, or 2. */
   readonly scale?: number | undefined;
+  /** The side of a tile in pixels of what the network makes; by default what suits it. */
+  readonly tileSize?: number | undefined;
   /** Where and with which arithmetic a network runs. */
   readonly policy: DtypePolicy;
+}
+
+/** An enlarged picture, and what made it so. */
+export interface UpscaledPicture {
+  readonly image: RgbImage;
+  readonly scale: number;
+  /** Absent where a filter enlarged it. */
+  readonly network?: UsedUpscaler & { readonly scale: number; readonly tileSize: number };
 }
 
 /**
  * Enlarges a picture. What a network makes larger or smaller than asked for, a filter brings to size.
  *
  * @throws {RequestError} When the scale is out of range, there is no such network, or the picture would
- *   have more than {@linkcode MAX_PIXELS} pixels.
+ *   have more pixels than are written.
  */
 export async function upscalePicture(
   image: RgbImage,
-  { upscaler, scale, policy }: UpscaleOptions,
-): Promise<RgbImage> {
-  const network = upscaler === LANCZOS
-    ? undefined
-    : await Upscaler.open(await findUpscaler(upscaler), policy);
-  const factor = scale ?? network?.scale ?? DEFAULT_SCALE;
+  { upscaler, policy, ...asked }: UpscaleOptions,
+): Promise<UpscaledPicture> {
+  const found = upscaler === LANCZOS ? undefined : await findUpscaler(upscaler);
+  const network = found && await Upscaler.open(found.file, policy);
+  const { scale = network?.scale ?? DEFAULT_SCALE, tileSize = network?.tileSize } = asked;
+  expectPixels(image, scale);
+  const enlarged = network === undefined ? image : await network.upscale(image, tileSize);
   const [width, height] = [image.width, image.height].map((side) =>
-    Math.max(1, Math.round(side * factor))
+    Math.max(1, Math.round(side * scale))
   ) as [number, number];
-  if (!(factor > 0) || width * height > MAX_PIXELS) {
-    throw new RequestError(
-      `The picture would be ${width}×${height}; at most ${MAX_PIXELS} pixels (such as 8192×8192) are ` +
-        "written. Give a smaller scale.",
-      {
-        zh: `图片将为 ${width}×${height}；最多 ${MAX_PIXELS} 像素（例如 8192×8192）。请减小倍数。`,
+  return {
+    image: resizeImage(enlarged, { width, height }),
+    scale,
+    ...(found === undefined ? {} : {
+      network: {
+        name: found.name,
+        sha256: await hashCachedFile(found.file, undefined),
+        scale: network!.scale,
+        tileSize: tileSize!,
       },
-    );
-  }
-  const enlarged = network === undefined ? image : await network.upscale(image);
-  return resizeImage(enlarged, { width, height });
+    }),
+  };
 }

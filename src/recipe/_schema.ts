@@ -49,6 +49,7 @@ function recipeSchema(table: SettingsTable) {
       textWeight: z.number().exactOptional(),
       sha256,
     })).min(1).exactOptional(),
+    upscaler: z.strictObject({ name, sha256 }).exactOptional(),
     provider: name,
     dtype: name,
     versions: z.strictObject({ toolkit: name, deno: name, onnxruntime: name }),

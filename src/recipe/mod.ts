@@ -14,4 +14,5 @@ export * from "./read_recipe.ts";
 export * from "./recipe_error.ts";
 export * from "./recipe_text.ts";
 export type * from "./types.ts";
+export * from "./upscale_record.ts";
 export * from "./versions.ts";

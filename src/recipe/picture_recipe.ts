@@ -18,8 +18,8 @@ import { currentVersions } from "./versions.ts";
  */
 export function pictureRecipe(
   pipe: Pick<NewBieImagePipeline, "device" | "dtype" | "arithmetic">,
-  { settings, seeds, images, adapters = [] }:
-    & Pick<GenerateResult<unknown>, "settings" | "seeds" | "images">
+  { settings, seeds, images, adapters = [], upscaler }:
+    & Pick<GenerateResult<unknown>, "settings" | "seeds" | "images" | "upscaler">
     & Partial<Pick<GenerateResult<unknown>, "adapters">>,
   models: RecipeModels,
   index = 0,
@@ -59,6 +59,8 @@ export function pictureRecipe(
     ...shared,
     prompt: textOf(prompt),
     negativePrompt: textOf(negativePrompt),
+    // Where it lay on this machine is nobody's concern.
+    ...(upscaler === undefined ? {} : { hires: { ...shared.hires, upscaler: upscaler.name } }),
     // As torch counts negative seeds: from 2⁶⁴ downwards.
     generator: {
       device: SETTINGS.generator.device.default,
@@ -70,6 +72,7 @@ export function pictureRecipe(
     ...withoutAbsent(picture, SETTINGS),
     models,
     ...(adapters.length === 0 ? {} : { adapters: adapters.map(recorded) }),
+    ...(upscaler === undefined ? {} : { upscaler }),
     provider: pipe.device,
     dtype: pipe.dtype,
     versions: currentVersions(),

@@ -5,6 +5,7 @@
  */
 import type { Arithmetic } from "../machine/arithmetic.ts";
 import type { CheckpointLayout } from "../pipeline/checkpoint/types.ts";
+import type { UsedUpscaler } from "../pipeline/types.ts";
 import type { RecipeSettings } from "../settings/mod.ts";
 
 /** One network: which weights it ran with. */
@@ -80,6 +81,8 @@ export interface Recipe extends RecipeSettings {
   readonly models: RecipeModels;
   /** Absent where there were none. */
   readonly adapters?: readonly RecipeAdapter[];
+  /** What enlarged it for the second drawing; absent where there was none, or no network. */
+  readonly upscaler?: UsedUpscaler;
   /** ONNX Runtime's execution provider, `"cpu"` or `"cuda"`; another one rounds differently. */
   readonly provider: string;
   /** The type of the arithmetic, such as `"float32"`. */

@@ -5,8 +5,8 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { basename, isAbsolute, relative, resolve } from "node:path";
 import { RequestError } from "../errors.ts";
+import { wayFromHere } from "../files.ts";
 import { type DecodedPicture, MAX_PIXELS, resizeImage, type RgbImage } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
 import { cutOut, maskedPlace, type Size, type Surroundings } from "./_masked_place.ts";
@@ -84,8 +84,8 @@ export async function openSource(
   const common = {
     settings: {
       ...asked,
-      image: portable(path),
-      ...(maskPath === undefined ? {} : { mask: portable(maskPath) }),
+      image: wayFromHere(path),
+      ...(maskPath === undefined ? {} : { mask: wayFromHere(maskPath) }),
     },
     hashes: { image: hash, ...(mask === undefined ? {} : { mask: mask.hash }) },
   } as const;
@@ -181,12 +181,6 @@ function needsImage(asked: AskedSource): RequestError {
   return new RequestError(`${word} needs a picture to start from: give --image FILE.`, {
     zh: `${word} 需要起点图片：请用 --image 文件 给出。`,
   });
-}
-
-/** A file's way from here where it lies below; otherwise its name alone: recipes are published. */
-function portable(path: string): string {
-  const way = relative(".", resolve(path));
-  return way.startsWith("..") || isAbsolute(way) ? basename(path) : way;
 }
 
 async function open(path: string): Promise<{ picture: DecodedPicture; hash: string }> {

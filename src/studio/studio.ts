@@ -39,7 +39,7 @@ import { type AskedSource, openSource, type SourcePicture } from "./source_pictu
  * Remembers the checksums of weights, which take long to compute, between sittings. Not among the
  * pictures: others may write there.
  */
-const CHECKSUMS = ".cache/checksums.json";
+export const CHECKSUMS = ".cache/checksums.json";
 
 /** What may make a picture come out differently. */
 export type RecipeDifference =

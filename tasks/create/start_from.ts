@@ -31,8 +31,10 @@ export async function pictureToStartFrom(
 ): Promise<StartFrom> {
   const given = typed.source ?? {};
   if (from !== undefined && typed.strength !== undefined && given.image === undefined) {
+    // What made that picture of another one, or larger, it has already.
     const { source: _source, strength: _strength, maskBlur: _blur, ...rest } = own;
-    const { overlay: _overlay, differentialMask: _kind, width: _w, height: _h, ...shared } = rest;
+    const { overlay: _overlay, differentialMask: _kind, hires: _hires, ...others } = rest;
+    const { width: _w, height: _h, variation: _other, seedResizeFrom: _size, ...shared } = others;
     const { seed: _seed, ...generator } = shared.generator ?? {};
     return {
       request: { ...shared, generator },

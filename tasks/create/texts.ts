@@ -128,12 +128,15 @@ Examples:
       `Adapters that are not here, and so not used: ${
         names.map((name) => shown(name)).join(", ")
       }.`,
+    enlarged: (path: string, size: string) =>
+      `${path} was enlarged by upscale; its recipe makes the picture of ${size} before that.`,
     recipeDiffers: (parts: readonly string[]) =>
       `The picture was made with another ${parts.join(", ")}: it may not come out the same.`,
     parts: {
       ...partWords("en"),
       image: "picture to start from",
       mask: "mask",
+      upscaler: "upscaler",
       adapters: "adapters",
       provider: "execution provider",
       dtype: "dtype",
@@ -262,12 +265,15 @@ Examples:
     resized: (size: string) => `模型不能生成该尺寸的图片，改用 ${size}。`,
     lorasMissing: (names: readonly string[]) =>
       `这里没有、因而未使用的适配器：${names.map((name) => shown(name)).join("、")}。`,
+    enlarged: (path: string, size: string) =>
+      `${path} 由 upscale 放大过；它的配方生成放大之前 ${size} 的图片。`,
     recipeDiffers: (parts: readonly string[]) =>
       `这张图片生成时用的${parts.join("、")}与现在不同：结果可能不会完全相同。`,
     parts: {
       ...partWords("zh"),
       image: "起点图片",
       mask: "蒙版",
+      upscaler: "放大器",
       adapters: "适配器",
       provider: "执行提供程序",
       dtype: "数据类型",

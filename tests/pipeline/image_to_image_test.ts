@@ -4,7 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { RequestError } from "../../src/errors.ts";
-import type { RgbImage } from "../../src/image/mod.ts";
+import { resizeImage, type RgbImage } from "../../src/image/mod.ts";
+import { DTYPE_POLICIES } from "../../src/onnx/mod.ts";
+import { Upscaler } from "../../src/pipeline/parts/upscaler.ts";
 import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";
 import type { GenerateOptions, PretrainedOptions, StepInfo } from "../../src/pipeline/types.ts";
 import { SCHEDULER_NAMES, type SchedulerName } from "../../src/schedulers/mod.ts";
@@ -109,6 +111,34 @@ Deno.test("outside of the softly grown mask every pixel is the original's, with 
     const { images: [whole] } = await pipe.generate({ ...options, overlay: "none" });
     assert.notDeepEqual(columns(whole!, 37, 64), columns(image, 37, 64));
     assert.deepEqual(columns(whole!, 0, 32), columns(drawn!, 0, 32));
+  }
+});
+
+Deno.test("a masked picture that is drawn twice has the enlarged original's pixels outside of the mask", async () => {
+  await using pipe = await load();
+  const maskImage = leftHalf(image);
+  const network = fixture("upscaler/srvgg_x4");
+  const twice = { width: 128, height: 64 };
+  const enlarged = {
+    lanczos: resizeImage(image, twice),
+    latent: resizeImage(image, twice),
+    [network]: resizeImage(
+      await (await Upscaler.open(network, DTYPE_POLICIES.cpu)).upscale(image),
+      twice,
+    ),
+  };
+  for (const [upscaler, original] of Object.entries(enlarged)) {
+    const hires = { scale: 2, strength: 0.6, upscaler };
+    const options = { ...quick, maskImage, maskBlur: 2, strength: 0.8, hires };
+    const { images: [drawn], settings } = await pipe.generate(options);
+    assert.deepEqual([drawn!.width, drawn!.height], [128, 64]);
+    assert.equal(settings.maskBlur, 2);
+    // The mask, its edge of two pixels twice as large, and how far networks and filters see.
+    assert.deepEqual(columns(drawn!, 84, 128), columns(original, 84, 128), upscaler);
+    assert.notDeepEqual(columns(drawn!, 0, 64), columns(original, 0, 64), upscaler);
+    const grey = { ...options, differentialMask: true, overlay: "none" } as const;
+    const { images: [whole] } = await pipe.generate(grey);
+    assert.notDeepEqual(columns(whole!, 84, 128), columns(original, 84, 128), upscaler);
   }
 });
 

@@ -1,7 +1,9 @@
 /** `create` from pictures: what is kept, what is recorded, and what is made again. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { decodePicture, encodePng, type RgbImage } from "../../src/image/mod.ts";
 import { readRecipe } from "../../src/recipe/mod.ts";
+import { fixture } from "../_fixtures.ts";
 import { inTempFolder } from "../_folders.ts";
 import { ROOT, runTask } from "./_task_command.ts";
 
@@ -74,6 +76,43 @@ Deno.test("a picture with a mask keeps its pixels outside, and is made again bit
     const changedMask = await create("--from", first.path, "--mask", mask, "--json");
     assert.deepEqual(changedMask.differences, ["mask"]);
     assert.match(changedMask.err, /another mask/);
+  });
+});
+
+Deno.test("a picture enlarged by a network tells which, and is made again with it or asks for it", async () => {
+  await inTempFolder(async (folder) => {
+    const network = `${folder}/anime.safetensors`;
+    await Deno.copyFile(`${fixture("upscaler/rrdb_x4")}/model.safetensors`, network);
+    const asked = [
+      "--width",
+      "64",
+      "--height",
+      "64",
+      "--hires",
+      "1.5",
+      "--hires-upscaler",
+      network,
+    ];
+    const first = await create("--prompt", "1girl", ...asked, ...QUICK);
+    const { hires, upscaler } = first.recipe;
+    // The folder's name is nobody's business.
+    assert.deepEqual([hires!.upscaler, upscaler!.name], ["anime.safetensors", "anime.safetensors"]);
+    const sum = createHash("sha256").update(await Deno.readFile(network)).digest("hex");
+    assert.equal(upscaler!.sha256, sum);
+
+    await refused(
+      /drawn twice\. The upscaler "anime\.safetensors" \(SHA-256 .*put it there.*--hires-upscaler/,
+      "--from",
+      first.path,
+    );
+    const again = await create("--from", first.path, "--hires-upscaler", network, "--json");
+    assert.deepEqual(again.differences, []);
+    assert.deepEqual(again.recipe, first.recipe);
+    assert.deepEqual(await decodePicture(again.bytes), await decodePicture(first.bytes));
+    // Who goes on from the picture draws once, at its size.
+    const on = await create("--from", first.path, "--strength", "0.5", ...QUICK);
+    assert.equal(on.recipe.hires, undefined);
+    assert.deepEqual([on.recipe.width, on.recipe.height], [96, 96]);
   });
 });
 

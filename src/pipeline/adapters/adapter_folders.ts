@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { RequestError } from "../../errors.ts";
-import { ChecksumCache, hashFile } from "../../integrity/mod.ts";
+import { hashCachedFile } from "../../integrity/mod.ts";
 import { listed, similarNames } from "./adapter_names.ts";
 
 const OWN_LORAS = join("models", "loras");
@@ -95,7 +95,7 @@ export async function findAdapter(
     // The one of that name first: the others may be gigabytes.
     const candidates = named === undefined ? known : [named, ...known.filter((it) => it !== named)];
     for (const adapter of candidates) {
-      const own = await checksumOf(adapter.file, cacheFile);
+      const own = await hashCachedFile(adapter.file, cacheFile);
       if (own.startsWith(sha256)) return adapter;
       const isShort = sha256.length === SHORT_DIGITS;
       if (isShort && (await hashOfData(adapter.file))?.startsWith(sha256)) return adapter;
@@ -112,16 +112,6 @@ export async function findAdapter(
     mayBePath && before !== "" && await atPath(before) !== undefined;
   if (isThere) throw noWeight(before, name.slice(colon + 1));
   throw missing(name, names, folders, sha256);
-}
-
-async function checksumOf(file: string, cacheFile: string | undefined): Promise<string> {
-  const cache = await ChecksumCache.open(cacheFile);
-  const found = await cache.find(file);
-  if (found.sha256 !== undefined) return found.sha256;
-  const sha256 = await hashFile(file);
-  cache.remember(file, found, sha256);
-  await cache.save();
-  return sha256;
 }
 
 /** So many digits AUTOMATIC1111 writes, of the checksum of what follows a file's header. */
