@@ -25,7 +25,8 @@ const THIN_THREADS = 128;
 const THIN_COLUMNS = 128;
 const THIN_ROWS = 16;
 /** About as many blocks as a large GPU runs at once, so that none waits for another's end. */
-const THIN_BLOCKS = 512;
+const THIN_BLOCKS = 1056;
+const GATE_BLOCKS = 660;
 /** Ranks for which a kernel keeps its columns' factors in registers. */
 const KEPT_RANKS: readonly number[] = [32, 64];
 
@@ -144,7 +145,7 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
   };
 
   /** Starts the kernel for a rank over a result [rows, columns]. */
-  const thinKernel = (name: string, pointerCount: number) => {
+  const thinKernel = (name: string, pointerCount: number, most: number) => {
     const launches = new Map<string, Launch>();
     const parameters: Parameter[] = [...pointers(pointerCount), "i32", "i32", "i32", "i32"];
     return (
@@ -156,7 +157,7 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
       const launch = launches.get(ranks) ?? kernel(`${name}_${ranks}`, parameters);
       launches.set(ranks, launch);
       const across = Math.ceil(columns / THIN_COLUMNS);
-      const down = Math.max(1, Math.floor(THIN_BLOCKS / across));
+      const down = Math.max(1, Math.floor(most / across));
       const blockRows = Math.ceil(rows / down / THIN_ROWS) * THIN_ROWS;
       const blocks = across * Math.ceil(rows / blockRows);
       const values = [...places, rows, columns, rank, blockRows];
@@ -170,7 +171,7 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
     inputs: [type, type, type, "float32"],
     outputs: [type],
     kernel: () => {
-      const add = thinKernel("add_thin", 5);
+      const add = thinKernel("add_thin", 5, THIN_BLOCKS);
       return (context) => {
         const { address, dims } = context.input(0);
         const { address: up, dims: [, rank] } = context.input(1);
@@ -188,7 +189,7 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
     inputs: [type, type, type, type, "float32"],
     outputs: [type],
     kernel: () => {
-      const gate = thinKernel("adapted_swiglu", 7);
+      const gate = thinKernel("adapted_swiglu", 7, GATE_BLOCKS);
       return (context) => {
         const { address, dims: [, ...dims] } = context.input(0);
         const { address: up, dims: [columns, rank] } = context.input(2);

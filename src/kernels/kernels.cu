@@ -149,7 +149,11 @@ __device__ void split_heads(const uint2* qkv, const uint2* query_weight, const u
   for (int i = 0; i < group; i++) out[(token * heads + first + i) * lanes + lane] = bits;
 }
 
-// gate · sigmoid(gate) · x, 8 values a thread.
+// x · sigmoid(x), within 2 units of the last place of float32. A division that rounds as IEEE asks for
+// would take more instructions than all else that the gate of SwiGLU does to a value.
+__device__ float silu(float x) { return __fdividef(x, 1.f + __expf(-x)); }
+
+// silu(gate) · x, 8 values a thread.
 template <bool BF16>
 __device__ void swiglu(const uint4* gate, const uint4* x, uint4* out, long long vectors) {
   const long long at = (long long)blockIdx.x * blockDim.x + threadIdx.x;
@@ -157,7 +161,7 @@ __device__ void swiglu(const uint4* gate, const uint4* x, uint4* out, long long 
   const Floats8 gates = unpack8<BF16>(gate[at]);
   Floats8 values = unpack8<BF16>(x[at]);
 #pragma unroll
-  for (int j = 0; j < 8; j++) values.v[j] *= gates.v[j] / (1.f + __expf(-gates.v[j]));
+  for (int j = 0; j < 8; j++) values.v[j] *= silu(gates.v[j]);
   out[at] = pack8<BF16>(values);
 }
 
@@ -231,45 +235,87 @@ __device__ uint4 read_if(bool inside, const void* base, long long bytes) {
   return inside ? *(const uint4*)((const char*)base + bytes) : make_uint4(0, 0, 0, 0);
 }
 
+// Rows are copied into shared memory some steps of 16 before they are needed: so a multiprocessor has
+// more of them on their way than its registers could hold.
+#ifndef THIN_STAGES
+#define THIN_STAGES 4
+#endif
+#ifndef GATE_STAGES
+#define GATE_STAGES 3
+#endif
+constexpr int THIN_THREADS = 128;
+
+// Copies 16 bytes, or zeros in their place, by the time of a wait_for_copies.
+__device__ void copy_if(bool inside, uint4* shared, const void* base, long long bytes) {
+  const unsigned place = (unsigned)__cvta_generic_to_shared(shared);
+  const char* source = (const char*)base + (inside ? bytes : 0);
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(place), "l"(source), "r"(inside ? 16 : 0)
+               : "memory");
+}
+
+// What was copied since the last time is one step.
+__device__ void end_of_step() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+// Until no more than so many steps are on their way, for all threads of the block.
+template <int STEPS>
+__device__ void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(STEPS) : "memory");
+  __syncthreads();
+}
+
+// Copies 16 rows of 32 ranks, of which each has so many values, for all warps of the block.
+__device__ void copy_ranks(uint4* shared, const unsigned short* matrix, int stride, int row, int end) {
+  const int thread = threadIdx.x & 63, at = row + (thread >> 2);
+  copy_if(at < end, shared + thread, matrix, ((long long)at * stride + 8 * (thread & 3)) * 2);
+}
+
+// The lane's share of one of two rows of ranks that copy_ranks copied.
+__device__ uint4 ranks_of(const uint4* shared, int half) { return shared[32 * half + (threadIdx.x & 31)]; }
+
 // out = matrix + up · strength · downᵀ: a matrix with what adapters add to it. Four warps a block, one
 // beside the other, go down block_rows rows, a multiple of 16. PARTS are the ranks by 32; 0 takes any
-// number, and reads down again and again.
+// number, and reads both factors again and again.
 template <bool BF16, int PARTS>
 __device__ void add_thin(const uint4* matrix, const unsigned short* up, const unsigned short* down,
                          const float* strength, uint4* out, int rows, int columns, int rank,
                          int block_rows) {
+  constexpr int STAGES = THIN_STAGES, KEPT = PARTS ? PARTS : 1;
+  __shared__ uint4 values[STAGES][2][THIN_THREADS], ups[STAGES][KEPT][64];
   const int lane = threadIdx.x & 31, across = (columns + 127) / 128, parts = PARTS ? PARTS : rank / 32;
   const int column = blockIdx.x % across * 128 + (threadIdx.x >> 5) * 32;
   const int own_column = column + 8 * (lane & 3);
   const int first = blockIdx.x / across * block_rows, end = min(first + block_rows, rows);
-  ThinColumns kept[PARTS ? PARTS : 1];
+  const auto copy = [&](int step) {
+    const int row = first + 16 * step, stage = step % STAGES;
+    if (row < end) {
+#pragma unroll
+      for (int half = 0; half < 2; half++) {
+        const int at = row + 8 * half + (lane >> 2);
+        copy_if(at < end && own_column < columns, &values[stage][half][threadIdx.x], matrix,
+                ((long long)at * columns + own_column) * 2);
+      }
+      // Two warps have one run of ranks, the others the next.
+#pragma unroll
+      for (int part = threadIdx.x >> 6; part < PARTS; part += 2)
+        copy_ranks(ups[stage][part], up + 32 * part, rank, row, end);
+    }
+    end_of_step();
+  };
+#pragma unroll
+  for (int step = 0; step < STAGES - 1; step++) copy(step);
+  ThinColumns kept[KEPT];
 #pragma unroll
   for (int part = 0; part < PARTS; part++)
     kept[part] = thin_columns<BF16>(down, strength, column, columns, rank, part);
-  uint4 next[2], next_up[PARTS ? PARTS : 1][2];
-  auto read = [&](int row) {
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-      const int at = row + 8 * half + (lane >> 2);
-      next[half] = read_if(at < end && own_column < columns, matrix, ((long long)at * columns + own_column) * 2);
-#pragma unroll
-      for (int part = 0; part < PARTS; part++)
-        next_up[part][half] =
-            read_if(at < end, up, ((long long)at * rank + 32 * part + 8 * (lane & 3)) * 2);
-    }
-  };
-  read(first);
-#pragma unroll 2
-  for (int row = first; row < end; row += 16) {
-    const uint4 values[2] = {next[0], next[1]};
+  for (int step = 0, row = first; row < end; step++, row += 16) {
+    const int stage = step % STAGES;
+    wait_for_copies<STAGES - 2>();
+    copy(step + STAGES - 1);
     float sums[4][4] = {};
-    uint4 ups[PARTS ? PARTS : 1][2];
-#pragma unroll
-    for (int part = 0; part < PARTS; part++) ups[part][0] = next_up[part][0], ups[part][1] = next_up[part][1];
-    if (row + 16 < end) read(row + 16);
     for (int part = 0; part < parts; part++) {
       if (PARTS) {
-        add_products<BF16>(sums, ups[part][0], ups[part][1], kept[part]);
+        const uint4* own = ups[stage][part];
+        add_products<BF16>(sums, ranks_of(own, 0), ranks_of(own, 1), kept[part]);
       } else {
         const long long place = (long long)(row + (lane >> 2)) * rank + 32 * part + 8 * (lane & 3);
         add_products<BF16>(sums, read_if(row + (lane >> 2) < end, up, place * 2),
@@ -281,7 +327,8 @@ __device__ void add_thin(const uint4* matrix, const unsigned short* up, const un
     for (int half = 0; half < 2; half++) {
       const int at = row + 8 * half + (lane >> 2);
       if (at < end && own_column < columns)
-        out[((long long)at * columns + own_column) / 8] = pack8<BF16>(plus_sums<BF16>(values[half], sums, half));
+        out[((long long)at * columns + own_column) / 8] =
+            pack8<BF16>(plus_sums<BF16>(values[stage][half][threadIdx.x], sums, half));
     }
   }
 }
@@ -293,52 +340,68 @@ __device__ void adapted_swiglu(const uint4* gate, const uint4* x, const unsigned
                                const unsigned short* gate_up, const unsigned short* x_up,
                                const float* strength, uint4* out, int rows, int columns, int rank,
                                int block_rows) {
+  constexpr int STAGES = GATE_STAGES, KEPT = PARTS ? PARTS : 1;
+  __shared__ uint4 values[STAGES][2][2][THIN_THREADS], lows[STAGES][KEPT][2][64];
   const int lane = threadIdx.x & 31, across = (columns + 127) / 128, parts = PARTS ? PARTS : rank / 32;
   const int column = blockIdx.x % across * 128 + (threadIdx.x >> 5) * 32;
   const int own_column = column + 8 * (lane & 3);
   const int first = blockIdx.x / across * block_rows, end = min(first + block_rows, rows);
-  ThinColumns kept[2][PARTS ? PARTS : 1];
+  const auto copy = [&](int step) {
+    const int row = first + 16 * step, stage = step % STAGES;
+    if (row < end) {
+#pragma unroll
+      for (int half = 0; half < 2; half++) {
+        const int at = row + 8 * half + (lane >> 2);
+        const bool inside = at < end && own_column < columns;
+        const long long place = ((long long)at * columns + own_column) * 2;
+        copy_if(inside, &values[stage][0][half][threadIdx.x], gate, place);
+        copy_if(inside, &values[stage][1][half][threadIdx.x], x, place);
+      }
+      // Two warps have the gate's ranks, the others those of x.
+      const int which = threadIdx.x >> 6;
+#pragma unroll
+      for (int part = 0; part < PARTS; part++)
+        copy_ranks(lows[stage][part][which], low + which * rank + 32 * part, 2 * rank, row, end);
+    }
+    end_of_step();
+  };
+#pragma unroll
+  for (int step = 0; step < STAGES - 1; step++) copy(step);
+  ThinColumns kept[2][KEPT];
 #pragma unroll
   for (int part = 0; part < PARTS; part++) {
     kept[0][part] = thin_columns<BF16>(gate_up, strength, column, columns, rank, part);
     kept[1][part] = thin_columns<BF16>(x_up, strength + rank, column, columns, rank, part);
   }
-  uint4 next[2][2];
-  auto read = [&](int row) {
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-      const int at = row + 8 * half + (lane >> 2);
-      const long long place = ((long long)at * columns + own_column) * 2;
-      next[0][half] = read_if(at < end && own_column < columns, gate, place);
-      next[1][half] = read_if(at < end && own_column < columns, x, place);
-    }
-  };
-  read(first);
-  for (int row = first; row < end; row += 16) {
-    const uint4 values[2][2] = {{next[0][0], next[0][1]}, {next[1][0], next[1][1]}};
-    if (row + 16 < end) read(row + 16);
+  for (int step = 0, row = first; row < end; step++, row += 16) {
+    const int stage = step % STAGES;
+    wait_for_copies<STAGES - 2>();
+    copy(step + STAGES - 1);
     float sums[2][4][4] = {};
 #pragma unroll
     for (int which = 0; which < 2; which++) {
       for (int part = 0; part < parts; part++) {
-        const int at = row + (lane >> 2);
-        const long long place = (long long)at * 2 * rank + which * rank + 32 * part + 8 * (lane & 3);
-        const uint4 upper = read_if(at < end, low, place * 2);
-        const uint4 lower = read_if(at + 8 < end, low, (place + 16 * rank) * 2);
-        add_products<BF16>(sums[which], upper, lower,
-                           PARTS ? kept[which][part]
-                                 : thin_columns<BF16>(which ? x_up : gate_up, strength + which * rank, column,
-                                                      columns, rank, part));
+        if (PARTS) {
+          const uint4* own = lows[stage][part][which];
+          add_products<BF16>(sums[which], ranks_of(own, 0), ranks_of(own, 1), kept[which][part]);
+        } else {
+          const int at = row + (lane >> 2);
+          const long long place = (long long)at * 2 * rank + which * rank + 32 * part + 8 * (lane & 3);
+          add_products<BF16>(sums[which], read_if(at < end, low, place * 2),
+                             read_if(at + 8 < end, low, (place + 16 * rank) * 2),
+                             thin_columns<BF16>(which ? x_up : gate_up, strength + which * rank, column,
+                                                columns, rank, part));
+        }
       }
     }
 #pragma unroll
     for (int half = 0; half < 2; half++) {
       const int at = row + 8 * half + (lane >> 2);
       if (at >= end || own_column >= columns) continue;
-      const Floats8 gates = plus_sums<BF16>(values[0][half], sums[0], half);
-      Floats8 result = plus_sums<BF16>(values[1][half], sums[1], half);
+      const Floats8 gates = plus_sums<BF16>(values[stage][0][half][threadIdx.x], sums[0], half);
+      Floats8 result = plus_sums<BF16>(values[stage][1][half][threadIdx.x], sums[1], half);
 #pragma unroll
-      for (int j = 0; j < 8; j++) result.v[j] *= gates.v[j] / (1.f + __expf(-gates.v[j]));
+      for (int j = 0; j < 8; j++) result.v[j] *= silu(gates.v[j]);
       out[((long long)at * columns + own_column) / 8] = pack8<BF16>(result);
     }
   }
