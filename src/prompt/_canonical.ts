@@ -1,7 +1,9 @@
 import { escapeEntities } from "./_entities.ts";
+import { Findings } from "./_findings.ts";
 import { listItems } from "./_list.ts";
 import { holdsMarkup } from "./_markup.ts";
 import type { Prompt, PromptNode } from "./types.ts";
+import { parseTree } from "./_xml_tree.ts";
 
 /** One line of canonical text, and the element that it says something of. */
 export interface CanonicalLine {
@@ -9,42 +11,70 @@ export interface CanonicalLine {
   readonly node: PromptNode;
 }
 
+/** The lines of each element at the top. */
+type Lines = readonly (readonly CanonicalLine[])[];
+
 /** The text of a prompt that has no errors. */
 export function canonicalText(prompt: Prompt): string {
-  if (prompt.kind === "text") return prompt.text;
-  return prompt.roots.map((root) => canonicalLines(root).map(({ text }) => text).join("\n"))
-    .join("\n\n");
+  return prompt.kind === "text" ? prompt.text : joined(canonicalLines(prompt.roots));
 }
 
-/** One element a line, without indentation. */
-export function canonicalLines(node: PromptNode): CanonicalLine[] {
-  const lines: CanonicalLine[] = [];
-  addLines(node, lines);
-  return lines;
+/**
+ * One element a line, without indentation.
+ *
+ * The training data has `&` and `<` as they are, so they stay wherever they are read as text again:
+ * `<very>` is text where it is never closed. Else a line in which any `<` would begin markup has all
+ * of them written as entities; with only some of them replaced, the others might begin a tag.
+ */
+export function canonicalLines(roots: readonly PromptNode[]): Lines {
+  const escaped = linesOf(roots, escapedLine);
+  if (!/&lt;|&#xFF1C;/.test(joined(escaped))) return escaped;
+  const asTyped = linesOf(roots, textLine);
+  const text = joined(asTyped);
+  const findings = new Findings(text);
+  const again = parseTree(text, findings).roots;
+  const isSame = findings.diagnostics("en").every(({ severity }) => severity === "warning") &&
+    joined(linesOf(again, escapedLine)) === joined(escaped);
+  return isSame ? asTyped : escaped;
 }
 
-function addLines(node: PromptNode, lines: CanonicalLine[]): void {
+function joined(lines: Lines): string {
+  return lines.map((root) => root.map(({ text }) => text).join("\n")).join("\n\n");
+}
+
+function linesOf(roots: readonly PromptNode[], lineOf: (text: string) => string): Lines {
+  return roots.map((root) => {
+    const lines: CanonicalLine[] = [];
+    addLines(root, lineOf, lines);
+    return lines;
+  });
+}
+
+function addLines(
+  node: PromptNode,
+  lineOf: (text: string) => string,
+  lines: CanonicalLine[],
+): void {
   const attributes = Object.entries(node.attributes)
     .map(([name, value]) => ` ${name}="${escapeAttribute(value)}"`);
   const open = `<${node.name}${attributes.join("")}>`;
   const close = `</${node.name}>`;
   const add = (text: string) => void lines.push({ text, node });
-  if (node.children.length === 0) return add(open + textLine(node.text) + close);
+  if (node.children.length === 0) return add(open + lineOf(node.text) + close);
   add(open);
   for (const item of node.content) {
-    if (typeof item !== "string") addLines(item, lines);
-    else if (listItems(item).length > 0) add(textLine(item));
+    if (typeof item !== "string") addLines(item, lineOf, lines);
+    else if (listItems(item).length > 0) add(lineOf(item));
   }
   add(close);
 }
 
-/**
- * The training data has `&` and `<` as they are, so they stay wherever they are read as text again.
- * A line in which any `<` would begin markup has all of them written as entities: with only some of
- * them replaced, the others might begin a tag.
- */
 function textLine(text: string): string {
-  const line = escapeEntities(listItems(text).join(", "));
+  return escapeEntities(listItems(text).join(", "));
+}
+
+function escapedLine(text: string): string {
+  const line = textLine(text);
   if (!holdsMarkup(line)) return line;
   return line.replaceAll("<", "&lt;").replaceAll("＜", "&#xFF1C;");
 }

@@ -25,6 +25,8 @@ const FIXES: Fixes = {
   "unclosed-inside": ({ start }, _outer, name) => inserted(start, `</${name}>`),
   "misnamed-tag": (place, written, expected, _line, _column, known) =>
     known === written ? undefined : replaced(place, `</${expected}>`),
+  "misspelt-closing-tag": (place, written, expected, _line, _column, known) =>
+    known === written ? undefined : replaced(place, `</${expected}>`),
   "stray-closing-tag": (place) => replaced(place, ""),
   "unfinished-tag": (place, tag) => shownIn(place) === tag ? replaced(place, `${tag}>`) : undefined,
   "closing-tag-content": (place, name) => replaced(place, `</${name}>`),

@@ -9,10 +9,17 @@ const CHARACTER_NAMES: ReadonlySet<string> = new Set(CHARACTER_ELEMENTS);
 const GENERAL_NAMES: ReadonlySet<string> = new Set(GENERAL_ELEMENTS);
 
 /**
- * What holds the others: `img` and, from upstream's builder, `image` wrap a whole prompt,
- * `danbooru_tags` is used in negative prompts.
+ * What holds the others: `img` and, from upstream's builders, `image` and `document` wrap a whole
+ * prompt; `danbooru_tags` and `e621_tags` are used in negative prompts.
  */
-const CONTAINERS: ReadonlySet<string> = new Set(["general_tags", "img", "image", "danbooru_tags"]);
+const CONTAINERS: ReadonlySet<string> = new Set([
+  "general_tags",
+  "img",
+  "image",
+  "document",
+  "danbooru_tags",
+  "e621_tags",
+]);
 
 const CHARACTER = /^character_[1-9]\d*$/;
 
@@ -34,6 +41,12 @@ export const isContainer = (name: string): boolean => isCharacter(name) || CONTA
 export const isKnown = (name: string): boolean =>
   isCharacter(name) || CHARACTER_NAMES.has(name) || GENERAL_NAMES.has(name) ||
   CONTAINERS.has(name);
+
+/** One of the model's elements in its own spelling, such as `general_tags` for `General-Tags`. */
+export function knownSpelling(name: string): string | undefined {
+  const plain = name.toLowerCase().replaceAll(/[-.]/g, "_");
+  return isKnown(plain) ? plain : undefined;
+}
 
 /** All names but those of characters. */
 export const KNOWN: readonly string[] = [...CHARACTER_ELEMENTS, ...GENERAL_ELEMENTS, ...CONTAINERS];
@@ -58,8 +71,9 @@ const SHORT_NAME = 4;
 /** The known name that an unknown one was probably meant to be. */
 export function suggestionFor(name: string): string | undefined {
   if (isKnown(name) || name.length > LONGEST_MISSPELLING) return undefined;
+  const known = knownSpelling(name);
+  if (known !== undefined) return known;
   const plain = name.toLowerCase().replaceAll(/[-.]/g, "_");
-  if (isKnown(plain)) return plain;
   if (Object.hasOwn(ALIASES, plain)) return ALIASES[plain];
   const [, stem, number] = /^(.*?)_?0*([1-9]\d*)?$/.exec(plain)!;
   if (stem === "char" || near(stem!, "character")) return `character_${number ?? 1}`;

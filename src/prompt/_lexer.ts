@@ -47,7 +47,7 @@ function masked(text: string, markups: readonly Markup[]): string {
     parts.push(text.slice(from, to).replaceAll("<", " "));
   };
   let end = 0;
-  for (const { kind, start, end: next, isUnended, isFullWidth } of markups) {
+  for (const { kind, start, end: next, name, isUnended, isLoose } of markups) {
     addText(end, start);
     end = next;
     const whole = text.slice(start, end);
@@ -55,15 +55,17 @@ function masked(text: string, markups: readonly Markup[]): string {
     else if (kind === "comment") parts.push(`<!--${blank(whole.slice(4, -3))}-->`);
     else if (kind === "instruction") parts.push(`<?${blank(whole.slice(2, -2))}?>`);
     else if (kind === "declaration") parts.push(`<!${blank(whole.slice(2, -1))}>`);
-    else if (isFullWidth) parts.push(asciiTag(whole));
+    else if (isLoose) parts.push(strictTag(whole, kind === "close" ? `/${name}` : name));
     else parts.push(whole);
   }
   addText(end, text.length);
   return parts.join("");
 }
 
-function asciiTag(tag: string): string {
-  return `<${tag.slice(1, -1).replaceAll("／", "/").replaceAll("　", " ")}>`;
+/** A tag as XML has it, as long as it was written. */
+function strictTag(written: string, name: string): string {
+  const end = /[/／].$/.test(written) ? "/>" : ">";
+  return `<${name}`.padEnd(written.length - end.length) + end;
 }
 
 /** The tokens of an XML text. Tags whose end is missing are tokens like others. */

@@ -14,17 +14,27 @@ export interface Markup {
   readonly kind: "open" | "close" | "comment" | "cdata" | "instruction" | "declaration";
   readonly start: number;
   readonly end: number;
-  /** Of a tag. */
+  /** Of a tag: what it means, where it is written loosely. */
   readonly name: string;
   /** Whether its end is missing. */
   readonly isUnended: boolean;
-  /** Whether an input method wrote its brackets: `＜n＞`. */
-  readonly isFullWidth: boolean;
+  /**
+   * Whether one of the model's elements is written as XML does not allow: with an input method's
+   * brackets, `＜n＞`, or with spaces, `<general tags>`, `</ caption>`.
+   */
+  readonly isLoose: boolean;
 }
 
 const NAME = String.raw`[\p{L}_][\p{L}\p{N}\p{M}_.-]*`;
 const TAG = new RegExp(`<(/?)(${NAME})`, "uy");
-const FULL_WIDTH_TAG = new RegExp(`[<＜]([/／]?)(${NAME})[ 　]*([/／]?)[>＞]`, "uy");
+const SPACE = "[ \\t\u00a0\u3000]";
+const LOOSE_TAG = new RegExp(
+  `[<＜](${SPACE}{0,3})([/／]?)(${SPACE}{0,3})(${NAME}(?:${SPACE}{1,3}[\\p{L}\\p{N}_]+){0,2})` +
+    `${SPACE}{0,9}[/／]?[>＞]`,
+  "uy",
+);
+/** It ends a system prompt, wherever that stands. */
+const PROMPT_START = /[<＜]Prompt Start[>＞]/iy;
 /** Two equal eyes around a mouth: Danbooru's `<o>_<o>`. */
 const FACE = /<([a-z])>_<\1>/iy;
 const INSTRUCTION = /<\?(?=[\p{L}_])/uy;
@@ -70,7 +80,7 @@ function markupAt(text: string, start: number, ends: EndFinder): Markup | undefi
     end: end ?? start + opening,
     name,
     isUnended: end === undefined,
-    isFullWidth: false,
+    isLoose: false,
   });
   if (text.startsWith("<!--", start)) return piece("comment", ends.after("-->", start + 4), 4);
   if (text.startsWith("<![CDATA[", start)) return piece("cdata", ends.after("]]>", start + 9), 9);
@@ -80,11 +90,10 @@ function markupAt(text: string, start: number, ends: EndFinder): Markup | undefi
     const opening = declaration[0].length;
     return piece("declaration", ends.afterDeclaration(start + opening), opening);
   }
-  const fullWidth = matchAt(FULL_WIDTH_TAG, text, start);
-  if (fullWidth !== null && /[＜／＞]/.test(fullWidth[0]) && isKnown(fullWidth[2]!)) {
-    const [whole, slash, name] = fullWidth;
-    const kind = slash === "" ? "open" : "close";
-    return { ...piece(kind, start + whole.length, 0, name), isFullWidth: true };
+  if (matchAt(PROMPT_START, text, start) !== null) return undefined;
+  const loose = looseTag(text, start);
+  if (loose !== undefined) {
+    return { ...piece(loose.kind, start + loose.length, 0, loose.name), isLoose: true };
   }
   const tag = matchAt(TAG, text, start);
   if (tag === null) return undefined;
@@ -97,6 +106,24 @@ function markupAt(text: string, start: number, ends: EndFinder): Markup | undefi
   // `<b` alone is text, but a known name is sure to have been meant as a tag.
   if (end === undefined && !isKnown(name)) return undefined;
   return piece(slash === "" ? "open" : "close", end, opening.length, name);
+}
+
+/** A tag of one of the model's elements that XML would not read as one. */
+function looseTag(
+  text: string,
+  start: number,
+): { readonly kind: "open" | "close"; readonly name: string; readonly length: number } | undefined {
+  const match = matchAt(LOOSE_TAG, text, start);
+  if (match === null) return undefined;
+  const [whole, before, slash, behind, written] = match as unknown as string[] & { 4: string };
+  const isFullWidth = /[＜／＞]/.test(whole!);
+  const isSpaced = before !== "" || behind !== "" || /\s/.test(written);
+  if (!isFullWidth && !isSpaced) return undefined;
+  const joined = written.replaceAll(/\s+/g, "_");
+  const name = joined === written ? written : joined.toLowerCase();
+  // `5 < n > 3`: only a longer name is sure to have been meant.
+  if (!isKnown(name) || !isFullWidth && name.length === 1) return undefined;
+  return { kind: slash === "" ? "open" : "close", name, length: whole!.length };
 }
 
 /** Behind the `>` that ends a tag; a value holds no `<`, so that one ends the search. */

@@ -67,6 +67,17 @@ const en = {
       ? `Correct <${expected}> to <${written}>.`
       : `Write </${expected}>, or add the missing tag.`,
   ],
+  "misspelt-closing-tag": (
+    written: string,
+    expected: string,
+    line: number,
+    column: number,
+    known: string | undefined,
+  ): Saying => [
+    `</${written}> is read as </${expected}>, which closes <${expected}>, opened at line ${line}, ` +
+    `column ${column}.`,
+    known === written ? `Correct <${expected}> to <${written}>.` : `Write </${expected}>.`,
+  ],
   "stray-closing-tag": (name: string): Saying => [
     `</${name}> closes nothing.`,
     `Remove it, or add <${name}> before it.`,
@@ -80,8 +91,14 @@ const en = {
     `Add ${closing}, or remove it.`,
   ],
   "closing-tag-content": (name: string): Saying => [
-    "a closing tag holds more than a name.",
+    `a closing tag holds more than a name; it is read as </${name}>.`,
     `Write </${name}>.`,
+  ],
+  "unpaired-tag": (tag: string): Saying => [
+    tag.startsWith("</")
+      ? `${tag} closes nothing, and is read as text.`
+      : `${tag} is never closed, and is read as text.`,
+    "Remove it, or close it if it is an element.",
   ],
   "attribute-value": (name: string): Saying => [
     `the attribute ${name} has no value.`,
@@ -91,12 +108,12 @@ const en = {
     `the value of ${name} is not quoted.`,
     `Write ${name}="${value}".`,
   ],
-  "attribute-name": (name: string, element: string | undefined): Saying => [
-    `${name} is no name of an attribute.`,
-    element === undefined ? `Write <element name="value">. ${AS_TEXT}` : `Write <${element}>.`,
+  "attribute-name": (name: string, element: string): Saying => [
+    `${name} is no name of an attribute, and is not read.`,
+    `Write <${element} name="value">. ${AS_TEXT}`,
   ],
   "duplicate-attribute": (name: string): Saying => [
-    `the attribute ${name} is given twice.`,
+    `the attribute ${name} is given twice; the first one is read.`,
     "Keep one.",
   ],
   "stray-text": (): Saying => [
@@ -235,13 +252,26 @@ const zh: Catalogue = {
       ? `请把 <${expected}> 改为 <${written}>。`
       : `请写成 </${expected}>，或补上缺少的标签。`,
   ],
+  "misspelt-closing-tag": (written, expected, line, column, known) => [
+    `</${written}> 被当作 </${expected}>，闭合第 ${line} 行第 ${column} 列的 <${expected}>。`,
+    known === written ? `请把 <${expected}> 改为 <${written}>。` : `请写成 </${expected}>。`,
+  ],
   "stray-closing-tag": (name) => [
     `</${name}> 没有可闭合的元素。`,
     `请删除它，或在前面加上 <${name}>。`,
   ],
   "unfinished-tag": (tag) => [`${tag} 的末尾缺少 >。`, `请写成 ${tag}>。`],
   "unended": (opening, closing) => [`${opening} 之后没有结束。`, `请加上 ${closing}，或删除它。`],
-  "closing-tag-content": (name) => ["闭合标签里除了名称还有别的内容。", `请写成 </${name}>。`],
+  "closing-tag-content": (name) => [
+    `闭合标签里除了名称还有别的内容；它被当作 </${name}>。`,
+    `请写成 </${name}>。`,
+  ],
+  "unpaired-tag": (tag) => [
+    tag.startsWith("</")
+      ? `${tag} 没有可闭合的元素，将被当作文字。`
+      : `${tag} 没有闭合，将被当作文字。`,
+    "请删除它；如果它是元素，请闭合它。",
+  ],
   "attribute-value": (name) => [
     `属性 ${name} 没有值。`,
     `请写成 ${name}="值"。${AS_TEXT_ZH}`,
@@ -251,10 +281,10 @@ const zh: Catalogue = {
     `请写成 ${name}="${value}"。`,
   ],
   "attribute-name": (name, element) => [
-    `${name} 不能作为属性名。`,
-    element === undefined ? `请写成 <元素 属性="值">。${AS_TEXT_ZH}` : `请写成 <${element}>。`,
+    `${name} 不能作为属性名，不会被读取。`,
+    `请写成 <${element} 属性="值">。${AS_TEXT_ZH}`,
   ],
-  "duplicate-attribute": (name) => [`属性 ${name} 重复了。`, "请只保留一个。"],
+  "duplicate-attribute": (name) => [`属性 ${name} 重复了，读取第一个。`, "请只保留一个。"],
   "stray-text": () => [
     "这段文字不在任何元素之内，将被当作 <general_tags><other> 的一部分。",
     "请把它放进所属的元素。",

@@ -67,8 +67,8 @@ function placeOf(
   // A system prompt that was pasted in front is white space in the text.
   if (prompt.kind === "text") return [text.length - canonical.length + cut, text.length];
   let begin = 0;
-  for (const root of prompt.roots) {
-    for (const { text: line, node } of canonicalLines(root)) {
+  for (const lines of canonicalLines(prompt.roots)) {
+    for (const { text: line, node } of lines) {
       const end = begin + line.length + 1;
       if (cut < end) {
         const word = /^[^,<>\n]+/.exec(canonical.slice(cut))?.[0] ?? "";

@@ -6,7 +6,7 @@
 import type { Findings } from "./_findings.ts";
 import { withoutFences } from "./_is_xml.ts";
 import { isBlank, seen } from "./_invisible.ts";
-import { isKnown, near } from "./_known_elements.ts";
+import { isContainer, isKnown, knownSpelling, near, suggestionFor } from "./_known_elements.ts";
 import { type AttributeToken, type Token, tokensOf } from "./_lexer.ts";
 import { listItems } from "./_list.ts";
 import { type Markup, markupOf } from "./_markup.ts";
@@ -16,6 +16,11 @@ import type { PromptNode } from "./types.ts";
 const MAX_DEPTH = 64;
 
 const ATTRIBUTE_NAME = /^[\p{L}_:][\p{L}\p{N}\p{M}_.:-]*$/u;
+
+/** Between elements: white space, as JSON or a program's source writes it. */
+const ESCAPED_SPACE = /^\s*\\[nrt](?:\s|\\[nrt])*$/;
+/** Text beside elements that says nothing: braces around them, Markdown's marks, quotation marks. */
+const ONLY_MARKS = /^[\s{}*"“”`,，、;；#=~-]+$/;
 
 const CLOSINGS: Readonly<Record<string, string>> = {
   comment: "-->",
@@ -61,7 +66,7 @@ export function parseTree(text: string, findings: Findings): Tree {
 }
 
 function reportMarkup(text: string, markup: Markup, findings: Findings): void {
-  const { kind, start, end, name, isUnended, isFullWidth } = markup;
+  const { kind, start, end, name, isUnended, isLoose } = markup;
   const isTag = kind === "open" || kind === "close";
   const tag = kind === "close" ? `</${name}` : `<${name}`;
   if (kind === "declaration") {
@@ -70,13 +75,13 @@ function reportMarkup(text: string, markup: Markup, findings: Findings): void {
   } else if (isUnended && isTag) findings.add("unfinished-tag", start, end, tag);
   else if (isUnended) {
     findings.add("unended", start, end, text.slice(start, end), CLOSINGS[kind]!);
-  } else if (isFullWidth) {
-    const isSelfClosing = kind === "open" && /[/／][>＞]$/.test(text.slice(start, end));
-    const slash = isSelfClosing ? "/" : "";
+  } else if (isLoose) {
+    const written = text.slice(start, end);
+    if (!/[＜／＞]/.test(written)) return;
+    const slash = kind === "open" && /[/／][>＞]$/.test(written) ? "/" : "";
     findings.add("full-width-tag", start, end, `${tag}${slash}>`);
   } else if (kind === "close" && !/^<\/[^\s/]+[ \t\r\n]*>$/.test(text.slice(start, end))) {
-    const content = text.slice(start + 2 + name.length, end - 1);
-    findings.add("closing-tag-content", start, end, joined(name, content) ?? name);
+    findings.add("closing-tag-content", start, end, name);
   }
 }
 
@@ -92,6 +97,8 @@ class TreeBuilder {
   readonly #surplus = new Map<string, number>();
   /** By name: elements that another one's closing tag ended before their own. */
   readonly #crossed = new Map<string, number>();
+  /** Names of tags that stand on one side alone, and were not meant for an element of the model. */
+  readonly #unpaired: ReadonlySet<string>;
 
   constructor(text: string, tokens: readonly Token[], findings: Findings) {
     this.#text = text;
@@ -101,11 +108,13 @@ class TreeBuilder {
       if (token.kind === "close") add(this.#surplus, token.name, 1);
       else if (token.kind === "open" && !token.isSelfClosing) add(this.#surplus, token.name, -1);
     }
+    this.#unpaired = unpairedNames(tokens);
   }
 
   build(): Draft[] {
     for (const token of this.#tokens) {
       if (token.kind === "text") this.#addText(token.text, token.start, token.end);
+      else if (this.#isText(token)) this.#addTagAsText(token);
       else if (token.kind === "close") this.#close(token.name, token.start, token.end);
       else if (!this.#addElement(token)) return this.#roots;
     }
@@ -116,6 +125,21 @@ class TreeBuilder {
 
   #siblings(): (string | Draft)[] {
     return this.#open.at(-1)?.content ?? this.#roots;
+  }
+
+  /** Inside of the model's elements and beside them, `<very>` and `<br>` are text, as upstream. */
+  #isText({ kind, name }: Token & { kind: "open" | "close" }): boolean {
+    if (!this.#unpaired.has(name)) return false;
+    const parent = this.#open.at(-1)?.name;
+    if (parent === undefined) return true;
+    // Where the parent lacks a closing tag, this may be a misspelt one.
+    return isKnown(parent) && (kind === "open" || this.#surplus.get(keyOf(parent))! >= 0);
+  }
+
+  #addTagAsText({ name, kind, start, end }: Token & { kind: "open" | "close" }): void {
+    const tag = this.#text.slice(start, end);
+    this.#findings.add("unpaired-tag", start, end, kind === "open" ? `<${name}>` : `</${name}>`);
+    this.#addText(tag, start, end, { isTold: true });
   }
 
   /** @returns Whether the bound on depth was kept. */
@@ -135,21 +159,24 @@ class TreeBuilder {
   #attributes(tag: string, tokens: readonly AttributeToken[]): Record<string, string> {
     const values = new Map<string, string>();
     for (const { name, value, isQuoted, start, end } of tokens) {
-      if (!ATTRIBUTE_NAME.test(name)) {
-        this.#findings.add("attribute-name", start, end, name, joined(tag, name));
-      } else if (value === undefined) this.#findings.add("attribute-value", start, end, name);
-      else if (!isQuoted) this.#findings.add("attribute-quotes", start, end, name, value);
+      const plain = isQuoted ? value ?? "" : (value ?? "").replace(/^[“”‘’]|[“”‘’]$/g, "");
+      if (!ATTRIBUTE_NAME.test(name)) this.#findings.add("attribute-name", start, end, name, tag);
       else if (values.has(name)) this.#findings.add("duplicate-attribute", start, end, name);
-      else values.set(name, value);
+      else {
+        values.set(name, plain);
+        if (value === undefined) this.#findings.add("attribute-value", start, end, name);
+        else if (!isQuoted) this.#findings.add("attribute-quotes", start, end, name, plain);
+      }
     }
     // Defines each name as the object's own, so that even __proto__ is only a name.
     return Object.fromEntries(values);
   }
 
-  #addText(text: string, start: number, end: number): void {
+  #addText(text: string, start: number, end: number, { isTold = false } = {}): void {
     const element = this.#open.at(-1);
+    if ((element === undefined || isContainer(element.name)) && ESCAPED_SPACE.test(text)) return;
     if (element === undefined) {
-      if (!isBlank(text)) this.#addStrayText(text, start, end);
+      if (!isBlank(text)) this.#addStrayText(text, start, end, isTold);
       return;
     }
     // A comment or the border of a CDATA section does not part text.
@@ -159,18 +186,18 @@ class TreeBuilder {
     else content.push(text);
   }
 
-  #addStrayText(text: string, start: number, end: number): void {
+  #addStrayText(text: string, start: number, end: number, isTold: boolean): void {
     const content = withoutFences(text);
-    if (listItems(content).length === 0) return;
+    if (listItems(content).length === 0 || ONLY_MARKS.test(content)) return;
     const raw = withoutFences(this.#text.slice(start, end));
     const [from, to] = seen(raw).map((place) => start + place) as [number, number];
     const [contentStart, contentEnd] = seen(content);
-    this.#findings.add("stray-text", from, to);
+    if (!isTold) this.#findings.add("stray-text", from, to);
     this.#stray.push({ text: content.slice(contentStart, contentEnd), start: from, end: to });
   }
 
   #close(name: string, start: number, end: number): void {
-    const depth = this.#open.findLastIndex((element) => element.name === name);
+    const depth = this.#open.findLastIndex((element) => keyOf(element.name) === keyOf(name));
     if (depth >= 0) {
       this.#reportCut(this.#open.slice(depth), start, end);
       this.#open[depth]!.end = end;
@@ -178,7 +205,7 @@ class TreeBuilder {
       return;
     }
     add(this.#surplus, name, -1);
-    if ((this.#crossed.get(name) ?? 0) > 0) {
+    if ((this.#crossed.get(keyOf(name)) ?? 0) > 0) {
       // Already told of where the tags crossed.
       add(this.#crossed, name, -1);
       return;
@@ -190,10 +217,11 @@ class TreeBuilder {
     }
     const { line, column } = this.#findings.at(innermost.start);
     const known = isKnown(name) && !isKnown(innermost.name) ? name : undefined;
-    this.#findings.add("misnamed-tag", start, end, name, innermost.name, line, column, known);
-    const isMeant = near(name, innermost.name) || near(innermost.name, name) ||
-      this.#surplus.get(innermost.name)! < 0;
-    if (!isMeant) return;
+    const isMisspelt = near(name, innermost.name) || near(innermost.name, name);
+    const isSure = isMisspelt && (isKnown(name) || isKnown(innermost.name));
+    const code = isSure ? "misspelt-closing-tag" : "misnamed-tag";
+    this.#findings.add(code, start, end, name, innermost.name, line, column, known);
+    if (!isMisspelt && this.#surplus.get(keyOf(innermost.name))! >= 0) return;
     innermost.end = end;
     add(this.#surplus, innermost.name, 1);
     this.#open.pop();
@@ -202,7 +230,7 @@ class TreeBuilder {
   /** The elements inside the first are still open at its closing tag. */
   #reportCut([outer, ...cut]: readonly Draft[], start: number, end: number): void {
     cut.forEach(({ name, start: opened, openEnd }, index) => {
-      const isCrossed = this.#surplus.get(name)! >= 0;
+      const isCrossed = this.#surplus.get(keyOf(name))! >= 0;
       if (isCrossed) add(this.#crossed, name, 1);
       else add(this.#surplus, name, 1);
       // Of <n>…<n>, whose second was to close the first, only the second counts.
@@ -244,14 +272,31 @@ class TreeBuilder {
   }
 }
 
-/** `<character 1>` was meant to be `<character_1>`. */
-function joined(tag: string, content: string): string | undefined {
-  const name = `${tag}_${content.trim()}`;
-  return isKnown(name) ? name : undefined;
+/** What tags must share to be a pair: `<N>` is closed by `</n>`, `<general-tags>` by `</general_tags>`. */
+function keyOf(name: string): string {
+  return knownSpelling(name) ?? name;
+}
+
+/** Names of tags that are never closed, or close nothing, in a text that has elements of the model. */
+function unpairedNames(tokens: readonly Token[]): ReadonlySet<string> {
+  const opened = new Set<string>();
+  const closed = new Set<string>();
+  let hasKnown = false;
+  for (const token of tokens) {
+    if (token.kind === "text") continue;
+    hasKnown ||= isKnown(token.name);
+    if (token.kind === "open") opened.add(token.name);
+    if (token.kind === "close" || token.isSelfClosing) closed.add(token.name);
+  }
+  const unpaired = hasKnown ? opened.symmetricDifference(closed) : new Set<string>();
+  return new Set(
+    [...unpaired].filter((name) => suggestionFor(name) === undefined && !isKnown(name)),
+  );
 }
 
 function add(counts: Map<string, number>, name: string, by: number): void {
-  counts.set(name, (counts.get(name) ?? 0) + by);
+  const key = keyOf(name);
+  counts.set(key, (counts.get(key) ?? 0) + by);
 }
 
 /** The first element of a name, searched in the order of the text. */

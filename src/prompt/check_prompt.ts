@@ -43,8 +43,9 @@ export interface CheckedPrompt {
  *
  * Errors are what `parsePrompt` refuses. Warnings are misspelt elements, text outside of elements,
  * a character that stands twice, an element of a character outside of one, empty elements, a count
- * that contradicts the characters, what has no use in JSON around the prompt, weights and LoRAs in other tools' notation, and words that an
- * encoder does not read.
+ * that contradicts the characters, attributes that XML would refuse, tags that are never closed and no
+ * element of the model, what has no use in JSON around the prompt, weights and LoRAs in other tools'
+ * notation, and words that an encoder does not read.
  *
  * @example
  * ```ts
@@ -63,7 +64,7 @@ export function checkPrompt(typed: string, options: CheckPromptOptions = {}): Ch
   const hasErrors = findings.diagnostics("en").some(({ severity }) => severity === "error");
   if (tree !== undefined) lintTree(text, tree, findings);
   else if (!hasErrors) lintPlainText(text, findings);
-  if (unused.length > 0) findings.add("unused-json", 0, 1, unused);
+  if (unused.length > 0) findings.add("unused-json", 0, Math.min(1, text.length), unused);
   if (hasErrors) {
     return {
       prompt,

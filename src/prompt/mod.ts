@@ -17,5 +17,6 @@ export * from "./split_system_prompt.ts";
 export * from "./types.ts";
 export * from "./unwrap_prompt.ts";
 export * from "./with_system_prompt.ts";
+export * from "./without_braces.ts";
 export * from "./xml_prompt_error.ts";
 export { type LoraTag, type LoraTags, readLoraTags, readWeightedName } from "./read_lora_tags.ts";

@@ -9,16 +9,17 @@ import { XmlPromptError } from "./xml_prompt_error.ts";
  * A prompt is XML when, behind white space, comments, an XML declaration and Markdown's fence, it
  * begins with a tag, or when it has a `<character_1>` or `<general_tags>` further in. Several elements
  * may stand at the top; text beside them becomes part of `<other>` in `<general_tags>`. Comments are
- * no content.
+ * no content. What programs put around a prompt is taken off before (`unwrapPrompt`).
  *
  * Inside an element `&`, `<` and `>` are text wherever they are no entity and no tag: `love & peace`,
- * `>_<`, `<o>_<o>`, `<3`, `<lora:style:0.8>`. Names have no colon. Tags of the model's elements may
- * have an input method's brackets: `＜n＞`.
+ * `>_<`, `<o>_<o>`, `<3`, `<lora:style:0.8>`, and inside of the model's elements `<very>` where that is
+ * never closed. Names have no colon. Tags of the model's elements may have an input method's brackets,
+ * `＜n＞`, and spaces, `<general tags>`.
  *
  * {@linkcode checkPrompt} reads the same and reports instead of throwing.
  *
  * @throws {XmlPromptError} When a prompt has errors: tags that are not closed, cross or are
- * unfinished, wrong attributes, a DOCTYPE, or more than 65,536 characters or 64 levels.
+ * unfinished, a DOCTYPE, or more than 65,536 characters or 64 levels.
  *
  * @example
  * ```ts

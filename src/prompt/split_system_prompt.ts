@@ -6,11 +6,14 @@ export interface SplitPrompt {
   readonly systemPrompt?: string;
 }
 
-/**
- * A pasted system prompt is a sentence or two, behind characters that are not seen and Markdown's fence.
- */
+/** Text without a tag and the mark at its end, behind what is not seen and the marks of Markdown. */
 const SYSTEM_PROMPT =
-  /^[\s\u200b-\u200f\u2060]*(?:```\w*\s*)?(You(?: are|['’]re)\s[^<＜]{0,2000}?)[<＜]Prompt Start[>＞][ \t]*[,，]?/i;
+  /^[\s\u200b-\u200f\u2060\ufeff*"'“‘]*(?:```\w*\s*)?([^<＜]{0,3000}?)(?:[<＜][ \t]*Prompt[ _-]?Start[ \t]*[>＞]|&lt;Prompt Start&gt;)["'”’*]*[ \t]*[,，]?/i;
+/**
+ * How all known ones begin. Only these may stand without a prompt, as the usual negative prompt does,
+ * and hold brackets, which others have where the mark stands inside of JSON.
+ */
+const USUAL = /^You(?: are|['’]re)\s/i;
 
 /**
  * Takes off the system prompt that upstream's trainer and ComfyUI's template write before a prompt
@@ -29,10 +32,15 @@ const SYSTEM_PROMPT =
 export function splitSystemPrompt(typed: string): SplitPrompt {
   let systemPrompt: string | undefined;
   let from = 0;
-  for (let match = SYSTEM_PROMPT.exec(typed); match !== null;) {
+  for (;;) {
+    const match = SYSTEM_PROMPT.exec(typed.slice(from));
+    if (match === null) break;
+    const behind = from + match[0].length;
+    const isMeant = USUAL.test(match[1]!) ||
+      !/[{[]/.test(match[1]!) && typed.slice(behind).trim() !== "";
+    if (!isMeant) break;
     systemPrompt = `${match[1]}<Prompt Start> `;
-    from += match[0].length;
-    match = SYSTEM_PROMPT.exec(typed.slice(from));
+    from = behind;
   }
   if (systemPrompt === undefined) return { text: typed };
   const blank = typed.slice(0, from).replaceAll(/[^\r\n]/g, " ");

@@ -1,4 +1,4 @@
-import { MAX_PROMPT_LENGTH } from "../prompt/mod.ts";
+import { MAX_PROMPT_LENGTH, withoutBraces } from "../prompt/mod.ts";
 import { Dice } from "./_dice.ts";
 import { Expansion } from "./_expansion.ts";
 import { parseTemplate } from "./parse_template.ts";
@@ -42,7 +42,7 @@ export interface ExpandOptions {
 export function expandTemplate(template: string, options: ExpandOptions): string {
   const { seed, index = 0, wildcards } = options;
   const expansion = new Expansion(new Dice(seed), index, wildcards);
-  return checked(expansion.draw(parseTemplate(template)));
+  return checked(expansion.draw(parseTemplate(withoutBraces(template))));
 }
 
 /**
@@ -66,7 +66,7 @@ export function expandCombinations(
   const { seed, wildcards, limit } = options;
   const expansion = new Expansion(new Dice(seed), 0, wildcards);
   const prompts: string[] = [];
-  for (const prompt of expansion.all(parseTemplate(template))) {
+  for (const prompt of expansion.all(parseTemplate(withoutBraces(template)))) {
     if (prompts.length === (limit ?? MOST_COMBINATIONS)) {
       if (limit !== undefined) break;
       throw new TemplateError({ line: 1, column: 1 }, TEXTS.tooMany(MOST_COMBINATIONS));

@@ -1,8 +1,9 @@
-import { isJsonPrompt } from "../prompt/mod.ts";
+import { isJsonPrompt, withoutBraces } from "../prompt/mod.ts";
 
 /**
  * Whether a prompt holds anything of the template syntax: a choice, a variable, a wrapper or a
- * wildcard. JSON, such as the prompts of ComfyUI's template for this model, is none.
+ * wildcard. JSON, such as the prompts of ComfyUI's template for this model, is none, nor are the braces
+ * that converters write around XML.
  *
  * @example
  * ```ts
@@ -16,6 +17,7 @@ import { isJsonPrompt } from "../prompt/mod.ts";
  */
 export function isTemplate(prompt: string): boolean {
   if (isJsonPrompt(prompt)) return false;
-  return /(?<!\\)\{/.test(prompt) ||
-    /(?<![\\_])__[~!@]?[\p{L}\p{N}*?][^_,<>\n]*(?:_[^_,<>\n]+)*__/u.test(prompt);
+  const text = withoutBraces(prompt);
+  return /(?<!\\)\{/.test(text) ||
+    /(?<![\\_])__[~!@]?[\p{L}\p{N}*?][^_,<>\n]*(?:_[^_,<>\n]+)*__/u.test(text);
 }

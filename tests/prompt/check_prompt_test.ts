@@ -49,6 +49,18 @@ const WARNINGS: readonly (readonly [code: string, text: string, says: RegExp])[]
   ["tags-in-text", "1girl, «<n>»miku</n>", /plain text/],
   ["full-width-tag", "<a>x</a>«＜style／＞»<b>x</b>", /Write <style\/>/],
   ["not-a-tag", "<a>x«</1girl>»</a>", /read as text/],
+  [
+    "unpaired-tag",
+    "<caption>a «<very>» small hat</caption>",
+    /<very> is never closed.* read as text/,
+  ],
+  ["unpaired-tag", "<caption>a small hat«</i>»</caption>", /<\/i> closes nothing.* read as text/],
+  ["misspelt-closing-tag", "<style>x«</stlye>»", /read as <\/style>/],
+  ["closing-tag-content", "<a>x«</a b>»", /read as <\/a>/],
+  ["attribute-value", "<a «b»>x</a>", /no value/],
+  ["attribute-quotes", "<a «b=c»>x</a>", /not quoted.*b="c"/],
+  ["attribute-name", "<a «1»>x</a>", /no name of an attribute/],
+  ["duplicate-attribute", "<a b='1' «b='2'»>x</a>", /given twice.*first/],
   ["weighted-tag", "<a>x, «(blue_hair:1.2)»</a>", /no weights.*\(blue_hair:1\.2\)/],
   ["weighted-tag", "<a>«(blue_hair, long_hair:0.8)»</a>", /no weights/],
   ["weighted-tag", "<a>«((smile))», x</a>", /no weights/],
@@ -190,7 +202,7 @@ Deno.test("of many faults of a kind twenty are listed, and the last one counts t
 });
 
 Deno.test("messages are Chinese when that is asked for", () => {
-  for (const text of ["<a>x", "<a>(blue_hair:1.2)</a>", "<!DOCTYPE a><a/>", "<a b></a c>"]) {
+  for (const text of ["<n>x", "<a>(blue_hair:1.2)</a>", "<!DOCTYPE a><a/>", "<a b></a c>"]) {
     const english = checkPrompt(text).diagnostics;
     const chinese = checkPrompt(text, { language: "zh" }).diagnostics;
     assert.deepEqual(

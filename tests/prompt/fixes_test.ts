@@ -39,6 +39,11 @@ const CASES: readonly (readonly [code: string, before: string, after: string | u
     "<character_1><n>miku</n></character_1>",
   ],
   [
+    "misspelt-closing-tag",
+    "<character_1><appearance>blue_hair</apperance></character_1>",
+    "<character_1><appearance>blue_hair</appearance></character_1>",
+  ],
+  [
     "stray-closing-tag",
     "<general_tags><style>anime</style></general_tags></style>",
     "<general_tags><style>anime</style></general_tags>",

@@ -52,14 +52,14 @@ Deno.test("what could steer the terminal is shown as its escape, with the carets
 });
 
 Deno.test("Chinese words and a file's name are used when asked for", () => {
-  const lines = rendered("<a>x", { language: "zh", source: "miku.xml" });
-  assert.equal(lines[0], "miku.xml:1:1: 错误：<a> 没有闭合。");
+  const lines = rendered("<n>x", { language: "zh", source: "miku.xml" });
+  assert.equal(lines[0], "miku.xml:1:1: 错误：<n> 没有闭合。");
 });
 
 Deno.test("colours are used only when asked for, and change nothing else", () => {
-  const plain = rendered("<a>x");
-  const colored = rendered("<a>x", { color: true });
-  assert.equal(colored[0], "prompt:1:1: \x1b[1;31merror: \x1b[0m<a> is never closed.");
+  const plain = rendered("<n>x");
+  const colored = rendered("<n>x", { color: true });
+  assert.equal(colored[0], "prompt:1:1: \x1b[1;31merror: \x1b[0m<n> is never closed.");
   // deno-lint-ignore no-control-regex
   assert.deepEqual(colored.map((line) => line.replace(/\x1b\[[\d;]*m/g, "")), plain);
   assert(plain.length >= 3 && !plain.join("").includes("\x1b"));
