@@ -6,9 +6,14 @@ export interface SplitPrompt {
   readonly systemPrompt?: string;
 }
 
-/** Text without a tag and the mark at its end, behind what is not seen and the marks of Markdown. */
-const SYSTEM_PROMPT =
-  /^[\s\u200b-\u200f\u2060\ufeff*"'“‘]*(?:```\w*\s*)?([^<＜]{0,3000}?)(?:[<＜][ \t]*Prompt[ _-]?Start[ \t]*[>＞]|&lt;Prompt Start&gt;)["'”’*]*[ \t]*[,，]?/i;
+/** What is not seen, and the marks of Markdown and quotations. */
+const FRONT = "[\\s\\u200b-\\u200f\\u2060\\ufeff*\"'“‘]";
+/** Text without a tag, and the mark at its end. */
+const SYSTEM_PROMPT = new RegExp(
+  `^${FRONT}*(?!${FRONT})(?:\`\`\`\\w*\\s*)?([^<＜]{0,3000}?)` +
+    "(?:[<＜][ \\t]*Prompt[ _-]?Start[ \\t]*[>＞]|&lt;Prompt Start&gt;)[\"'”’*]*[ \\t]*[,，]?",
+  "i",
+);
 /**
  * How all known ones begin. Only these may stand without a prompt, as the usual negative prompt does,
  * and hold brackets, which others have where the mark stands inside of JSON.

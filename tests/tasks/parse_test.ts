@@ -180,9 +180,9 @@ Deno.test("faces that begin with @ are no files", async () => {
 });
 
 Deno.test("the task speaks Chinese, and helps in both languages", async () => {
-  const { code, err } = await parse(["<a>x", "--lang", "zh"]);
+  const { code, err } = await parse(["<n>x", "--lang", "zh"]);
   assert.equal(code, 2);
-  assert.match(err, /提示词:1:1: 错误：<a> 没有闭合。/);
+  assert.match(err, /提示词:1:1: 错误：<n> 没有闭合。/);
   const help = await parse(["--help"], { env: { LC_ALL: "zh_CN.UTF-8" } });
   assert.equal(help.code, 0);
   assert.match(help.out, /示例：/);
