@@ -32,8 +32,14 @@ export function Viewer() {
   const [recipe, setRecipe] = useState<Recipe | string | undefined>(undefined);
   const [address, setAddress] = useState("");
 
-  open = (next) => {
+  // Nothing is seen of what was looked at before.
+  const turnTo = (next: Looked | undefined) => {
     look(next);
+    setRecipe(undefined);
+    setAddress("");
+  };
+  open = (next) => {
+    turnTo(next);
     if (dialog.current?.open === false) dialog.current.showModal();
   };
 
@@ -64,7 +70,7 @@ export function Viewer() {
   const place = pictures.findIndex((picture) => picture.name === name);
   const go = (by: number) => {
     const next = place < 0 ? undefined : pictures[place + by];
-    if (next !== undefined) look({ name: next.name });
+    if (next !== undefined) turnTo({ name: next.name });
   };
 
   return (
@@ -72,7 +78,7 @@ export function Viewer() {
       ref={dialog}
       class="viewer"
       aria-label={texts.recipe}
-      onClose={() => look(undefined)}
+      onClose={() => turnTo(undefined)}
       onClick={(event) => event.target === dialog.current && close()}
       onKeyDown={(event) => {
         if (event.target instanceof HTMLInputElement) return;
@@ -83,7 +89,7 @@ export function Viewer() {
       {looked !== undefined && (
         <div class="viewer-body">
           <div class="viewer-picture">
-            <img src={address} alt={name ?? texts.dropped} />
+            {address !== "" && <img src={address} alt={name ?? texts.dropped} />}
             {place > 0 && (
               <span class="go previous">
                 <IconButton icon="left" label={texts.previous} onClick={() => go(-1)} />

@@ -57,6 +57,8 @@ export async function openBrowser(executablePath: string, folder?: string) {
 
   async function fill(selector: string, text: string): Promise<void> {
     const field = await waitFor(selector);
+    // What is always in sight may lie over it.
+    await field.evaluate((field) => field.scrollIntoView({ block: "center" }));
     await field.click({ count: 3 });
     await page.keyboard.type(text);
     await page.keyboard.press("Tab");
@@ -114,11 +116,9 @@ export async function openBrowser(executablePath: string, folder?: string) {
 
   /** Nothing is wider than the window. */
   async function fitWidth(what: string): Promise<void> {
-    const [whole, window] = await page.evaluate(() => [
-      document.documentElement.scrollWidth,
-      innerWidth,
-    ]);
-    assert(whole! <= window!, `${what} is ${whole} wide in ${window}`);
+    const whole = await page.evaluate(() => document.documentElement.scrollWidth);
+    const { width } = page.viewport()!;
+    assert(whole <= width, `${what} is ${whole} wide in ${width}`);
   }
 
   async function shot(name: string): Promise<void> {
