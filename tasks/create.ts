@@ -30,6 +30,7 @@ import { runBatch } from "./create/batch.ts";
 import { foreignReport } from "./create/foreign_report.ts";
 import { runInteractive } from "./create/interactive.ts";
 import { makePictures, savedLine } from "./create/picture.ts";
+import { tellOfFastKernels } from "./create/tell_of_fast_kernels.ts";
 import { both, text } from "./create/texts.ts";
 import {
   addModelOptions,
@@ -345,10 +346,12 @@ function refuseContradictions(options: Options): void {
   }
 }
 
-function open(asked: Options): Promise<Studio> {
+async function open(asked: Options): Promise<Studio> {
   const { model, device, dtype, offload, threads, strict = false } = asked;
   const options = { device, dtype, offload, threads, strict, language, log: tell };
-  return Studio.open(model, { ...options, ...partOptions(asked) });
+  const studio = await Studio.open(model, { ...options, ...partOptions(asked) });
+  await tellOfFastKernels(studio.pipe, tell);
+  return studio;
 }
 
 /** The prompts, from wherever the options say. */

@@ -38,6 +38,9 @@ const { text, both } = catalogue({
       "what was recorded.",
     success: (output: string, size: string, verdict: string) =>
       `Success: ${output} (${size}), ${verdict} to the record.`,
+    drawnBy: (where: string, dtype: string, kernels: string | undefined) =>
+      `  drawn on ${where} in ${dtype}${kernels === undefined ? "" : ` by ${kernels}`}`,
+    kernels: { toolkit: "the toolkit's kernels", onnxruntime: "ONNX Runtime's kernels" },
     identical: "identical",
     nowhere: [
       `${OUTPUT} can be written neither here nor in outputs/. Start it in a folder of your own:`,
@@ -56,6 +59,9 @@ const { text, both } = catalogue({
       `已写入 ${output}，但是：${problems}。某个权重、采样器或运算与记录时不同。`,
     success: (output: string, size: string, verdict: string) =>
       `成功：${output}（${size}），与记录相比：${verdict}。`,
+    drawnBy: (where: string, dtype: string, kernels: string | undefined) =>
+      `  在 ${where} 上以 ${dtype} 绘制${kernels === undefined ? "" : `，使用${kernels}`}`,
+    kernels: { toolkit: "本工具箱的内核", onnxruntime: " ONNX Runtime 的内核" },
     identical: "完全一致",
     nowhere: [
       `${OUTPUT} 在这里和 outputs/ 中都不能写入。请在自己的文件夹中启动：`,
@@ -87,6 +93,10 @@ await run<ModelOptions & { json?: true }>(command, async ({ device, dtype, offlo
     tell(`  ${text.stages[stage].padEnd(8)}${duration(timings[stage]).padStart(8)}`);
   }
 
+  const { provider, dtype: type, arithmetic: { processor, kernels } = {} } = recipe;
+  const where = provider === "cpu" || processor === undefined ? provider : processor;
+  tell(text.drawnBy(where, type, kernels && text.kernels[kernels]));
+
   const { psnr, latentDeviation, problems } = await judge(result);
   if (problems.length > 0) {
     throw new NewBieError(
@@ -106,6 +116,9 @@ await run<ModelOptions & { json?: true }>(command, async ({ device, dtype, offlo
     psnr: identical ? null : psnr,
     identical,
     latentDeviation,
+    provider,
+    dtype: type,
+    ...(kernels === undefined ? {} : { kernels }),
     timings,
   };
 });

@@ -27,6 +27,9 @@ const BUILT_PAGE = `${PAGE}built/`;
 /** Tasks that need a checkout or the network, although their modules are in the image or are Deno's. */
 const OUTSIDE_TASKS = ["check", "install:cuda"];
 
+/** `create` by the toolkit's own kernels. */
+const FAST = "create:fast";
+
 /** Whether an image holds a file of the repository. */
 export function isInImage(path: string): boolean {
   if (OUTSIDE_FOLDERS.some((folder) => path.startsWith(folder))) return false;
@@ -54,7 +57,8 @@ function checksumsForImage(text: string): string {
 
 /**
  * deno.json as the image has it: packages lie there already, so that Deno must never look for those
- * that only tests need; and tasks that have no place there are not offered.
+ * that only tests need; tasks that have no place there are not offered; and `create` is
+ * `create:fast`, since what leave for all native code could get round there is no network.
  */
 function configurationForImage(text: string): string {
   const configuration = JSON.parse(text) as { tasks: Record<string, { command: string }> };
@@ -62,10 +66,16 @@ function configurationForImage(text: string): string {
     !OUTSIDE_TASKS.includes(name) &&
     !OUTSIDE_FOLDERS.some((folder) => command.includes(` ${folder}`))
   );
+  const { [FAST]: fast } = configuration.tasks;
   const forImage = {
     ...configuration,
     nodeModulesDir: "manual",
-    tasks: Object.fromEntries(tasks),
+    tasks: {
+      ...Object.fromEntries(tasks),
+      ...(fast === undefined
+        ? {}
+        : { create: { ...configuration.tasks.create, command: fast.command } }),
+    },
   };
   return `${JSON.stringify(forImage, null, 2)}\n`;
 }
