@@ -51,6 +51,7 @@ export class UnfinishedFile implements AsyncDisposable {
     this.#target = target;
     this.path = path;
     this.#file = file;
+    underWay.add(path);
   }
 
   /**
@@ -92,6 +93,7 @@ export class UnfinishedFile implements AsyncDisposable {
     await this.#file.sync();
     await rename(this.path, this.#target);
     this.#isKept = true;
+    underWay.delete(this.path);
   }
 
   /**
@@ -119,11 +121,13 @@ export class UnfinishedFile implements AsyncDisposable {
     }
     await rename(this.path, path);
     this.#isKept = true;
+    underWay.delete(this.path);
     return true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#isKept) await remove(this.path);
+    underWay.delete(this.path);
     this.#file.close();
     const folder = dirname(this.path);
     // Not empty while others write there.
@@ -143,6 +147,7 @@ export class UnfinishedFolder implements AsyncDisposable {
     this.#target = target;
     this.path = path;
     this.#lock = lock;
+    underWay.add(path);
   }
 
   /**
@@ -186,12 +191,28 @@ export class UnfinishedFolder implements AsyncDisposable {
       throw error;
     }
     this.#isKept = true;
+    underWay.delete(this.path);
     return true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#isKept) await remove(this.path);
+    underWay.delete(this.path);
     this.#lock?.close();
+  }
+}
+
+/** The temporary files and folders of this process. */
+const underWay = new Set<string>();
+
+/** Removes all that this process has under way, at once: it is about to end. */
+export function discardUnfinished(): void {
+  for (const path of underWay) {
+    try {
+      Deno.removeSync(path, { recursive: true });
+    } catch {
+      // Gone, or held by a system that removes nothing open: whoever writes here next tidies up.
+    }
   }
 }
 

@@ -10,6 +10,7 @@ import { findAdapter, loraFolders } from "../src/pipeline/adapters/adapter_folde
 import { parseLora } from "../src/studio/lora_request.ts";
 import { tell } from "./cli/print.ts";
 import { ProgressLine } from "./cli/progress.ts";
+import { tidied } from "./cli/tidied.ts";
 import { duration, inLanguage, run, task } from "./cli/task.ts";
 
 const percent = (ratio: number) => `${(100 * ratio).toFixed(2)} %`;
@@ -109,7 +110,7 @@ await run<Options>(command, async ({ lora, out, model, transformer }) => {
       : await namedFiles(transformer, "transformer");
     return await mergePart(place, adapters, out, { onProgress });
   };
-  const result = await merge().finally(() => line.clear());
+  const result = await tidied(merge, () => line.clear());
   for (const { path, weight, textWeight, format, changes } of result.adapters) {
     const weights = textWeight === undefined ? String(weight) : text.textWeight(weight, textWeight);
     const said = PART_NAMES.flatMap((part) => {

@@ -6,6 +6,7 @@ import { quantizeModel, quantizeModelToGguf } from "../src/quantize/mod.ts";
 import { formatBytes } from "../src/format_bytes.ts";
 import { ProgressLine } from "./cli/progress.ts";
 import { duration, inLanguage, run, task, wholeNumber } from "./cli/task.ts";
+import { tidied } from "./cli/tidied.ts";
 import { tell } from "./cli/print.ts";
 
 /** The blocks that lose least; larger ones save little. GGUF has no others. */
@@ -98,7 +99,7 @@ await run<Options>(command, async ({ bits, block, out, format }, [folder]) => {
     }
     return await quantizeModelToGguf(folder!, out, { bits, onProgress });
   };
-  const result = await quantize().finally(() => line.clear());
+  const result = await tidied(quantize, () => line.clear());
   for (const { path, bytesBefore, bytesAfter, relativeError, left } of result.files) {
     tell(
       text.file(path, formatBytes(bytesBefore), formatBytes(bytesAfter), percent(relativeError)),

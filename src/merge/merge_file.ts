@@ -151,27 +151,33 @@ async function merged(
   const { shape } = entry;
   const rowLength = elementCount(shape.slice(1));
   await using reader = await RowReader.open({ ...entry, shape: [1, elementCount(shape)] });
-  const base = await reader.read([0]);
-  const sum = Float64Array.from(base);
+  const values = await reader.read([0]);
+  const parts: { start: number; end: number; weight: number; change: Float32Array }[] = [];
   for (const { target, weight } of changes) {
     const [from, to] = target.rows ?? [0, shape[0] ?? 1];
     const [start, end] = [from * rowLength, to * rowLength];
-    const change = await denseChange(target, base.subarray(start, end));
-    for (let i = 0; i < change.length; i++) sum[start + i]! += weight * change[i]!;
+    const change = await denseChange(target, values.subarray(start, end));
+    parts.push({ start, end, weight, change });
   }
   const largest = largestOf(entry.dtype as FloatDtype);
   let [difference, norm] = [0, 0];
-  for (let i = 0; i < sum.length; i++) {
-    const value = sum[i]!;
+  // In the place of the old values: a large matrix has hundreds of megabytes.
+  for (let i = 0; i < values.length; i++) {
+    const before = values[i]!;
+    let value = before;
+    for (const { start, end, weight, change } of parts) {
+      if (start <= i && i < end) value += weight * change[i - start]!;
+    }
     // Also where it is no number. What was not finite before stays what it was.
-    if (!(Math.abs(value) <= largest) && Number.isFinite(base[i]!)) {
+    if (!(Math.abs(value) <= largest) && Number.isFinite(before)) {
       throw outOfRange(entry, changes, value);
     }
-    difference += (value - base[i]!) ** 2;
-    norm += base[i]! ** 2;
+    difference += (value - before) ** 2;
+    norm += before ** 2;
+    values[i] = value;
   }
   const relativeChange = norm === 0 ? 0 : Math.sqrt(difference / norm);
-  return { values: Float32Array.from(sum), relativeChange };
+  return { values, relativeChange };
 }
 
 function outOfRange(

@@ -170,18 +170,22 @@ export async function mergePart(
 
   const folder = dirname(resolve(target));
   await requireRoom(folder, byteLengthOf(weights), ROOM_TEXTS);
+  const json = place.config === undefined ? undefined : await readConfig(place.config);
   try {
-    if (place.config !== undefined) {
-      const json = JSON.stringify(await readConfig(place.config), null, 2);
-      await writeFileAtomically(config, new TextEncoder().encode(`${json}\n`));
-    }
     let done = 0;
     const path = basename(target);
     const onTensor = () => onProgress?.(path, ++done, applications.size);
     const result = await mergeFile(weights, applications, target, read.said, onTensor);
+    // At last: killed before, the process would leave it without weights.
+    if (json !== undefined) {
+      const bytes = new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`);
+      await writeFileAtomically(config, bytes).catch(async (error) => {
+        await Deno.remove(target);
+        throw error;
+      });
+    }
     return { target, adapters: read.merged, files: [{ path, ...result }] };
   } catch (error) {
-    if (place.config !== undefined) await Deno.remove(config).catch(() => {});
     throw isNoRoom(error) ? diskFull(folder, error) : error;
   }
 }
