@@ -13,6 +13,7 @@ import { findCheckpoint } from "./find_checkpoint.ts";
 import type { CheckpointFiles } from "./types.ts";
 
 const WEIGHTS_SUFFIX = ".safetensors";
+const WEIGHTS = /\.(?:safetensors|sft|gguf)$/i;
 
 /** What a copy is made of. */
 export interface ModelCopy {
@@ -51,7 +52,7 @@ export async function copyModel<Result>(
     // Links cost nothing, so they are made first: what cannot be linked, on another disk, needs room.
     const toCopy: string[] = [];
     for (const path of paths.filter((path) => !rewritten.includes(path))) {
-      const isLinked = path.endsWith(WEIGHTS_SUFFIX) &&
+      const isLinked = WEIGHTS.test(path) &&
         await linked(join(source, path), copyOf(path));
       if (!isLinked) toCopy.push(path);
     }
