@@ -10,6 +10,8 @@ const SINGLE_FILES: readonly string[] = [
 ];
 /** The same with a variant: `model.fp16.safetensors`. */
 const SINGLE_FILE = /^(?:model|diffusion_pytorch_model)(?:\.([^.]+))?\.(?:safetensors|sft)$/i;
+/** llama.cpp's file of a vision tower's projector, which lies beside the language model. */
+const PROJECTOR = /(?:^|[-._])mmproj[-._].*\.gguf$/i;
 /** How files end that PyTorch wrote by pickling. */
 export const PICKLED = /\.(?:ckpt|pth?|bin|pkl)$/i;
 const INDEX_SUFFIX = ".safetensors.index.json";
@@ -38,6 +40,8 @@ function offerOf(name: string): Offer | undefined {
 
 /**
  * Finds the weights in a folder.
+ *
+ * Of GGUF files the one counts that is no vision tower's projector (`mmproj-….gguf`).
  *
  * @param wanted Which variant, as diffusers names it; by default the full one, or the only one.
  * @returns A safetensors or GGUF file, or the index of shards.
@@ -70,7 +74,9 @@ export async function findWeights(folder: string, wanted?: string): Promise<stri
     throw refusal(folder, (text) => text.noVariant(quote(wanted), variants.map(quote)));
   }
   if (variants.length > 1) throw refusal(folder, (text) => text.severalVariants(variants));
-  const others = names.filter((name) => /\.(?:safetensors|sft|gguf)$/i.test(name));
+  const files = names.filter((name) => /\.(?:safetensors|sft|gguf)$/i.test(name));
+  const models = files.filter((name) => !PROJECTOR.test(name));
+  const others = models.length > 0 ? models : files;
   const [other] = others;
   const pickles = names.filter((name) => PICKLED.test(name));
   if (other !== undefined && others.length === 1) return join(folder, other);

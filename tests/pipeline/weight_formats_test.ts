@@ -221,6 +221,12 @@ Deno.test("a GGUF file stands alone in a part's folder, and is known there", asy
       }
     }
     await writeGemma(`${folder}/transformer/gemma-3-demo-Q8_0.gguf`, gemma, "Q8_0");
+    // Published beside it: the projector of a vision tower, by llama.cpp's names.
+    const projector = `${folder}/transformer/mmproj-gemma-3-demo-F32.gguf`;
+    const bytes = () => [new Uint8Array(4 * 32)];
+    const names = ["mm.soft_emb_norm.weight", "v.post_ln.weight"];
+    const sources = names.map((name) => ({ name, type: "F32", shape: [32], bytes }));
+    await writeGguf(projector, sources, { "general.architecture": "clip" });
     const files = await findCheckpoint(folder);
     assert.deepEqual(files.textEncoder, { weights: `${folder}/transformer` });
     const { textEncoder } = await identifyModels(files);
@@ -231,6 +237,10 @@ Deno.test("a GGUF file stands alone in a part's folder, and is known there", asy
     assert("dtypes" in found, JSON.stringify(found));
     assert.deepEqual(found.dtypes, ["F32", "Q8_0"]);
     await latents(folder);
+    await assert.rejects(
+      latents(folder, { textEncoder: projector }),
+      /not the weights of the text encoder.*projector of a vision tower \(mmproj\)/,
+    );
   });
 });
 

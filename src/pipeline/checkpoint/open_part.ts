@@ -5,6 +5,7 @@
  */
 import { isAdapter } from "../../adapters/mod.ts";
 import { stat } from "node:fs/promises";
+import type { Texts } from "../../language.ts";
 import { type ModelFamily, type PartName, PARTS } from "../../families/mod.ts";
 import { openWeights, SafetensorsError, type Weights } from "../../safetensors/mod.ts";
 import { readConfig } from "./read_config.ts";
@@ -73,8 +74,19 @@ export async function rememberFiles(paths: readonly string[]): Promise<() => Pro
 const SHOWN_NAMES = 3;
 const LONGEST_NAME = 80;
 
-const ADAPTER_USE = "give it as --lora, or put it into models/loras, and choose a model beside it.";
-const ADAPTER_USE_ZH = "请用 --lora 指定，或放进 models/loras，并另外选择模型。";
+/** What a file is that was put into a part's place, and what to do. */
+const ADAPTER: Texts<string> = {
+  en:
+    "It is an adapter: give it as --lora, or put it into models/loras, and choose a model beside it.",
+  zh: "这是适配器：请用 --lora 指定，或放进 models/loras，并另外选择模型。",
+};
+const PROJECTOR: Texts<string> = {
+  en:
+    "It is the projector of a vision tower (mmproj), which reads pictures: the text model is in " +
+    "another file, published beside it.",
+  zh: "这是视觉塔的投影器（mmproj），用来读取图片：文本模型在与它一同发布的另一个文件里。",
+};
+const OTHER: Texts<string> = { en: "Put the right file in its place.", zh: "请换成正确的文件。" };
 
 function unknown(
   { source, tensors, opaque }: Weights,
@@ -82,15 +94,19 @@ function unknown(
   family: ModelFamily,
 ): SafetensorsError {
   const all = [...tensors.keys(), ...opaque.keys()];
-  const adapter = isAdapter(all);
+  const hint = isAdapter(all)
+    ? ADAPTER
+    : all.length > 0 && all.every((name) => /^(?:mm|v)\./.test(name))
+    ? PROJECTOR
+    : OTHER;
   const names = all.slice(0, SHOWN_NAMES)
     .map((name) => JSON.stringify(name.slice(0, LONGEST_NAME)));
   return new SafetensorsError({
     en: `${source}: these are not the weights of the ${PARTS[part].en} of ${family.name}` +
       (names.length === 0 ? ": there are none." : `; its tensors are called ${names.join(", ")}…`) +
-      (adapter ? ` It is an adapter: ${ADAPTER_USE}` : " Put the right file in its place."),
+      ` ${hint.en}`,
     zh: `${source}：这不是 ${family.name} 的 ${PARTS[part].zh} 的权重` +
       (names.length === 0 ? "：其中没有张量。" : `；其中的张量名为 ${names.join("、")}……`) +
-      (adapter ? `这是适配器：${ADAPTER_USE_ZH}` : "请换成正确的文件。"),
+      hint.zh,
   }, { file: source });
 }
