@@ -38,43 +38,43 @@ export class Cursor {
   }
 
   uint8(what: Say): number {
-    return this.#view.getUint8(this.#take(1, what));
+    return this.#at(1, what, (view, at) => view.getUint8(at));
   }
 
   int8(what: Say): number {
-    return this.#view.getInt8(this.#take(1, what));
+    return this.#at(1, what, (view, at) => view.getInt8(at));
   }
 
   uint16(what: Say): number {
-    return this.#view.getUint16(this.#take(2, what), true);
+    return this.#at(2, what, (view, at) => view.getUint16(at, true));
   }
 
   int16(what: Say): number {
-    return this.#view.getInt16(this.#take(2, what), true);
+    return this.#at(2, what, (view, at) => view.getInt16(at, true));
   }
 
   uint32(what: Say): number {
-    return this.#view.getUint32(this.#take(4, what), true);
+    return this.#at(4, what, (view, at) => view.getUint32(at, true));
   }
 
   int32(what: Say): number {
-    return this.#view.getInt32(this.#take(4, what), true);
+    return this.#at(4, what, (view, at) => view.getInt32(at, true));
   }
 
   uint64(what: Say): bigint {
-    return this.#view.getBigUint64(this.#take(8, what), true);
+    return this.#at(8, what, (view, at) => view.getBigUint64(at, true));
   }
 
   int64(what: Say): bigint {
-    return this.#view.getBigInt64(this.#take(8, what), true);
+    return this.#at(8, what, (view, at) => view.getBigInt64(at, true));
   }
 
   float32(what: Say): number {
-    return this.#view.getFloat32(this.#take(4, what), true);
+    return this.#at(4, what, (view, at) => view.getFloat32(at, true));
   }
 
   float64(what: Say): number {
-    return this.#view.getFloat64(this.#take(8, what), true);
+    return this.#at(8, what, (view, at) => view.getFloat64(at, true));
   }
 
   /** A length or a count. */
@@ -99,6 +99,12 @@ export class Cursor {
   skip(length: number): void {
     this.#position += length;
     this.#checkLength();
+  }
+
+  /** A number of so many bytes; which window holds it is known only when it was looked for. */
+  #at<T>(length: number, what: Say, read: (view: DataView, at: number) => T): T {
+    const at = this.#take(length, what);
+    return read(this.#view, at);
   }
 
   /** Where so many bytes stand in the window. */

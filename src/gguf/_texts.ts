@@ -20,10 +20,14 @@ const en = {
   tooManyKeys: (count: bigint, rest: number) =>
     `it announces ${count} entries of metadata, for which the ${rest} bytes that follow are too ` +
     `few. ${DAMAGED}`,
+  overMostTensors: (count: bigint, most: number) =>
+    `it announces ${count} tensors; ${most} are possible. ${DAMAGED}`,
+  overMostKeys: (count: bigint, most: number) =>
+    `it announces ${count} entries of metadata; ${most} are possible. ${DAMAGED}`,
   cutShort: (at: number, what: string) => `it ends at byte ${at}, within ${what}. ${DAMAGED}`,
   headerTooLong: (limit: number) =>
     `what stands in front of the data is longer than ${limit} bytes. ${DAMAGED}`,
-  split: (parts: number) =>
+  split: (parts: number | bigint) =>
     `it is one of ${parts} parts. Join them first, with llama.cpp's gguf-split --merge, or take ` +
     "the edition in one file.",
 
@@ -84,6 +88,8 @@ const zh: Catalogue = {
     `声称有 ${count} 个张量，而后面只有 ${rest} 字节，放不下。${ZH_DAMAGED}`,
   tooManyKeys: (count, rest) =>
     `声称有 ${count} 项元数据，而后面只有 ${rest} 字节，放不下。${ZH_DAMAGED}`,
+  overMostTensors: (count, most) => `声称有 ${count} 个张量；最多 ${most} 个。${ZH_DAMAGED}`,
+  overMostKeys: (count, most) => `声称有 ${count} 项元数据；最多 ${most} 项。${ZH_DAMAGED}`,
   cutShort: (at, what) => `结束于第 ${at} 字节，而${what}还没有完。${ZH_DAMAGED}`,
   headerTooLong: (limit) => `数据之前的部分超过 ${limit} 字节。${ZH_DAMAGED}`,
   split: (parts) =>

@@ -23,7 +23,12 @@ const LONGEST_KEY = 65_535;
 const LONGEST_NAME = 1024;
 /** ggml has 4; some files state the axes of convolutions over time. */
 const MOST_AXES = 8;
+/** The largest models have some thousands of tensors, and a key for each at the most. */
+const MOST_TENSORS = 100_000;
+const MOST_KEYS = 200_000;
 const DEEPEST_LIST = 4;
+/** Bytes of a text that is kept; of a longer one, its length is. */
+const LONGEST_TEXT = 1 << 20;
 /** Members of a list that are kept; vocabularies are longer. */
 const MOST_KEPT = 64;
 const DEFAULT_ALIGNMENT = 32;
@@ -73,6 +78,12 @@ export function parseGgufHeader(source: ByteSource, name: string): GgufHeader {
   const keyCount = cursor.count((text) => text.theCounts);
   const least = cursor.longCounts ? LEAST_BYTES.long : LEAST_BYTES.short;
   const { rest } = cursor;
+  if (keyCount > BigInt(MOST_KEYS)) {
+    throw fail((text) => text.overMostKeys(keyCount, MOST_KEYS));
+  }
+  if (tensorCount > BigInt(MOST_TENSORS)) {
+    throw fail((text) => text.overMostTensors(tensorCount, MOST_TENSORS));
+  }
   if (keyCount * BigInt(least.key) > BigInt(rest)) {
     throw fail((text) => text.tooManyKeys(keyCount, rest));
   }
@@ -82,7 +93,9 @@ export function parseGgufHeader(source: ByteSource, name: string): GgufHeader {
   const metadata = parseMetadata(cursor, Number(keyCount), name);
   const alignment = alignmentOf(metadata, fail);
   const parts = metadata.get(SPLIT_KEY);
-  if (typeof parts === "number" && parts > 1) throw fail((text) => text.split(parts));
+  if ((typeof parts === "number" || typeof parts === "bigint") && parts > 1) {
+    throw fail((text) => text.split(parts));
+  }
   const stated = parseTensors(cursor, Number(tensorCount), name);
   const dataStart = Math.ceil(cursor.position / alignment) * alignment;
   const tensors = stated.map(({ offset, ...tensor }): GgufTensor => {
@@ -165,8 +178,12 @@ function parseValue(
       if (byte > 1) throw fail((text) => text.noBoolean(byte));
       return byte === 1;
     }
-    case STRING:
-      return new TextDecoder().decode(cursor.bytes(stringLength(cursor, fail), what));
+    case STRING: {
+      const length = stringLength(cursor, fail);
+      if (length <= LONGEST_TEXT) return new TextDecoder().decode(cursor.bytes(length, what));
+      cursor.skip(length);
+      return { count: length };
+    }
     case LIST:
       return parseList(cursor, depth + 1, fail);
     case 10:

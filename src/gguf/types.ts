@@ -1,4 +1,7 @@
-/** A value of a GGUF file's metadata; of long lists nothing is kept but how many members they have. */
+/**
+ * A value of a GGUF file's metadata; of long lists nothing is kept but how many members they have, and
+ * of texts of more than a megabyte their bytes.
+ */
 export type GgufValue =
   | string
   | number

@@ -85,6 +85,52 @@ Deno.test("extents come outermost first, and tensors begin where the alignment s
   });
 });
 
+Deno.test("a header longer than what is read at once says the same wherever it is cut", async () => {
+  // A vocabulary, as every language model has, between numbers of every width.
+  const numbers = (suffix: string) =>
+    [
+      [`u8${suffix}`, 0, bytesOf([8, 200]), 200],
+      [`i8${suffix}`, 1, bytesOf([8, -3]), -3],
+      [`u16${suffix}`, 2, bytesOf([16, 65_000]), 65_000],
+      [`i16${suffix}`, 3, bytesOf([16, -300]), -300],
+      [`u32${suffix}`, 4, bytesOf([32, 4_000_000_000]), 4_000_000_000],
+      [`i32${suffix}`, 5, bytesOf([32, -70_000]), -70_000],
+      [`f32${suffix}`, 6, new Uint8Array(Float32Array.of(0.5).buffer), 0.5],
+      [`u64${suffix}`, 10, bytesOf([64, 1n << 63n]), 1n << 63n],
+      [`i64${suffix}`, 11, bytesOf([64, -5]), -5n],
+      [`f64${suffix}`, 12, new Uint8Array(Float64Array.of(-2.25).buffer), -2.25],
+    ] as const;
+  // Each shift puts the end of what is read at once elsewhere in what follows.
+  for (let shift = 0; shift < 320; shift++) {
+    const words = list(8, 8110, ...Array(8110).fill(text("")));
+    const stated = [...numbers(" before"), ...numbers("")];
+    const metadata = [
+      ["shift", 8, text("x".repeat(shift))] as const,
+      ["words", 9, words] as const,
+      ...stated.map(([key, type, bytes]) => [key, type, bytes] as const),
+    ];
+    const tensors = [{ name: "first" }, { name: "second", extents: [2, 3], offset: 32 }];
+    await written(fileOf({ metadata, tensors, data: 64 }), async (path) => {
+      const header = await readGgufHeader(path);
+      for (const [key, , , value] of stated) assert.equal(header.metadata.get(key), value, key);
+      assert.deepEqual(header.metadata.get("words"), { count: 8110 });
+      assert.deepEqual(header.tensors.map(({ name, shape }) => [name, shape]), [
+        ["first", [4]],
+        ["second", [3, 2]],
+      ]);
+    });
+  }
+});
+
+Deno.test("of a text of megabytes its length is kept", async () => {
+  const metadata = [["template", 8, text("x".repeat(2 << 20))] as const];
+  await written(fileOf({ metadata }), async (path) => {
+    const header = await readGgufHeader(path);
+    assert.deepEqual(header.metadata.get("template"), { count: 2 << 20 });
+    assert.deepEqual(header.tensors.map(({ name }) => name), ["w"]);
+  });
+});
+
 const LONG = 2n ** 62n;
 const list = (type: number, count: number | bigint, ...members: Uint8Array[]) =>
   bytesOf([32, type], [64, count], ...members);
@@ -97,8 +143,14 @@ const HOSTILE: readonly [what: string, bytes: Uint8Array, problem: RegExp][] = [
   ["a pointer of Git LFS", fileOf({ magic: "vers" }), /Git LFS/],
   ["the bytes turned round", fileOf({ version: 0x03000000 }), /big-endian/],
   ["an unknown version", fileOf({ version: 4 }), /version is 4/],
-  ["more tensors than fit", fileOf({ counts: [LONG, 0] }), /announces 4611686018427387904 tensors/],
-  ["more entries than fit", fileOf({ counts: [1, LONG] }), /announces 4611686018427387904 entries/],
+  ["tensors without end", fileOf({ counts: [LONG, 0] }), /4611686018427387904 tensors; 100000 are/],
+  [
+    "entries without end",
+    fileOf({ counts: [1, LONG] }),
+    /4611686018427387904 entries.*; 200000 are/,
+  ],
+  ["more tensors than fit", fileOf({ counts: [9999, 0] }), /9999 tensors.*are too few/],
+  ["more entries than fit", fileOf({ counts: [1, 9999] }), /9999 entries.*are too few/],
   ["an end within its counts", fileOf().slice(0, 20), /ends at byte 20/],
   ["an end within a tensor", fileOf({ data: 0 }).slice(0, 50), /ends at byte 50|are too few/],
   ["an empty name", fileOf({ tensors: [{ name: "" }] }), /a name is empty/],
@@ -168,6 +220,11 @@ const HOSTILE: readonly [what: string, bytes: Uint8Array, problem: RegExp][] = [
     "a part of a file",
     fileOf({ metadata: [["split.count", 2, bytesOf([16, 3])]] }),
     /one of 3 parts.*gguf-split --merge/,
+  ],
+  [
+    "a part of a file, counted in 64 bits",
+    fileOf({ metadata: [["split.count", 10, bytesOf([64, 2])]] }),
+    /one of 2 parts/,
   ],
   ["too many axes", fileOf({ tensors: [{ extents: new Array(9).fill(1) }] }), /it has 9 axes/],
   [
