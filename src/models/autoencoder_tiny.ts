@@ -11,25 +11,23 @@ import {
   addScalar,
   cast,
   conv2d,
-  crop,
   type DtypePolicy,
-  Graph,
   INTERFACE_TYPE,
   Parameters,
   scale,
   tanh,
   upsampleNearest,
   type Value,
-  withoutOwnOperators,
 } from "../onnx/mod.ts";
 import { ConfigError } from "../errors.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { inSchema } from "../schema_problems.ts";
 import { activate, type ActivationName, activationName } from "./_activation.ts";
 import { parseConfig } from "./_config.ts";
+import { type ConvolutionNetwork, tileStep, wholeGraph } from "./_convolution_graphs.ts";
 import { CONVOLUTIONS_IN_BLOCK, TINY_TILE_SIZE, tinyBlock } from "./_tiny_block.ts";
 import { findNaming, type Naming, naming } from "./names.ts";
-import { CORE_END, CORE_START, type DecoderGraphs, outputPicture } from "./autoencoder_graphs.ts";
+import { type DecoderGraphs, outputPicture } from "./autoencoder_graphs.ts";
 
 /** An AutoencoderTiny's configuration, complete, in diffusers' words. */
 export interface AutoencoderTinyConfig {
@@ -171,40 +169,24 @@ export function compileAutoencoderTiny(
   weights: Weights,
   policy: DtypePolicy,
 ): DecoderGraphs {
-  const graph = (name: string, inTiles: boolean) => {
-    const graph = new Graph(name, withoutOwnOperators(policy));
-    const latents = graph.input("latents", INTERFACE_TYPE, [
-      "B",
-      config.latent_channels,
-      "h",
-      "w",
-    ]);
-    const parameters = new Parameters(graph, weights, {
-      nameInFile: autoencoderTinyNaming(weights).nameInFile,
-    });
-    let image = decoder(latents, config, parameters, policy.convolution);
-    parameters.check();
-    if (inTiles) {
-      image = crop(
-        image,
-        graph.input(CORE_START, "int64", [2]),
-        graph.input(CORE_END, "int64", [2]),
-      );
-    }
-    if (inTiles) graph.output("image_tile", image, ["B", config.out_channels, "H", "W"]);
-    else outputPicture(graph, image, config.out_channels);
-    return graph.compile();
-  };
-  const step = {
-    graph: graph("autoencoder_tiny_tile", true),
-    reads: ["latents"],
-    writes: ["image"],
-    global: false,
+  const network: ConvolutionNetwork = {
+    name: "autoencoder_tiny",
+    weights,
+    nameInFile: autoencoderTinyNaming(weights).nameInFile,
+    policy,
+    reads: { name: "latents", dims: ["B", config.latent_channels, "h", "w"] },
+    writes: { name: "image", dims: ["B", config.out_channels, "H", "W"] },
     halo: latentHalo(config),
     scale: autoencoderTinyScaleFactor(config),
-    inPlace: false,
+    build: (latents, parameters) => decoder(latents, config, parameters, policy.convolution),
   };
-  return { whole: graph("autoencoder_tiny", false), steps: [step], tileSize: TINY_TILE_SIZE };
+  return {
+    whole: wholeGraph(network, (graph, _, image) => {
+      outputPicture(graph, image, config.out_channels);
+    }),
+    steps: [tileStep(network)],
+    tileSize: TINY_TILE_SIZE,
+  };
 }
 
 /** What latents are clamped to, softly, before anything else. */

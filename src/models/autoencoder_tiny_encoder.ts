@@ -11,23 +11,21 @@ import {
   addScalar,
   cast,
   conv2d,
-  crop,
   type DtypePolicy,
-  Graph,
   halvingConv2d,
   INTERFACE_TYPE,
   Parameters,
   scale,
   type Value,
-  withoutOwnOperators,
 } from "../onnx/mod.ts";
 import { ConfigError } from "../errors.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { parseConfig } from "./_config.ts";
+import { type ConvolutionNetwork, tileStep, wholeGraph } from "./_convolution_graphs.ts";
 import { inputChannels, PICTURE_CHANNELS } from "./_input_channels.ts";
 import { CONVOLUTIONS_IN_BLOCK, TINY_TILE_SIZE, tinyBlock } from "./_tiny_block.ts";
 import { type AutoencoderTinyConfig, autoencoderTinyNaming } from "./autoencoder_tiny.ts";
-import { CORE_END, CORE_START, type EncoderGraphs } from "./autoencoder_graphs.ts";
+import type { EncoderGraphs } from "./autoencoder_graphs.ts";
 import type { Naming } from "./names.ts";
 
 /** What an AutoencoderTiny's config.json says of its encoder beyond what it says of the decoder. */
@@ -120,31 +118,18 @@ export function compileAutoencoderTinyEncoder(
   policy: DtypePolicy,
 ): EncoderGraphs {
   const full = encoderConfig(config, json, file, weights);
-  const compile = (name: string, inTiles: boolean) => {
-    const graph = new Graph(name, withoutOwnOperators(policy));
-    const image = graph.input("image", INTERFACE_TYPE, ["B", PICTURE_CHANNELS, "H", "W"]);
-    const { nameInFile } = autoencoderTinyNaming(weights);
-    const parameters = new Parameters(graph, weights, { nameInFile });
-    const latents = encoder(image, full, parameters, policy.convolution);
-    parameters.check();
-    const dims = ["B", full.latent_channels, "h", "w"];
-    if (inTiles) {
-      const [start, end] = [CORE_START, CORE_END].map((name) => graph.input(name, "int64", [2]));
-      graph.output("latents_tile", crop(latents, start!, end!), dims);
-    } else graph.output("latents", latents, dims);
-    return graph.compile();
-  };
-  const step = {
-    graph: compile("autoencoder_tiny_encoder_tile", true),
-    reads: ["image"],
-    writes: ["latents"],
-    global: false,
+  const network: ConvolutionNetwork = {
+    name: "autoencoder_tiny_encoder",
+    weights,
+    nameInFile: autoencoderTinyNaming(weights).nameInFile,
+    policy,
+    reads: { name: "image", dims: ["B", PICTURE_CHANNELS, "H", "W"] },
+    writes: { name: "latents", dims: ["B", full.latent_channels, "h", "w"] },
     halo: pictureHalo(full),
     scale: 1 / reduction(full),
-    inPlace: false,
+    build: (image, parameters) => encoder(image, full, parameters, policy.convolution),
   };
-  const whole = compile("autoencoder_tiny_encoder", false);
-  return { whole, steps: [step], tileSize: TINY_TILE_SIZE };
+  return { whole: wholeGraph(network), steps: [tileStep(network)], tileSize: TINY_TILE_SIZE };
 }
 
 function encoder(

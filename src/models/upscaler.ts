@@ -15,12 +15,9 @@ import { NewBieError } from "../errors.ts";
 import {
   add,
   cast,
-  type CompiledGraph,
   concat,
   conv2d,
-  crop,
   type DtypePolicy,
-  Graph,
   INTERFACE_TYPE,
   leakyRelu,
   Parameters,
@@ -31,10 +28,10 @@ import {
   upsampleNearest,
   upsampleNearest2x,
   type Value,
-  withoutOwnOperators,
 } from "../onnx/mod.ts";
 import type { Weights } from "../safetensors/mod.ts";
-import { CORE_END, CORE_START, type TiledStep } from "./autoencoder_graphs.ts";
+import type { TiledStep } from "./autoencoder_graphs.ts";
+import { tileStep } from "./_convolution_graphs.ts";
 import { PICTURE_CHANNELS } from "./_input_channels.ts";
 import { countOf, findNaming, type NameStyle, type Naming } from "./names.ts";
 
@@ -134,25 +131,20 @@ export function compileUpscaler(weights: Weights, policy: DtypePolicy): Upscaler
   const network = rrdb === undefined ? srvgg && srvggNet(srvgg) : rrdbNet(rrdb);
   if (names === undefined || network === undefined) throw noUpscaler(weights);
   const { kind, factor, multiple, halo, build } = network;
-  const graph = new Graph(kind, withoutOwnOperators(policy));
-  const image = graph.input("image", INTERFACE_TYPE, [1, PICTURE_CHANNELS, "h", "w"]);
-  const parameters = new Parameters(graph, weights, { nameInFile: names.nameInFile });
   const type = policy.convolution;
-  const enlarged = cast(build(cast(image, type), { parameters, type }), INTERFACE_TYPE);
-  parameters.check();
-  const [start, end] = [CORE_START, CORE_END].map((name) => graph.input(name, "int64", [2]));
-  graph.output("enlarged_tile", crop(enlarged, start!, end!), [1, PICTURE_CHANNELS, "H", "W"]);
-  const compiled: CompiledGraph = graph.compile();
-  const step: TiledStep = {
-    graph: compiled,
-    reads: ["image"],
-    writes: ["enlarged"],
-    global: false,
+  const step = tileStep({
+    name: kind,
+    weights,
+    nameInFile: names.nameInFile,
+    policy,
+    reads: { name: "image", dims: [1, PICTURE_CHANNELS, "h", "w"] },
+    writes: { name: "enlarged", dims: [1, PICTURE_CHANNELS, "H", "W"] },
     halo,
     scale: factor,
     multiple,
-    inPlace: false,
-  };
+    build: (image, parameters) =>
+      cast(build(cast(image, type), { parameters, type }), INTERFACE_TYPE),
+  });
   return { kind, scale: factor, multiple, steps: [step], tileSize: TILE_PIXELS * factor };
 }
 
