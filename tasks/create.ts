@@ -21,7 +21,7 @@ import { type LoraRequest, parseLora, withoutNone } from "../src/studio/lora_req
 import { LAST, latestPicture } from "../src/studio/latest_picture.ts";
 import { folderName, openFolderOfDay, pictureName } from "../src/studio/outputs.ts";
 import { dressed, loadPreset, namesOf, type Preset, presetNames } from "../src/studio/preset.ts";
-import { recipeUpscaler } from "../src/studio/recipe_upscaler.ts";
+import { foreignUpscaler, recipeUpscaler } from "../src/studio/recipe_upscaler.ts";
 import type { SavedSheet } from "../src/studio/sheet.ts";
 import { Studio } from "../src/studio/studio.ts";
 import { shown } from "../src/shown.ts";
@@ -138,18 +138,22 @@ async function once(options: Options) {
     const left = foreign.left.filter((one) => !isUsed(one));
     tell(foreignReport(from!.path, { ...foreign, left }, language));
   }
+  const besides = mergeSettings([...presets.map(({ settings }) => settings), ...typed]);
   const taken = foreign === undefined
     ? undefined
-    : foreignRequest(foreign, studio.pipe.sizeMultiple);
+    : foreignRequest(foreign, studio.pipe.sizeMultiple, {
+      image: besides.source?.image !== undefined,
+      mask: besides.source?.mask !== undefined || (besides.source?.alphaMask ?? false),
+    });
+  if (taken !== undefined && taken.lacking.length > 0) tell(text.pictureLacking(taken.lacking));
   if (taken?.isResized) {
     tell(text.resized(`${taken.request.width}×${taken.request.height}`));
   }
   const own = recipe === undefined
-    ? untagged(taken?.request ?? {})
+    ? await withUpscaler(untagged(taken?.request ?? {}), besides)
     : grid === undefined || recipe.template === undefined
     ? generateOptions(recipe)
     : { ...generateOptions(recipe), prompt: recipe.template };
-  const besides = mergeSettings([...presets.map(({ settings }) => settings), ...typed]);
   const { request: begun, changed, differences: pictureDifferences } = await pictureToStartFrom(
     own,
     besides,
@@ -380,6 +384,18 @@ function untagged(request: AskedSettings): AskedSettings {
     ...(prompt === undefined ? {} : { prompt: readLoraTags(prompt).text }),
     ...(negativePrompt === undefined ? {} : { negativePrompt: readLoraTags(negativePrompt).text }),
   };
+}
+
+/** Another program's settings with an upscaler that is here, if one is asked for at all. */
+async function withUpscaler(
+  request: AskedSettings,
+  besides: AskedSettings,
+): Promise<AskedSettings> {
+  const { upscaler, ...hires } = request.hires ?? {};
+  if (upscaler === undefined || besides.hires?.upscaler !== undefined) return request;
+  const found = await foreignUpscaler(upscaler);
+  if (found === undefined) tell(text.upscalerMissing(shown(upscaler)));
+  return { ...request, hires: found === undefined ? hires : { ...hires, upscaler: found } };
 }
 
 /** The adapters that options name; undefined where none does. */

@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { type AskedSettings, fromJson, SETTINGS } from "../settings/mod.ts";
 import { ForeignDraft, isObject, type JsonObject } from "./_foreign_draft.ts";
 import type { ForeignRecipe } from "./foreign_recipe.ts";
 
@@ -147,9 +148,10 @@ export function fromComfyUi(prompt: unknown, workflow: unknown): ForeignRecipe {
       ![...graph.behind(node.inputs["latent_image"], passLatent)].some(isSampler)
     ) ?? samplers[0];
   if (first !== undefined) readSampler(graph, first, draft);
-  for (const other of samplers) {
-    if (other !== first) draft.leave("second sampler", `${other.type} ${other.id}`);
-  }
+  const others = samplers.filter((sampler) => sampler !== first);
+  const hires = others.length === 1 ? hiresOf(graph, first!, others[0]!) : undefined;
+  if (hires !== undefined) draft.take({ hires });
+  else for (const { type, id } of others) draft.leave("second sampler", `${type} ${id}`);
   for (const { type, inputs } of graph.nodes.values()) {
     for (const [input, value] of Object.entries(inputs)) {
       const isFile = FILES.test(input) && typeof value === "string" && value !== "None";
@@ -183,13 +185,7 @@ const passLatent = (input: string) => /latent|samples|pixels|image/.test(input);
 const FILES = /^(?:ckpt|unet|vae|lora|clip|control_net|diffusion|style_model|image)(?:_name)?\d?$/;
 
 function readSampler(graph: Graph, { inputs }: GraphNode, draft: ForeignDraft): void {
-  const noise = graph.from(inputs["noise"])?.inputs ?? {};
-  const guider = graph.from(inputs["guider"])?.inputs ?? {};
-  const kind = graph.from(inputs["sampler"])?.inputs ?? {};
-  const sigmas = inputs["sigmas"];
-  const schedules = isLink(sigmas) ? [...graph.behind(sigmas, (name) => name === "sigmas")] : [];
-  const schedule = schedules.find(({ inputs }) => "steps" in inputs)?.inputs ?? {};
-  const all: JsonObject = { ...schedule, ...kind, ...noise, ...guider, ...inputs };
+  const all = allInputs(graph, inputs);
   const number = (...names: readonly string[]) =>
     names.map((name) => graph.value(all[name], "number")).find((value) => value !== undefined);
   const text = (name: string) => graph.value(all[name], "string");
@@ -202,11 +198,11 @@ function readSampler(graph: Graph, { inputs }: GraphNode, draft: ForeignDraft): 
   draft.guidance("cfg", number("cfg", "guidance"));
   draft.sampler("sampler_name", text("sampler_name"));
   draft.schedule("scheduler", text("scheduler") ?? "");
-  const denoise = number("denoise");
-  if (denoise !== undefined && denoise !== 1) draft.leave("denoise", denoise);
+  draft.strength("denoise", strengthOf(graph, all));
   let count = 0;
   for (const node of graph.behind(all["latent_image"], passLatent)) {
     if (++count > MOST_BEHIND) break;
+    readMask(graph, node.inputs["mask"], draft);
     const [width, height] = ["width", "height"].map((name) =>
       graph.value(node.inputs[name], "number")
     );
@@ -214,6 +210,107 @@ function readSampler(graph: Graph, { inputs }: GraphNode, draft: ForeignDraft): 
     draft.size("size", width, height);
     break;
   }
+  const isDifferential = [...graph.nodes.values()].some(({ type }) => DIFFERENTIAL.test(type));
+  if (isDifferential) draft.take({ differentialMask: true });
+}
+
+/** A node that lets a mask's greys say how much each place may change. */
+const DIFFERENTIAL = /^DifferentialDiffusion/;
+
+/** The inputs of a sampler and of the nodes that it was taken apart into. */
+function allInputs(graph: Graph, inputs: JsonObject): JsonObject {
+  const noise = graph.from(inputs["noise"])?.inputs ?? {};
+  const guider = graph.from(inputs["guider"])?.inputs ?? {};
+  const kind = graph.from(inputs["sampler"])?.inputs ?? {};
+  const sigmas = inputs["sigmas"];
+  const schedules = isLink(sigmas) ? [...graph.behind(sigmas, (name) => name === "sigmas")] : [];
+  const schedule = schedules.find(({ inputs }) => "steps" in inputs)?.inputs ?? {};
+  return { ...schedule, ...kind, ...noise, ...guider, ...inputs };
+}
+
+/** How far a sampler goes from what it is given: stated, or by the step that it begins with. */
+function strengthOf(graph: Graph, inputs: JsonObject): unknown {
+  const [denoise, steps, start] = ["denoise", "steps", "start_at_step"].map((name) =>
+    graph.value(inputs[name], "number")
+  );
+  if (denoise !== undefined) return denoise;
+  const isPart = typeof start === "number" && typeof steps === "number" && start > 0;
+  return isPart && start <= steps ? 1 - start / steps : undefined;
+}
+
+/** How soft the edge of a mask is made on its way to the latents. */
+function readMask(graph: Graph, mask: unknown, draft: ForeignDraft): void {
+  let count = 0;
+  for (const { inputs } of graph.behind(mask, (name) => /^(?:mask|image)/.test(name))) {
+    if (++count > MOST_BEHIND) return;
+    const [name, value] = Object.entries(inputs).find(([name]) => BLUR.test(name)) ?? [];
+    if (name !== undefined) return draft.maskBlur(name, graph.value(value, "number"));
+  }
+}
+
+/** Fields of pixels over which a mask's edge fades. */
+const BLUR = /^(?:(?:mask_)?blur(?:_radius|_size|_pixels)?|feather(?:ing)?|mask_blend_pixels)$/;
+
+/** What enlarges between two samplers, where the second draws the first one's picture again. */
+function hiresOf(
+  graph: Graph,
+  first: GraphNode,
+  second: GraphNode,
+): AskedSettings["hires"] | undefined {
+  const between: GraphNode[] = [];
+  for (const node of graph.behind(second.inputs["latent_image"], passLatent)) {
+    if (node === first) break;
+    between.push(node);
+    if (between.length > MOST_BEHIND) return undefined;
+  }
+  const number = (inputs: JsonObject, name: string) => {
+    const value = graph.value(inputs[name], "number");
+    return typeof value === "number" ? value : undefined;
+  };
+  const networks = between.map(({ inputs }) => graph.from(inputs["upscale_model"]))
+    .filter((node) => node !== undefined);
+  const file = networks[0] && graph.value(networks[0].inputs["model_name"], "string");
+  const network = typeof file === "string" ? file.replace(FILE_ENDING, "") : undefined;
+  const own = Number(/(?:^|\D)(\d)x|x(\d)(?:\D|$)/i.exec(network ?? "")?.slice(1).join("") ?? NaN);
+  const factors = between.map(({ inputs }) => number(inputs, "scale_by")).filter((it) =>
+    it !== undefined
+  );
+  const byFactors = factors.reduce((product, factor) => product * factor, network ? own : 1);
+  const target = between.map(({ inputs }) => number(inputs, "width")).find((width) => width);
+  const begun = widthOf(graph, first);
+  const scale = fromJson(
+    SETTINGS.hires.scale.kind,
+    target === undefined ? byFactors : begun === undefined ? undefined : target / begun,
+  );
+  if (scale === undefined || scale === 1) return undefined;
+  const inputs = allInputs(graph, second.inputs);
+  const strength = fromJson(SETTINGS.hires.strength.kind, strengthOf(graph, inputs) ?? 1);
+  // Where a strength is stated, ComfyUI makes all the steps on what is left of the way.
+  const stated = number(inputs, "denoise");
+  const all = (number(inputs, "steps") ?? NaN) / (stated === undefined ? 1 : stated);
+  const steps = fromJson(SETTINGS.hires.steps.kind, Math.floor(all));
+  const isLatent = between.some(({ inputs }) => "samples" in inputs && isEnlarging(inputs));
+  return {
+    scale,
+    upscaler: network ?? (isLatent ? "latent" : "lanczos"),
+    ...(strength === undefined ? {} : { strength }),
+    ...(steps === undefined ? {} : { steps }),
+  };
+}
+
+const FILE_ENDING = /\.(?:safetensors|sft|pth|pt)$/i;
+
+const isEnlarging = (inputs: JsonObject) => ["scale_by", "width"].some((name) => name in inputs);
+
+/** The width of the picture that a sampler begins with. */
+function widthOf(graph: Graph, { inputs }: GraphNode): number | undefined {
+  let count = 0;
+  for (const node of graph.behind(inputs["latent_image"], passLatent)) {
+    if (++count > MOST_BEHIND) return undefined;
+    const width = graph.value(node.inputs["width"], "number");
+    if (typeof width === "number") return width;
+  }
+  return undefined;
 }
 
 /**
@@ -247,7 +344,16 @@ function nodesOfPrompt(prompt: unknown): GraphNode[] {
  */
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   KSampler: ["seed", "", "steps", "cfg", "sampler_name", "scheduler", "denoise"],
-  KSamplerAdvanced: ["", "noise_seed", "", "steps", "cfg", "sampler_name", "scheduler"],
+  KSamplerAdvanced: [
+    "",
+    "noise_seed",
+    "",
+    "steps",
+    "cfg",
+    "sampler_name",
+    "scheduler",
+    "start_at_step",
+  ],
   SamplerCustom: ["", "noise_seed", "", "cfg"],
   RandomNoise: ["noise_seed"],
   KSamplerSelect: ["sampler_name"],
@@ -261,6 +367,11 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   UNETLoader: ["unet_name"],
   LoraLoader: ["lora_name", "strength_model", "strength_clip"],
   LoraLoaderModelOnly: ["lora_name", "strength_model"],
+  LatentUpscale: ["upscale_method", "width", "height"],
+  LatentUpscaleBy: ["upscale_method", "scale_by"],
+  ImageScale: ["upscale_method", "width", "height"],
+  ImageScaleBy: ["upscale_method", "scale_by"],
+  UpscaleModelLoader: ["model_name"],
   PrimitiveNode: ["value"],
   PrimitiveInt: ["value"],
   PrimitiveString: ["value"],

@@ -121,6 +121,21 @@ export class ForeignDraft {
     this.take({ scheduler: { name: scheduler } });
   }
 
+  /** How far the picture went from one that was given; 1 is from noise alone, as without one. */
+  strength(name: string, value: unknown): void {
+    const strength = fromJson(SETTINGS.strength.kind, numberOf(value));
+    if (strength === undefined) return this.leave(name, value);
+    if (strength < 1) this.take({ strength });
+  }
+
+  /** Over how many pixels the edge of a mask was soft. */
+  maskBlur(name: string, value: unknown): void {
+    const pixels = numberOf(value);
+    const maskBlur = fromJson(SETTINGS.maskBlur.kind, pixels && Math.round(pixels));
+    if (maskBlur === undefined) return this.leave(name, value);
+    this.take({ maskBlur });
+  }
+
   /** The schedule of noise. Besides those there are, only the plain one can be left out. */
   schedule(name: string, value: unknown): void {
     const word = typeof value === "string" ? value.trim().toLowerCase() : undefined;
@@ -131,6 +146,7 @@ export class ForeignDraft {
   }
 
   size(name: string, width: unknown, height: unknown): void {
+    if (width === undefined && height === undefined) return;
     const [across, down] = [numberOf(width), numberOf(height)].map((side) =>
       side !== undefined && side <= LONGEST_SIDE ? fromJson(SETTINGS.width.kind, side) : undefined
     );

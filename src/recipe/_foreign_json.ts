@@ -31,6 +31,10 @@ export function fromNovelAi(json: JsonObject, description: string | undefined): 
   draft.size("size", json["width"], json["height"]);
   draft.sampler("sampler", json["sampler"]);
   draft.schedule("noise_schedule", json["noise_schedule"] ?? "");
+  // What is drawn into a mask has a strength of its own since version 4.
+  const isInfilled = /infill/i.test(String(json["request_type"] ?? ""));
+  const inMask = json["inpaintImg2ImgStrength"];
+  draft.strength("strength", isInfilled && inMask !== undefined ? inMask : json["strength"]);
   for (const name of NOVELAI_TELLING) {
     const value = json[name];
     if (value !== 0 && value !== false && value !== 1) draft.leave(name, value);
@@ -45,7 +49,6 @@ const NOVELAI_TELLING = [
   "sm_dyn",
   "dynamic_thresholding",
   "skip_cfg_above_sigma",
-  "strength",
   "noise",
   "reference_strength",
   "reference_strength_multiple",
@@ -90,7 +93,8 @@ export function fromInvokeAi(json: JsonObject): ForeignRecipe {
     const name = isObject(model) ? model["name"] ?? model["model_name"] ?? model["key"] : undefined;
     draft.lora(name, lora["weight"]);
   }
-  for (const name of ["loras", "controlnets", "ipAdapters", "t2iAdapters", "vae", "strength"]) {
+  draft.strength("strength", json["strength"]);
+  for (const name of ["loras", "controlnets", "ipAdapters", "t2iAdapters", "vae"]) {
     draft.leave(name, json[name]);
   }
   return draft.recipe();
@@ -123,7 +127,8 @@ export function fromOldInvokeAi(json: JsonObject): ForeignRecipe {
   draft.size("size", image["width"], image["height"]);
   draft.sampler("sampler", image["sampler"]);
   draft.leave("model", json["model_weights"] ?? json["model"]);
-  for (const name of ["variations", "postprocessing", "strength"]) draft.leave(name, image[name]);
+  draft.strength("strength", image["strength"]);
+  for (const name of ["variations", "postprocessing"]) draft.leave(name, image[name]);
   return draft.recipe();
 }
 
@@ -156,12 +161,22 @@ export function fromSwarmUi(json: JsonObject): ForeignRecipe {
   if (json["width"] !== undefined) draft.size("size", json["width"], json["height"]);
   if (json["sampler"] !== undefined) draft.sampler("sampler", json["sampler"]);
   draft.schedule("scheduler", json["scheduler"] ?? "");
+  draft.strength("initimagecreativity", json["initimagecreativity"]);
+  draft.maskBlur("maskblur", json["maskblur"]);
   const listOf = (value: unknown) =>
     Array.isArray(value) ? value : typeof value === "string" ? value.split(",") : [];
   const weights = listOf(json["loraweights"]);
   listOf(json["loras"]).forEach((name, index) => draft.lora(name, Number(weights[index] ?? 1)));
   const silent = ["swarm_version", "date", "generation_time", "original_prompt", "nopreviews"];
-  leaveRest(draft, json, [...used, ...silent, "sampler", "scheduler", "aspectratio"]);
+  const fromPicture = ["initimagecreativity", "maskblur"];
+  leaveRest(draft, json, [
+    ...used,
+    ...silent,
+    ...fromPicture,
+    "sampler",
+    "scheduler",
+    "aspectratio",
+  ]);
   return draft.recipe();
 }
 

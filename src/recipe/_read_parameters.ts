@@ -8,7 +8,14 @@
  *
  * @module
  */
-import { type AskedSettings, fromInfotext, leavesOf, type SettingsTable } from "../settings/mod.ts";
+import {
+  type AskedSettings,
+  fromInfotext,
+  fromJson,
+  leavesOf,
+  SETTINGS,
+  type SettingsTable,
+} from "../settings/mod.ts";
 import { ForeignDraft } from "./_foreign_draft.ts";
 import { LORA_HASHES } from "./_parameters.ts";
 import type { ForeignRecipe } from "./foreign_recipe.ts";
@@ -109,7 +116,14 @@ function unquoted(value: string): string {
 }
 
 /** What says nothing of how to make a picture. */
-const SILENT: ReadonlySet<string> = new Set(["Version", "Model hash", "VAE hash", "Hashes", "RNG"]);
+const SILENT: ReadonlySet<string> = new Set([
+  "Version",
+  "Model hash",
+  "VAE hash",
+  "Hashes",
+  "RNG",
+  "Hires resize",
+]);
 
 /** What the web UI, its forks, and everything that writes the same, say of a picture. */
 export function fromParameters(text: string, table: SettingsTable): ForeignRecipe {
@@ -119,7 +133,7 @@ export function fromParameters(text: string, table: SettingsTable): ForeignRecip
   draft.negativePrompt(negativePrompt);
   const told = new Map(others.filter(([name]) => !PROMPTS.has(name)).flatMap(withSchedule));
   const { settings, unknown } = fromInfotext(Object.fromEntries(told), table);
-  draft.take(settings as AskedSettings);
+  draft.take(withHires(settings as AskedSettings, told));
   // `style: 0123456789, rin: 9876543210`; the weights stand in the prompt.
   for (const pair of (told.get(LORA_HASHES) ?? "").split(",")) {
     const [, name, hash] = /^\s*(.{1,200}):\s*([0-9a-f]{8,64})\s*$/i.exec(pair) ?? [];
@@ -135,6 +149,43 @@ export function fromParameters(text: string, table: SettingsTable): ForeignRecip
   return draft.recipe();
 }
 
+/** The web UI's upscalers that need no network, by the beginnings of their names. */
+const UPSCALERS: readonly (readonly [RegExp, string])[] = [
+  [/^Latent/, "latent"],
+  [/^(?:None|Lanczos)$/, "lanczos"],
+];
+
+/**
+ * The second drawing as it is here: the web UI has one name for the strength of that and of drawing from
+ * a picture, and may state its size instead of how many times as large it is.
+ */
+function withHires(
+  settings: AskedSettings,
+  told: ReadonlyMap<string, string>,
+): AskedSettings {
+  const { strength, hires = {}, width, ...others } = settings;
+  const [, across] = /^(\d{1,6})x\d{1,6}$/.exec(told.get(HIRES_SIZE) ?? "") ?? [];
+  const stated = across === undefined || width === undefined ? undefined : Number(across) / width;
+  const scale = hires.scale ?? fromJson(SETTINGS.hires.scale.kind, stated);
+  if (scale === undefined) return settings;
+  const { upscaler } = hires;
+  const own = upscaler === undefined
+    ? undefined
+    : UPSCALERS.find(([name]) => name.test(upscaler))?.[1] ?? upscaler;
+  const again = hires.strength ?? strength;
+  return {
+    ...others,
+    ...(width === undefined ? {} : { width }),
+    hires: {
+      ...hires,
+      scale,
+      ...(again === undefined ? {} : { strength: again }),
+      ...(own === undefined ? {} : { upscaler: own }),
+    },
+  };
+}
+
+const HIRES_SIZE = "Hires resize";
 const SCHEDULE = "Schedule type";
 /** They stand above the list. */
 const PROMPTS: ReadonlySet<string> = new Set(["Prompt", "Negative prompt"]);

@@ -1,7 +1,16 @@
 import { RequestError } from "../errors.ts";
-import { findUpscaler, type FoundUpscaler } from "../pipeline/find_upscaler.ts";
+import { findUpscaler, type FoundUpscaler, upscalerNames } from "../pipeline/find_upscaler.ts";
 import type { Recipe } from "../recipe/mod.ts";
 import { CHECKSUMS } from "./studio.ts";
+
+/**
+ * What enlarges as another program's picture says, if that is here: `lanczos`, `latent`, or a network of
+ * models/upscaler by its name. A path is nothing that others may say.
+ */
+export async function foreignUpscaler(name: string): Promise<string | undefined> {
+  const known = ["lanczos", "latent", ...await upscalerNames()];
+  return known.includes(name) ? name : undefined;
+}
 
 /**
  * The network that enlarged a recipe's picture: by its checksum, whatever it is called here, else by

@@ -42,15 +42,7 @@ export async function pictureToStartFrom(
       differences: [],
     };
   }
-  if (recipe?.pictures === undefined) {
-    // Another program's strength says nothing without the picture that it had.
-    const { strength: _strength, ...rest } = own;
-    return {
-      request: given.image === undefined && recipe === undefined ? rest : own,
-      changed: {},
-      differences: [],
-    };
-  }
+  if (recipe?.pictures === undefined) return { request: own, changed: {}, differences: [] };
   const { source, differences } = await recipeSource(recipe, from!, given);
   const { width: _width, height: _height, ...rest } = own;
   const { width, height } = recipe.pictures;

@@ -1,6 +1,7 @@
 /** What `deno task create` says. */
 import { partWords } from "../../src/families/mod.ts";
 import { listed } from "../../src/pipeline/adapters/adapter_names.ts";
+import type { LeftOver } from "../../src/recipe/mod.ts";
 import { shown } from "../../src/shown.ts";
 import { catalogue } from "../cli/language.ts";
 
@@ -134,6 +135,12 @@ Examples:
       `Adapters that are not here, and so not used: ${
         names.map((name) => shown(name)).join(", ")
       }.`,
+    pictureLacking: (settings: readonly LeftOver[]) =>
+      `Not taken over without the picture that it was drawn from: ${
+        settings.map(({ name, value }) => `${name} ${value}`).join(", ")
+      }. --image FILE gives it, and --mask FILE the mask.`,
+    upscalerMissing: (name: string) =>
+      `The upscaler "${name}" is not in models/upscaler/: Lanczos' filter enlarges instead.`,
     enlarged: (path: string, size: string) =>
       `${path} was enlarged by upscale; its recipe makes the picture of ${size} before that.`,
     recipeDiffers: (parts: readonly string[]) =>
@@ -277,6 +284,12 @@ Examples:
     resized: (size: string) => `模型不能生成该尺寸的图片，改用 ${size}。`,
     lorasMissing: (names: readonly string[]) =>
       `这里没有、因而未使用的适配器：${names.map((name) => shown(name)).join("、")}。`,
+    pictureLacking: (settings: readonly LeftOver[]) =>
+      `没有它的起点图片，未能沿用：${
+        settings.map(({ name, value }) => `${name} ${value}`).join("、")
+      }。可用 --image 文件 给出，蒙版用 --mask 文件。`,
+    upscalerMissing: (name: string) =>
+      `放大器“${name}”不在 models/upscaler/ 中：改用 Lanczos 滤波放大。`,
     enlarged: (path: string, size: string) =>
       `${path} 由 upscale 放大过；它的配方生成放大之前 ${size} 的图片。`,
     recipeDiffers: (parts: readonly string[]) =>

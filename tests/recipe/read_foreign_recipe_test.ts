@@ -200,11 +200,141 @@ Deno.test("a sampler in parts, and a second one that enlarges, are understood", 
     scheduler: "euler",
     width: 1024,
     height: 1536,
-    left: [
-      { name: "second sampler", value: "KSampler 11" },
-      { name: "UNETLoader", value: "newbie.safetensors" },
-    ],
+    // ComfyUI makes 24 steps on the last half of the way: the second half of 48.
+    hires: { scale: 1.5, upscaler: "latent", strength: 0.5, steps: 48 },
+    left: [{ name: "UNETLoader", value: "newbie.safetensors" }],
   });
+});
+
+Deno.test("how far ComfyUI went from a picture, and how softly its mask ended, are taken over", () => {
+  const { "3": sampler, ...others } = GRAPH;
+  const graphOf = (inputs: object, more: object = {}, type = "KSampler") => ({
+    ...others,
+    "3": { class_type: type, inputs: { ...sampler.inputs, ...inputs } },
+    ...more,
+  });
+  const picture = {
+    "20": { class_type: "LoadImage", inputs: { image: "girl.png" } },
+    "21": { class_type: "VAEEncode", inputs: { pixels: ["20", 0], vae: ["4", 2] } },
+  };
+  const drawn = read({
+    prompt: written(graphOf({ denoise: 0.62, latent_image: ["21", 0] }, picture)),
+  });
+  assert.equal(drawn.strength, 0.62);
+  assert(!namesLeft(drawn).includes("denoise"));
+  assert.equal(read({ prompt: written(GRAPH) }).strength, undefined);
+
+  const masked = {
+    ...picture,
+    "22": {
+      class_type: "SetLatentNoiseMask",
+      inputs: { samples: ["21", 0], mask: ["23", 0] },
+    },
+    "23": {
+      class_type: "GrowMaskWithBlur",
+      inputs: { mask: ["24", 0], expand: 4, blur_radius: 6.4 },
+    },
+    "24": { class_type: "LoadImageMask", inputs: { image: "mask.png", channel: "red" } },
+    "25": { class_type: "DifferentialDiffusion", inputs: { model: ["10", 0] } },
+  };
+  const inside = read({
+    prompt: written(graphOf({ denoise: 1, latent_image: ["22", 0], model: ["25", 0] }, masked)),
+  });
+  assert.deepEqual(
+    [inside.strength, inside.maskBlur, inside.differentialMask],
+    [undefined, 6, true],
+  );
+
+  const { denoise: _, ...advanced } = sampler.inputs;
+  const late = { ...advanced, steps: 20, start_at_step: 8, latent_image: ["21", 0] };
+  const graph = { ...others, ...picture, "3": { class_type: "KSamplerAdvanced", inputs: late } };
+  assert.equal(read({ prompt: written(graph) }).strength, 0.6);
+
+  const beyond = read({ prompt: written(graphOf({ denoise: 3, latent_image: ["21", 0] })) });
+  assert.equal(beyond.strength, undefined);
+  assert(namesLeft(beyond).includes("denoise"));
+});
+
+Deno.test("a picture that ComfyUI enlarged by a network and drew again is one of two drawings", () => {
+  const graph = {
+    ...GRAPH,
+    "30": { class_type: "UpscaleModelLoader", inputs: { model_name: "4x-AnimeSharp.pth" } },
+    "31": {
+      class_type: "ImageUpscaleWithModel",
+      inputs: { upscale_model: ["30", 0], image: ["8", 0] },
+    },
+    "32": {
+      class_type: "ImageScaleBy",
+      inputs: { upscale_method: "lanczos", scale_by: 0.5, image: ["31", 0] },
+    },
+    "33": { class_type: "VAEEncode", inputs: { pixels: ["32", 0], vae: ["4", 2] } },
+    "34": {
+      class_type: "KSampler",
+      inputs: { ...GRAPH[3].inputs, steps: 10, denoise: 0.4, latent_image: ["33", 0] },
+    },
+  };
+  assert.deepEqual(read({ prompt: written(graph) }).hires, {
+    scale: 2,
+    upscaler: "4x-AnimeSharp",
+    strength: 0.4,
+    steps: 25,
+  });
+  // Its size instead of a factor, by a filter.
+  const sized = {
+    ...graph,
+    "32": {
+      class_type: "ImageScale",
+      inputs: { upscale_method: "lanczos", width: 1248, height: 1824, image: ["8", 0] },
+    },
+  };
+  const { hires } = read({ prompt: written(sized) });
+  assert.deepEqual([hires?.scale, hires?.upscaler], [1.5, "lanczos"]);
+  // Nothing is enlarged: a second sampler that is left.
+  const same = {
+    ...graph,
+    "34": { ...graph[34], inputs: { ...graph[34].inputs, latent_image: ["3", 0] } },
+  };
+  const left = read({ prompt: written(same) });
+  assert.equal(left.hires, undefined);
+  assert(namesLeft(left).includes("second sampler"));
+});
+
+Deno.test("strengths of NovelAI, InvokeAI and SwarmUI are taken over, and the web UI's by what it is of", () => {
+  const novelAi = (more: object) => {
+    const comment = { prompt: "girl", uc: "", steps: 28, seed: 1, scale: 5, ...more };
+    return read({ Software: "NovelAI", Comment: JSON.stringify(comment) });
+  };
+  const drawn = novelAi({ strength: 0.7, noise: 0.1, request_type: "Img2ImgRequest" });
+  assert.equal(drawn.strength, 0.7);
+  assert.deepEqual(namesLeft(drawn), ["noise"]);
+  const infilled = { request_type: "NativeInfillingRequest", inpaintImg2ImgStrength: 0.45 };
+  assert.equal(novelAi({ ...infilled, strength: 1 }).strength, 0.45);
+  assert.equal(novelAi({}).strength, undefined);
+
+  const invokeAi = { positive_prompt: "girl", steps: 30, strength: 0.55 };
+  assert.equal(read({ invokeai_metadata: JSON.stringify(invokeAi) }).strength, 0.55);
+  const before = { image: { prompt: "girl", strength: 0.75, type: "img2img" } };
+  assert.equal(read({ "sd-metadata": JSON.stringify(before) }).strength, 0.75);
+
+  const swarm = { prompt: "girl", initimagecreativity: 0.6, maskblur: 4 };
+  const swarmed = read({ parameters: JSON.stringify({ sui_image_params: swarm }) });
+  assert.deepEqual([swarmed.strength, swarmed.maskBlur, swarmed.left], [0.6, 4, []]);
+
+  const webUi = (more: string) =>
+    read({ parameters: `girl\nSteps: 20, Seed: 1, Size: 512x768, ${more}, Version: v1.10` });
+  const masked = webUi("Denoising strength: 0.75, Mask blur: 6");
+  assert.deepEqual([masked.strength, masked.maskBlur, masked.left], [0.75, 6, []]);
+  // There, the second drawing's strength has the same name.
+  const twice = webUi(
+    "Denoising strength: 0.4, Hires upscale: 2, Hires upscaler: Latent (nearest)",
+  );
+  assert.deepEqual(twice.hires, { scale: 2, strength: 0.4, upscaler: "latent" });
+  assert.equal(twice.strength, undefined);
+  const sized = webUi(
+    "Denoising strength: 0.3, Hires resize: 768x1152, Hires upscaler: R-ESRGAN 4x+",
+  );
+  assert.deepEqual(sized.hires, { scale: 1.5, strength: 0.3, upscaler: "R-ESRGAN 4x+" });
+  assert.deepEqual(sized.left, []);
 });
 
 Deno.test("where only the editor's graph is there, its fields are read in their order", () => {

@@ -116,6 +116,30 @@ Deno.test("a picture enlarged by a network tells which, and is made again with i
   });
 });
 
+Deno.test("another program's strength counts with a picture, and its upscaler only if it is here", async () => {
+  await inTempFolder(async (folder) => {
+    const { image } = await decodePicture(await Deno.readFile(HEALTH));
+    const write = async (name: string, more: string) => {
+      const parameters = "1girl\nSteps: 2, Sampler: Euler, CFG scale: 3, Seed: 7, Size: 64x64, " +
+        `Denoising strength: 0.5, ${more}, Version: v1.10`;
+      await Deno.writeFile(`${folder}/${name}`, encodePng(image, { text: { parameters } }));
+      return `${folder}/${name}`;
+    };
+    const masked = await write("masked.png", "Mask blur: 6, Masked area padding: 32");
+    const alone = await create("--from", masked, "--json");
+    assert.match(alone.err, /without the picture .*strength 0\.5, mask_blur 6, only_masked 32/);
+    assert.equal(alone.recipe.strength, undefined);
+    const drawn = await create("--from", masked, "--image", HEALTH, "--json");
+    assert.match(drawn.err, /without the picture .*: mask_blur 6, only_masked 32/);
+    assert.deepEqual([drawn.recipe.strength, drawn.recipe.source!.image], [0.5, HEALTH]);
+
+    const twice = await write("twice.png", "Hires upscale: 1.5, Hires upscaler: R-ESRGAN 4x+");
+    const larger = await create("--from", twice, "--json");
+    assert.match(larger.err, /upscaler "R-ESRGAN 4x\+" is not in models\/upscaler/);
+    assert.deepEqual(larger.recipe.hires, { scale: 1.5, strength: 0.5, upscaler: "lanczos" });
+  });
+});
+
 Deno.test("--from last with a strength goes on from the picture, with new noise and what is said anew", async () => {
   const first = await create(
     "--prompt",
