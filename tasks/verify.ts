@@ -16,9 +16,16 @@ const DEMO_MODEL = "models/demo";
 
 const command = task("verify", text.description)
   .option("--sha256 <digest>", text.sha256, digest)
+  .option("--commit <name>", text.commit, commitName)
   .addHelpText("after", `\n${text.examples}`);
 
-await run<{ json?: true; sha256?: string }>(command, async ({ json, sha256 }) => {
+interface Options {
+  readonly json?: true;
+  readonly sha256?: string;
+  readonly commit?: string;
+}
+
+await run<Options>(command, async ({ json, sha256, commit: kept }) => {
   const start = performance.now();
   const line = new ProgressLine();
   const project = await verifyProject(ROOT, {
@@ -28,9 +35,19 @@ await run<{ json?: true; sha256?: string }>(command, async ({ json, sha256 }) =>
   const milliseconds = performance.now() - start;
   const models = await checkModels();
   const list = sha256 === undefined ? undefined : { expected: sha256, found: await listDigest() };
+  const commit = kept === undefined
+    ? undefined
+    : { expected: kept, found: project.sources?.commit };
   const isSound = project.isSound && models.every((model) => model.isSound) &&
-    list?.found === list?.expected;
-  const found: VerifyReport = { ...project, isSound, models, milliseconds, ...(list && { list }) };
+    list?.found === list?.expected && commit?.found === commit?.expected;
+  const found: VerifyReport = {
+    ...project,
+    isSound,
+    models,
+    milliseconds,
+    ...(list && { list }),
+    ...(commit && { commit }),
+  };
   const { findings, verdict } = report(found, { color: mayColor(json) });
   const say = json ? tell : print;
   say(new Painted(findings));
@@ -43,6 +60,12 @@ await run<{ json?: true; sha256?: string }>(command, async ({ json, sha256 }) =>
 function digest(value: string): string {
   if (/^[0-9a-f]{64}$/i.test(value)) return value.toLowerCase();
   throw new InvalidArgumentError(text.noDigest);
+}
+
+/** A commit's whole name, by SHA-1 or SHA-256: a part of it can be had for another commit. */
+function commitName(value: string): string {
+  if (/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i.test(value)) return value.toLowerCase();
+  throw new InvalidArgumentError(text.noCommit);
 }
 
 /** Of the list of checksums itself; empty where there is none, which is told apart. */

@@ -10,6 +10,7 @@ import {
   namesIn,
   packageDigest,
   type PackageDigests,
+  packageFolders,
   PACKAGES,
   parsePackageList,
 } from "./package_list.ts";
@@ -19,11 +20,15 @@ import {
  * - `unreadable`: the list, or a package;
  * - `other-files`: a package's files are not those that are listed;
  * - `not-listed`: it is used, and the list does not have it;
- * - `other-link`: a name in node_modules leads elsewhere than to the package of that name.
+ * - `other-link`: a name in node_modules leads elsewhere than to the package of that name;
+ * - `other-entry`: it lies where packages are looked up, and is none.
  */
 export type PackageProblem =
   | { readonly code: "unreadable"; readonly subject: string; readonly reason: Texts<string> }
-  | { readonly code: "other-files" | "not-listed" | "other-link"; readonly subject: string };
+  | {
+    readonly code: "other-files" | "not-listed" | "other-link" | "other-entry";
+    readonly subject: string;
+  };
 
 /** How the installed packages compare with the list of packages. */
 export interface PackagesReport {
@@ -60,7 +65,15 @@ export async function checkPackages(root: string): Promise<PackagesReport> {
   const places = new Map<string, InstalledPackage>();
   for (const item of installed) places.set(await realpath(join(root, item.path)), item);
   const used = new Set<InstalledPackage>();
-  for (const folder of linkFolders(installed)) {
+  const own = new Set(installed.map(({ path }) => path));
+  const inside = (await packageFolders(root)).map((name) => `${PACKAGES}/${name}/node_modules`);
+  for (const folder of ["node_modules", `${PACKAGES}/node_modules`, ...inside]) {
+    const others = await namesIn(root, folder, (entry) => !entry.isSymbolicLink());
+    for (const name of others) {
+      // A file x.js is what a program gets that asks for x.
+      const path = `${folder}/${name}`;
+      if (!own.has(path)) problems.push({ code: "other-entry", subject: path });
+    }
     for (const name of await namesIn(root, folder, (entry) => entry.isSymbolicLink())) {
       const path = `${folder}/${name}`;
       const target = await realpath(join(root, path)).catch(() => undefined);
@@ -68,9 +81,6 @@ export async function checkPackages(root: string): Promise<PackagesReport> {
       if (item?.name === name) used.add(item);
       else problems.push({ code: "other-link", subject: path });
     }
-  }
-  for (const name of await namesIn(root, "node_modules", (entry) => entry.isDirectory())) {
-    problems.push({ code: "other-link", subject: `node_modules/${name}` });
   }
   let sound = 0;
   const queue = [...used];
@@ -90,10 +100,4 @@ export async function checkPackages(root: string): Promise<PackagesReport> {
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   problems.sort((a, b) => a.subject < b.subject ? -1 : 1);
   return { sound, problems };
-}
-
-/** Where names of packages are looked up. */
-function linkFolders(installed: readonly InstalledPackage[]): string[] {
-  const own = installed.map(({ path, name }) => path.slice(0, -(name.length + 1)));
-  return ["node_modules", `${PACKAGES}/node_modules`, ...new Set(own)];
 }

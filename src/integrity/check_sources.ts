@@ -1,19 +1,22 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { readdir, readFile, readlink } from "node:fs/promises";
-import { join } from "node:path";
+import { lstat, readdir, readFile, readlink, realpath } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import process from "node:process";
 import { isMissing } from "../files.ts";
 import { type Checksums, parseChecksums } from "./checksum_list.ts";
 import { PACKAGE_LIST } from "./covered_files.ts";
-import { readGitIndex } from "./_git_index.ts";
+import { readGitTree } from "./_git_tree.ts";
 
 /** The list of sources that an image holds, at its top: lines as `sha256sum` prints them. */
 export const SOURCE_LIST = "sources.txt";
 
-/** How the sources compare with git's own list, or with the list that an image holds. */
+/** How the sources compare with git's commit, or with the list that an image holds. */
 export interface SourcesReport {
   /** What they were compared with; nothing where there is neither. */
   readonly against: "git" | "list" | "nothing";
+  /** The commit that git has checked out. */
+  readonly commit?: string;
   /** Files that are as listed. */
   readonly sound: number;
   readonly changed: readonly string[];
@@ -23,29 +26,34 @@ export interface SourcesReport {
 }
 
 /** Files that steer Deno where they stand beside deno.json. */
-const STEERING = ["package.json", "deno.jsonc", ".npmrc"];
+const STEERING = ["package.json", "deno.jsonc", "tsconfig.json", ".npmrc"];
 /** What runs, and what says how. */
 const CODE_FOLDERS = ["src", "tasks", "patches"];
 const CODE_FILES = ["deno.json", "Dockerfile", PACKAGE_LIST];
 
 const isCode = (path: string): boolean =>
   CODE_FILES.includes(path) || CODE_FOLDERS.some((folder) => path.startsWith(`${folder}/`));
+/** Below a code folder, and no code of the toolkit: packages that the page is built with. */
+const PAGE_PACKAGES = "src/server/page/node_modules/";
+/** What desktops leave in folders that they show. */
+const DESKTOPS = /(?:^|\/)(?:\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini)$/;
 const AT_ONCE = 16;
 
 /**
- * Compares the code of the toolkit itself with what git has of the checkout, or in an image with the
- * list that it was built with. What checksums.txt lists is left to it.
+ * Compares the code of the toolkit itself with what git has of the commit that is checked out, or in
+ * an image with the list that it was built with. Git's index does not count: whoever changes a file
+ * can add it there. What checksums.txt lists is left to it.
  *
  * @param root The top of the project.
  * @param checksums What checksums.txt lists.
- * @throws {NewBieError} When git's index, or the list, is damaged.
+ * @throws {NewBieError} When git's commit cannot be read, or the list is damaged.
  */
 export async function checkSources(root: string, checksums: Checksums): Promise<SourcesReport> {
   const expected = await expectedSources(root);
   if (expected === undefined) {
     return { against: "nothing", sound: 0, changed: [], missing: [], unlisted: [] };
   }
-  const { against, files, matches } = expected;
+  const { against, commit, files, matches } = expected;
   const [changed, missing]: [string[], string[]] = [[], []];
   let sound = 0;
   const queue = [...files.keys()].filter((path) => isCode(path) && !checksums.has(path));
@@ -58,10 +66,11 @@ export async function checkSources(root: string, checksums: Checksums): Promise<
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
-  const present = await presentFiles(root, against);
+  const present = await presentFiles(root);
   const unlisted = present.filter((path) => !files.has(path) && !checksums.has(path));
   return {
     against,
+    ...(commit === undefined ? {} : { commit }),
     sound,
     changed: changed.sort(),
     missing: missing.sort(),
@@ -76,40 +85,72 @@ export function areSourcesSound({ changed, missing, unlisted }: SourcesReport): 
 
 interface ExpectedSources {
   readonly against: "git" | "list";
+  readonly commit?: string;
   readonly files: ReadonlyMap<string, unknown>;
   /** Whether a file is as listed; undefined when it is missing. */
   readonly matches: (path: string) => Promise<boolean | undefined>;
 }
 
 async function expectedSources(root: string): Promise<ExpectedSources | undefined> {
-  const index = await readGitIndex(root);
-  if (index !== undefined) {
-    const files = new Map(index.files.map((file) => [file.path, file]));
+  const top = await realpath(root);
+  const isWanted = (name: string) => CODE_FOLDERS.includes(name) || CODE_FILES.includes(name);
+  const tree = await readGitTree(top, isWanted);
+  if (tree !== undefined) {
+    const { algorithm, commit } = tree;
+    const comparesModes = tree.keepsModes && process.platform !== "win32";
+    const files = new Map(tree.files.map((file) => [file.path, file]));
     const matches = async (path: string) => {
-      const { isLink, id } = files.get(path)!;
-      const bytes = await ifThere(async () =>
-        isLink ? Buffer.from(await readlink(join(root, path))) : await readFile(join(root, path))
-      );
-      if (bytes === undefined) return undefined;
-      const hash = createHash(index.algorithm).update(`blob ${bytes.length}\0`).update(bytes);
+      const { isLink, isExecutable, id } = files.get(path)!;
+      const found = await ownFile(top, path);
+      if (found === undefined) return undefined;
+      if (found.isLink !== isLink) return false;
+      if (comparesModes && !isLink && found.isExecutable !== isExecutable) return false;
+      const { bytes } = found;
+      const hash = createHash(algorithm).update(`blob ${bytes.length}\0`).update(bytes);
       return hash.digest("hex") === id;
     };
-    return { against: "git", files, matches };
+    return { against: "git", commit, files, matches };
   }
-  const text = await ifThere(() => readFile(join(root, SOURCE_LIST), "utf8"));
+  const text = await ifThere(() => readFile(join(top, SOURCE_LIST), "utf8"));
   if (text === undefined) return undefined;
   const files = parseChecksums(text, SOURCE_LIST);
   const matches = async (path: string) => {
-    const bytes = await ifThere(() => readFile(join(root, path)));
-    return bytes && createHash("sha256").update(bytes).digest("hex") === files.get(path);
+    const found = await ownFile(top, path);
+    if (found === undefined) return undefined;
+    if (found.isLink) return false;
+    return createHash("sha256").update(found.bytes).digest("hex") === files.get(path);
   };
   return { against: "list", files, matches };
 }
 
+/**
+ * A file that lies where it seems to lie: what a link leads to may become something else.
+ *
+ * @param top The project's folder, without links.
+ */
+async function ownFile(
+  top: string,
+  path: string,
+): Promise<{ bytes: Buffer; isLink: boolean; isExecutable: boolean } | undefined> {
+  return await ifThere(async () => {
+    const place = join(top, path);
+    const folder = dirname(place);
+    if (await realpath(folder) !== folder) {
+      return { bytes: Buffer.from(""), isLink: true, isExecutable: false };
+    }
+    const stat = await lstat(place);
+    const isLink = stat.isSymbolicLink();
+    const bytes = isLink ? Buffer.from(await readlink(place)) : await readFile(place);
+    return { bytes, isLink, isExecutable: (stat.mode & OWNER_RUNS) !== 0 };
+  });
+}
+
+/** Of a file's mode: its owner may run it. */
+const OWNER_RUNS = 0o100;
+
 /** Files that must be listed where they are there. */
-async function presentFiles(root: string, against: "git" | "list"): Promise<string[]> {
+async function presentFiles(root: string): Promise<string[]> {
   const top = (await readdir(root)).filter((name) => STEERING.includes(name));
-  if (against === "git") return top;
   const folders = await Promise.all(CODE_FOLDERS.map(async (folder) => {
     const entries = await ifThere(() =>
       readdir(join(root, folder), { recursive: true, withFileTypes: true })
@@ -118,7 +159,10 @@ async function presentFiles(root: string, against: "git" | "list"): Promise<stri
       join(entry.parentPath, entry.name).slice(join(root, "/").length).replaceAll("\\", "/")
     );
   }));
-  return [...top, ...folders.flat()];
+  const code = folders.flat().filter((path) =>
+    !path.startsWith(PAGE_PACKAGES) && !DESKTOPS.test(path)
+  );
+  return [...top, ...code];
 }
 
 async function ifThere<T>(read: () => Promise<T>): Promise<T | undefined> {

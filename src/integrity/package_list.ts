@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Dirent } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { NewBieError } from "../errors.ts";
 import { isMissing } from "../files.ts";
@@ -67,14 +67,24 @@ export interface InstalledPackage {
   readonly path: string;
 }
 
+/** Names of the folders that Deno lays, one for each package. */
+export async function packageFolders(root: string): Promise<string[]> {
+  return (await entriesOf(join(root, PACKAGES)))
+    .filter((entry) => entry.isDirectory() && entry.name !== "node_modules")
+    .map(({ name }) => name);
+}
+
 /** The packages that are installed in a project, by the folders that Deno lays for them. */
 export async function installedPackages(root: string): Promise<InstalledPackage[]> {
-  const folders = (await entriesOf(join(root, PACKAGES)))
-    .filter((entry) => entry.isDirectory() && entry.name !== "node_modules");
-  const found = await Promise.all(folders.map(async ({ name: folder }) => {
+  const folders = await packageFolders(root);
+  const found = await Promise.all(folders.map(async (folder) => {
     const inside = `${PACKAGES}/${folder}/node_modules`;
-    const version = folder.slice(folder.lastIndexOf("@", versionEnd(folder)) + 1);
-    return (await namesIn(root, inside, (entry) => entry.isDirectory())).map((name) => ({
+    const at = folder.lastIndexOf("@", versionEnd(folder));
+    const version = folder.slice(at + 1);
+    // Deno writes a scope's slash as a plus sign.
+    const own = folder.slice(0, at).replace("+", "/");
+    const names = await namesIn(root, inside, (entry) => entry.isDirectory());
+    return names.filter((name) => name === own).map((name) => ({
       key: `${name}@${version.split("_")[0]}`,
       name,
       path: `${inside}/${name}`,
@@ -118,29 +128,38 @@ async function entriesOf(folder: string): Promise<Dirent[]> {
 /**
  * The digest of a package's files: that of Go's go.sum (golang.org/x/mod/sumdb/dirhash, `h1:`), the
  * SHA-256 in base64 of the lines that `sha256sum` prints of all files in the order of their paths.
- * Libraries, which checksums.txt lists, and what is never run are passed over.
+ * Libraries, which checksums.txt lists, and what is never run are passed over. Packages have no
+ * links: one changes the digest, whatever it leads to.
  */
 export async function packageDigest(
   root: string,
   { name, path }: InstalledPackage,
 ): Promise<string> {
-  const paths = (await filesIn(join(root, path))).filter((file) => {
+  const files = (await filesIn(join(root, path))).filter(({ path: file }) => {
     const isListed = `${path}/${file}`.startsWith(`${LIBRARIES}/`) && LIBRARY.test(file);
     return !isListed && !isNeverRun(name, file);
-  }).sort();
+  }).sort((a, b) => a.path < b.path ? -1 : 1);
   const lines: string[] = [];
-  for (const file of paths) {
-    const bytes = await readFile(join(root, path, file));
-    lines.push(`${createHash("sha256").update(bytes).digest("hex")}  ${file}\n`);
+  for (const { path: file, isLink } of files) {
+    const place = join(root, path, file);
+    const hash = isLink
+      ? `link to ${await readlink(place)}`
+      : createHash("sha256").update(await readFile(place)).digest("hex");
+    lines.push(`${hash}  ${file}\n`);
   }
   return `h1:${createHash("sha256").update(lines.join("")).digest("base64")}`;
 }
 
-/** All files below a folder, with `/`; a link counts as a file, for what it leads to is read. */
-async function filesIn(folder: string, prefix = ""): Promise<string[]> {
+/** All files below a folder, with `/`. */
+async function filesIn(
+  folder: string,
+  prefix = "",
+): Promise<{ readonly path: string; readonly isLink: boolean }[]> {
   const found = await Promise.all((await entriesOf(join(folder, prefix))).map((entry) => {
     const path = `${prefix}${entry.name}`;
-    return entry.isDirectory() ? filesIn(folder, `${path}/`) : [path];
+    return entry.isDirectory()
+      ? filesIn(folder, `${path}/`)
+      : [{ path, isLink: entry.isSymbolicLink() }];
   }));
   return found.flat();
 }

@@ -27,7 +27,7 @@ export interface ProjectReport {
   readonly patchProblem?: Texts<string>;
   readonly pins: readonly PinProblem[];
   readonly packages: PackagesReport;
-  /** Absent when git's index, or an image's list, cannot be read. */
+  /** Absent when git's commit, or an image's list, cannot be read. */
   readonly sources?: SourcesReport;
   readonly sourcesProblem?: Texts<string>;
   readonly dockerfile: readonly DockerfileProblem[];

@@ -27,6 +27,8 @@ export interface VerifyReport extends ProjectReport {
   readonly models: readonly ModelReport[];
   /** Of the list of checksums itself, where the one that it must have was given. */
   readonly list?: { readonly expected: string; readonly found: string };
+  /** Of the code, where the commit that it must be was given; none is found where git is not. */
+  readonly commit?: { readonly expected: string; readonly found: string | undefined };
   /** What reading the files took. */
   readonly milliseconds: number;
 }
@@ -75,6 +77,7 @@ function findingsOf({ files, list, listProblem, milliseconds, ...found }: Verify
     ...(found.sourcesProblem === undefined
       ? []
       : [["error", found.sourcesProblem[language]] as const]),
+    ...(found.commit === undefined ? [] : [commitFinding(found.commit)]),
     ...(found.sources === undefined ? [] : sourcesFindings(found.sources)),
     ...listOf(found.pins.map(text.pinProblem), text.pins),
     ...listOf(
@@ -87,6 +90,12 @@ function findingsOf({ files, list, listProblem, milliseconds, ...found }: Verify
 
 function listFinding({ expected, found }: NonNullable<VerifyReport["list"]>): Finding {
   return found === expected ? ["ok", text.listAsKept] : ["error", text.otherList(found, expected)];
+}
+
+function commitFinding({ expected, found }: NonNullable<VerifyReport["commit"]>): Finding {
+  return found === expected
+    ? ["ok", text.commitAsKept]
+    : ["error", text.otherCommit(found, expected)];
 }
 
 function filesFindings(files: FilesReport, milliseconds: number): Finding[] {
@@ -124,9 +133,9 @@ function packagesFindings({ sound, problems }: PackagesReport): Finding[] {
   ];
 }
 
-function sourcesFindings({ against, sound, ...found }: SourcesReport): Finding[] {
+function sourcesFindings({ against, sound, commit = "", ...found }: SourcesReport): Finding[] {
   if (against === "nothing") return [["note", text.about(text.sources, text.noSources)]];
-  const summary = text.about(text.sources, text.comparedWith[against](sound));
+  const summary = text.about(text.sources, text.comparedWith[against](sound, commit));
   const problems = (["changed", "missing", "unlisted"] as const).flatMap((what) =>
     found[what].map((path): Finding => ["error", text.about(path, text.sourceProblems[what])])
   );

@@ -21,6 +21,14 @@ export const text = inLanguage({
       "changes nothing.",
     sha256: "what checksums.txt itself must be, as you keep it elsewhere: sha256sum checksums.txt",
     noDigest: "It must be 64 hexadecimal digits.",
+    commit:
+      "the commit that must be checked out, as you keep its name elsewhere: git rev-parse HEAD",
+    noCommit: "It must be a commit's whole name, 40 or 64 hexadecimal digits.",
+    otherCommit: (found: string | undefined, expected: string) =>
+      `the toolkit's code: ${
+        found === undefined ? "there is no commit here" : `the commit is ${found}`
+      }, and should be ${expected}`,
+    commitAsKept: "the toolkit's code: the commit is the one that you keep",
     otherList: (found: string, expected: string) =>
       `checksums.txt: its own SHA-256 is ${found}, and should be ${expected}`,
     listAsKept: "checksums.txt: its own SHA-256 is the one that you keep",
@@ -61,12 +69,14 @@ export const text = inLanguage({
           return `${subject}: packages.txt does not list it`;
         case "other-link":
           return `${subject} does not lead to the package of that name`;
+        case "other-entry":
+          return `${subject} lies where packages are looked up, and is none of them`;
       }
     },
     sources: "the toolkit's code",
-    noSources: "not compared, as there is neither git's index nor an image's list here",
+    noSources: "not compared, as there is neither git's commit nor an image's list here",
     comparedWith: {
-      git: (count: number) => `${count} files as git has them`,
+      git: (count: number, commit: string) => `${count} files as git has them in ${commit}`,
       list: (count: number) => `${count} files as the image was built with`,
     },
     sourceProblems: {
@@ -76,7 +86,7 @@ export const text = inLanguage({
     },
     sourcesHints: {
       git:
-        "What you did not change yourself: git checkout puts it back. git status shows all changes.",
+        "What you did not change yourself: git checkout HEAD puts it back. git status shows all changes.",
       list: "Take the image that was built, not a changed one.",
     },
     pins: "deno.json, deno.lock, packages and Deno are as pinned",
@@ -152,6 +162,13 @@ export const text = inLanguage({
       "的镜像与固定的摘要，权重与各自的 config.json。读取每个字节，不做任何改动。",
     sha256: "checksums.txt 自身应有的校验值，由你另行保存：sha256sum checksums.txt",
     noDigest: "应为 64 位十六进制数字。",
+    commit: "应检出的提交，由你另行保存其名称：git rev-parse HEAD",
+    noCommit: "应为提交的完整名称，40 或 64 位十六进制数字。",
+    otherCommit: (found: string | undefined, expected: string) =>
+      `工具自身的代码：${
+        found === undefined ? "这里没有提交" : `提交为 ${found}`
+      }，应为 ${expected}`,
+    commitAsKept: "工具自身的代码：提交与你保存的一致",
     otherList: (found: string, expected: string) =>
       `checksums.txt：自身的 SHA-256 为 ${found}，应为 ${expected}`,
     listAsKept: "checksums.txt：自身的 SHA-256 与你保存的一致",
@@ -191,12 +208,14 @@ export const text = inLanguage({
           return `${subject}：packages.txt 没有记录它`;
         case "other-link":
           return `${subject} 指向的不是同名的软件包`;
+        case "other-entry":
+          return `${subject} 位于查找软件包的位置，却不属于任何软件包`;
       }
     },
     sources: "工具自身的代码",
-    noSources: "没有比较，因为这里既没有 git 索引，也没有镜像的列表",
+    noSources: "没有比较，因为这里既没有 git 提交，也没有镜像的列表",
     comparedWith: {
-      git: (count: number) => `${count} 个文件与 git 中的一致`,
+      git: (count: number, commit: string) => `${count} 个文件与 git 提交 ${commit} 中的一致`,
       list: (count: number) => `${count} 个文件与镜像构建时一致`,
     },
     sourceProblems: {
@@ -205,7 +224,7 @@ export const text = inLanguage({
       unlisted: "会影响或扩展工具，但不属于它",
     },
     sourcesHints: {
-      git: "如果不是自己改的：用 git checkout 恢复。git status 会列出所有改动。",
+      git: "如果不是自己改的：用 git checkout HEAD 恢复。git status 会列出所有改动。",
       list: "请使用构建出来的镜像，而不是改动过的。",
     },
     pins: "deno.json、deno.lock、软件包和 Deno 与固定的版本一致",

@@ -64,8 +64,35 @@ Deno.test("a name that leads elsewhere is found", async () => {
   await Deno.mkdir(it.at("node_modules/evil"));
   assert.deepEqual((await it.check()).problems, [
     { code: "other-link", subject: "node_modules/@s/two" },
-    { code: "other-link", subject: "node_modules/evil" },
+    { code: "other-entry", subject: "node_modules/evil" },
   ]);
+});
+
+Deno.test("what a program could get in a package's place is found", async () => {
+  const inside = "node_modules/.deno/@s+two@2.1.0_one@1.0.0/node_modules";
+  const added = [
+    // Node looks for a file x.js before it looks for a folder x.
+    `${inside}/one.js`,
+    `${inside}/optional/index.js`,
+    `${inside}/@s/other/index.js`,
+    "node_modules/.deno/node_modules/optional/index.js",
+    "node_modules/@s/two.js",
+    "node_modules/package.json",
+  ];
+  for (const path of added) {
+    await using it = await project();
+    await Deno.mkdir(dirname(it.at(path)), { recursive: true });
+    await Deno.writeTextFile(it.at(path), "");
+    const subject = path.replace("/index.js", "");
+    assert.deepEqual(await it.check(), { sound: 2, problems: [{ code: "other-entry", subject }] });
+  }
+});
+
+Deno.test("a link in a package is found, be it to the same bytes", async () => {
+  await using it = await project();
+  await Deno.rename(it.at(`${ONE}/a.js`), it.at("a.js"));
+  await Deno.symlink(it.at("a.js"), it.at(`${ONE}/a.js`));
+  assert.deepEqual((await it.check()).problems, [{ code: "other-files", subject: ONE }]);
 });
 
 Deno.test("a package that is used and not listed is found, and a list that is none", async () => {

@@ -196,13 +196,24 @@ Deno.test("a list that is damaged is named with its line, and can be made anew",
 
 Deno.test("code that was changed is named: a package's, the toolkit's, and the list that tells", async () => {
   await using it = await soundClone();
-  const git = async (...args: string[]) => assert.equal((await sh("git", args, it.path)).code, 0);
+  const git = async (...args: string[]) => {
+    const who = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+    const { code, out } = await sh("git", [...who, ...args], it.path);
+    assert.equal(code, 0);
+    return out.trim();
+  };
   await git("init", "--quiet");
   await git("add", "src", "tasks", "patches", "deno.json", "Dockerfile", "packages.txt");
+  await git("commit", "--quiet", "--message", "one");
+  const commit = await git("rev-parse", "HEAD");
   const [kept] = (await sh("sha256sum", ["checksums.txt"], it.path)).out.split(" ");
-  const sound = await it.task("verify", "--sha256", kept!);
+  const sound = await it.task("verify", "--sha256", kept!, "--commit", commit);
   assert.equal(sound.code, 0, sound.out);
-  assert.match(sound.out, /^✓ the toolkit's code: \d+ files as git has them$/m);
+  assert.match(
+    sound.out,
+    new RegExp(`^✓ the toolkit's code: \\d+ files as git has them in ${commit}$`, "m"),
+  );
+  assert.match(sound.out, /^✓ the toolkit's code: the commit is the one that you keep$/m);
   assert.match(sound.out, /^✓ checksums\.txt: its own SHA-256 is the one that you keep$/m);
 
   await it.change(`${COMMON}/package.json`, asText((text) => `${text} `));
@@ -220,6 +231,18 @@ Deno.test("code that was changed is named: a package's, the toolkit's, and the l
     new RegExp(`^✗ checksums\\.txt: its own SHA-256 is .*, and should be ${kept}`, "m"),
   );
   assert.equal((await it.task("verify", "--sha256", "abc")).code, 2);
+
+  // What was committed is as git has it, but not as it was kept.
+  await git("commit", "--quiet", "--all", "--message", "two");
+  const committed = await it.task("verify", "--commit", commit);
+  assert.equal(committed.code, 1);
+  assert.doesNotMatch(committed.out, /changed$/m);
+  const moved = `✗ the toolkit's code: the commit is [0-9a-f]{40}, and should be ${commit}`;
+  assert.match(committed.out, new RegExp(`^${moved}$`, "m"));
+  await Deno.remove(it.at(".git"), { recursive: true });
+  const without = await it.task("verify", "--commit", commit);
+  assert.match(without.out, /^✗ the toolkit's code: there is no commit here, and should be/m);
+  assert.equal((await it.task("verify", "--commit", commit.slice(0, 12))).code, 2);
 });
 
 Deno.test("no picture is made with weights that are not the listed ones", async () => {
