@@ -173,12 +173,13 @@ export async function loadParts(
   const threads: SessionThread[] = [];
   const keep = offload === "none";
   // On a GPU a thread mostly waits, so each part can have its own. The transformer stays on this
-  // thread: it runs in every step, and its inputs would be copied each time.
+  // thread: it runs in every step, and its inputs would be copied each time. WebGPU has one device
+  // for all sessions of the program, which only one thread may use.
   const threaded = async <T extends AsyncDisposable>(
     { check }: OpenedPart,
     load: (host: SessionHost) => Promise<T>,
   ) => {
-    const thread = device === "cpu" ? undefined : await openThread();
+    const thread = device === "cuda" ? await openThread() : undefined;
     if (thread !== undefined) threads.push(thread);
     const checkAll = () => check().then(checkAdapters);
     return new HeldPart(() => load(withThreads(computeThreads, thread)), checkAll, keep, thread);

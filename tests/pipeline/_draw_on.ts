@@ -2,6 +2,12 @@
 import { NewBieImagePipeline } from "../../src/mod.ts";
 import { DEMO_MODEL, GUIDANCE_SCALE, SEED } from "../../src/studio/health_check.ts";
 
+// Neither device may be used by several threads: WebGPU's is one for all sessions.
+globalThis.Worker = class {
+  constructor() {
+    throw new Error("a thread was started");
+  }
+} as unknown as typeof Worker;
 const [device, output] = Deno.args as ["cpu" | "webgpu", string];
 await using pipe = await NewBieImagePipeline.fromPretrained(".", { device, log: () => {} });
 const { images } = await pipe.generate({
