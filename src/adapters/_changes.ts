@@ -257,12 +257,19 @@ function rankOf(factor: Factor): number {
 }
 
 /** alpha / rank; without an alpha it is the rank. */
-function scaleOf({ alpha, stated, isRankStabilised }: ModuleTensors, rank: number): number {
+function scaleOf(tensors: ModuleTensors, rank: number): number {
+  const scale = statedScale(tensors, rank);
+  // It is multiplied in float32.
+  if (!Number.isFinite(Math.fround(scale))) {
+    const alpha = String(tensors.alpha ?? tensors.stated?.alpha);
+    throw new Misfit({ kind: "alpha", detail: { en: alpha, zh: alpha } });
+  }
+  return scale;
+}
+
+function statedScale({ alpha, stated, isRankStabilised }: ModuleTensors, rank: number): number {
   if (rank < 1 || rank > HIGHEST_RANK) throw rankProblem(String(rank));
   if (alpha !== undefined) {
-    if (!Number.isFinite(alpha)) {
-      throw new Misfit({ kind: "alpha", detail: { en: String(alpha), zh: String(alpha) } });
-    }
     // Kohya's trainer and LyCORIS take 0 for "as the rank".
     return alpha === 0 ? 1 : alpha / rank;
   }

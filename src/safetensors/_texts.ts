@@ -31,6 +31,8 @@ const en = {
   cutShort: (prefix: number, announced: bigint, rest: number) =>
     `the first ${prefix} bytes announce a header of ${announced} bytes, but only ${rest} ` +
     "follow. The file is cut short or is not a safetensors file: fetch it again.",
+  tooManyTensors: (most: number) => `it describes more than ${most} tensors. ${DAMAGED}`,
+  tooManyTexts: (key: string, most: number) => `${key} has more than ${most} entries. ${DAMAGED}`,
   headerTooLong: (length: bigint, limit: number) =>
     `the header of ${length} bytes exceeds the format's limit of ${limit}. ${DAMAGED}`,
 
@@ -216,6 +218,8 @@ const zh: Catalogue = {
   cutShort: (prefix, announced, rest) =>
     `前 ${prefix} 字节说文件头有 ${announced} 字节，但后面只有 ${rest} 字节。` +
     "文件不完整，或者不是 safetensors 文件：请重新下载。",
+  tooManyTensors: (most) => `描述了超过 ${most} 个张量。${ZH_DAMAGED}`,
+  tooManyTexts: (key, most) => `${key} 有超过 ${most} 项。${ZH_DAMAGED}`,
   headerTooLong: (length, limit) =>
     `文件头有 ${length} 字节，超过格式的上限 ${limit} 字节。${ZH_DAMAGED}`,
 

@@ -18,6 +18,10 @@ export const PREFIX_BYTES = 8;
 
 /** The format's own limit on its header; an index gets the same. */
 export const MAX_HEADER_BYTES = 100_000_000;
+/** The largest models have some thousands of tensors. */
+const MOST_TENSORS = 100_000;
+/** Texts of `__metadata__`; trainers write some hundreds. */
+const MOST_TEXTS = 100_000;
 
 /** The name under which a header has its free text. */
 export const METADATA = "__metadata__";
@@ -84,6 +88,9 @@ export function parseHeader(bytes: Uint8Array, fileSize: number, origin: Origin)
       return;
     }
     if (entries.has(name)) throw repeated(source, name);
+    if (entries.size === MOST_TENSORS) {
+      throw refusal(source, (text) => text.tooManyTensors(MOST_TENSORS));
+    }
     entries.set(name, parseEntry(scanner, name, source, file, dataStart));
   });
   scanner.end();
@@ -108,7 +115,11 @@ function parseMetadata(scanner: JsonScanner, source: string): Record<string, str
     scanner.skip();
     return metadata;
   }
+  let count = 0;
   scanner.object((text) => text.metadataObject(METADATA), (key) => {
+    if (++count > MOST_TEXTS) {
+      throw refusal(source, (text) => text.tooManyTexts(METADATA, MOST_TEXTS));
+    }
     if (key in metadata) {
       throw refusal(source, (text) => text.metadataTwice(METADATA, quote(key)));
     }

@@ -263,6 +263,7 @@ Deno.test("a configuration that means something else is refused by name", async 
   assert.match(await message({ alora_invocation_tokens: [5], r: 2 }), /works from certain tokens/);
   assert.match(await message({ r: 8, lora_alpha: 8 }), /says 8, the tensors have 2/);
   assert.match(await message({ r: 2, lora_alpha: "much" }), /lora_alpha/);
+  assert.match(await message({ r: 2, lora_alpha: 1e308 }), /alpha that is no finite.*\(1e\+308\)/);
   assert.match(await message({ r: 2, alpha_pattern: { "(?=a)": 2 } }), /look-ahead/);
   assert.match(await message("{"), /adapter_config\.json/);
   assert.match(await message([]), /not a JSON object/);

@@ -259,6 +259,23 @@ Deno.test("a header that is mostly a hole in the file is refused at its first pi
     await assert.rejects(readSafetensorsHeader(path), /zero byte.* 2 bytes after its beginning/);
   }));
 
+Deno.test("more tensors and more notes than any model has are refused", () =>
+  inTempFolder(async (folder) => {
+    const path = `${folder}/model.safetensors`;
+    const named = (value: string) =>
+      Array.from({ length: 100_001 }, (_, index) => `"${index}":${value}`).join();
+    const empty = '{"dtype":"F32","shape":[0],"data_offsets":[0,0]}';
+    for (
+      const [header, message] of [
+        [`{${named(empty)}}`, /it describes more than 100000 tensors/],
+        [`{"__metadata__":{${named('""')}}}`, /__metadata__ has more than 100000 entries/],
+      ] as const
+    ) {
+      await Deno.writeFile(path, fileBytes(header, new Uint8Array()));
+      await assert.rejects(readSafetensorsHeader(path), message);
+    }
+  }));
+
 Deno.test("what is not a readable file is refused by name", () =>
   inTempFolder(async (folder) => {
     const absent = `${folder}/absent.safetensors`;
