@@ -482,6 +482,19 @@ function addGallery(routes: Routes, server: ServerContext): void {
     async (context) => context.json({ pictures: await gallery.bin() }),
   );
 
+  routes.add({
+    method: "get",
+    path: "/api/gallery/bin/:binned",
+    tag,
+    summary: "A picture in the bin",
+    answer: "image/*",
+  }, async (context) => {
+    const file = await gallery.readBinned(context.req.param("binned")!);
+    if (file === undefined) throw notFound();
+    context.header("Cache-Control", "private, max-age=31536000, immutable");
+    return context.body(file.bytes, 200, { "Content-Type": TYPES[file.format] });
+  });
+
   routes.add(
     { method: "delete", path: "/api/gallery/bin", tag, summary: "Empty the bin for good" },
     async (context) => context.json({ deleted: await gallery.emptyBin() }),

@@ -184,6 +184,20 @@ export class Gallery implements AsyncDisposable {
     return pictures.sort((a, b) => b.time - a.time);
   }
 
+  /** The bytes of a picture in the bin; undefined where none lies there under the name. */
+  async readBinned(
+    binned: string,
+  ): Promise<
+    { readonly bytes: Uint8Array<ArrayBuffer>; readonly format: PictureFormat } | undefined
+  > {
+    const format = formatOfName(binned);
+    if (nameBeforeBin(binned) === undefined || format === undefined) return undefined;
+    const path = join(this.#root, BIN, binned);
+    if (!await this.#isInside(path)) return undefined;
+    const bytes = await readIfThere(path);
+    return bytes && { bytes, format };
+  }
+
   /**
    * Removes what lies in the bin for good.
    *

@@ -127,11 +127,14 @@ export class PromptDesk {
       readonly height?: number | undefined;
     },
   ): LintedPrompt {
-    const checked = checkPrompt(prompt, { language, encoders: this.#encoders, fixes: true });
-    const isReadable = checked.canonical !== undefined && this.#words !== undefined;
+    // Adapters are loaded and taken out of the text before anything reads it.
+    const { blanked } = readLoraTags(prompt);
+    const checked = checkPrompt(blanked, { language, encoders: this.#encoders, fixes: true });
+    const isReadable = checked.canonical !== undefined && this.#words !== undefined &&
+      !isTemplate(prompt);
     const size = { ...(width === undefined ? {} : { width }), ...(height && { height }) };
     const beyond: Texts<readonly string[]> = isReadable
-      ? beyondTraining(this.#words!, { prompt, ...size })
+      ? beyondTraining(this.#words!, { prompt: blanked, ...size })
       : { en: [], zh: [] };
     return {
       ...checked,

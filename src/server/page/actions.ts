@@ -4,12 +4,11 @@ import { pictureTextsOf } from "./picture_texts.ts";
 import { report } from "./report.ts";
 import { goOnWithout, wordsOf } from "./starting.ts";
 import { EMPTY, getState, notify, setDraft, setState } from "./store.ts";
+import { loadGallery } from "./gallery_pages.ts";
 import { textsOf } from "./texts.ts";
 import type { Job, ModelState, Preview, Recipe, Value, Words } from "./types.ts";
 
 export { report };
-
-const PAGE = 60;
 
 function texts() {
   return textsOf(getState().language);
@@ -124,35 +123,6 @@ export async function remove(name: string): Promise<void> {
   }
 }
 
-let loading = 0;
-
-/** Loads the gallery anew: as many pictures as are shown, or one page. */
-export async function loadGallery(more = 0): Promise<void> {
-  const own = ++loading;
-  const { gallery, search } = getState();
-  const limit = Math.min(200, Math.max(PAGE, (gallery?.pictures.length ?? 0) + more));
-  try {
-    let page = await api.gallery(search, 0, limit);
-    // The server gives 200 at once.
-    const wanted = (gallery?.pictures.length ?? 0) + more;
-    while (page.pictures.length < Math.min(wanted, page.total)) {
-      const next = await api.gallery(search, page.pictures.length, PAGE);
-      if (next.pictures.length === 0) break;
-      page = { ...next, pictures: [...page.pictures, ...next.pictures] };
-    }
-    if (own !== loading) return;
-    setState({ gallery: page });
-    // More is found as more is read.
-    if (search !== "" && !page.isSearched) setTimeout(() => own === loading && loadGallery(), 1000);
-  } catch (error) {
-    report(error);
-  }
-}
-
-export function loadMore(): Promise<void> {
-  return loadGallery(PAGE);
-}
-
 export function searchFor(search: string): void {
   setState({ search, gallery: undefined });
   void loadGallery();
@@ -172,8 +142,10 @@ function takeJob(job: Job): void {
   const others = before === undefined
     ? [...jobs, job]
     : jobs.map((it) => it.id === job.id ? job : it);
-  const made = job.pictures.at(-1);
-  const isNew = made !== undefined && made.name !== before?.pictures.at(-1)?.name;
+  // A grid ends with its sheet.
+  const made = job.sheet ?? job.pictures.at(-1);
+  const isNew = made !== undefined &&
+    made.name !== (before?.sheet ?? before?.pictures.at(-1))?.name;
   const isOver = preview?.id === job.id && (isNew || !isOpen(job));
   setState({
     jobs: others,

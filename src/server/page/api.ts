@@ -15,7 +15,7 @@ import type {
 /** The server refused, in words for people. */
 export class ServerError extends Error {}
 
-async function ask<Answer>(path: string, init: RequestInit = {}): Promise<Answer> {
+export async function ask<Answer>(path: string, init: RequestInit = {}): Promise<Answer> {
   const response = await fetch(path, {
     ...init,
     headers: { ...init.headers, "Accept-Language": getState().language },
@@ -25,7 +25,7 @@ async function ask<Answer>(path: string, init: RequestInit = {}): Promise<Answer
   return body;
 }
 
-function send<Answer>(path: string, body: unknown, init: RequestInit = {}): Promise<Answer> {
+export function send<Answer>(path: string, body: unknown, init: RequestInit = {}): Promise<Answer> {
   return ask<Answer>(path, {
     method: "POST",
     body: JSON.stringify(body),
@@ -35,7 +35,7 @@ function send<Answer>(path: string, body: unknown, init: RequestInit = {}): Prom
 }
 
 /** A name of the gallery in an address. */
-function inAddress(name: string): string {
+export function inAddress(name: string): string {
   return name.split("/").map(encodeURIComponent).join("/");
 }
 
@@ -51,9 +51,11 @@ export const api = {
       prompt,
       offset,
     }),
-  gallery: (search: string, skip: number, limit: number) =>
+  gallery: (search: string, skip: number, limit: number, isFavourite = false) =>
     ask<GalleryPage>(
-      `/api/gallery?search=${encodeURIComponent(search)}&skip=${skip}&limit=${limit}`,
+      `/api/gallery?search=${encodeURIComponent(search)}&skip=${skip}&limit=${limit}${
+        isFavourite ? "&favourites=1" : ""
+      }`,
     ),
   give: (file: Blob) => ask<Given>("/api/pictures", { method: "POST", body: file }),
   drawnSize: (words: Words, signal: AbortSignal) =>

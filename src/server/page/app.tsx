@@ -9,10 +9,13 @@ import { Gallery } from "./gallery.tsx";
 import { Icon } from "./icons.tsx";
 import { MachineView } from "./machine.tsx";
 import { MaskEditor } from "./mask_editor.tsx";
+import { PromptPanels } from "./prompt_panels.tsx";
+import { promptTextsOf } from "./prompt_texts.ts";
 import { SettingsForm } from "./settings_form.tsx";
 import { SourcePanel } from "./source_panel.tsx";
 import { Stage } from "./stage.tsx";
 import { setDraft, setState, type Theme, useStore, type View, viewOf } from "./store.ts";
+import { TemplatePreview } from "./template_preview.tsx";
 import { textsOf } from "./texts.ts";
 import { Viewer } from "./viewer.tsx";
 
@@ -91,9 +94,12 @@ function TopBar() {
         >
           <span class="dot" aria-hidden="true" />
           <span>
-            {facts == null
-              ? texts.modelStates[model.state]
-              : `${facts.isDemo ? texts.demo : "NewBie"} · ${facts.device.toUpperCase()}`}
+            {facts == null ? texts.modelStates[model.state] : (
+              <>
+                <span class="model-name">{`${facts.isDemo ? texts.demo : "NewBie"} · `}</span>
+                {facts.device.toUpperCase()}
+              </>
+            )}
           </span>
         </button>
         <button
@@ -120,8 +126,9 @@ function TopBar() {
 }
 
 function DrawView() {
-  const { language, promptView, draft, jobs } = useStore();
+  const { language, promptView, draft, jobs, grid } = useStore();
   const texts = textsOf(language);
+  const { drawGrid } = promptTextsOf(language);
   const isBusy = jobs.some(isOpen);
   return (
     <main class="draw" id="main">
@@ -146,7 +153,9 @@ function DrawView() {
           {promptView === "xml" ? <PromptEditor /> : <CardsView />}
           <Meters />
           <Problems />
+          <TemplatePreview />
         </section>
+        <PromptPanels />
         <section class="panel negative">
           <label for="negative">{texts.negative}</label>
           <textarea
@@ -165,9 +174,13 @@ function DrawView() {
             class="button primary"
             disabled={draft.prompt.trim() === ""}
             aria-keyshortcuts="Control+Enter"
-            onClick={() => void draw()}
+            onClick={() => {
+              void draw();
+              lookAtStage();
+            }}
           >
-            <Icon name="brush" /> {isBusy ? texts.queueIt : texts.run}
+            <Icon name="brush" />{" "}
+            {isBusy ? texts.queueIt : grid?.count === undefined ? texts.run : drawGrid(grid.count)}
           </button>
           {isBusy && (
             <button
@@ -185,6 +198,11 @@ function DrawView() {
       <Stage />
     </main>
   );
+}
+
+/** On a narrow page the picture is below the prompt. */
+function lookAtStage(): void {
+  if (innerWidth <= NARROW) document.querySelector(".stage")?.scrollIntoView();
 }
 
 /** How much of the prompt each encoder reads. */
@@ -214,13 +232,18 @@ function Meters() {
   );
 }
 
+/** Up to so many pixels the page has one column, as page.css says. */
+const NARROW = 860;
+/** What a template is, the page shows below: whatever it would draw. */
+const TEMPLATE = "template";
+
 /** The same as the marks in the editor, for whoever does not see them, and in the cards. */
 function Problems() {
   const { language, lint, promptView } = useStore();
   const texts = textsOf(language);
   // A card may have fields that are still to be filled.
   const diagnostics = (lint?.diagnostics ?? []).filter(({ code }) =>
-    promptView === "xml" || code !== "empty-element"
+    (promptView === "xml" || code !== "empty-element") && code !== TEMPLATE
   );
   const beyond = lint?.beyondTraining ?? [];
   if (diagnostics.length === 0 && beyond.length === 0) return null;

@@ -4,7 +4,7 @@ import * as esbuild from "esbuild";
 const FOLDER = new URL(".", import.meta.url);
 const BUILT = new URL(Deno.args[0] ?? "built/", FOLDER);
 /** As old as browsers may be. */
-const TARGET = ["chrome122", "firefox128", "safari18"];
+const TARGET = ["chrome123", "firefox128", "safari18"];
 const COPIED = ["index.html", "manifest.json", "icon.svg"];
 
 await Deno.mkdir(BUILT, { recursive: true });

@@ -1,5 +1,5 @@
 /** The prompt as cards: the same text in another form. */
-import { lintPrompt } from "./editor.tsx";
+import { lastField, lintSoon } from "./editor.tsx";
 import {
   type Card,
   type Cards,
@@ -10,24 +10,23 @@ import {
   newCharacter,
   POSITIONS,
   promptOf,
+  tagsIn,
+  withoutTags,
 } from "./cards_model.ts";
 import { Icon } from "./icons.tsx";
 import { setDraft, useStore } from "./store.ts";
 import { textsOf } from "./texts.ts";
 
-let timer: ReturnType<typeof setTimeout> | undefined;
-
 function change(cards: Cards): void {
   const prompt = promptOf(cards);
   setDraft({ prompt });
-  clearTimeout(timer);
-  timer = setTimeout(() => void lintPrompt(prompt), 250);
+  lintSoon();
 }
 
 export function CardsView() {
   const { language, draft: { prompt } } = useStore();
   const texts = textsOf(language);
-  const isPlain = prompt.trim() !== "" && !/<[a-z_]/i.test(prompt);
+  const isPlain = prompt.trim() !== "" && !/<[a-z_]/i.test(withoutTags(prompt));
   const cards = isPlain ? undefined : cardsOf(prompt);
   if (cards === undefined) {
     return (
@@ -40,8 +39,9 @@ export function CardsView() {
             onClick={() =>
               change({
                 characters: [newCharacter()],
-                general: [{ name: "other", text: prompt.trim() }],
+                general: [{ name: "other", text: withoutTags(prompt).trim() }],
                 rest: [],
+                loras: tagsIn(prompt),
               })}
           >
             {texts.makeCards}
@@ -144,6 +144,7 @@ function Fields({ id, fields, known, onChange }: {
                   value={field.text}
                   spellcheck={false}
                   autocomplete="off"
+                  onFocus={(event) => lastField.element = event.currentTarget}
                   onInput={(event) => set(event.currentTarget.value)}
                 />
               )}

@@ -1,5 +1,7 @@
 /** A prompt as cards, and back. */
 
+import { loraTagsIn } from "./lora_tags.ts";
+
 /** One element with its tags. */
 export interface Field {
   readonly name: string;
@@ -18,6 +20,8 @@ export interface Cards {
   readonly general: readonly Field[];
   /** Whatever else stands there, as it was typed. */
   readonly rest: readonly string[];
+  /** `<lora:…>`, which stand in no element: they belong to the whole picture. */
+  readonly loras: readonly string[];
 }
 
 export const CHARACTER_FIELDS = [
@@ -47,10 +51,26 @@ export const POSITIONS = ["left", "center", "right"] as const;
 const CHARACTER = /^character_\d+$/;
 const GENERAL = "general_tags";
 
+/** The tags of adapters in a prompt. */
+export function tagsIn(prompt: string): readonly string[] {
+  return loraTagsIn(prompt).map(({ offset, length }) => prompt.slice(offset, offset + length));
+}
+
+/** A prompt without its tags of adapters. */
+export function withoutTags(prompt: string): string {
+  return loraTagsIn(prompt).reduceRight(
+    (text, { offset, length }) => text.slice(0, offset) + text.slice(offset + length),
+    prompt,
+  );
+}
+
 /** Reads an XML prompt; undefined when it has errors. */
 export function cardsOf(prompt: string): Cards | undefined {
   // Text such as "a & b" is allowed in prompts.
-  const strict = prompt.replace(/&(?!(?:lt|gt|amp|quot|apos|#\d+|#x[\da-f]+);)/gi, "&amp;");
+  const strict = withoutTags(prompt).replace(
+    /&(?!(?:lt|gt|amp|quot|apos|#\d+|#x[\da-f]+);)/gi,
+    "&amp;",
+  );
   const parsed = new DOMParser().parseFromString(`<prompt>${strict}</prompt>`, "application/xml");
   if (parsed.querySelector("parsererror") !== null) return undefined;
   const characters: Card[] = [];
@@ -67,7 +87,7 @@ export function cardsOf(prompt: string): Cards | undefined {
       if (text !== "") rest.push(text);
     }
   }
-  return { characters, general, rest };
+  return { characters, general, rest, loras: tagsIn(prompt) };
 }
 
 /** The elements in an element, where it has nothing else in it. */
@@ -78,16 +98,21 @@ function fieldsOf(element: Element): Field[] | undefined {
     if (node.nodeType === Node.TEXT_NODE && (node.nodeValue ?? "").trim() === "") continue;
     if (!(node instanceof Element) || node.childElementCount > 0) return undefined;
     if (node.attributes.length > 0) return undefined;
-    fields.push({ name: node.nodeName, text: (node.textContent ?? "").trim() });
+    fields.push({ name: node.nodeName, text: withoutLines(node.textContent ?? "") });
   }
   return fields;
 }
 
+/** Without the line breaks around it; a space at an end may have just been typed. */
+function withoutLines(text: string): string {
+  return text.replace(/^\s*\n\s*/, "").replace(/\s*\n\s*$/, "");
+}
+
 /** The prompt that cards mean; characters are numbered in their order. */
-export function promptOf({ characters, general, rest }: Cards): string {
+export function promptOf({ characters, general, rest, loras }: Cards): string {
   const blocks = characters.map(({ fields }, index) => block(`character_${index + 1}`, fields));
   return [...blocks, ...(general.length === 0 ? [] : [block(GENERAL, general)]), ...rest]
-    .join("\n\n");
+    .concat(loras.length === 0 ? [] : [loras.join(" ")]).join("\n\n");
 }
 
 function block(name: string, fields: readonly Field[]): string {

@@ -20,6 +20,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { cancelCurrent, draw } from "./actions.ts";
 import { api } from "./api.ts";
 import { getState, setDraft, setState, useStore } from "./store.ts";
+import { promptTextsOf } from "./prompt_texts.ts";
 import { textsOf } from "./texts.ts";
 import type { Diagnostic, Lint } from "./types.ts";
 
@@ -98,6 +99,50 @@ const colors = HighlightStyle.define([
   { tag: tags.character, color: "var(--syntax-value)" },
 ]);
 
+let linting: ReturnType<typeof setTimeout> | undefined;
+
+/** Has the prompt linted that something else than the editor changed; the editor does so by itself. */
+export function lintSoon(): void {
+  if (shownEditor.view !== undefined) return;
+  clearTimeout(linting);
+  linting = setTimeout(() => void lintPrompt(getState().draft.prompt), LINT_DELAY);
+}
+
+/** The field of a card that was written into last. */
+export const lastField: { element: HTMLInputElement | undefined } = { element: undefined };
+
+/** Puts something into the prompt where the cursor is or was, with commas between it and its neighbours. */
+export function insertIntoPrompt(text: string): void {
+  const { view } = shownEditor;
+  if (view !== undefined) {
+    const { from, to } = view.state.selection.main;
+    const insert = between(view.state.sliceDoc(0, from), text, view.state.sliceDoc(to));
+    view.dispatch({
+      changes: { from, to, insert },
+      selection: { anchor: from + insert.length },
+      userEvent: "input",
+    });
+    return view.focus();
+  }
+  const field = lastField.element;
+  if (field?.isConnected) {
+    const [from, to] = [field.selectionStart ?? 0, field.selectionEnd ?? 0];
+    const insert = between(field.value.slice(0, from), text, field.value.slice(to));
+    field.setRangeText(insert, from, to, "end");
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    return field.focus();
+  }
+  const { prompt } = getState().draft;
+  setDraft({ prompt: prompt + between(prompt, text, "") });
+  lintSoon();
+}
+
+function between(before: string, text: string, after: string): string {
+  const needsBefore = /[^\s,，>{|]\s*$/.test(before);
+  const needsAfter = /^\s*[^\s,，<}|]/.test(after);
+  return `${needsBefore ? (/\s$/.test(before) ? "" : ", ") : ""}${text}${needsAfter ? ", " : ""}`;
+}
+
 /** The changes of a diagnostic's fix, applied to an editor. */
 export function mend(view: EditorView, { fix = [] }: Diagnostic): void {
   view.dispatch({
@@ -139,7 +184,9 @@ const source = async (view: EditorView): Promise<Shown[]> => {
   if (lint === undefined || !lint.hasOwnPlaces) return [];
   const { fix: label } = textsOf(getState().language);
   const most = prompt.length;
-  return lint.diagnostics.map((diagnostic) => {
+  // What it would draw is shown below.
+  const shown = lint.diagnostics.filter(({ code }) => code !== "template");
+  return shown.map((diagnostic) => {
     const { offset, length, severity, message, suggestion } = diagnostic;
     return {
       from: Math.min(offset, most),
@@ -158,8 +205,20 @@ async function complete(context: CompletionContext) {
   const prompt = context.state.doc.toString();
   try {
     const { from, options } = await api.complete(prompt, context.pos);
-    if (options.length === 0 || (from === context.pos && !context.explicit)) return null;
-    return { from, options: options.map(({ text, kind }) => ({ label: text, type: kind })) };
+    // Behind `<lora:` and `__` nothing has to be typed yet.
+    const isNamed = options[0]?.kind === "adapter" || options[0]?.kind === "wildcard";
+    const isAsked = context.explicit || from < context.pos || isNamed;
+    if (options.length === 0 || !isAsked) return null;
+    const { adapters, wildcards } = promptTextsOf(getState().language);
+    const details: Readonly<Record<string, string>> = { adapter: adapters, wildcard: wildcards };
+    return {
+      from,
+      options: options.map(({ text, kind }) => ({
+        label: text,
+        type: kind,
+        ...(details[kind] === undefined ? {} : { detail: details[kind] }),
+      })),
+    };
   } catch {
     return null;
   }
@@ -253,6 +312,11 @@ function wordsOf({ prompt, promptHint }: ReturnType<typeof textsOf>): Extension 
   ];
 }
 
+/** Whether Esc empties a field in which something is looked for. */
+function clearsSearch({ target }: KeyboardEvent): boolean {
+  return target instanceof HTMLInputElement && target.type === "search" && target.value !== "";
+}
+
 /** Esc cancels, wherever the focus is, but not while it closes something. */
 export function watchKeys(): void {
   addEventListener("keydown", (event) => {
@@ -260,7 +324,10 @@ export function watchKeys(): void {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       void draw();
-    } else if (event.key === "Escape" && document.querySelector("dialog[open]") === null) {
+    } else if (
+      event.key === "Escape" && !clearsSearch(event) &&
+      document.querySelector("dialog[open]") === null
+    ) {
       const root = shownEditor.view?.dom.getRootNode() as ShadowRoot | undefined;
       if (root?.querySelector(".cm-tooltip-autocomplete") == null) cancelCurrent();
     }

@@ -30,6 +30,12 @@ const PATHS = {
   minus: "M5 12h14",
   fit: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
   compare: "M12 3v18M4 6h5v12H4zM15 6h5v12h-5z",
+  star: "M12 3.5l2.6 5.4 5.9.8-4.3 4.1 1 5.9-5.2-2.8-5.2 2.8 1-5.9L3.5 9.7l5.9-.8z",
+  help:
+    "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM9.5 9.5a2.5 2.5 0 1 1 3.5 2.3c-.7.3-1 .8-1 1.7M12 16.5h.01",
+  save: "M5 4h11l3 3v13H5zM8 4v5h7V4M8 20v-6h8v6",
+  layers: "M12 4l9 5-9 5-9-5zM3 14l9 5 9-5",
+  cards: "M4 7h12v12H4zM8 7V4h12v12h-4",
   use: "M4 12h12M11 7l5 5-5 5M20 4v16",
 } as const;
 

@@ -1,12 +1,16 @@
 /** The machine: the model, where it computes and why, memory, what doctor says. */
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { report } from "./actions.ts";
 import { api } from "./api.ts";
+import { promptTextsOf } from "./prompt_texts.ts";
 import { useStore } from "./store.ts";
 import { textsOf } from "./texts.ts";
 import type { Machine } from "./types.ts";
 
 const REFRESH = 5000;
+/** What doctor calls its word on how much memory the loaded model needs. */
+const FITS: readonly string[] = ["gpu-memory-fits", "memory-fits"];
 
 export function MachineView() {
   const { language, model } = useStore();
@@ -31,7 +35,9 @@ export function MachineView() {
       </main>
     );
   }
-  const { facts, memory, rss, log, findings } = machine;
+  const own = promptTextsOf(language);
+  const { facts, memory, rss, log, findings, adapters } = machine;
+  const fits = findings.find(({ code }) => FITS.includes(code));
   const used = 1 - memory.free / memory.total;
   return (
     <main class="machine" id="main">
@@ -66,15 +72,28 @@ export function MachineView() {
           <dl>
             {facts.isDemo && <Row name={texts.model} value={texts.demo} />}
             <Row name={texts.device} value={facts.device.toUpperCase()} />
+            <Row name={own.processor} value={facts.processor} />
             <Row name={texts.arithmetic} value={facts.dtype} />
+            {facts.kernels !== undefined && (
+              <Row name={own.kernels} value={own.kernelNames[facts.kernels] ?? facts.kernels} />
+            )}
             <Row name={texts.offload} value={texts.offloads[facts.offload] ?? facts.offload} />
+            {fits !== undefined && <Row name={own.fits} value={fits.message} />}
             <Row
               name={texts.sampler}
               value={`${facts.scheduler.name}, shift ${facts.scheduler.shift}`}
             />
             {Object.entries(facts.weights).map(([part, path]) => (
-              <Row key={part} name={texts.parts[part] ?? part} value={path} isCode />
+              <Row key={part} name={texts.parts[part] ?? part} value={path} isCode>
+                <span class={`verified ${facts.verified.includes(part) ? "yes" : "no"}`}>
+                  {facts.verified.includes(part) ? `✓ ${own.isVerified}` : own.notVerified}
+                </span>
+              </Row>
             ))}
+            <Row
+              name={own.verified}
+              value={own.verifiedParts(facts.verified.length, Object.keys(facts.weights).length)}
+            />
           </dl>
         )}
         {log.length > 0 && (
@@ -96,6 +115,29 @@ export function MachineView() {
           />
           <Row name={texts.processMemory} value={bytes(rss)} />
         </dl>
+      </section>
+      <section class="panel">
+        <header>
+          <h2>{own.adapters}</h2>
+          {adapters.length > 0 && <span class="hint">{adapters.length}</span>}
+        </header>
+        {adapters.length === 0 ? <p class="hint none">{own.noAdapters}</p> : (
+          <dl>
+            {adapters.map(({ name, bytes: size = 0, format, parts = [], problem }) => (
+              <Row
+                key={name}
+                name={name}
+                value={problem ??
+                  [
+                    format,
+                    parts.map((part) => texts.parts[part] ?? part).join(", "),
+                    bytes(size),
+                  ].filter((said) => said !== undefined && said !== "").join(" · ")}
+                isFault={problem !== undefined}
+              />
+            ))}
+          </dl>
+        )}
       </section>
       <section class="panel findings">
         <header>
@@ -119,15 +161,20 @@ export function MachineView() {
 
 const MARKS: Readonly<Record<string, string>> = { ok: "✓", note: "i", warning: "!", error: "✗" };
 
-function Row({ name, value, isCode = false }: {
+function Row({ name, value, isCode = false, isFault = false, children }: {
   readonly name: string;
   readonly value: string;
   readonly isCode?: boolean;
+  readonly isFault?: boolean;
+  readonly children?: ComponentChildren;
 }) {
   return (
     <div>
       <dt>{name}</dt>
-      <dd>{isCode ? <code>{value}</code> : value}</dd>
+      <dd class={isFault ? "over" : ""}>
+        {isCode ? <code>{value}</code> : value}
+        {children}
+      </dd>
     </div>
   );
 }

@@ -1,5 +1,6 @@
 /** The settings of a picture: all that the server knows, whatever they are. */
 import { IconButton } from "./cards.tsx";
+import { GridPanel } from "./grid_panel.tsx";
 import { pictureTextsOf } from "./picture_texts.ts";
 import { isOfPicture } from "./source_panel.tsx";
 import { EMPTY, setDraft, setValue, useStore } from "./store.ts";
@@ -52,6 +53,7 @@ export function SettingsForm() {
           />
         </div>
       </div>
+      <GridPanel />
       <details class="more">
         <summary>
           {texts.more}
@@ -68,7 +70,12 @@ export function SettingsForm() {
           <button
             type="button"
             class="button quiet"
-            onClick={() => setDraft({ values: { ...EMPTY.values, ...picture }, count: 1 }, false)}
+            onClick={() =>
+              setDraft({
+                values: { ...EMPTY.values, ...picture },
+                count: 1,
+                grid: undefined,
+              }, false)}
           >
             {texts.reset}
           </button>

@@ -3,8 +3,10 @@ import { cancelAll, drawAgain, isOpen, remove, useSettings } from "./actions.ts"
 import { addressOf, api } from "./api.ts";
 import { IconButton } from "./cards.tsx";
 import { openCompare } from "./compare.tsx";
+import { FavouriteButton } from "./favourite_button.tsx";
 import { Icon } from "./icons.tsx";
 import { pictureTextsOf } from "./picture_texts.ts";
+import { promptTextsOf } from "./prompt_texts.ts";
 import { startFromGallery } from "./starting.ts";
 import { setDraft, setState, useStore } from "./store.ts";
 import { textsOf } from "./texts.ts";
@@ -155,6 +157,7 @@ export function PictureActions({ name, onDone = () => {} }: {
       <button type="button" class="button" onClick={() => openCompare(name)}>
         <Icon name="compare" /> {of.compare}
       </button>
+      <FavouriteButton name={name} />
       <a class="button" href={addressOf.download(name)} download>
         <Icon name="download" /> {texts.download}
       </a>
@@ -212,7 +215,11 @@ export function shortened(prompt: string): string {
 function Recent() {
   const { language, jobs, shown } = useStore();
   const texts = textsOf(language);
-  const pictures = jobs.flatMap(({ pictures }) => pictures).slice(-24).reverse();
+  const { sheet: sheetName } = promptTextsOf(language);
+  const pictures = jobs.flatMap(({ pictures, sheet }) => [
+    ...pictures,
+    ...(sheet === undefined ? [] : [{ ...sheet, prompt: sheetName }]),
+  ]).slice(-24).reverse();
   if (pictures.length < 2) return null;
   return (
     <section class="recent" aria-label={texts.recent}>

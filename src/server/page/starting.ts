@@ -2,6 +2,7 @@
 import { addressOf, api } from "./api.ts";
 import { type Mask, maskPicture, type Size } from "./mask_steps.ts";
 import { pictureTextsOf } from "./picture_texts.ts";
+import { promptWords } from "./prompt_words.ts";
 import { report } from "./report.ts";
 import {
   type Draft,
@@ -169,7 +170,7 @@ export async function sourceNotes(): Promise<SourceNotes> {
 
 /** The words that a draft asks with; its mask is given to the server first. */
 export async function wordsOf(draft: Draft): Promise<Words> {
-  const { prompt, negative, values, count } = draft;
+  const { prompt, negative, values } = draft;
   const mask = await givenMask(draft);
   const words = sayingSomething({ values, mask: mask === undefined ? undefined : draft.mask });
   return {
@@ -177,7 +178,7 @@ export async function wordsOf(draft: Draft): Promise<Words> {
     ...(mask === undefined ? {} : { mask }),
     prompt,
     ...(negative === "" ? {} : { negative_prompt: negative }),
-    count,
+    ...promptWords(draft),
   };
 }
 

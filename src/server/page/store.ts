@@ -1,5 +1,6 @@
 /** What the page knows. One value, changed in one place; whoever shows it is told. */
 import { useEffect, useReducer } from "preact/hooks";
+import type { AxisDraft } from "./grid_model.ts";
 import type { Mask } from "./mask_steps.ts";
 import type {
   GalleryPage,
@@ -14,6 +15,7 @@ import type {
 } from "./types.ts";
 
 export type View = "draw" | "gallery" | "machine";
+export type GalleryFilter = "all" | "favourites" | "bin";
 export type Theme = "auto" | "light" | "dark";
 
 /** What survives a reload. */
@@ -23,6 +25,8 @@ export interface Draft {
   /** What was set; what is absent is left to the server. `image` names the picture to start from. */
   readonly values: Readonly<Record<string, Value>>;
   readonly count: number;
+  /** The axes of a grid of pictures, drawn instead of `count` pictures. */
+  readonly grid?: readonly AxisDraft[] | undefined;
   /** What is known of the picture to start from; absent until it was looked at. */
   readonly source?: SourceNotes | undefined;
   /** Where the picture to start from is drawn anew; absent for everywhere. */
@@ -72,6 +76,9 @@ export interface State {
   readonly isGiving: boolean;
   readonly gallery: GalleryPage | undefined;
   readonly search: string;
+  readonly galleryFilter: GalleryFilter;
+  /** How many pictures the draft's grid has, or what is wrong with it. */
+  readonly grid: { readonly count?: number; readonly problem?: string } | undefined;
   readonly notice: Notice | undefined;
 }
 
@@ -107,6 +114,8 @@ let state: State = {
   isGiving: false,
   gallery: undefined,
   search: "",
+  galleryFilter: "all",
+  grid: undefined,
   notice: undefined,
 };
 const listeners = new Set<() => void>();

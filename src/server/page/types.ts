@@ -1,5 +1,7 @@
 /** What the server says, as far as the page reads it. */
 
+import type { Adapter } from "./prompt_types.ts";
+
 export type Language = "en" | "zh";
 export type Texts = Readonly<Record<Language, string>>;
 export type Value = string | number | boolean;
@@ -22,6 +24,8 @@ export interface Job {
   readonly request: Words;
   readonly count: number;
   readonly pictures: readonly JobPicture[];
+  /** All of a grid's pictures in one, when they are done. */
+  readonly sheet?: Pick<JobPicture, "name" | "width" | "height">;
   readonly progress?: {
     readonly picture: number;
     readonly step: number;
@@ -49,6 +53,11 @@ export interface ModelFacts {
   readonly defaultSize: number;
   readonly sizeMultiple: number;
   readonly weights: Readonly<Record<string, string>>;
+  /** The parts whose weights are those that checksums.txt lists. */
+  readonly verified: readonly string[];
+  readonly processor: string;
+  /** Whose kernels a GPU computes with. */
+  readonly kernels?: string;
 }
 
 export type ModelState =
@@ -82,6 +91,8 @@ export interface GalleryPicture {
   readonly name: string;
   readonly bytes: number;
   readonly time: number;
+  /** Whether somebody marked it. */
+  readonly isFavourite: boolean;
   readonly notes?: {
     readonly prompt?: string;
     readonly seed?: string;
@@ -169,8 +180,10 @@ export interface Machine {
   readonly log: readonly string[];
   readonly rss: number;
   readonly memory: { readonly total: number; readonly free: number };
+  readonly adapters: readonly Adapter[];
   readonly findings: readonly {
     readonly area: string;
+    readonly code: string;
     readonly severity: string;
     readonly message: string;
     readonly fix?: string;

@@ -1,0 +1,66 @@
+/** `<lora:name:0.8>` in a prompt: adapters and their weights, found and written. */
+
+/** An adapter that a prompt asks for. */
+export interface LoraTag {
+  readonly name: string;
+  readonly weight: number;
+  /** The weight in the text encoders, where the tag has one of its own. */
+  readonly textWeight?: number;
+  /** UTF-16 units from the start of the prompt. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+const TAG = /[<＜](?:lora|lyco)[:：]([^<>＜＞\r\n]+)[>＞]/giu;
+const NUMBER = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)\s*$/;
+
+/** The adapters in a prompt, in their order. */
+export function loraTagsIn(prompt: string): readonly LoraTag[] {
+  return [...prompt.matchAll(TAG)].map((match) => {
+    const parts = match[1]!.split(/[:：]/);
+    const weights: number[] = [];
+    while (parts.length > 1 && weights.length < 2 && NUMBER.test(parts.at(-1)!)) {
+      weights.unshift(Number(parts.pop()));
+    }
+    const [first = 1, second] = weights;
+    return {
+      name: parts.join(":").trim(),
+      weight: second ?? first,
+      ...(second === undefined ? {} : { textWeight: first }),
+      offset: match.index,
+      length: match[0].length,
+    };
+  });
+}
+
+/** A prompt with another weight for an adapter; added at its end where it is not in there yet. */
+export function withLora(prompt: string, name: string, weight: number): string {
+  const tag = loraTagsIn(prompt).find((tag) => tag.name === name);
+  if (tag === undefined) {
+    const before = prompt.trimEnd();
+    return `${before}${before === "" ? "" : before.includes("\n") ? "\n" : " "}${
+      written(name, weight)
+    }`;
+  }
+  const { offset, length, textWeight } = tag;
+  return prompt.slice(0, offset) + written(name, weight, textWeight) +
+    prompt.slice(offset + length);
+}
+
+/** A prompt without an adapter, and without the space that stood around it. */
+export function withoutLora(prompt: string, name: string): string {
+  let text = prompt;
+  for (const tag of loraTagsIn(prompt).filter((tag) => tag.name === name).toReversed()) {
+    const before = text.slice(0, tag.offset).replace(/[ \t]+$/, "");
+    const after = text.slice(tag.offset + tag.length);
+    const isAtEnd = after.trim() === "";
+    text = (isAtEnd ? before.trimEnd() : before) + (isAtEnd ? "" : after);
+  }
+  return text;
+}
+
+function written(name: string, weight: number, textWeight?: number): string {
+  const number = (value: number) => String(Math.round(value * 1000) / 1000);
+  const weights = [...(textWeight === undefined ? [] : [number(textWeight)]), number(weight)];
+  return `<lora:${[name, ...weights].join(":")}>`;
+}
