@@ -25,9 +25,10 @@ def simple(shift, steps):
     return [sigmas[-(1 + int(x * stride))] for x in range(steps)] + [0.0]
 
 
-runs = [
-    {"shift": shift, "steps": steps, "sigmas": simple(shift, steps)}
-    for shift in (1.0, 3.0, 6.0)
-    for steps in (1, 3, 7, 13, 18, 20, 28, 30, 333)
-]
-print(json.dumps(runs))
+if __name__ == "__main__":
+    runs = [
+        {"shift": shift, "steps": steps, "sigmas": simple(shift, steps)}
+        for shift in (1.0, 3.0, 6.0)
+        for steps in (1, 3, 7, 13, 18, 20, 28, 30, 333)
+    ]
+    print(json.dumps(runs))

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { createScheduler } from "../../src/schedulers/mod.ts";
+import { readFixture } from "./_fixtures.ts";
 
 const SHIFT = 6;
 
@@ -85,3 +86,25 @@ function reference(): number {
   const t = 0.5;
   return (Math.sin(3 * t) - 3 * Math.cos(3 * t)) / 10 + 1.3 * Math.exp(-t);
 }
+
+// tests/reference/comfyui_res_multistep.py made the values; it has the same flow.
+Deno.test("res_multistep ends where ComfyUI's does, with its simple schedule", async () => {
+  const { shift, noise, runs } = await readFixture<{
+    readonly shift: number;
+    readonly noise: readonly number[];
+    readonly runs: readonly { readonly steps: number; readonly result: readonly number[] }[];
+  }>("comfyui_res_multistep.json");
+  for (const { steps, result } of runs) {
+    const scheduler = createScheduler("res_multistep", { shift, schedule: "simple" });
+    const found = await scheduler.sample(
+      Float32Array.from(noise),
+      steps,
+      (x, time) =>
+        Promise.resolve(
+          x.map((v, i) => Math.sin(3 * time + i) * 0.7 - 0.4 * v + 0.2 * Math.cos(2 * v)),
+        ),
+    );
+    const away = Math.max(...result.map((value, i) => Math.abs(value - found[i]!)));
+    assert(away < 2e-6, `${steps} steps: ${away}`);
+  }
+});
