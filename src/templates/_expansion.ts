@@ -185,7 +185,7 @@ export class Expansion {
           const key = JSON.stringify(texts);
           if (isRepeated || seen.has(key)) continue;
           seen.add(key);
-          yield texts.filter((text) => text !== "").join(node.separator);
+          yield joined(texts, node.separator);
         }
       }
     }
@@ -318,17 +318,19 @@ export class Expansion {
     return choice.options.map((option) => ({ ...option, scope: inner }));
   }
 
-  /** What is empty brings no separator. */
+  /** The texts of parts, as far as they make a prompt that is not too long. */
   #joined(parts: readonly (() => string)[], separator: string): string {
-    let text = "";
+    const texts: string[] = [];
+    let length = 0;
     for (const part of parts) {
-      const next = part();
-      text += (text === "" || next === "" ? "" : separator) + next;
-      if (text.length > MAX_PROMPT_LENGTH) {
+      const text = part();
+      texts.push(text);
+      length += text.length;
+      if (length > MAX_PROMPT_LENGTH) {
         throw new TemplateError({ line: 1, column: 1 }, TEXTS.resultTooLong(MAX_PROMPT_LENGTH));
       }
     }
-    return text;
+    return joined(texts, separator);
   }
 
   /** @param options How many there are to choose from. */
@@ -407,6 +409,15 @@ function* picks(options: readonly Option[], count: number): Generator<readonly O
 function hasNoEnd(node: TemplateNode): boolean {
   return (node.kind === "choice" || node.kind === "wildcard") &&
     (node.method === "random" || node.method === "cyclical");
+}
+
+/** As the package joins several texts: no separator stands at the beginning or the end. */
+function joined(texts: readonly string[], separator: string): string {
+  const text = texts.join(separator);
+  if (texts.length < 2 || separator === "") return text;
+  const begin = text.startsWith(separator) ? separator.length : 0;
+  const rest = text.slice(begin);
+  return rest.endsWith(separator) ? rest.slice(0, -separator.length) : rest;
 }
 
 function first(texts: Generator<string>): string {

@@ -145,7 +145,6 @@ class Reader {
     do {
       this.#skipComments();
       const weight = this.#match(WEIGHT);
-      this.#match(WHITE);
       const node = this.#sequence(["|", "}"]);
       options.push({ weight: weight === null ? 1 : Number(weight[1]), node });
     } while (this.#take("|"));

@@ -45,6 +45,11 @@ x {a|{b|c}} y
 a {b|c}, {d|e}.
 {1-3$$, $$a|b}
 {2$$ | $$a|b}
+{2$$, $$a|}
+{3$$, $$a||b}
+{2$$, $$, a|b}
+{2$$a,|b}
+x{0.5:: a|2::b }y
 { {a|b} c | d }
 <n>{miku|rin}</n>
 1girl, {red|blue}_hair, smile
