@@ -1,5 +1,6 @@
 /** What people do. */
 import { api } from "./api.ts";
+import { withLoras } from "./lora_tags.ts";
 import { pictureTextsOf } from "./picture_texts.ts";
 import { report } from "./report.ts";
 import { goOnWithout, wordsOf } from "./starting.ts";
@@ -64,13 +65,13 @@ export function isOpen({ state }: Job): boolean {
  * pictures that are gone the page says so.
  */
 export function useSettings({ settings, missing, hashes }: Recipe): void {
-  const { prompt, negative_prompt, mask, ...words } = settings;
+  const { prompt, negative_prompt, mask, lora, ...words } = settings;
   const values = Object.fromEntries(
     Object.entries(words).filter(([word, value]) => isValue(value) && word !== "count"),
   ) as Record<string, Value>;
   setDraft({
     ...EMPTY,
-    prompt: typeof prompt === "string" ? prompt : "",
+    prompt: withLoras(typeof prompt === "string" ? prompt : "", lora),
     negative: typeof negative_prompt === "string" ? negative_prompt : "",
     values,
     source: undefined,

@@ -24,7 +24,7 @@ const NEXT_THEME = { auto: "dark", dark: "light", light: "auto" } as const;
 const THEME_ICONS = { auto: "auto", dark: "moon", light: "sun" } as const;
 
 export function App() {
-  const { language, theme, view, isConnected } = useStore();
+  const { language, theme, view, isConnected, jobs } = useStore();
   const texts = textsOf(language);
 
   useEffect(() => {
@@ -32,10 +32,13 @@ export function App() {
     watchKeys();
     addEventListener("hashchange", () => setState({ view: viewOf(location.hash) }));
   }, []);
+  const { progress, count = 1 } = jobs.find(({ state }) => state === "drawing") ?? {};
+  const done = progress && (progress.picture + progress.step / progress.steps) / count;
+  const percent = done === undefined ? undefined : Math.floor(100 * done);
   useEffect(() => {
     document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
-    document.title = texts.title;
-  }, [language]);
+    document.title = percent === undefined ? texts.title : `${percent} % · ${texts.title}`;
+  }, [language, percent]);
   useEffect(() => {
     if (theme === "auto") delete document.documentElement.dataset["theme"];
     else document.documentElement.dataset["theme"] = theme;

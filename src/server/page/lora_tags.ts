@@ -38,13 +38,17 @@ export function withLora(prompt: string, name: string, weight: number): string {
   const tag = loraTagsIn(prompt).find((tag) => tag.name === name);
   if (tag === undefined) {
     const before = prompt.trimEnd();
-    return `${before}${before === "" ? "" : before.includes("\n") ? "\n" : " "}${
-      written(name, weight)
-    }`;
+    return `${before}${between(before)}${written(name, weight)}`;
   }
   const { offset, length, textWeight } = tag;
   return prompt.slice(0, offset) + written(name, weight, textWeight) +
     prompt.slice(offset + length);
+}
+
+/** A prompt with the adapters of a recipe, which are `name:0.8` there, at its end. */
+export function withLoras(prompt: string, loras: unknown): string {
+  const names = Array.isArray(loras) ? loras.map((lora) => `<lora:${lora}>`) : [];
+  return names.reduce((text, tag) => `${text}${between(text)}${tag}`, prompt.trimEnd());
 }
 
 /** A prompt without an adapter, and without the space that stood around it. */
@@ -57,6 +61,13 @@ export function withoutLora(prompt: string, name: string): string {
     text = (isAtEnd ? before.trimEnd() : before) + (isAtEnd ? "" : after);
   }
   return text;
+}
+
+/** What stands between a prompt and an adapter at its end: tags share a line of their own. */
+function between(prompt: string): string {
+  if (prompt === "") return "";
+  const last = prompt.slice(prompt.lastIndexOf("\n") + 1);
+  return prompt.includes("\n") && !/^\s*<lora:/.test(last) ? "\n" : " ";
 }
 
 function written(name: string, weight: number, textWeight?: number): string {

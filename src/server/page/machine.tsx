@@ -103,42 +103,44 @@ export function MachineView() {
           </>
         )}
       </section>
-      <section class="panel">
-        <header>
-          <h2>{texts.memory}</h2>
-        </header>
-        <meter min={0} max={1} high={0.9} value={used} aria-label={texts.memory} />
-        <dl>
-          <Row
-            name={texts.memory}
-            value={texts.freeMemory(bytes(memory.free), bytes(memory.total))}
-          />
-          <Row name={texts.processMemory} value={bytes(rss)} />
-        </dl>
-      </section>
-      <section class="panel">
-        <header>
-          <h2>{own.adapters}</h2>
-          {adapters.length > 0 && <span class="hint">{adapters.length}</span>}
-        </header>
-        {adapters.length === 0 ? <p class="hint none">{own.noAdapters}</p> : (
+      <div class="machine-side">
+        <section class="panel">
+          <header>
+            <h2>{texts.memory}</h2>
+          </header>
+          <meter min={0} max={1} high={0.9} value={used} aria-label={texts.memory} />
           <dl>
-            {adapters.map(({ name, bytes: size = 0, format, parts = [], problem }) => (
-              <Row
-                key={name}
-                name={name}
-                value={problem ??
-                  [
-                    format,
-                    parts.map((part) => texts.parts[part] ?? part).join(", "),
-                    bytes(size),
-                  ].filter((said) => said !== undefined && said !== "").join(" · ")}
-                isFault={problem !== undefined}
-              />
-            ))}
+            <Row
+              name={texts.memory}
+              value={texts.freeMemory(bytes(memory.free), bytes(memory.total))}
+            />
+            <Row name={texts.processMemory} value={bytes(rss)} />
           </dl>
-        )}
-      </section>
+        </section>
+        <section class="panel">
+          <header>
+            <h2>{own.adapters}</h2>
+            {adapters.length > 0 && <span class="hint">{adapters.length}</span>}
+          </header>
+          {adapters.length === 0 ? <p class="hint none">{own.noAdapters}</p> : (
+            <dl>
+              {adapters.map(({ name, bytes: size = 0, format, parts = [], problem }) => (
+                <Row
+                  key={name}
+                  name={name}
+                  value={problem ??
+                    [
+                      format,
+                      parts.map((part) => texts.parts[part] ?? part).join(", "),
+                      bytes(size),
+                    ].filter((said) => said !== undefined && said !== "").join(" · ")}
+                  isFault={problem !== undefined}
+                />
+              ))}
+            </dl>
+          )}
+        </section>
+      </div>
       <section class="panel findings">
         <header>
           <h2>{texts.doctor}</h2>

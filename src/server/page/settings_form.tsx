@@ -19,7 +19,7 @@ const PLACED: ReadonlySet<string> = new Set([
 const FIRST: readonly string[] = ["steps", "guidance"];
 
 export function SettingsForm() {
-  const { language, settings, draft: { values, count } } = useStore();
+  const { language, settings, draft: { values, count, grid } } = useStore();
   const texts = textsOf(language);
   if (settings === undefined) return null;
   const known = settings.settings.filter((setting) =>
@@ -43,6 +43,7 @@ export function SettingsForm() {
             type="number"
             min={1}
             max={settings.limits.pictures}
+            disabled={grid !== undefined}
             value={count}
             onChange={(event) => {
               const asked = Math.round(Number(event.currentTarget.value)) || 1;

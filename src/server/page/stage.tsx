@@ -158,18 +158,26 @@ export function PictureActions({ name, onDone = () => {} }: {
         <Icon name="compare" /> {of.compare}
       </button>
       <FavouriteButton name={name} />
-      <a class="button" href={addressOf.download(name)} download>
-        <Icon name="download" /> {texts.download}
+      <a
+        class="button icon-only"
+        href={addressOf.download(name)}
+        download
+        aria-label={texts.download}
+        title={texts.download}
+      >
+        <Icon name="download" />
       </a>
       <button
         type="button"
-        class="button danger"
+        class="button icon-only danger"
+        aria-label={texts.delete}
+        title={texts.delete}
         onClick={() => {
           void remove(name);
           onDone();
         }}
       >
-        <Icon name="trash" /> {texts.delete}
+        <Icon name="trash" />
       </button>
     </div>
   );

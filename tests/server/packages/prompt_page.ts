@@ -35,6 +35,15 @@ async function bePrompt(expected: string): Promise<void> {
   assert.equal(await promptOf(), expected);
 }
 
+/** So many pictures are in the gallery, and nothing is being drawn any more. */
+async function beThere(total: number): Promise<void> {
+  for (let tries = 0; tries < 400 && (await drawn()).total < total; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  assert.equal((await drawn()).total, total);
+  await page.waitForFunction(() => document.querySelector(".progress") === null);
+}
+
 async function drawIt(): Promise<void> {
   await page.keyboard.down("Control");
   await page.keyboard.press("Enter");
@@ -95,6 +104,14 @@ try {
   const text = "<general_tags><count>1girl</count></general_tags>";
   await bePrompt(`${text} <lora:tsukimi:0.5>`);
 
+  step("the settings of a picture that was drawn with it have it again");
+  const first = (await drawn()).total;
+  await drawIt();
+  await beThere(first + 1);
+  await write("2girls");
+  await clickText(".stage .button", "Use these settings");
+  await bePrompt(`${text} <lora:tsukimi:0.5>`);
+
   step("cards keep adapters out of the tags");
   await clickText(".switch button", "Cards");
   await waitFor(".card input");
@@ -127,12 +144,7 @@ try {
   for (const prompt of foretold) assert.match(prompt!, /^1girl, (red|blue)_hair$/);
   const before = (await drawn()).total;
   await clickText(".template .button", "Draw these");
-  await page.waitForFunction(
-    async (url, total) => (await (await fetch(`${url}api/gallery?limit=1`)).json()).total === total,
-    { timeout: 180_000, polling: 500 },
-    url,
-    before + 4,
-  );
+  await beThere(before + 4);
   const { pictures } = await drawn();
   assert.deepEqual(
     pictures.slice(0, 4).map(({ notes }: { notes: { prompt: string } }) => notes.prompt).reverse(),
@@ -183,7 +195,7 @@ try {
     () => document.querySelector('.recent [aria-label="Contact sheet"][aria-pressed="true"]'),
     { timeout: 180_000 },
   );
-  assert.equal((await drawn()).total, total + 5);
+  await beThere(total + 5);
   await shot("sheet");
   await clickText(".grid-count .button", "Without a grid");
   await page.waitForFunction(() =>
@@ -231,7 +243,7 @@ try {
   await clickText(".bin-bar .button", "Empty the bin");
   await clickText(".bin-bar .button", "Delete 1 picture for good");
   await waitFor(".empty-gallery");
-  assert.equal((await drawn()).total, total + 4);
+  await beThere(total + 4);
 
   step("the machine says whether the weights are verified, and which adapters there are");
   await page.evaluate(() => location.hash = "machine");
