@@ -116,7 +116,8 @@ const ACTION_START =
   /^(?:holding|looking|hand on|hands on|hand in|hands in|arm around|playing|riding|carrying|wielding|reaching|pointing|sitting|standing|lying|leaning|hugging|adjusting|aiming|pouring|wearing|pulling|grabbing|covering|touching)(?: |$)/;
 
 const POSITIONS = words(`left, right, center, centre, middle, center left, center right, far left,
- far right, on the left, on the right, in the middle, foreground, background left, background right,
+ far right, on left, on right, on the left, on the right, at left, at right, to the left, to the right,
+ left of frame, right of frame, in the center, in the middle, foreground, background left, background right,
  left side, right side, in front, behind`);
 
 const COUNT =

@@ -9,6 +9,10 @@ export const TEXTS = {
     en: "its form does not say what it is about",
     zh: "从写法看不出它描述的是什么",
   },
+  secondName: {
+    en: "the list counts fewer characters than it names; this may be another name, or no character",
+    zh: "列表所写的人数少于名字的数量；这可能是别名，或不是角色",
+  },
   assumedPlace: {
     en: "the list says nothing of places, and this is the order in which it names the characters",
     zh: "列表没有说明位置，这里按角色出现的顺序从左到右排列",

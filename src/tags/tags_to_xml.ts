@@ -1,11 +1,8 @@
-import {
-  CHARACTER_ELEMENTS,
-  type ElementName,
-  GENERAL_ELEMENTS,
-  listItems,
-} from "../prompt/mod.ts";
+import { CHARACTER_ELEMENTS, type ElementName, GENERAL_ELEMENTS } from "../prompt/mod.ts";
 import { formOf, isOfCharacter, type TagForm } from "./_forms.ts";
+import { plainItems } from "./_plain_items.ts";
 import { TEXTS } from "./_texts.ts";
+import type { TagList } from "./load_tag_list.ts";
 import type { TagQuestion, TagsAsXml, UnsureTag } from "./types.ts";
 
 /** How {@linkcode tagsToXml} may be helped. */
@@ -16,23 +13,31 @@ export interface TagsToXmlOptions {
    * @default {{}}
    */
   readonly characterOf?: Readonly<Record<string, number>>;
+  /** A person's tags: an alias becomes its name, and names of characters, series and artists are known. */
+  readonly list?: TagList;
 }
 
 /** A tag of the list. */
 interface Item {
   readonly tag: string;
   readonly form: TagForm | undefined;
-  /** A name with its series in brackets, as in `saber (fate)`. */
+  /** A name with its series in brackets, as in `saber (fate)`, or one of the person's list. */
   readonly isName: boolean;
 }
+
+/** Where tags belong of which a list says what they are: an artist, a series, something of the file. */
+const BY_CATEGORY: Readonly<Record<number, ElementName>> = { 1: "artist", 3: "other", 5: "other" };
+const CHARACTER_CATEGORY = 4;
 
 /**
  * Sorts a flat list of tags into the elements of an XML prompt, by the usual forms of Danbooru's
  * tags. With several characters, tags are given to whom the list itself gives them: after `1girl`
  * and `1boy`, after a position such as `left`, or between separators (`BREAK`, `|`, an empty line).
- * Where it does not say, that is a question, and the XML follows the order of the list.
+ * Where it does not say, that is a question, and the XML follows the order of the list. Weights and
+ * brackets of other programs, which this model was not trained with, are left out.
  *
- * @param text Tags with commas, with underscores or spaces; no XML.
+ * @param text Tags with commas, with underscores or spaces, or as Danbooru writes them, with underscores
+ *   and spaces between them; no XML.
  *
  * @example
  * ```ts
@@ -45,8 +50,9 @@ interface Item {
  * ```
  */
 export function tagsToXml(text: string, options: TagsToXmlOptions = {}): TagsAsXml {
-  const { characterOf = {} } = options;
-  const parts = text.split(/\bBREAK\b|\||\n\s*\n/).map(itemsOf).filter((items) => items.length > 0);
+  const { characterOf = {}, list } = options;
+  const parts = text.split(/\bBREAK\b|\||\n\s*\n/).map((part) => itemsOf(part, list))
+    .filter((items) => items.length > 0);
   const items = parts.flat();
   const characters = countCharacters(items);
   const unsure: UnsureTag[] = [];
@@ -75,7 +81,7 @@ export function tagsToXml(text: string, options: TagsToXmlOptions = {}): TagsAsX
   if (gender !== undefined) {
     for (const character of elements.slice(1)) character.set("gender", [gender]);
   }
-  unsure.push(...assumePlaces(elements.slice(1, characters + 1)));
+  unsure.push(...secondNames(elements.slice(1)), ...assumePlaces(elements.slice(1)));
   return { xml: xmlOf(elements, characters), unsure, questions: open };
 }
 
@@ -109,16 +115,39 @@ function elementIn(element: ElementName | undefined, owner: number): string {
   return isOfCharacter(element) ? "other" : element;
 }
 
-function itemsOf(text: string): Item[] {
-  return listItems(text).map((tag) => {
+/** The list counts one character and names two: they may be names of one, or of a thing. */
+function secondNames(characters: readonly Map<string, string[]>[]): readonly UnsureTag[] {
+  return characters.flatMap((tags, index) =>
+    (tags.get("n") ?? []).slice(1).map((tag) => ({
+      tag,
+      place: `character_${index + 1}/n`,
+      reason: TEXTS.secondName,
+    }))
+  );
+}
+
+function itemsOf(text: string, list: TagList | undefined): Item[] {
+  return plainItems(text).map((written) => {
+    const tag = list?.get(written) === undefined ? list?.nameOf(written) ?? written : written;
+    const category = list?.get(tag)?.category;
+    const isCharacter = category === CHARACTER_CATEGORY;
     const plain = tag.toLowerCase().replaceAll("_", " ").replaceAll("\\", "");
-    const form = formOf(plain);
-    const isName = form === undefined && /^[^()]+ \([^()]+\)(?: \([^()]+\))?$/.test(plain);
+    const form = isCharacter ? undefined : formOf(plain) ?? formOfCategory(category);
+    const isName = isCharacter ||
+      form === undefined && /^[^()]+ \([^()]+\)(?: \([^()]+\))?$/.test(plain);
     return { tag, form, isName };
   });
 }
 
-/** How many characters the counts promise: `2girls, 1boy` are three; at least what stands there. */
+function formOfCategory(category: number | undefined): TagForm | undefined {
+  const element = category === undefined ? undefined : BY_CATEGORY[category];
+  return element === undefined ? undefined : { element };
+}
+
+/**
+ * How many characters the counts promise: `2girls, 1boy` are three. Where there is no count, as many as are
+ * named; a tag of a body is somebody's.
+ */
 function countCharacters(items: readonly Item[]): number {
   let promised = 0;
   for (const { tag } of items) {
@@ -128,7 +157,8 @@ function countCharacters(items: readonly Item[]): number {
   const names = items.filter(({ isName }) => isName).length;
   const hasBody = items.some(({ form }) => form !== undefined && isOfCharacter(form.element));
   const isEmptyPlace = items.some(({ tag }) => /^no[ _]humans$/i.test(tag));
-  return isEmptyPlace ? 0 : Math.max(promised, names, hasBody ? 1 : 0);
+  if (isEmptyPlace) return 0;
+  return promised > 0 ? promised : Math.max(names, hasBody ? 1 : 0);
 }
 
 /** The character of each tag, counting from 1. Pushes a question where the list does not say. */

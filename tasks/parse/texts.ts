@@ -26,6 +26,7 @@ Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for 
     twoPrompts: "There is more than one prompt: give one argument, or --file. Put a prompt with " +
       "spaces in quotation marks.",
     alreadyXml: "This prompt is XML already; --to-xml takes a flat list of tags.",
+    noTags: "There are no tags to sort: the prompt is empty.",
     wrongAssigned: (pair: string) =>
       `${pair} says of no tag whose it is: expected TAG=NUMBER, such as blue_hair=1.`,
     alias: (alias: string, name: string) => `${alias} is an alias of ${name}, which was taken.`,
@@ -86,6 +87,7 @@ Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for 
 能够出图的提示词（无论有无警告）退出码为 0，有错误的为 2。`,
     twoPrompts: "给出了不止一个提示词：请只给一个参数，或用 --file。含空格的提示词请加引号。",
     alreadyXml: "这个提示词已经是 XML；--to-xml 接受平铺的标签列表。",
+    noTags: "没有可整理的标签：提示词是空的。",
     wrongAssigned: (pair: string) =>
       `${pair} 没有说明标签属于谁：应为 标签=数字，例如 blue_hair=1。`,
     alias: (alias: string, name: string) => `${alias} 是 ${name} 的别名，已替换。`,

@@ -1,13 +1,13 @@
 /** `deno task parse --to-xml`: a flat list of tags as an XML prompt, and what is not sure of it. */
 import { RequestError } from "../../src/errors.ts";
-import { canonicalPrompt, listItems, promptKind } from "../../src/prompt/mod.ts";
 import {
-  loadTagList,
-  tagHints,
-  type TagList,
-  type TagsAsXml,
-  tagsToXml,
-} from "../../src/tags/mod.ts";
+  canonicalPrompt,
+  listItems,
+  promptKind,
+  readLoraTags,
+  unwrapPrompt,
+} from "../../src/prompt/mod.ts";
+import { loadTagList, tagHints, type TagsAsXml, tagsToXml } from "../../src/tags/mod.ts";
 import { print, tell } from "../cli/print.ts";
 import { language } from "../cli/task.ts";
 import { both, texts } from "./texts.ts";
@@ -26,19 +26,31 @@ export interface ToXmlResult extends Pick<TagsAsXml, "xml" | "questions"> {
 }
 
 /**
- * Sorts tags into XML and prints it; what is unsure goes to the standard error.
+ * Sorts tags into XML and prints it; what is unsure goes to the standard error. A system prompt in front
+ * was written for plain text and is left out; adapters that the prompt asks for stand behind the XML.
  *
  * @param assigned `blue_hair=1,black_hair=2`: whose a tag is; 0 is the whole picture's.
- * @throws {RequestError} When the prompt is XML already, or `assigned` cannot be read.
+ * @throws {RequestError} When the prompt is empty or XML already, or `assigned` cannot be read.
  */
 export async function toXml(
   text: string,
   { assigned, json }: { readonly assigned?: string | undefined; readonly json: boolean },
 ): Promise<ToXmlResult> {
   if (promptKind(text) === "xml") throw new RequestError(both((text) => text.alreadyXml));
+  const { text: typed } = unwrapPrompt(text);
+  const tags = readLoraTags(typed).text;
+  if (listItems(tags).length === 0) throw new RequestError(both((text) => text.noTags));
   const list = await loadTagList();
-  const { tags, aliases, misspelt } = withoutAliases(text, list);
-  const { xml, unsure, questions } = tagsToXml(tags, { characterOf: readAssigned(assigned) });
+  const hints = tagHints(tags, list);
+  const sorted = tagsToXml(tags, { characterOf: readAssigned(assigned), list });
+  const { unsure, questions } = sorted;
+  const xml = canonicalPrompt(sorted.xml) + "\n" + loraTags(typed);
+  const aliases = Object.fromEntries(
+    hints.flatMap(({ tag, name }) => name === undefined ? [] : [[tag, name]]),
+  );
+  const misspelt = Object.fromEntries(
+    hints.flatMap(({ tag, name, near }) => name === undefined ? [[tag, near]] : []),
+  );
   const result = {
     xml,
     questions,
@@ -47,7 +59,7 @@ export async function toXml(
     misspelt,
   };
   if (json) return result;
-  print(canonicalPrompt(xml).split("\n"));
+  print(xml.trimEnd().split("\n"));
   for (const [alias, name] of Object.entries(aliases)) tell(texts.alias(alias, name));
   for (const [tag, names] of Object.entries(misspelt)) tell(texts.misspelt(tag, names));
   for (const { tag, place, reason } of result.unsure) tell(texts.unsure(tag, place, reason));
@@ -55,19 +67,12 @@ export async function toXml(
   return result;
 }
 
-/** Aliases become the names that the model was trained on; a list that is not there changes nothing. */
-function withoutAliases(text: string, list: TagList) {
-  const aliases: Record<string, string> = {};
-  const misspelt: Record<string, readonly string[]> = {};
-  let tags = text;
-  for (const { tag, name, near } of tagHints(text, list)) {
-    if (name === undefined) misspelt[tag] = near;
-    else {
-      aliases[tag] = name;
-      tags = tags.replace(tag, name);
-    }
-  }
-  return { tags, aliases, misspelt };
+/** The adapters of a prompt, as A1111 writes them. */
+function loraTags(prompt: string): string {
+  return readLoraTags(prompt).loras.map(({ name, weight, textWeight }) => {
+    const weights = textWeight === undefined ? [weight] : [textWeight, weight];
+    return `<lora:${[name, ...weights].join(":")}>\n`;
+  }).join("");
 }
 
 function readAssigned(assigned: string | undefined): Readonly<Record<string, number>> {

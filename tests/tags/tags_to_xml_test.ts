@@ -1,7 +1,7 @@
 /** Expected elements: upstream's README, "XML structured prompt", and the scenes of bench/eval. */
 import assert from "node:assert/strict";
 import { parseXmlPrompt } from "../../src/prompt/mod.ts";
-import { tagsToXml } from "../../src/tags/mod.ts";
+import { TagList, tagsToXml } from "../../src/tags/mod.ts";
 
 const objectOf = (tags: string, options = {}) => parseXmlPrompt(tagsToXml(tags, options).xml);
 
@@ -165,4 +165,70 @@ Deno.test("lists of two characters in any order are asked about, never guessed i
   const shuffled = scenes.filter(({ ordered }) => !ordered);
   assert(shuffled.length > 100);
   for (const { tags } of shuffled) assert.equal(tagsToXml(tags).questions.length, 1, tags);
+});
+
+Deno.test("weights and escapes of other programs are left out, and brackets of names and faces stay", () => {
+  const tags = "((1girl)), (blue_hair:1.2), [[smile, happy]], :), {standing}, saber \\(fate\\), " +
+    "re:zero_shirt, lily (flower), long_hair:0.8, (o)_(o)";
+  assert.deepEqual(objectOf(tags), {
+    character_1: {
+      n: "saber (fate)",
+      gender: "1girl",
+      appearance: ["blue_hair", "long_hair", "(o)_(o)"],
+      clothing: "re:zero_shirt",
+      expression: ["smile", "happy", ":)"],
+      action: "standing",
+    },
+    general_tags: { count: "1girl", objects: "lily (flower)" },
+  });
+});
+
+// Danbooru's own pages write tags so.
+Deno.test("tags with underscores and spaces between them are tags, and a sentence is none", () => {
+  assert.deepEqual(objectOf("1girl solo long_hair school_uniform saber_(fate)"), {
+    character_1: {
+      n: "saber_(fate)",
+      gender: "1girl",
+      appearance: "long_hair",
+      clothing: "school_uniform",
+    },
+    general_tags: { count: ["1girl", "solo"] },
+  });
+  const { unsure } = tagsToXml("a girl walks home in the rain");
+  assert.deepEqual(unsure.map(({ tag }) => tag), ["a girl walks home in the rain"]);
+});
+
+Deno.test("of one character that has two names both are kept, and the second is unsure", () => {
+  const { xml, unsure, questions } = tagsToXml("1girl, artoria_(fate), saber_(fate), green_eyes");
+  assert.deepEqual(parseXmlPrompt(xml)["character_1"], {
+    n: ["artoria_(fate)", "saber_(fate)"],
+    gender: "1girl",
+    appearance: "green_eyes",
+  });
+  assert.deepEqual(unsure.map(({ tag, place }) => [tag, place]), [[
+    "saber_(fate)",
+    "character_1/n",
+  ]]);
+  assert.deepEqual(questions, []);
+});
+
+Deno.test("a list of tags knows names of characters, artists and series, and aliases", () => {
+  const tag = (name: string, category: number, aliases: string[] = []) => ({
+    name,
+    category,
+    count: 1,
+    aliases,
+  });
+  const list = new TagList([
+    tag("hatsune_miku", 4, ["miku"]),
+    tag("vocaloid", 3),
+    tag("wlop", 1),
+    tag("aqua_hair", 0, ["teal_tresses"]),
+  ]);
+  const { xml, unsure } = tagsToXml("1girl, miku, vocaloid, wlop, teal tresses", { list });
+  assert.deepEqual(parseXmlPrompt(xml), {
+    character_1: { n: "hatsune_miku", gender: "1girl", appearance: "aqua_hair" },
+    general_tags: { count: "1girl", artist: "wlop", other: "vocaloid" },
+  });
+  assert.deepEqual(unsure, []);
 });

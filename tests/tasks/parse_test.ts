@@ -210,6 +210,22 @@ Deno.test("--to-xml prints a prompt that parse itself understands, and asks what
   assert.deepEqual(questions, []);
 });
 
+Deno.test("--to-xml takes a system prompt off and keeps adapters", async () => {
+  const { code, out, err } = await parse([
+    "--to-xml",
+    "You are an assistant. <Prompt Start> 1girl, <lora:night:0.5>, blue_hair",
+  ]);
+  assert.equal(code, 0, err);
+  assert.equal(
+    out,
+    "<character_1>\n<gender>1girl</gender>\n<appearance>blue_hair</appearance>\n</character_1>\n\n" +
+      "<general_tags>\n<count>1girl</count>\n</general_tags>\n<lora:night:0.5>\n",
+  );
+  const empty = await parse(["--to-xml", " , "]);
+  assert.equal(empty.code, 2);
+  assert.match(empty.err, /no tags to sort/);
+});
+
 Deno.test("--to-xml refuses what is XML already, and answers that name no one", async () => {
   const xml = await parse(["--to-xml", PROMPT]);
   assert.equal(xml.code, 2);
