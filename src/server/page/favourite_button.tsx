@@ -14,15 +14,16 @@ export function FavouriteButton({ name, isFavourite, isInRow = true }: {
   readonly isInRow?: boolean;
 }) {
   const texts = promptTextsOf(useStore().language);
-  const [found, setFound] = useState(false);
-  const isMarked = isFavourite ?? found;
+  const [found, setFound] = useState<boolean | undefined>(undefined);
+  const isMarked = isFavourite ?? found ?? false;
   useEffect(() => {
     if (isFavourite !== undefined) return;
     let isCurrent = true;
-    setFound(false);
+    setFound(undefined);
     api.gallery(name, 0, 20).then(({ pictures }) => {
       const picture = pictures.find((picture) => picture.name === name);
-      if (isCurrent && picture !== undefined) setFound(picture.isFavourite);
+      // Whoever was quicker knows it.
+      if (isCurrent && picture !== undefined) setFound((known) => known ?? picture.isFavourite);
     }, () => {});
     return () => void (isCurrent = false);
   }, [name, isFavourite]);

@@ -178,7 +178,7 @@ const zh: Catalogue = {
   drawThese: "就画这些",
   seedOf: (seed) => `种子 ${seed}`,
   kernels: "内核",
-  kernelNames: { toolkit: "工具包自带", onnxruntime: "ONNX Runtime" },
+  kernelNames: { toolkit: "工具箱自带", onnxruntime: "ONNX Runtime" },
   processor: "处理器",
   verified: "校验",
   verifiedParts: (verified, all) =>
