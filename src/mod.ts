@@ -57,6 +57,7 @@ export {
 export { type ChangedFile, ChangedWeightsError } from "./integrity/mod.ts";
 export { SessionError } from "./runtime/session.ts";
 export { GgufError } from "./gguf/mod.ts";
+export { WeightsError, type WeightsErrorPlace } from "./weights_error.ts";
 export { type OpaqueEntry, SafetensorsError, type StoredTensor } from "./safetensors/mod.ts";
 export { TokenizerError } from "./tokenizer/mod.ts";
 export {

@@ -85,6 +85,14 @@ export function shown(text: string, most = MOST_SHOWN): string {
   return `${head}…${tail === 0 ? "" : end.slice(-tail).join("")}`;
 }
 
+const LONGEST_QUOTE = 120;
+
+/** A name from a file of weights: in quotes, every character visible, of bounded length. */
+export function quote(name: string): string {
+  const begun = name.length > LONGEST_QUOTE ? `${name.slice(0, LONGEST_QUOTE)}…` : name;
+  return visible(JSON.stringify(begun));
+}
+
 /** Writes a line to the standard error, with every character visible: where nobody gave a log. */
 export function logLine(line: string): void {
   console.error(visible(line));

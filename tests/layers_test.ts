@@ -36,7 +36,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/gguf"],
   ["src/files.ts"],
   ["src/write_tensor_file.ts"],
-  ["src/unfinished.ts", "src/json_problem.ts", "src/schema_problems.ts"],
+  ["src/unfinished.ts", "src/json_problem.ts", "src/schema_problems.ts", "src/weights_error.ts"],
   ["src/errors.ts"],
   ["src/system_reason.ts"],
   [

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { visible } from "../shown.ts";
+import { quote } from "../shown.ts";
 import { type ByteSource, Cursor } from "./_cursor.ts";
 import { refusal } from "./_refusal.ts";
 import type { Say } from "./_texts.ts";
@@ -308,12 +308,4 @@ function checkOverlap(tensors: readonly GgufTensor[], file: string): void {
 
 function tensorRefusal(file: string, tensor: string, problem: Say): GgufError {
   return refusal(file, (text) => text.ofTensor(quote(tensor), problem(text)), { tensor });
-}
-
-const LONGEST_QUOTE = 120;
-
-/** A name as messages show it: in quotes, every character visible, of bounded length. */
-function quote(name: string): string {
-  const shown = name.length > LONGEST_QUOTE ? `${name.slice(0, LONGEST_QUOTE)}…` : name;
-  return visible(JSON.stringify(shown));
 }

@@ -3,7 +3,7 @@ import type { GgufTensor, GgufValue } from "../gguf/mod.ts";
 import { elementCount } from "../tensor.ts";
 import { isFloatDtype } from "./_dtypes.ts";
 import { refusal } from "./_refusal.ts";
-import { quote } from "./_shown.ts";
+import { quote } from "../shown.ts";
 import { emptyRecord } from "./header.ts";
 import type { SafetensorsError } from "./safetensors_error.ts";
 import type { OpaqueEntry, TensorEntry, Weights } from "./types.ts";

@@ -1,6 +1,6 @@
 import { JsonScanner } from "./_json_scanner.ts";
 import { refusal } from "./_refusal.ts";
-import { quote } from "./_shown.ts";
+import { quote } from "../shown.ts";
 
 /**
  * Parses a `*.safetensors.index.json`: an object whose `weight_map` says in which file, relative to

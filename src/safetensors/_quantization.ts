@@ -1,7 +1,8 @@
 /** Quantised matrices in safetensors files: how a file says that it has them. */
 import { BITS_A_BYTE, isFloatDtype } from "./_dtypes.ts";
 import { refusal } from "./_refusal.ts";
-import { quote, showShape } from "./_shown.ts";
+import { quote } from "../shown.ts";
+import { showShape } from "./_show_shape.ts";
 import type { Say } from "./_texts.ts";
 import type { SafetensorsError } from "./safetensors_error.ts";
 import type { OpaqueEntry, QuantizedBits, TensorEntry } from "./types.ts";

@@ -10,7 +10,8 @@
 import { elementCount } from "../tensor.ts";
 import { isByteDtype, isFloatDtype } from "./_dtypes.ts";
 import { refusal } from "./_refusal.ts";
-import { quote, showShape } from "./_shown.ts";
+import { quote } from "../shown.ts";
+import { showShape } from "./_show_shape.ts";
 import type { Say } from "./_texts.ts";
 import { isRotationSize } from "./rotation_matrix.ts";
 import { SafetensorsError } from "./safetensors_error.ts";

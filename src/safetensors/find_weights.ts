@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { unreadable } from "./_files.ts";
 import { refusal } from "./_refusal.ts";
-import { quote } from "./_shown.ts";
+import { quote } from "../shown.ts";
 
 /** What transformers and diffusers call the only file of a model. */
 const SINGLE_FILES: readonly string[] = [

@@ -4,7 +4,7 @@ import { isGgufName, openGguf } from "./_gguf_weights.ts";
 import { parseIndex } from "./_index.ts";
 import { refusal } from "./_refusal.ts";
 import { scaleAcrossShards } from "./_scales.ts";
-import { quote } from "./_shown.ts";
+import { quote } from "../shown.ts";
 import type { Catalogue } from "./_texts.ts";
 import { findWeights, PICKLED } from "./find_weights.ts";
 import { emptyRecord, MAX_HEADER_BYTES } from "./header.ts";

@@ -150,7 +150,7 @@ Examples:
       image: "picture to start from",
       mask: "mask",
       upscaler: "upscaler",
-      adapters: "adapters",
+      adapters: "set of adapters",
       provider: "execution provider",
       dtype: "dtype",
       onnxruntime: "version of ONNX Runtime",

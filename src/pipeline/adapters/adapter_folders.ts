@@ -1,10 +1,16 @@
 /** Adapters by name: what lies in the folders where people put them. */
 import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { RequestError } from "../../errors.ts";
 import { hashCachedFile } from "../../integrity/mod.ts";
-import { listed, similarNames } from "./adapter_names.ts";
+import {
+  ADAPTER_ENDING,
+  adapterName,
+  FOLDER_FILES,
+  listed,
+  similarNames,
+} from "./adapter_names.ts";
 
 const OWN_LORAS = join("models", "loras");
 const DEMO_LORAS = join("models", "demo", "loras");
@@ -23,12 +29,6 @@ export function loraFolders(model: string): readonly string[] {
   return [...new Set([...beside, ...LORA_FOLDERS])];
 }
 
-const ENDING = /\.(?:safetensors|sft)$/i;
-/** What PEFT and diffusers call the only file of an adapter's folder. */
-const FOLDER_FILES: readonly string[] = [
-  "adapter_model.safetensors",
-  "pytorch_lora_weights.safetensors",
-];
 const MOST_LEVELS = 4;
 
 /** An adapter that was found. */
@@ -88,7 +88,7 @@ export async function findAdapter(
   } = {},
 ): Promise<FoundAdapter> {
   const known = await findAdapters(folders);
-  const plain = name.replaceAll("\\", "/").replace(ENDING, "");
+  const plain = name.replaceAll("\\", "/").replace(ADAPTER_ENDING, "");
   const named = known.find((adapter) => adapter.name === name || adapter.name === plain) ??
     known.find((adapter) => wayTo(adapter, folders) === plain);
   if (sha256 !== undefined) {
@@ -108,7 +108,7 @@ export async function findAdapter(
   const names = known.map(({ name }) => name);
   const colon = Math.max(name.lastIndexOf(":"), name.lastIndexOf("："));
   const before = name.slice(0, Math.max(0, colon)).trim();
-  const isThere = names.includes(before.replace(ENDING, "")) ||
+  const isThere = names.includes(before.replace(ADAPTER_ENDING, "")) ||
     mayBePath && before !== "" && await atPath(before) !== undefined;
   if (isThere) throw noWeight(before, name.slice(colon + 1));
   throw missing(name, names, folders, sha256);
@@ -140,15 +140,13 @@ function wayTo({ path }: FoundAdapter, folders: readonly string[]): string | und
   const folder = folders.find((folder) => path.startsWith(join(folder, "/")));
   return folder?.length === undefined
     ? undefined
-    : path.slice(join(folder, "/").length).replaceAll("\\", "/").replace(ENDING, "");
+    : path.slice(join(folder, "/").length).replaceAll("\\", "/").replace(ADAPTER_ENDING, "");
 }
 
 async function atPath(path: string): Promise<FoundAdapter | undefined> {
   const found = await stat(path).catch(() => undefined);
-  if (found?.isFile() && ENDING.test(path)) {
-    const isInFolder = FOLDER_FILES.includes(basename(path));
-    const name = isInFolder ? basename(dirname(resolve(path))) : basename(path).replace(ENDING, "");
-    return { name, path, file: path };
+  if (found?.isFile() && ADAPTER_ENDING.test(path)) {
+    return { name: adapterName(path), path, file: path };
   }
   if (!found?.isDirectory()) return undefined;
   for (const own of FOLDER_FILES) {
@@ -163,7 +161,7 @@ async function anythingAt(path: string): Promise<FoundAdapter | undefined> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return undefined;
   const entries = found.isDirectory() ? await readdir(path).catch(() => []) : [];
-  const [only, ...others] = entries.filter((entry) => ENDING.test(entry));
+  const [only, ...others] = entries.filter((entry) => ADAPTER_ENDING.test(entry));
   const file = only !== undefined && others.length === 0 ? join(path, only) : path;
   return { name: basename(resolve(path)), path, file };
 }
@@ -181,7 +179,9 @@ async function adaptersBelow(folder: string, levels: number): Promise<FoundAdapt
       const own = await atPath(path);
       if (own !== undefined) {
         // It lies in no folder of its own.
-        return [FOLDER_FILES.includes(entry) ? { ...own, name: entry.replace(ENDING, "") } : own];
+        return [
+          FOLDER_FILES.includes(entry) ? { ...own, name: entry.replace(ADAPTER_ENDING, "") } : own,
+        ];
       }
       const isFolder = levels > 1 && await stat(path).then((it) => it.isDirectory(), () => false);
       return isFolder ? await adaptersBelow(path, levels - 1) : [];

@@ -1,5 +1,23 @@
-/** Names as people type them, and what they may have meant. */
+/** What adapters are called: by their files, and as people type it. */
+import { basename, dirname, resolve } from "node:path";
 import { isNearName } from "../../prompt/mod.ts";
+
+/** How an adapter's file ends. */
+export const ADAPTER_ENDING = /\.(?:safetensors|sft)$/i;
+
+/** What PEFT and diffusers call the only file of an adapter's folder. */
+export const FOLDER_FILES: readonly string[] = [
+  "adapter_model.safetensors",
+  "pytorch_lora_weights.safetensors",
+];
+
+/** A file's name without its ending, or a folder's; what trainers call every file says nothing. */
+export function adapterName(path: string): string {
+  const file = basename(resolve(path));
+  return FOLDER_FILES.includes(file.toLowerCase())
+    ? basename(dirname(resolve(path)))
+    : file.replace(ADAPTER_ENDING, "");
+}
 
 /** Names that a message lists, and that it suggests. */
 const MOST_NAMED = 12;

@@ -1,9 +1,8 @@
 /** The adapters of a pipeline: which are loaded, and how strongly each works. */
-import { basename, dirname } from "node:path";
 import { type AdaptableParts, type Adapter, readAdapter } from "../../adapters/mod.ts";
 import { type Message, RequestError } from "../../errors.ts";
 import { PART_NAMES, type PartName } from "../../families/mod.ts";
-import { listed, similarNames } from "./adapter_names.ts";
+import { adapterName as nameOf, listed, similarNames } from "./adapter_names.ts";
 import type { PartAdapters } from "./part_adapters.ts";
 import type { AdapterWeight, LoadedAdapter, LoadLoraOptions } from "./types.ts";
 
@@ -154,12 +153,6 @@ export class AdapterSet {
     );
     await this.#host.reload(stale.map(([part]) => part));
   }
-}
-
-/** A file's name without its ending, or a folder's; what trainers call every file says nothing. */
-function nameOf(path: string): string {
-  const name = basename(path).replace(/\.(?:safetensors|sft)$/i, "");
-  return /^(?:adapter_model|pytorch_lora_weights)$/i.test(name) ? basename(dirname(path)) : name;
 }
 
 const NOT_AT_ALL: Weights = { transformer: 0, textEncoder: 0 };
