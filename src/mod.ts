@@ -52,6 +52,7 @@ export {
   type Device,
   DEVICES,
   type Dtype,
+  DTYPES,
   type WeightProblem,
 } from "./onnx/mod.ts";
 export { type ChangedFile, ChangedWeightsError } from "./integrity/mod.ts";

@@ -3,6 +3,7 @@ import { OWN_DOMAIN } from "../src/onnx/mod.ts";
 import { memoryAt } from "../src/runtime/native/c_api.ts";
 import type { Operator, OperatorSet } from "../src/runtime/native/custom_operators.ts";
 import { elementCount } from "../src/tensor.ts";
+import { INT8_OPERATORS, keepInt8 } from "./_int8_operators.ts";
 
 /** The memory at an address. */
 function floats(address: bigint, count: number): Float32Array {
@@ -257,7 +258,9 @@ const addThin: Operator = {
 /** For sessions on a CPU. */
 export const CPU_OPERATORS: OperatorSet = {
   domain: OWN_DOMAIN,
+  keep: keepInt8,
   operators: [
+    ...INT8_OPERATORS,
     normAddNorm,
     splitHeads,
     swiglu,

@@ -34,6 +34,7 @@ const PUBLISHED: readonly Omit<PublishedPart, "bytes">[] = [
     name: "transformer",
     parameters: 3_486_633_792,
     deviceParameters: 3_486_633_792,
+    int8Parameters: 2_958_557_184,
     sequence: { tokens: 4352, imageTokens: 4096, width: 2304, heads: 24 },
     sampleSize: 128,
   },

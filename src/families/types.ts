@@ -71,6 +71,8 @@ export interface PartShape {
   readonly deviceParameters: number;
   /** Bytes of quantised matrices, which stay as they are. */
   readonly quantizedBytes?: number;
+  /** Of `deviceParameters`, those of matrices that `--dtype int8` keeps in 8 bits. */
+  readonly int8Parameters?: number;
   /** Of a transformer: whether it has CLIP conditioning. */
   readonly needsClip?: boolean;
   /** Of a part that works on tokens. */

@@ -1,16 +1,18 @@
 /**
- * What the operators of a GPU are made of: the kernels of kernels.ptx, and cuBLAS.
+ * What the operators of a GPU are made of: the kernels of this folder, and cuBLAS.
  *
  * @module
  */
 import { addressOf, cString } from "../runtime/native/c_api.ts";
 import type { CudaDriver } from "../runtime/native/cuda_driver.ts";
-import ptx from "./kernels.ptx" with { type: "text" };
+import hopper from "./hopper.ptx" with { type: "text" };
+import int8 from "./int8.ptx" with { type: "text" };
+import kernels from "./kernels.ptx" with { type: "text" };
 
 /** The types that the kernels exist for, and how their names end. */
-const ENDING = { bfloat16: "bf16", float16: "f16" } as const;
-/** One of those types. */
-export type KernelType = keyof typeof ENDING;
+const ENDING = { bfloat16: "bf16", float16: "f16", float32: "f32" } as const;
+/** One of the types in which they compute; some read float32, too. */
+export type KernelType = Exclude<keyof typeof ENDING, "float32">;
 
 /** Bytes of a value of those types. */
 export const VALUE_BYTES = 2;
@@ -23,6 +25,19 @@ const AS_IS = 0;
 const TRANSPOSED = 1;
 const IN_FLOAT32 = 68;
 const ANY_ALGORITHM = -1;
+
+/** `CU_DEVICE_ATTRIBUTE_…` and `CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES`. */
+const MULTIPROCESSORS = 16;
+const CAPABILITY_MAJOR = 75;
+const CAPABILITY_MINOR = 76;
+const SHARED_BYTES = 8;
+/** Its compute capability, 9.0. */
+const HOPPER = 9;
+
+/** The files of kernels, each translated for a GPU when the first of its kernels is asked for. */
+const MODULES = { kernels, int8, hopper } as const;
+/** One of them. */
+export type KernelModule = keyof typeof MODULES;
 
 /** What a kernel takes: addresses and numbers. */
 export type Parameter = "pointer" | "i32" | "i64" | "f32";
@@ -44,20 +59,32 @@ export interface ProductSizes {
 
 const loaded = new WeakMap<CudaDriver, CudaKernels>();
 
-/** The kernels, translated for a GPU by its driver; they stay until the program ends. */
+/** The kernels, which the driver translates for its GPU; they stay until the program ends. */
 export class CudaKernels {
   readonly #driver: CudaDriver;
-  readonly #module: bigint;
+  readonly #modules = new Map<KernelModule, bigint>();
   readonly #blas: bigint;
+  /** How many multiprocessors the GPU has. */
+  readonly multiprocessors: number;
+  /** Whether it is one of Hopper's, whose tensor cores have instructions of their own. */
+  readonly isHopper: boolean;
 
   private constructor(driver: CudaDriver) {
     const { functions, check } = driver;
-    const place = new BigUint64Array(1);
-    check(functions.cuModuleLoadData(place, cString(ptx)), "load the toolkit's kernels");
     this.#driver = driver;
-    this.#module = place[0]!;
+    this.#module("kernels");
+    const place = new BigUint64Array(1);
     checkBlas(functions.cublasCreate_v2(place), "start");
     this.#blas = place[0]!;
+    const number = new Int32Array(1);
+    check(functions.cuCtxGetDevice(number), "name its device");
+    const [device] = number as unknown as [number];
+    const attribute = (which: number) => {
+      check(functions.cuDeviceGetAttribute(number, which, device), "describe its device");
+      return number[0]!;
+    };
+    this.multiprocessors = attribute(MULTIPROCESSORS);
+    this.isHopper = attribute(CAPABILITY_MAJOR) === HOPPER && attribute(CAPABILITY_MINOR) === 0;
   }
 
   /** @throws {Error} When the kernels cannot be loaded: the GPU or its driver is too old. */
@@ -67,13 +94,29 @@ export class CudaKernels {
     return kernels;
   }
 
-  /** A kernel by its name in kernels.cu, less the type. */
-  kernel(name: string, type: KernelType, parameters: readonly Parameter[]): Launch {
+  /**
+   * A kernel by its name in a module, less the type.
+   *
+   * @param options How many bytes a block's threads share, where its start decides that.
+   */
+  kernel(
+    name: string,
+    type: KernelType | "float32",
+    parameters: readonly Parameter[],
+    { module = "kernels", shared = 0 }: {
+      readonly module?: KernelModule;
+      readonly shared?: number;
+    } = {},
+  ): Launch {
     const { functions, check } = this.#driver;
     const place = new BigUint64Array(1);
     const symbol = cString(`${name}_${ENDING[type]}`);
-    check(functions.cuModuleGetFunction(place, this.#module, symbol), `find ${name}`);
+    const handle = this.#module(module);
+    check(functions.cuModuleGetFunction(place, handle, symbol), `find ${name}`);
     const kernel = place[0]!;
+    if (shared > 0) {
+      check(functions.cuFuncSetAttribute(kernel, SHARED_BYTES, shared), `prepare ${name}`);
+    }
     const slots = new DataView(new ArrayBuffer(parameters.length * PARAMETER_BYTES));
     const base = addressOf(slots);
     const table = BigUint64Array.from(
@@ -96,13 +139,41 @@ export class CudaKernels {
         threads,
         1,
         1,
-        0,
+        shared,
         stream,
         table,
         null,
       );
       check(status, `start ${name}`);
     };
+  }
+
+  #module(name: KernelModule): bigint {
+    let handle = this.#modules.get(name);
+    if (handle === undefined) {
+      const { functions, check } = this.#driver;
+      const place = new BigUint64Array(1);
+      const assembly = cString(MODULES[name]);
+      check(functions.cuModuleLoadData(place, assembly), "load the toolkit's kernels");
+      this.#modules.set(name, handle = place[0]!);
+    }
+    return handle;
+  }
+
+  /** Memory on the GPU; it is freed when that is disposed of. */
+  allocate(bytes: number): Disposable & { readonly address: bigint } {
+    const { functions, check } = this.#driver;
+    const place = new BigUint64Array(1);
+    check(functions.cuMemAlloc_v2(place, BigInt(bytes)), "make room for a matrix");
+    const address = place[0]!;
+    return { address, [Symbol.dispose]: () => void functions.cuMemFree_v2(address) };
+  }
+
+  /** Copies to the GPU; what was started on its usual stream before is done by then. */
+  upload(data: BufferSource, to: bigint): void {
+    const { functions, check } = this.#driver;
+    const bytes = data as Uint8Array<ArrayBuffer>;
+    check(functions.cuMemcpyHtoD_v2(to, bytes, BigInt(bytes.byteLength)), "copy a matrix");
   }
 
   /** sum += factor · x · matrixᵀ, for each of several, all one after the other in memory. */

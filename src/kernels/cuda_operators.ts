@@ -15,6 +15,8 @@ import {
   type Parameter,
   VALUE_BYTES,
 } from "./cuda_kernels.ts";
+import { int8Operators } from "./int8_operators.ts";
+import { keepInt8Matrix } from "./keep_int8_matrix.ts";
 
 /** Bytes of an adapter's weight. */
 const FLOAT_BYTES = 4;
@@ -238,7 +240,9 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
 
   return {
     domain: OWN_DOMAIN,
+    keep: (matrix) => keepInt8Matrix(kernels(), matrix),
     operators: [
+      ...int8Operators(type, kernels),
       normAddNorm,
       splitHeads,
       swiglu,

@@ -26,12 +26,15 @@ import {
   type FloatType,
   gatedLinear,
   Graph,
+  type Int8Rows,
   INTERFACE_TYPE,
   layerNorm,
   linear,
   linearOfEach,
+  LONGEST_ROW,
   mul,
   normAddNorm,
+  normAddNormInt8,
   Parameters,
   reshape,
   rmsNorm,
@@ -102,7 +105,8 @@ export function compileNextDiT(
   const options = { nameInFile, problems, adaptation };
   // A session has our own operators in one type: that of the steps.
   const isOneType = policy.text === policy.compute;
-  const text = new Graph("next_dit_text", isOneType ? policy : withoutOwnOperators(policy));
+  const { products: _, ...inFull } = policy;
+  const text = new Graph("next_dit_text", isOneType ? inFull : withoutOwnOperators(policy));
   const textParameters = new Parameters(text, weights, options);
   buildText(text, config, textParameters, policy);
   const steps = cutEvenly(config.n_layers, segments).map((segment) => {
@@ -404,32 +408,56 @@ function runBlocks(
   if (first === undefined) return x;
   const norm = (x: Value, weight: Value) =>
     rmsNorm(x, weight, { epsilon, width, shape: [1, -1, width] });
-  let normalised = norm(x, first.norms.attentionIn);
+  let normalised: Value | Int8Rows = norm(x, first.norms.attentionIn);
   blocks.forEach(({ parameters, norms }, index) => {
     const { attentionOut, feedIn, feedOut } = norms;
     const attended = selfAttention(normalised, rope, config, parameters);
     const around = { inner: attentionOut, outer: feedIn };
-    ({ sum: x, normalised } = normAddNorm(attended, x, around, { epsilon, width }));
+    const forFeed = takesInt8Rows("feed_forward", config, parameters)
+      ? normAddNormInt8
+      : normAddNorm;
+    ({ sum: x, normalised } = forFeed(attended, x, around, { epsilon, width }));
     const fed = feedForward(normalised, config, parameters);
-    const next = blocks[index + 1]?.norms.attentionIn;
+    const next = blocks[index + 1];
     if (next === undefined) {
       x = add(x, norm(fed, feedOut));
     } else {
-      const around = { inner: feedOut, outer: next };
-      ({ sum: x, normalised } = normAddNorm(fed, x, around, { epsilon, width }));
+      const around = { inner: feedOut, outer: next.norms.attentionIn };
+      const isInt8 = takesInt8Rows("attention", config, next.parameters);
+      const forNext = isInt8 ? normAddNormInt8 : normAddNorm;
+      ({ sum: x, normalised } = forNext(fed, x, around, { epsilon, width }));
     }
   });
   return x;
 }
 
+/** Whether all products of a block's attention, or of its feed-forward layer, take rows in 8 bits. */
+function takesInt8Rows(
+  part: "attention" | "feed_forward",
+  config: NextDiTConfig,
+  block: Parameters,
+) {
+  const { dim, n_heads, n_kv_heads } = config;
+  const scope = block.scope(part);
+  const keyDim = n_kv_heads * dim / n_heads;
+  const hidden = feedForwardDim(config);
+  const matrices: readonly (readonly [name: string, rows: number])[] = part === "feed_forward"
+    ? [["w1", hidden], ["w3", hidden]]
+    : scope.has("to_q.weight")
+    ? [["to_q", dim], ["to_k", keyDim], ["to_v", keyDim]]
+    : [["qkv", dim], ["qkv", keyDim]];
+  return dim <= LONGEST_ROW &&
+    matrices.every(([name, rows]) => scope.isInt8(`${name}.weight`, [rows, dim]));
+}
+
 function selfAttention(
-  x: Value,
+  x: Value | Int8Rows,
   rope: RopeTables,
   config: NextDiTConfig,
   parameters: Parameters,
 ): Value {
   const { dim, n_heads, n_kv_heads, qk_norm } = config;
-  const compute = floatTypeOf(x);
+  const compute = x.type as FloatType;
   const headDim = dim / n_heads;
   const [queryDim, keyDim] = [n_heads * headDim, n_kv_heads * headDim];
   const scope = parameters.scope("attention");
@@ -483,9 +511,9 @@ function hasSplitHeads(graph: Graph, { dim, n_heads, qk_norm }: NextDiTConfig): 
 }
 
 /** w2(silu(w1 x) · w3 x) (Shazeer 2020, SwiGLU). */
-function feedForward(x: Value, config: NextDiTConfig, parameters: Parameters): Value {
+function feedForward(x: Value | Int8Rows, config: NextDiTConfig, parameters: Parameters): Value {
   const { dim } = config;
-  const compute = floatTypeOf(x);
+  const compute = x.type as FloatType;
   const hidden = feedForwardDim(config);
   const scope = parameters.scope("feed_forward");
   const gate = scope.matrix("w1.weight", [hidden, dim], compute);

@@ -22,12 +22,22 @@ export interface DtypePolicy {
   readonly convolution: FloatType;
   /** Whether the transformer may have the project's own operators (src/kernels). */
   readonly ownOperators?: boolean;
+  /**
+   * `int8`: the products of the transformer's layers are of weights and activations in 8 bits, by the
+   * project's own operators; all else stays in `compute`.
+   */
+  readonly products?: "int8";
   /** Whether the device's fused attention is known to be wrong: then all scores are written down. */
   readonly writesScores?: boolean;
 }
 
-/** The types of arithmetic that a person can ask for. */
-export type Dtype = FloatType;
+/**
+ * The types of arithmetic that a person can ask for; `int8` is that of the largest products alone, on
+ * CUDA, and all else is in bfloat16 there.
+ */
+export const DTYPES = ["float32", "bfloat16", "float16", "int8"] as const;
+/** One of them. */
+export type Dtype = typeof DTYPES[number];
 
 /** Graph inputs and outputs: the JavaScript binding has no bfloat16. */
 export const INTERFACE_TYPE = "float32";
@@ -71,17 +81,20 @@ export function dtypePolicy(
   const exact = { ...DTYPE_POLICIES.cpu, device };
   if (device === "webgpu") {
     const { hasFloat16, writesScores } = adapter;
-    if (dtype === "bfloat16" || dtype === "float16" && !hasFloat16) return undefined;
+    const isLacking = dtype === "bfloat16" || dtype === "int8";
+    if (isLacking || dtype === "float16" && !hasFloat16) return undefined;
     const isExact = dtype === "float32" || !hasFloat16;
     return { ...(isExact ? exact : DTYPE_POLICIES.webgpu), writesScores };
   }
   const usual = DTYPE_POLICIES[device];
   if (dtype === "auto" || dtype === usual.compute) return usual;
   if (device === "cpu") return undefined;
+  if (dtype === "int8") return { ...usual, products: "int8" };
   return dtype === "float32" ? exact : { ...usual, compute: "float16" };
 }
 
 /** The same for a graph that has none of the project's own operators. */
 export function withoutOwnOperators(policy: DtypePolicy): DtypePolicy {
-  return { ...policy, ownOperators: false };
+  const { products: _, ...rest } = policy;
+  return { ...rest, ownOperators: false };
 }

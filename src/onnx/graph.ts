@@ -71,8 +71,26 @@ export interface CompiledGraph {
    * {@linkcode weightsInMemory} makes when the graph is loaded.
    */
   readonly memory?: readonly MemoryWeight[];
+  /** What the graph's nodes call by its number: their attribute `matrix`. */
+  readonly ownMatrices?: readonly OwnMatrix[];
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
+}
+
+/** Rows of a matrix: in a file, or here. */
+export type MatrixRows =
+  & { readonly shape: readonly [rows: number, columns: number] }
+  & (
+    | { readonly entry: TensorEntry }
+    | { readonly values: Float32Array }
+  );
+
+/**
+ * A matrix that an operator of our own keeps in a form of its own, made when the graph is loaded: of
+ * one part, or of two whose rows take turns, 8 by 8.
+ */
+export interface OwnMatrix {
+  readonly parts: readonly MatrixRows[];
 }
 
 /** A tensor of GGUF's blocks. */
@@ -116,6 +134,8 @@ export class Graph {
   readonly ownOperators: boolean;
   /** Whether attention writes all its scores down ({@linkcode DtypePolicy.writesScores}). */
   readonly writesScores: boolean;
+  /** Whether products with matrices of weights are of rows in 8 bits ({@linkcode DtypePolicy.products}). */
+  readonly hasInt8Products: boolean;
   readonly #inputs: Port[] = [];
   readonly #outputs: Port[] = [];
   readonly #nodes: Onnx.INodeProto[] = [];
@@ -133,6 +153,7 @@ export class Graph {
       { readonly value: Value; readonly dims: readonly number[] }
     >;
   }>();
+  readonly #ownMatrices: OwnMatrix[] = [];
   readonly #constants = new Map<string, Value>();
   readonly #described = new Map<string, Port>();
   readonly #made = new Map<string, Value>();
@@ -140,14 +161,15 @@ export class Graph {
 
   constructor(
     name: string,
-    { device = "cpu", ownOperators = false, writesScores = false }: Partial<
-      Pick<DtypePolicy, "device" | "ownOperators" | "writesScores">
+    { device = "cpu", ownOperators = false, writesScores = false, products }: Partial<
+      Pick<DtypePolicy, "device" | "ownOperators" | "writesScores" | "products">
     > = {},
   ) {
     this.name = name;
     this.device = device;
     this.ownOperators = ownOperators;
     this.writesScores = writesScores;
+    this.hasInt8Products = ownOperators && products === "int8";
   }
 
   /** Declares an input. */
@@ -297,6 +319,11 @@ export class Graph {
     return value;
   }
 
+  /** Notes a matrix for an operator of our own, and gives the number by which its node calls it. */
+  ownMatrix(matrix: OwnMatrix): number {
+    return this.#ownMatrices.push(matrix) - 1;
+  }
+
   /**
    * Nodes, those before all others that weights and adapters' weights alone go into. ONNX Runtime runs
    * of what a node waits for the last node in the list first: so what is made of a weight is made when
@@ -380,6 +407,7 @@ export class Graph {
       name: this.name,
       model,
       ...(folder === undefined ? {} : { weightFolder: folder }),
+      ...(this.#ownMatrices.length === 0 ? {} : { ownMatrices: this.#ownMatrices }),
       ...(isInMemory
         ? {
           memory: [

@@ -17,5 +17,11 @@ export const LONGEST_ROW = MAX_BLOCK_THREADS * VECTOR_VALUES;
 export const LANE_VALUES = 4;
 /** Values of the longest head, which one warp holds. */
 export const LONGEST_HEAD = WARP_THREADS * LANE_VALUES;
+/** Values that are rotated together before they are rounded to 8 bits: rows are whole groups. */
+export const ROTATED_VALUES = 64;
+/** Values of a run of a matrix in 8 bits, which lie together for all rows. */
+export const RUN_VALUES = 128;
+/** Values of the longest row in 8 bits: one block of 512 threads quantises it, 32 values a thread. */
+export const LONGEST_INT8_ROW = 512 * 32;
 /** Ranks that are added at a time: each adapter has whole runs of so many. */
 export const THIN_RANKS = 32;

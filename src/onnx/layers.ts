@@ -15,6 +15,13 @@ import {
   type ThinProduct,
 } from "./adaptation.ts";
 import { type Graph, MICROSOFT_DOMAIN, OWN_DOMAIN, type Value } from "./graph.ts";
+import {
+  int8GatedProduct,
+  type Int8Matrix,
+  int8Product,
+  type Int8Rows,
+  int8Rows,
+} from "./int8_products.ts";
 import { LANE_VALUES, LONGEST_HEAD, LONGEST_ROW, VECTOR_VALUES } from "./kernel_limits.ts";
 import {
   add,
@@ -76,9 +83,19 @@ export function swiglu(gate: Value, x: Value, width: number): Value {
  * Our own operator makes both products at once, [2, …, width]: one of twice the size leaves fewer
  * multiprocessors waiting for the last tiles.
  */
-export function gatedLinear(x: Value, gate: Matrix, value: Matrix, width: number): Value {
+export function gatedLinear(
+  x: Value | Int8Rows,
+  gate: Matrix,
+  value: Matrix,
+  width: number,
+): Value {
   const { graph } = x;
   const [first, second] = [apart(gate), apart(value)];
+  const isAdapted = first.thin.length + second.thin.length > 0;
+  if ("rows" in first.base && "rows" in second.base && !isAdapted) {
+    return int8GatedProduct(int8Rows(x), first.base, second.base);
+  }
+  if ("int8" in x) return swiglu(linear(x, gate), linear(x, value), width);
   const isPlain = "type" in first.base && "type" in second.base;
   if (!graph.ownOperators || width % VECTOR_VALUES !== 0 || !isPlain) {
     return swiglu(linear(x, gate), linear(x, value), width);
@@ -129,7 +146,7 @@ export interface RotatedMatrix {
 }
 
 /** A matrix [out, in] as it lies in its file. */
-export type PlainMatrix = Value | QuantizedMatrix | RotatedMatrix;
+export type PlainMatrix = Value | QuantizedMatrix | RotatedMatrix | Int8Matrix;
 
 /** A matrix with what adapters add to its products. */
 export interface AdaptedMatrix<Base extends PlainMatrix = PlainMatrix> {
@@ -221,14 +238,23 @@ function adaptedMatrix(
 }
 
 /** x · weightᵀ + bias, PyTorch's `nn.Linear`: weight is [out, in], bias [out]. */
-export function linear(x: Value, weight: Matrix, bias?: Value): Value {
+export function linear(x: Value | Int8Rows, weight: Matrix, bias?: Value): Value {
   const { base, thin, part } = apart(weight);
+  if ("int8" in x) {
+    if (!("rows" in base) || thin.length > 0) {
+      throw new TypeError("Rows in 8 bits are multiplied by matrices in 8 bits alone.");
+    }
+    const product = int8Product(x, base);
+    return bias === undefined ? product : add(product, bias);
+  }
   const { ownOperators, device } = x.graph;
   if ("type" in base && part?.isOfTokens && (ownOperators || device === "cuda")) {
     return linear(x, adaptedMatrix(base, thin, part), bias);
   }
   const product = "packed" in base
     ? quantizedProduct(x, base)
+    : "rows" in base
+    ? int8Product(int8Rows(x), base)
     : "rotated" in base
     ? plainProduct(rotate(x, base.groupSize, [1, -1, base.shape[1]]), base.rotated)
     : plainProduct(x, base);

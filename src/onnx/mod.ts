@@ -8,8 +8,10 @@ export {
   ADAPTER_WEIGHTS,
   type CompiledGraph,
   Graph,
+  type MatrixRows,
   MOST_OWN_BYTES,
   OWN_DOMAIN,
+  type OwnMatrix,
   type Port,
   type Value,
 } from "./graph.ts";
@@ -21,16 +23,21 @@ export {
   DTYPE_POLICIES,
   type DtypePolicy,
   dtypePolicy,
+  DTYPES,
   INTERFACE_TYPE,
   withoutOwnOperators,
 } from "./dtype_policy.ts";
 export {
   LANE_VALUES,
   LONGEST_HEAD,
+  LONGEST_INT8_ROW,
   LONGEST_ROW,
+  ROTATED_VALUES,
+  RUN_VALUES,
   VECTOR_VALUES,
   WARP_THREADS,
 } from "./kernel_limits.ts";
+export { fitsInt8, type Int8Matrix, type Int8Rows, normAddNormInt8 } from "./int8_products.ts";
 export * from "./layers.ts";
 export * from "./operators.ts";
 export * from "./parameters.ts";

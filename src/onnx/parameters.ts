@@ -9,9 +9,10 @@ import type { Language, Texts } from "../language.ts";
 import { elementCount } from "../tensor.ts";
 import { rowsOf, type TensorEntry, type Weights } from "../safetensors/mod.ts";
 import { type Adaptation, type MatrixPart, thinProducts } from "./adaptation.ts";
-import { BLOCK_LAYOUTS } from "../gguf/mod.ts";
+import { BLOCK_LAYOUTS, isBlockType } from "../gguf/mod.ts";
 import { type BlockEntry, type Graph, isBlockEntry, type Value } from "./graph.ts";
 import { type AdaptedMatrix, type Matrix, type PlainMatrix, rotate } from "./layers.ts";
+import { isInt8Matrix } from "./int8_products.ts";
 import { cast, slice } from "./operators.ts";
 import { weightValue } from "./_weight_value.ts";
 import type { FloatType } from "./types.ts";
@@ -156,6 +157,20 @@ export class Parameters {
     return entry.rotation === undefined ? value : rotate(value, entry.rotation, shape);
   }
 
+  /** Whether {@linkcode matrix} gives a matrix in 8 bits, with nothing of adapters beside it. */
+  isInt8(name: string, shape: readonly [number, number]): boolean {
+    const found = this.#weights.tensors.get(this.#nameInFile(this.#prefix + name));
+    const isAdapted = this.#adaptation?.thin.has(this.#prefix + name) ?? false;
+    return found !== undefined && !isAdapted && this.#becomesInt8(found, shape);
+  }
+
+  #becomesInt8({ dtype, quantization }: TensorEntry, part: readonly [number, number]): boolean {
+    if (!this.#graph.hasInt8Products || !isInt8Matrix(part) || quantization !== undefined) {
+      return false;
+    }
+    return !isBlockType(dtype) || part[1] % BLOCK_LAYOUTS[dtype].values === 0;
+  }
+
   /** The same of a weight [out, in] for {@linkcode linear} or {@linkcode affine}. */
   plainMatrix(
     name: string,
@@ -194,10 +209,14 @@ export class Parameters {
     const entry = rowsOf({ ...found, shape }, rows);
     const part = [rows[1] - rows[0], shape[1]] as const;
     const merged = this.#adaptation?.merged.get(this.#prefix + name);
+    const isInt8 = this.#becomesInt8(found, part);
     if (merged !== undefined) {
-      const own = merged.subarray(rows[0] * shape[1], rows[1] * shape[1]);
-      return this.#graph.replacement(entry.name, own, part, type);
+      const values = merged.subarray(rows[0] * shape[1], rows[1] * shape[1]);
+      return isInt8
+        ? { rows: { shape: part, values } }
+        : this.#graph.replacement(entry.name, values, part, type);
     }
+    if (isInt8) return { rows: { shape: part, entry } };
     if (isBlockEntry(found) && !cutsBetweenBlocks(found, rows, shape[1])) {
       const [from, to] = rows;
       return slice(weightValue(this.#graph, { ...found, shape }, shape, type), from, to, 0);

@@ -15,6 +15,7 @@ import { withThreads } from "../runtime/with_threads.ts";
 import { createScheduler, type Scheduler, schedulerFromConfig } from "../schedulers/mod.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
+import { RequestError } from "../errors.ts";
 import { ownWeights } from "./adapters/own_weights.ts";
 import { PartAdapters } from "./adapters/part_adapters.ts";
 import { compileParts } from "./_compile_parts.ts";
@@ -128,6 +129,10 @@ export async function loadParts(
   const offload = chooseOffload(sizes);
   const segments = offload === "sequential" ? SEGMENTS : 1;
   const graphs = compileParts(family, opened, policy, segments);
+  const { steps } = graphs.transformer;
+  if (policy.products !== undefined && steps.every((step) => step.ownMatrices === undefined)) {
+    throw nothingToRound(transformer.weights.source);
+  }
   let transformerPolicy = policy;
   const own = new Map(
     PART_NAMES.map((
@@ -260,6 +265,18 @@ export async function loadParts(
       },
     }),
   };
+}
+
+/** For products in 8 bits of a transformer none of whose matrices can be rounded. */
+function nothingToRound(source: string): RequestError {
+  return new RequestError(
+    `dtype is "int8", but no matrix of ${source} can be rounded to 8 bits when it is loaded: they are ` +
+      "quantised already, or their rows are not whole groups of 64 values. Use another dtype.",
+    {
+      zh: `dtype 是 "int8"，但 ${source} 中没有可以在加载时舍入为 8 位的矩阵：它们已经量化，` +
+        "或每行不是 64 个值的整数倍。请使用其他 dtype。",
+    },
+  );
 }
 
 /** Graphs, and what they were compiled for. */

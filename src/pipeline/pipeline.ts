@@ -7,7 +7,14 @@ import { logLine } from "../shown.ts";
 import { NewBieError, RequestError } from "../errors.ts";
 import { imageFromTensor, resizeImage, type RgbImage } from "../image/mod.ts";
 import type { Language, Texts } from "../language.ts";
-import { type Device, DEVICES, type Dtype, type DtypePolicy, dtypePolicy } from "../onnx/mod.ts";
+import {
+  type Device,
+  DEVICES,
+  type Dtype,
+  type DtypePolicy,
+  dtypePolicy,
+  DTYPES,
+} from "../onnx/mod.ts";
 import { parseXmlPrompt, type PromptEncoder, type XmlPromptObject } from "../prompt/mod.ts";
 import {
   type Arithmetic,
@@ -154,7 +161,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     this.layout = files.layout;
     this.isDemo = files.isDemo;
     this.device = policy.device;
-    this.dtype = policy.compute;
+    this.dtype = policy.products ?? policy.compute;
     this.#policy = policy;
     this.#parts = parts;
     this.#adapters = adapters;
@@ -192,7 +199,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const { language = "en", log = logLine } = options;
     const { threads = await usableThreads(localHost()) } = options;
     checkChoice("device", asked, ["auto", ...DEVICES]);
-    checkChoice("dtype", dtype, ["auto", "float32", "bfloat16", "float16"]);
+    checkChoice("dtype", dtype, ["auto", ...DTYPES]);
     checkChoice("offload", offload, ["auto", ...OFFLOAD_MODES]);
     checkThreads(threads);
     const { transformer, textEncoder, clipModel, vae, variant } = options;
@@ -207,6 +214,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     if (policy === undefined) throw dtypeError(dtype, place);
     const budget = place.device === "cpu" ? await memoryBudget() : undefined;
     const { ownOperators, compute } = await permittedPolicy(policy);
+    if (policy.products !== undefined && !ownOperators) throw missingOperators();
     let kernels: NonNullable<Arithmetic["kernels"]> = ownOperators && compute !== "float32"
       ? "toolkit"
       : "onnxruntime";
@@ -948,6 +956,18 @@ const TEXTS: Texts<{
     cut: (tokens, encoder, read) => `提示词有 ${tokens} 个 token；${encoder} 只读取前 ${read} 个。`,
   },
 };
+
+/** For products in 8 bits where the program may not call native code. */
+function missingOperators(): RequestError {
+  return new RequestError(
+    'dtype is "int8", whose products are those of the toolkit\'s own kernels, and they need ' +
+      "--allow-ffi without a list, which `deno task create:fast` has.",
+    {
+      zh: 'dtype 是 "int8"，其矩阵乘法由本工具箱自带的内核计算，需要不带列表的 --allow-ffi；' +
+        "`deno task create:fast` 具有该权限。",
+    },
+  );
+}
 
 /** For a type of arithmetic that the device does not have. */
 function dtypeError(dtype: string, { device, gpu, adapter }: DeviceChoice): RequestError {

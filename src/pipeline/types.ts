@@ -27,7 +27,9 @@ export interface PretrainedOptions {
   /**
    * The type of arithmetic. `"auto"` is float32 on the CPU, which has no other, bfloat16 on CUDA, and
    * on WebGPU float16 where the adapter has it, else float32. In float16 what is made of the text
-   * stays in bfloat16, or on WebGPU in float32, whose range it needs.
+   * stays in bfloat16, or on WebGPU in float32, whose range it needs. `"int8"`, on CUDA with the
+   * toolkit's own kernels, rounds weights and activations of the transformer's layers to 8 bits for
+   * their products; the rest is in bfloat16.
    *
    * @default {"auto"}
    */

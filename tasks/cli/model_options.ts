@@ -2,7 +2,7 @@
 import { type Command, Option } from "commander";
 import type { PretrainedOptions } from "../../src/mod.ts";
 import { type EachPart, PART_NAMES, type PartName, partWords } from "../../src/families/mod.ts";
-import { DEVICES } from "../../src/onnx/dtype_policy.ts";
+import { DEVICES, DTYPES } from "../../src/onnx/dtype_policy.ts";
 import { inLanguage } from "./language.ts";
 
 const text = inLanguage({
@@ -10,7 +10,8 @@ const text = inLanguage({
     device: "where to compute",
     dtype:
       "type of arithmetic; auto is float32 on the CPU, bfloat16 on CUDA, and on WebGPU float16 " +
-      "where the GPU has it",
+      "where the GPU has it; int8, on CUDA with create:fast, is faster and smaller: the largest " +
+      "products in 8 bits, the rest in bfloat16",
     offload:
       "none keeps every part of the model loaded, model one at a time, sequential a share of " +
       "one's layers; auto is the first that fits into the device's memory",
@@ -22,7 +23,8 @@ const text = inLanguage({
     device: "在哪里计算",
     dtype:
       "运算的数据类型；auto 在 CPU 上为 float32，在 CUDA 上为 bfloat16，在 WebGPU 上为 float16" +
-      "（GPU 支持时）",
+      "（GPU 支持时）；int8 用于 CUDA 上的 create:fast，更快也更小：最大的矩阵乘法用 8 位，其余为 " +
+      "bfloat16",
     offload:
       "none 让模型各部分常驻，model 每次只加载一个部分，sequential 每次只加载其中一部分层；" +
       "auto 选用第一个能放进显存或内存的方式",
@@ -45,7 +47,7 @@ export type PartOptions = Pick<PretrainedOptions, PartName | "variant">;
 type Choice = "device" | "dtype" | "offload";
 const CHOICES: Readonly<{ [K in Choice]: readonly ModelOptions[K][] }> = {
   device: ["auto", ...DEVICES],
-  dtype: ["auto", "float32", "bfloat16", "float16"],
+  dtype: ["auto", ...DTYPES],
   offload: ["auto", "none", "model", "sequential"],
 };
 

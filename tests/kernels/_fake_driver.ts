@@ -3,9 +3,12 @@
  * kernels.ptx, and what it computes is written down once more, value by value.
  */
 import assert from "node:assert/strict";
+import hopper from "../../src/kernels/hopper.ptx" with { type: "text" };
+import int8 from "../../src/kernels/int8.ptx" with { type: "text" };
 import ptx from "../../src/kernels/kernels.ptx" with { type: "text" };
 import type { CudaDriver } from "../../src/runtime/native/cuda_driver.ts";
-import { memoryAt } from "../../src/runtime/native/c_api.ts";
+import { addressOf, memoryAt } from "../../src/runtime/native/c_api.ts";
+import { gated, productsOf, readRows, writeRow } from "../_int8_rows.ts";
 import { type Half, HALVES } from "./_halves.ts";
 
 /** One that was started. */
@@ -16,18 +19,62 @@ export interface Started {
 }
 
 /** The kinds of a kernel's parameters, as its declaration has them: `u64`, `u32`, `f32`. */
-function parametersOf(kernel: string): string[] {
-  const [, list] = new RegExp(`\\.entry ${kernel}\\(([^)]*)\\)`).exec(ptx)!;
+function parametersOf(assembly: string, kernel: string): string[] {
+  const [, list] = new RegExp(`\\.entry ${kernel}\\(([^)]*)\\)`).exec(assembly)!;
   return [...list!.matchAll(/\.param \.(\w+)(?: \.\w+ \.align \d+)? /g)].map(([, kind]) => kind!);
 }
 
+/** What a GPU is. */
+interface Gpu {
+  /** The compute capability. */
+  readonly capability: readonly [major: number, minor: number];
+}
+
+/** `CU_DEVICE_ATTRIBUTE_…`: multiprocessors, and both parts of the compute capability. */
+const [MULTIPROCESSORS, MAJOR, MINOR] = [16, 75, 76];
+/** The modules, each with the handle that is its place, counted from 7. */
+const MODULES = [ptx, int8, hopper];
+
 /** A driver, and what it was told to start. */
-export function fakeDriver(): { driver: CudaDriver; started: Started[]; products: number[] } {
-  const kernels: string[] = [];
+export function fakeDriver({ capability }: Gpu = { capability: [8, 0] }): {
+  driver: CudaDriver;
+  started: Started[];
+  products: number[];
+  /** What it made room for and was not told to free. */
+  rooms: Map<bigint, Uint8Array>;
+} {
+  const kernels: { readonly assembly: string; readonly name: string }[] = [];
+  const rooms = new Map<bigint, Uint8Array<ArrayBuffer>>();
   const started: Started[] = [];
   const products: number[] = [];
   const functions = {
-    cuModuleLoadData: (place: BigUint64Array) => (place[0] = 7n, 0),
+    cuModuleLoadData: (place: BigUint64Array, text: Uint8Array) => {
+      const assembly = new TextDecoder().decode(text.subarray(0, -1));
+      return (place[0] = BigInt(7 + MODULES.indexOf(assembly)), 0);
+    },
+    cuCtxGetDevice: (place: Int32Array) => (place[0] = 3, 0),
+    cuDeviceGetAttribute: (place: Int32Array, which: number, device: number) => {
+      assert.equal(device, 3);
+      const facts = { [MULTIPROCESSORS!]: 4, [MAJOR!]: capability[0], [MINOR!]: capability[1] };
+      return (place[0] = facts[which]!, 0);
+    },
+    cuFuncSetAttribute: (_kernel: bigint, which: number, bytes: number) => {
+      // What a block may share on any GPU from Ampere on, and on Hopper.
+      assert(which === 8 && bytes <= (capability[0] === 9 ? 232_448 : 101_376));
+      return 0;
+    },
+    cuMemAlloc_v2: (place: BigUint64Array, bytes: bigint) => {
+      const room = new Uint8Array(Number(bytes));
+      rooms.set(place[0] = addressOf(room), room);
+      return 0;
+    },
+    cuMemFree_v2: (address: bigint) => (assert(rooms.delete(address)), 0),
+    cuMemcpyHtoD_v2: (to: bigint, from: BufferSource, bytes: bigint) => {
+      const { buffer, byteOffset } = from as Uint8Array<ArrayBuffer>;
+      const data = new Uint8Array(buffer, byteOffset, Number(bytes));
+      new Uint8Array(memoryAt(to, data.length)).set(data);
+      return 0;
+    },
     cublasCreate_v2: (place: BigUint64Array) => (place[0] = 8n, 0),
     cublasSetStream_v2: () => 0,
     cuMemcpyDtoDAsync_v2: (to: bigint, from: bigint, bytes: bigint) => {
@@ -37,24 +84,26 @@ export function fakeDriver(): { driver: CudaDriver; started: Started[]; products
       return 0;
     },
     cuModuleGetFunction: (place: BigUint64Array, module: bigint, name: Uint8Array) => {
-      assert.equal(module, 7n);
-      place[0] = BigInt(kernels.push(new TextDecoder().decode(name.slice(0, -1))));
+      const assembly = MODULES[Number(module) - 7]!;
+      place[0] = BigInt(
+        kernels.push({ assembly, name: new TextDecoder().decode(name.slice(0, -1)) }),
+      );
       return 0;
     },
     cuLaunchKernel: (...told: unknown[]) => {
       const [index, blocks, , , threads] = told as [bigint, number, number, number, number];
       const table = told[9] as BigUint64Array;
-      const kernel = kernels[Number(index) - 1]!;
+      const { assembly, name: kernel } = kernels[Number(index) - 1]!;
       started.push({ kernel, blocks, threads });
-      const kinds = parametersOf(kernel);
+      const kinds = parametersOf(assembly, kernel);
       assert.equal(kinds.length, table.length, kernel);
       const values = kinds.map((kind, index) => {
         const slot = new DataView(memoryAt(table[index]!, 8));
         if (kind === "f32") return slot.getFloat32(0, true);
         return kind === "u32" ? slot.getInt32(0, true) : slot.getBigUint64(0, true);
       });
-      const [, name, , type] = /^(\w+?)(_32|_64|_any)?_(bf16|f16)$/.exec(kernel)!;
-      KERNELS[name as keyof typeof KERNELS](HALVES[type as "bf16" | "f16"], values, {
+      const [, name, , type] = /^(\w+?)(_32|_64|_any|_160|_256)?_(bf16|f16|f32)$/.exec(kernel)!;
+      KERNELS[name as keyof typeof KERNELS](TYPES[type as keyof typeof TYPES], values, {
         blocks,
         threads,
       });
@@ -67,7 +116,7 @@ export function fakeDriver(): { driver: CudaDriver; started: Started[]; products
     },
   };
   const check = (status: number) => assert.equal(status, 0);
-  return { driver: { functions, check } as unknown as CudaDriver, started, products };
+  return { driver: { functions, check } as unknown as CudaDriver, started, products, rooms };
 }
 
 interface Extent {
@@ -76,6 +125,30 @@ interface Extent {
 }
 
 type Values = readonly (bigint | number)[];
+
+const TYPES = {
+  ...HALVES,
+  f32: {
+    read: (address: bigint, count: number) => {
+      return new Float32Array(memoryAt(address, 4 * count)).slice();
+    },
+    write: (address: bigint, values: Float32Array) => {
+      new Float32Array(memoryAt(address, 4 * values.length)).set(values);
+    },
+  },
+};
+
+/** A product in 8 bits, with as many rows of both in a tile as a kernel has. */
+function int8Product(half: Half, values: Values, isGated: boolean): void {
+  const [a, rowScales, matrix, columnScales, out] = values as bigint[];
+  const [rows, paddedRows, columns, paddedColumns, runs, band] = values.slice(5) as number[];
+  assert(paddedRows! % 128 === 0 && paddedRows! >= rows! && paddedColumns! % 8 === 0 && band! > 0);
+  const width = runs! * 128;
+  const left = { values: a!, scales: rowScales!, paddedRows: paddedRows! };
+  const right = { values: matrix!, scales: columnScales!, paddedRows: paddedColumns! };
+  const products = productsOf(readRows(left, rows!, width), readRows(right, columns!, width));
+  half.write(out!, Float32Array.from(products.flatMap((row) => isGated ? gated(row) : row)));
+}
 
 /** What kernels.cu says, one value after another. */
 const KERNELS = {
@@ -102,6 +175,39 @@ const KERNELS = {
     half.write(sum!, sums);
     half.write(normalised!, results);
   },
+
+  norm_add_norm_int8(half: Half, values: Values, extent: Extent) {
+    const [a, x, inner, outer, sum, int8, scales] = values as bigint[];
+    const [width, paddedRows, epsilon] = values.slice(7) as [number, number, number];
+    const rows = extent.blocks;
+    const normalised = new Uint8Array(rows * width * 2);
+    const place = addressOf(normalised);
+    const usual = [a!, x!, inner!, outer!, sum!, place, width, epsilon];
+    KERNELS.norm_add_norm(half, usual, extent);
+    // The kernel rounds once: what it normalised is not rounded to 16 bits before.
+    const found = half.read(place, rows * width);
+    for (let row = 0; row < rows; row++) {
+      const data = found.subarray(row * width, (row + 1) * width);
+      writeRow({ values: int8!, scales: scales!, paddedRows }, row, data);
+    }
+  },
+
+  quantize_rows(half: Half, values: Values, { blocks, threads }: Extent) {
+    const [x, int8, scales] = values as bigint[];
+    const [width, paddedRows, first, run, stride] = values.slice(3) as number[];
+    assert(threads % 32 === 0 && threads <= 512 && threads * 32 >= width! && width! % 64 === 0);
+    const data = half.read(x!, blocks * width!);
+    for (let block = 0; block < blocks; block++) {
+      const row = Math.floor(block / run!) * stride! + block % run! + first!;
+      const place = { values: int8!, scales: scales!, paddedRows: paddedRows! };
+      writeRow(place, row, data.subarray(block * width!, (block + 1) * width!));
+    }
+  },
+
+  int8_product: (half: Half, values: Values, _extent: Extent) => int8Product(half, values, false),
+
+  int8_gated_product: (half: Half, values: Values, _extent: Extent) =>
+    int8Product(half, values, true),
 
   split_heads(half: Half, values: Values, { blocks, threads }: Extent) {
     const [qkv, queryWeight, keyWeight, cos, sin, q, k, v] = values as bigint[];

@@ -11,6 +11,7 @@ import {
   INTERFACE_TYPE,
   linear,
   normAddNorm,
+  normAddNormInt8,
   splitHeads,
   swiglu,
   type Value,
@@ -38,7 +39,7 @@ async function results(
   inputs: Readonly<Record<string, readonly number[]>>,
   build: (inputs: Record<string, Value>) => Record<string, Value>,
 ): Promise<Record<string, Tensor>> {
-  const graph = new Graph("own operators", { ownOperators: true });
+  const graph = new Graph("own operators", { ownOperators: true, products: "int8" });
   const values = Object.entries(inputs).map(([name, dims]) => {
     const input = graph.input(name, INTERFACE_TYPE, dims);
     const isExact = ["cos", "sin", "weights"].includes(name);
@@ -180,6 +181,79 @@ Deno.test("sessions of both types live side by side, whichever comes first", asy
   first!.forEach((value, index) => {
     assert(Math.abs(value - second![index]!) <= 0.04 * Math.abs(value) + 0.06);
   });
+});
+
+/** A matrix for {@linkcode linear} whose values are these. */
+function int8Matrix(rows: number, columns: number, seed: number) {
+  return { rows: { shape: [rows, columns], values: normal([rows, columns], seed).data } } as const;
+}
+
+for (const capability of [[8, 6], [9, 0], [12, 0]] as const) {
+  const [major] = capability;
+  Deno.test(`products in 8 bits, for compute capability ${capability.join(".")}`, async () => {
+    // A width that fills no run of 128, and more rows than a tile has.
+    const [rows, width, wide] = [133, 192, 320];
+    const { driver, started, rooms } = fakeDriver({ capability });
+    const inputs = {
+      x: [1, rows, width],
+      a: [1, rows, width],
+      inner: [width],
+      outer: [width],
+    };
+    const build = (values: Record<string, Value>) => {
+      const { x, a, inner, outer } = values as Record<string, Value>;
+      const [gate, value] = [int8Matrix(wide, width, 5), int8Matrix(wide, width, 6)];
+      const norms = { inner: inner!, outer: outer! };
+      const { sum, normalised } = normAddNormInt8(a!, x!, norms, { epsilon: 1e-5, width });
+      return {
+        plain: linear(x!, int8Matrix(72, width, 7)),
+        sum,
+        normed: linear(normalised, int8Matrix(72, width, 7)),
+        fed: linear(gatedLinear(normalised, gate, value, wide), int8Matrix(width, wide, 8)),
+      };
+    };
+    const exact = await results(CPU_OPERATORS, "float32", inputs, build);
+    const operators = cudaOperators("bfloat16", () => driver);
+    const found = await results(operators, "bfloat16", inputs, build);
+    for (const [name, { data }] of Object.entries(exact)) {
+      const off = found[name]!.data.map((value, index) => value - data[index]!);
+      const norm = (list: Float32Array) => Math.hypot(...list);
+      // Both round to 8 bits; the inputs of one were rounded to bfloat16 before.
+      assert(norm(off) <= 0.03 * norm(data), `${name}: ${norm(off) / norm(data)}`);
+    }
+    const products = started.filter(({ kernel }) => kernel.includes("product"));
+    const threads = major === 9 ? 384 : 256;
+    assert.deepEqual(products.map((product) => product.threads), [
+      threads,
+      threads,
+      threads,
+      threads,
+    ]);
+    // Two tiles down, and across 160 or 256 columns at a time, or 128; on Hopper as many as it can run.
+    const blocks = products.map((product) => product.blocks).sort((a, b) => a - b);
+    assert.deepEqual(blocks, major === 9 ? [2, 2, 4, 4] : [2, 2, 4, 10]);
+    assert.equal(rooms.size, 0, "the matrices are freed with the session");
+  });
+}
+
+Deno.test("a matrix' products in 8 bits are those of its values, but for the rounding", async () => {
+  const { twice: doubled, y } = await results(
+    CPU_OPERATORS,
+    "float32",
+    { x: [1, 3, 128] },
+    ({ x }) => ({ twice: add(x!, x!), y: linear(x!, int8Matrix(16, 128, 9)) }),
+  );
+  const matrix = normal([16, 128], 9).data;
+  const twice = doubled!.data;
+  const expected = Float32Array.from(y!.data, (_, index) => {
+    const [row, column] = [Math.floor(index / 16), index % 16];
+    let sum = 0;
+    for (let i = 0; i < 128; i++) sum += twice[row * 128 + i]! / 2 * matrix[column * 128 + i]!;
+    return sum;
+  });
+  const off = y!.data.map((value, index) => value - expected[index]!);
+  const error = Math.hypot(...off) / Math.hypot(...expected);
+  assert(error > 1e-4 && error < 0.02, `${error}`);
 });
 
 // A CPU has no products in bfloat16.

@@ -1,21 +1,48 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import hopper from "../../src/kernels/hopper.ptx" with { type: "text" };
+import int8 from "../../src/kernels/int8.ptx" with { type: "text" };
 import ptx from "../../src/kernels/kernels.ptx" with { type: "text" };
-import source from "../../src/kernels/kernels.cu" with { type: "text" };
+import { kernelSource } from "../../tasks/checkout/kernel_source.ts";
 
-Deno.test("kernels.ptx was made from kernels.cu as it is", () => {
-  const hash = createHash("sha256").update(source).digest("hex");
-  assert.equal(ptx.split("\n", 1)[0], `// kernels.cu, SHA-256 ${hash}`);
+Deno.test("each .ptx was made from the .cu beside it as it is", async () => {
+  for (const [name, assembly] of Object.entries({ kernels: ptx, int8, hopper })) {
+    const source = await kernelSource(`src/kernels/${name}.cu`);
+    const hash = createHash("sha256").update(source).digest("hex");
+    assert.equal(assembly.split("\n", 1)[0], `// ${name}.cu, SHA-256 ${hash}`);
+  }
 });
 
+/** The kernels in a file, in the order of the alphabet. */
+function entriesOf(assembly: string): readonly (string | undefined)[] {
+  return [...assembly.matchAll(/\.entry (\w+)\(/g)].map(([, name]) => name).sort();
+}
+
 Deno.test("kernels.ptx has every kernel in both types, for GPUs from Ampere on", () => {
-  const entries = [...ptx.matchAll(/\.entry (\w+)\(/g)].map(([, name]) => name).sort();
   const ofRanks = (name: string) => ["32", "64", "any"].map((ranks) => `${name}_${ranks}`);
   const kernels = [
     ...ofRanks("adapted_swiglu"),
     ...ofRanks("add_thin"),
     ...["norm_add_norm", "split_heads", "swiglu"],
   ];
-  assert.deepEqual(entries, kernels.flatMap((name) => [`${name}_bf16`, `${name}_f16`]));
+  assert.deepEqual(entriesOf(ptx), kernels.flatMap((name) => [`${name}_bf16`, `${name}_f16`]));
   assert.match(ptx, /^\.target sm_80$/m);
+});
+
+Deno.test("int8.ptx has the kernels of products in 8 bits, for GPUs from Ampere on", () => {
+  assert.deepEqual(entriesOf(int8), [
+    // Products give bfloat16.
+    ...["int8_gated_product_bf16", "int8_product_bf16"],
+    ...["norm_add_norm_int8_bf16", "norm_add_norm_int8_f16"],
+    // Weights are read in float32, too.
+    ...["quantize_rows_bf16", "quantize_rows_f16", "quantize_rows_f32"],
+  ]);
+  assert.match(int8, /^\.target sm_80$/m);
+});
+
+Deno.test("hopper.ptx has the products in 8 bits, for Hopper alone", () => {
+  const products = ["gated_product_256", "product_160", "product_256"];
+  assert.deepEqual(entriesOf(hopper), products.map((name) => `int8_${name}_bf16`));
+  assert.match(hopper, /^\.target sm_90a$/m);
+  assert.match(hopper, /wgmma\.mma_async\.sync\.aligned\.m64n256k32\.s32\.s8\.s8/);
 });

@@ -11,6 +11,8 @@ import {
   requireModelMemory,
 } from "../../src/pipeline/_memory_budget.ts";
 import { estimateMemory, offloadThatFits } from "../../src/pipeline/checkpoint/memory.ts";
+import { partShape } from "../../src/pipeline/checkpoint/part_needs.ts";
+import { openWeights } from "../../src/safetensors/mod.ts";
 import { NEWBIE } from "../../src/families/mod.ts";
 import { InsufficientMemoryError } from "../../src/pipeline/insufficient_memory_error.ts";
 
@@ -37,6 +39,30 @@ Deno.test("the published parts have the parameters that their dimensions make", 
   const clipLayer = linear(1024, 3072) + linear(1024, 1024) + linear(1024, 4096) +
     linear(4096, 1024) + 4 * 1024;
   assert.equal(part("clipModel").parameters, 24 * clipLayer + 250_003 * 1024 + 2 * 1024);
+});
+
+Deno.test("in 8 bits a matrix of the layers takes a byte a value, and all else what it took", async () => {
+  const [transformer] = NEWBIE.published.parts;
+  const products = 2304 * 40 * 96 + 2304 * 2304 + 3 * 2304 * 9216;
+  // 36 layers and 2 noise refiners; the context refiners run once a prompt.
+  assert.equal(transformer!.int8Parameters, 38 * products);
+  const weights = (dtype: "bfloat16" | "int8") =>
+    estimateMemory(NEWBIE.published.parts, "cuda", 1024, dtype).parts.map((part) => part.weights);
+  const [whole, ...others] = weights("bfloat16");
+  const [rounded, ...same] = weights("int8");
+  assert.equal(whole! - rounded!, 38 * products);
+  assert.deepEqual(same, others);
+
+  // The demo's own matrices, found by their names: eight layers and a refiner.
+  const folder = "models/demo/next-dit";
+  const found = partShape(
+    "transformer",
+    JSON.parse(await Deno.readTextFile(`${folder}/config.json`)),
+    `${folder}/config.json`,
+    await openWeights(folder),
+    NEWBIE,
+  );
+  assert.equal(found.int8Parameters, 9 * (320 * 640 + 320 * 320 + 3 * 320 * 768));
 });
 
 /** The demo model's own numbers, of its headers and configurations. */

@@ -119,7 +119,9 @@ export function estimateMemory(
   const bytesPerValue = dtype === "float32" ? BYTES_OF_FLOAT32 : rule.bytesPerValue;
   const ownSize = trainedSize(parts);
   const pixels = pictureSize ** 2;
-  const sized = parts.map(({ name, deviceParameters, quantizedBytes = 0, sequence, picture }) => {
+  const sized = parts.map((part) => {
+    const { name, deviceParameters, quantizedBytes = 0, sequence, picture } = part;
+    const { int8Parameters = 0 } = dtype === "int8" ? part : {};
     let values = 0;
     let sessions = 0;
     if (sequence !== undefined) {
@@ -139,7 +141,8 @@ export function estimateMemory(
     }
     return {
       name,
-      weights: deviceParameters * bytesPerValue + quantizedBytes,
+      weights: (deviceParameters - int8Parameters) * bytesPerValue + int8Parameters +
+        quantizedBytes,
       workspace: values * bytesPerValue + sessions,
     };
   });

@@ -37,6 +37,7 @@ export function partShape(
       const imageTokens = (sample_size / patch_size) ** 2;
       return {
         ...onDevice(() => true),
+        int8Parameters: onDevice((name) => IN_INT8.test(name)).deviceParameters,
         sampleSize: sample_size,
         needsClip: config.clip_text_dim !== undefined,
         sequence: {
@@ -87,6 +88,10 @@ export function partShape(
     }
   }
 }
+
+/** The transformer's matrices of its layers' products, by upstream's names and diffusers'. */
+const IN_INT8 =
+  /(^|\.)(layers|noise_refiner)\.\d+\.(attn|attention|feed_forward)\.(?!\w*norm)[\w.]+\.weight$/;
 
 /** Of a caption as people write them. */
 export const USUAL_CAPTION_TOKENS = 256;

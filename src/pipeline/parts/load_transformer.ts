@@ -1,5 +1,5 @@
 import type { NextDiTConfig, NextDiTGraphs } from "../../models/mod.ts";
-import type { DtypePolicy } from "../../onnx/mod.ts";
+import { type DtypePolicy, withoutOwnOperators } from "../../onnx/mod.ts";
 import { OutOfMemoryError, SessionError, type SessionHost } from "../../runtime/session.ts";
 import type { AdapterWeights } from "./adapter_feed.ts";
 import { Transformer } from "./transformer.ts";
@@ -39,8 +39,10 @@ export async function loadTransformer(
       return await Transformer.create(config, compile(policy), hold, adapterWeights);
     } catch (error) {
       if (!(error instanceof SessionError) || error instanceof OutOfMemoryError) throw error;
+      // No other kernels have its products in 8 bits, for which the rest was made ready.
+      if (policy.products !== undefined) throw error;
       onOperatorFallback(error.reason);
-      policy = { ...policy, ownOperators: false };
+      policy = withoutOwnOperators(policy);
     }
   }
   return await Transformer.create(

@@ -3,11 +3,17 @@
  *
  * @module
  */
-import type { Device } from "../../onnx/mod.ts";
+import type { Device, OwnMatrix } from "../../onnx/mod.ts";
 import { addressOf, type CApi, cString, memoryAt } from "./c_api.ts";
 
 /** The element types of the operators, as `ONNXTensorElementDataType` numbers them. */
-export const ELEMENT_DATA_TYPE = { float32: 1, int64: 7, float16: 10, bfloat16: 16 } as const;
+export const ELEMENT_DATA_TYPE = {
+  float32: 1,
+  int8: 3,
+  int64: 7,
+  float16: 10,
+  bfloat16: 16,
+} as const;
 /** One of them. */
 export type OperatorType = keyof typeof ELEMENT_DATA_TYPE;
 
@@ -47,14 +53,36 @@ export interface Operator {
   readonly inMemory?: readonly number[];
   /** Whether the first output may be where the first input is, which nobody needs afterwards. */
   readonly isInPlace?: true;
-  /** Makes the kernel of one node. */
-  readonly kernel: (attributes: KernelAttributes) => Kernel;
+  /**
+   * Makes the kernel of one node.
+   *
+   * @param matrices Those of the graph, by the numbers that its nodes have for them.
+   */
+  readonly kernel: (attributes: KernelAttributes, matrices: readonly KeptMatrix[]) => Kernel;
+}
+
+/** A matrix on the device in the form of its operators; it is freed after the session. */
+export interface KeptMatrix extends Disposable {
+  /** Where its values are. */
+  readonly values: bigint;
+  /** Where the scales of its rows are. */
+  readonly scales: bigint;
+  readonly rows: number;
+  readonly columns: number;
+  /** How many rows there is room for. */
+  readonly paddedRows: number;
 }
 
 /** Operators that a session can be given. */
 export interface OperatorSet {
   readonly domain: string;
   readonly operators: readonly Operator[];
+  /**
+   * Puts a matrix of a graph on the device; absent where no operator has one.
+   *
+   * @throws {SafetensorsError} When it cannot be read.
+   */
+  readonly keep?: (matrix: OwnMatrix) => Promise<KeptMatrix>;
 }
 
 /** The version of `OrtCustomOp`: the first that can work in place. */
@@ -82,11 +110,18 @@ export class OperatorDomain implements Disposable {
   readonly #kept: BufferSource[] = [];
   readonly #kernels = new Map<bigint, Kernel>();
   readonly #context: Context;
+  readonly #matrices: readonly KeptMatrix[];
   #lastKernel = 0n;
 
   /** @throws {Error} When ONNX Runtime refuses an operator. */
-  constructor(c: CApi, { domain, operators }: OperatorSet, device: Device) {
+  constructor(
+    c: CApi,
+    { domain, operators }: OperatorSet,
+    device: Device,
+    matrices: readonly KeptMatrix[],
+  ) {
     this.#c = c;
+    this.#matrices = matrices;
     this.#context = new Context(c);
     const name = this.#keep(cString(domain));
     this.#domain = c.made((place) => c.api.CreateCustomOpDomain(name, place));
@@ -158,7 +193,7 @@ export class OperatorDomain implements Disposable {
         (_op, _api, info, place) =>
           reported(() => {
             const id = ++this.#lastKernel;
-            this.#kernels.set(id, kernel(attributesOf(this.#c, info)));
+            this.#kernels.set(id, kernel(attributesOf(this.#c, info), this.#matrices));
             new BigUint64Array(memoryAt(place, POINTER_BYTES))[0] = id;
           }),
       ),

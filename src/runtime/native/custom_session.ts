@@ -3,13 +3,24 @@
  *
  * @module
  */
-import { ADAPTER_WEIGHTS, type CompiledGraph, weightsInMemory } from "../../onnx/mod.ts";
+import { NewBieError } from "../../errors.ts";
+import {
+  ADAPTER_WEIGHTS,
+  type CompiledGraph,
+  type OwnMatrix,
+  weightsInMemory,
+} from "../../onnx/mod.ts";
 import { elementCount, type Tensor, tensor } from "../../tensor.ts";
 import { ORT_LOG_LEVEL } from "../log_level.ts";
 import { addressOf, type CApi, cString, memoryAt, openCApi } from "./c_api.ts";
 import { type CudaDriver, openCudaDriver } from "./cuda_driver.ts";
 import { otherEvents } from "../yield_to_events.ts";
-import { ELEMENT_DATA_TYPE, OperatorDomain, type OperatorSet } from "./custom_operators.ts";
+import {
+  ELEMENT_DATA_TYPE,
+  type KeptMatrix,
+  OperatorDomain,
+  type OperatorSet,
+} from "./custom_operators.ts";
 import {
   type Feed,
   type Feeds,
@@ -35,8 +46,12 @@ export function operatorSessions(folder: string, operators: OperatorSet): Sessio
     create: async (graph, options) => {
       const memory = await weightsInMemory(graph);
       try {
-        return new OperatorSession(openCApi(folder), graph, { folder, operators, memory }, options);
+        using stack = new DisposableStack();
+        const matrices = await keepAll(graph.ownMatrices ?? [], operators, stack);
+        const own = { folder, operators, memory, matrices, kept: stack.move() };
+        return new OperatorSession(openCApi(folder), graph, own, options);
       } catch (cause) {
+        if (cause instanceof NewBieError) throw cause;
         throw sessionError(graph.name, "load", cause);
       }
     },
@@ -61,6 +76,36 @@ function giveWeights({ api, check }: CApi, options: bigint, memory: WeightsInMem
   ));
 }
 
+/** How many matrices are read at once: each is rounded while others are read. */
+const READ_AT_ONCE = 4;
+
+/** Keeps matrices, in their order; what is kept is freed with the stack. */
+async function keepAll(
+  matrices: readonly OwnMatrix[],
+  { keep }: OperatorSet,
+  stack: DisposableStack,
+): Promise<readonly KeptMatrix[]> {
+  const kept: KeptMatrix[] = [];
+  const queue = matrices.entries();
+  const work = async () => {
+    for (const [index, matrix] of queue) kept[index] = stack.use(await keep!(matrix));
+  };
+  const ends = await Promise.allSettled(Array.from({ length: READ_AT_ONCE }, work));
+  const failed = ends.find((end) => end.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+  return kept;
+}
+
+/** What a session has of our own. */
+interface OwnParts {
+  readonly folder: string;
+  readonly operators: OperatorSet;
+  readonly memory: WeightsInMemory;
+  readonly matrices: readonly KeptMatrix[];
+  /** Frees the matrices. */
+  readonly kept: Disposable;
+}
+
 class OperatorSession {
   readonly #c: CApi;
   readonly #graph: CompiledGraph;
@@ -81,16 +126,13 @@ class OperatorSession {
   constructor(
     c: CApi,
     graph: CompiledGraph,
-    { folder, operators, memory }: {
-      readonly folder: string;
-      readonly operators: OperatorSet;
-      readonly memory: WeightsInMemory;
-    },
+    { folder, operators, memory, matrices, kept }: OwnParts,
     { device, mayUseCpu = false, threads = navigator.hardwareConcurrency }: SessionOptions,
   ) {
     using stack = new DisposableStack();
+    stack.use(kept);
     const { api, check, made } = c;
-    const domain = stack.use(new OperatorDomain(c, operators, device));
+    const domain = stack.use(new OperatorDomain(c, operators, device, matrices));
     const options = made((place) => api.CreateSessionOptions(place));
     try {
       check(api.SetSessionLogSeverityLevel(options, ORT_LOG_LEVEL));

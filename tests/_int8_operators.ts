@@ -1,0 +1,125 @@
+/** The operators of products in 8 bits as their formulas read, on a CPU in float32. */
+import type { MatrixRows, OwnMatrix } from "../src/onnx/mod.ts";
+import { addressOf, memoryAt } from "../src/runtime/native/c_api.ts";
+import type {
+  KeptMatrix,
+  KernelContext,
+  Operator,
+} from "../src/runtime/native/custom_operators.ts";
+import { RowReader } from "../src/safetensors/mod.ts";
+import { elementCount } from "../src/tensor.ts";
+import { gated, productsOf, readRows, writeRow } from "./_int8_rows.ts";
+
+function floats(address: bigint, count: number): Float32Array {
+  return new Float32Array(memoryAt(address, count * Float32Array.BYTES_PER_ELEMENT));
+}
+
+function rmsNorm(x: Float32Array, weight: Float32Array, epsilon: number): Float32Array {
+  const squares = x.reduce((sum, value) => sum + value * value, 0);
+  const scale = 1 / Math.sqrt(squares / x.length + epsilon);
+  return x.map((value, index) => value * scale * weight[index]!);
+}
+
+/** Makes room for rows in 8 bits, from an output on. */
+function outputRows(context: KernelContext, first: number, dims: readonly number[]) {
+  const width = dims.at(-1)!;
+  const rows = elementCount(dims) / width;
+  return {
+    values: context.output(first, [Math.ceil(width / 128), rows, 128]),
+    scales: context.output(first + 1, dims.slice(0, -1)),
+    paddedRows: rows,
+  };
+}
+
+const quantizeRows: Operator = {
+  name: "QuantizeRows",
+  inputs: ["float32"],
+  outputs: ["int8", "float32"],
+  kernel: () => (context) => {
+    const { address, dims } = context.input(0);
+    const width = dims.at(-1)!;
+    const x = floats(address, elementCount(dims));
+    const place = outputRows(context, 0, dims);
+    for (let at = 0; at < x.length; at += width) {
+      writeRow(place, at / width, x.subarray(at, at + width));
+    }
+  },
+};
+
+const normAddNormInt8: Operator = {
+  name: "NormAddNormInt8",
+  inputs: ["float32", "float32", "float32", "float32"],
+  outputs: ["float32", "int8", "float32"],
+  kernel: (attributes) => {
+    const epsilon = attributes.float("epsilon");
+    return (context) => {
+      const { address, dims } = context.input(0);
+      const count = elementCount(dims);
+      const width = dims.at(-1)!;
+      const [a, x] = [floats(address, count), floats(context.address(1), count)];
+      const [inner, outer] = [2, 3].map((index) => floats(context.address(index), width));
+      const sum = floats(context.output(0, dims), count);
+      const place = outputRows(context, 1, dims);
+      for (let at = 0; at < count; at += width) {
+        const total = rmsNorm(a.subarray(at, at + width), inner!, epsilon)
+          .map((value, index) => value + x[at + index]!);
+        sum.set(total, at);
+        writeRow(place, at / width, rmsNorm(total, outer!, epsilon));
+      }
+    };
+  },
+};
+
+const product = (name: string, isGated: boolean): Operator => ({
+  name,
+  inputs: ["int8", "float32"],
+  outputs: ["float32"],
+  kernel: (attributes, matrices) => {
+    const matrix = matrices[attributes.int("matrix")]!;
+    const columns = readRows(matrix, matrix.rows, matrix.columns);
+    return (context) => {
+      const { address: values, dims: [, paddedRows] } = context.input(0);
+      const { address: scales, dims } = context.input(1);
+      const rows = elementCount(dims);
+      const place = { values, scales, paddedRows: paddedRows! };
+      const products = productsOf(readRows(place, rows, matrix.columns), columns);
+      const width = isGated ? matrix.rows / 2 : matrix.rows;
+      const out = floats(context.output(0, [...dims, width]), rows * width);
+      products.forEach((row, index) => out.set(isGated ? gated(row) : row, index * width));
+    };
+  },
+});
+
+/** All of them. */
+export const INT8_OPERATORS: readonly Operator[] = [
+  quantizeRows,
+  normAddNormInt8,
+  product("Int8Product", false),
+  product("Int8GatedProduct", true),
+];
+
+async function rowsOf(matrix: MatrixRows): Promise<Float32Array> {
+  if ("values" in matrix) return matrix.values;
+  await using reader = await RowReader.open(matrix.entry);
+  return await reader.read(Array.from({ length: matrix.shape[0] }, (_, row) => row));
+}
+
+/** Rounds a matrix; the rows of two take turns, 8 by 8. */
+export async function keepInt8({ parts }: OwnMatrix): Promise<KeptMatrix> {
+  const [{ shape: [partRows, columns] }] = parts as readonly [MatrixRows];
+  const rows = partRows * parts.length;
+  const memory = [
+    new Uint8Array(Math.ceil(columns / 128) * rows * 128),
+    new Uint8Array(rows * 4),
+  ] as const;
+  const place = { values: addressOf(memory[0]), scales: addressOf(memory[1]), paddedRows: rows };
+  for (const [index, part] of parts.entries()) {
+    const values = await rowsOf(part);
+    for (let row = 0; row < partRows; row++) {
+      const turn = parts.length === 1 ? row : 16 * Math.floor(row / 8) + 8 * index + row % 8;
+      writeRow(place, turn, values.subarray(row * columns, (row + 1) * columns));
+    }
+  }
+  // Kept for as long as the matrix is.
+  return { ...place, rows, columns, [Symbol.dispose]: () => void memory.length };
+}
