@@ -12,6 +12,7 @@ interface Catalogue {
   readOnly(folder: string): string;
   diskFull(folder: string, free: string): string;
   diskSmall(folder: string, free: string, needed: string): string;
+  readonly ownKernels: string;
   largerGpuIdle(index: number, free: string): string;
   adapter(name: string, hasFloat16: boolean, buffer: string): string;
   softwareAdapter(name: string): string;
@@ -46,6 +47,9 @@ export const TEXTS: Texts<Catalogue> = {
     diskSmall: (folder, free, needed) =>
       `${free} are free for ${folder}, and the published model's files take ${needed}. They may ` +
       "lie on another disk.",
+    ownKernels:
+      "`create:fast`, and `create` in the image, draw by the toolkit's own kernels, every " +
+      "other task by ONNX Runtime's.",
     largerGpuIdle: (index, free) =>
       `GPU ${index} has more free memory (${free}), but the first GPU is the one that is used.`,
     adapter: (name, hasFloat16, buffer) =>
@@ -86,6 +90,8 @@ export const TEXTS: Texts<Catalogue> = {
     diskFull: (folder, free) => `${folder} 所在磁盘只剩 ${free}。下面的命令显示空间被什么占用。`,
     diskSmall: (folder, free, needed) =>
       `${folder} 所在磁盘只剩 ${free}，正式模型的文件需要 ${needed}。可以放在别的磁盘上。`,
+    ownKernels:
+      "`create:fast` 以及镜像中的 `create` 用本工具箱自带的内核作画，其他任务用 ONNX Runtime 的内核。",
     largerGpuIdle: (index, free) =>
       `${index} 号显卡的空闲显存更多（${free}），但默认使用第一块显卡。`,
     adapter: (name, hasFloat16, buffer) =>

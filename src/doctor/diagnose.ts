@@ -49,6 +49,7 @@ export function diagnose(facts: Facts, language: Language = "en"): Diagnosis {
   const findings = [
     ...systemFindings(facts, language),
     ...choice.reasons.map((obstacle) => obstacleFinding(obstacle, facts, language)),
+    ...kernelFindings(choice.provider, language),
     ...gpuFindings(facts, fits, language),
     ...adapterFindings(facts, choice.provider, language),
     ...modelFindings(facts, fits, language),
@@ -170,6 +171,12 @@ function commandFor(obstacle: Obstacle, { machine }: Facts): string | undefined 
     case "libraries-elsewhere":
       return extendLibraryPath([...new Set(obstacle.paths.map((path) => dirname(path)))]);
   }
+}
+
+/** By whose kernels CUDA draws: which those are, the task decides by its permissions. */
+function kernelFindings(provider: Device, language: Language): Finding[] {
+  if (provider !== "cuda") return [];
+  return [finding("provider", "own-kernels", "ok", TEXTS[language].ownKernels)];
 }
 
 function gpuFindings({ gpu }: Facts, fits: readonly Fit[], language: Language): Finding[] {

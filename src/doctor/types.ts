@@ -39,6 +39,7 @@ export type FindingCode =
   | "disk-full"
   | "outputs-read-only"
   | "disk-small"
+  | "own-kernels"
   | "larger-gpu-idle"
   | "webgpu-adapter"
   | "webgpu-software"

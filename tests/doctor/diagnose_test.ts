@@ -205,6 +205,16 @@ Deno.test("on WSL, drivers belong in Windows", async () => {
   assert(!fix!.includes("apt-get"), fix);
 });
 
+Deno.test("where CUDA draws, it is said which task has whose kernels", async () => {
+  const onCuda = await examine({ files: WELL, commands: GOOD_DRIVER(), model: PUBLISHED });
+  assert.match(
+    find(onCuda, "own-kernels")!.message,
+    /create:fast.* toolkit's own .* ONNX Runtime's/,
+  );
+  const old = { files: WELL, commands: nvidiaSmi("570.86.15", "12.8", [GPU_24]) };
+  assert.equal(find(await examine(old), "own-kernels"), undefined);
+});
+
 Deno.test("of two GPUs the first is used, and a freer second one is pointed out", async () => {
   const commands = nvidiaSmi("580.95.05", "13.0", [GPU_8, H100]);
   const env = { CUDA_DEVICE_ORDER: "PCI_BUS_ID" };
