@@ -65,6 +65,19 @@ Deno.test("in 8 bits a matrix of the layers takes a byte a value, and all else w
   assert.equal(found.int8Parameters, 9 * (320 * 640 + 320 * 320 + 3 * 320 * 768));
 });
 
+Deno.test("which mode fits a card of a size is what docs/speed.md says", () => {
+  const modes = (gibibytes: number) =>
+    (["bfloat16", "int8"] as const).map((dtype) => {
+      const estimate = estimateMemory(NEWBIE.published.parts, "cuda", 1024, dtype);
+      // A driver and a desktop keep some of it.
+      return offloadThatFits(estimate, gibibytes * GIB - 0.7e9);
+    });
+  assert.deepEqual(modes(8), ["sequential", "model"]);
+  for (const size of [10, 12, 16]) assert.deepEqual(modes(size), ["model", "model"]);
+  assert.deepEqual(modes(24), ["model", "none"]);
+  assert.deepEqual(modes(32), ["none", "none"]);
+});
+
 /** The demo model's own numbers, of its headers and configurations. */
 const DEMO = [
   {
