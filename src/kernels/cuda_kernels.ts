@@ -5,7 +5,8 @@
  */
 import { addressOf, cString } from "../runtime/native/c_api.ts";
 import type { CudaDriver } from "../runtime/native/cuda_driver.ts";
-import hopper from "./hopper.ptx" with { type: "text" };
+import hopper_gated from "./hopper_gated.ptx" with { type: "text" };
+import hopper_int8 from "./hopper_int8.ptx" with { type: "text" };
 import int8 from "./int8.ptx" with { type: "text" };
 import kernels from "./kernels.ptx" with { type: "text" };
 
@@ -35,12 +36,12 @@ const SHARED_BYTES = 8;
 const HOPPER = 9;
 
 /** The files of kernels, each translated for a GPU when the first of its kernels is asked for. */
-const MODULES = { kernels, int8, hopper } as const;
+const MODULES = { kernels, int8, hopper_gated, hopper_int8 } as const;
 /** One of them. */
 export type KernelModule = keyof typeof MODULES;
 
-/** What a kernel takes: addresses and numbers. */
-export type Parameter = "pointer" | "i32" | "i64" | "f32";
+/** What a kernel takes: addresses, numbers, and what {@linkcode CudaKernels.tensorMap} gives. */
+export type Parameter = "pointer" | "i32" | "i64" | "f32" | "map";
 
 /** Starts a kernel on a stream, over so many blocks of so many threads. */
 export type Launch = (
@@ -49,6 +50,25 @@ export type Launch = (
   threads: number,
   values: readonly (bigint | number)[],
 ) => void;
+
+/** A matrix as Hopper's copy engine knows it. */
+export interface TensorMap {
+  readonly address: bigint;
+  /** What holds it. */
+  readonly buffer: Uint8Array;
+}
+
+/** Of `CUtensorMap`, and of what describes one: `CU_TENSOR_MAP_…`. */
+const TENSOR_MAP_BYTES = 128;
+const TENSOR_MAP_ALIGNMENT = 64;
+const TENSOR_MAP_BFLOAT16 = 9;
+const NOT_INTERLEAVED = 0;
+const SWIZZLED_BY_128_BYTES = 3;
+const FETCHED_BY_128_BYTES = 2;
+const ZEROS_OUTSIDE = 0;
+/** Tiles of 128 bytes across. */
+const TILE_COLUMNS = 64;
+const TILE_ROWS = 128;
 
 /** The sizes of a product: x is [rows, inner], a matrix [width, inner]. */
 export interface ProductSizes {
@@ -127,6 +147,10 @@ export class CudaKernels {
       parameters.forEach((parameter, index) => {
         const at = index * PARAMETER_BYTES;
         const value = values[index]!;
+        if (parameter === "map") {
+          table[index] = BigInt(value);
+          return;
+        }
         if (parameter === "f32") slots.setFloat32(at, Number(value), true);
         else if (parameter === "i32") slots.setInt32(at, Number(value), true);
         else slots.setBigUint64(at, BigInt(value), true);
@@ -158,6 +182,35 @@ export class CudaKernels {
       this.#modules.set(name, handle = place[0]!);
     }
     return handle;
+  }
+
+  /**
+   * Describes a matrix [rows, columns] of bfloat16 on the GPU, as a kernel reads it in tiles of
+   * 128 × 64 values; `columns` is a multiple of 8.
+   *
+   * @returns Where the description is; it must be kept for as long as it is used.
+   */
+  tensorMap(matrix: bigint, rows: number, columns: number): TensorMap {
+    const { functions, check } = this.#driver;
+    const buffer = new Uint8Array(TENSOR_MAP_BYTES + TENSOR_MAP_ALIGNMENT);
+    const start = addressOf(buffer);
+    const address = start + -start % BigInt(TENSOR_MAP_ALIGNMENT) + BigInt(TENSOR_MAP_ALIGNMENT);
+    const status = functions.cuTensorMapEncodeTiled(
+      address,
+      TENSOR_MAP_BFLOAT16,
+      2,
+      matrix,
+      BigUint64Array.of(BigInt(columns), BigInt(rows)),
+      BigUint64Array.of(BigInt(columns * VALUE_BYTES)),
+      Uint32Array.of(TILE_COLUMNS, TILE_ROWS),
+      Uint32Array.of(1, 1),
+      NOT_INTERLEAVED,
+      SWIZZLED_BY_128_BYTES,
+      FETCHED_BY_128_BYTES,
+      ZEROS_OUTSIDE,
+    );
+    check(status, "describe a matrix");
+    return { address, buffer };
   }
 
   /** Memory on the GPU; it is freed when that is disposed of. */

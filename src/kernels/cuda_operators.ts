@@ -15,6 +15,7 @@ import {
   type Parameter,
   VALUE_BYTES,
 } from "./cuda_kernels.ts";
+import { gatedProduct } from "./gated_product.ts";
 import { int8Operators } from "./int8_operators.ts";
 import { keepInt8Matrix } from "./keep_int8_matrix.ts";
 
@@ -243,6 +244,7 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
     keep: (matrix) => keepInt8Matrix(kernels(), matrix),
     operators: [
       ...int8Operators(type, kernels),
+      gatedProduct(type, kernels),
       normAddNorm,
       splitHeads,
       swiglu,

@@ -150,14 +150,14 @@ function hopperKernel(
     const width = isGated ? GATED_TILE : HOPPER_TILES.toSorted((a, b) => time(a) - time(b))[0]!;
     const shared = sharedOnHopper(width, isGated);
     const launch = launches.get(width) ??
-      kernels.kernel(`${name}_${width}`, type, PRODUCT, { module: "hopper", shared });
+      kernels.kernel(`${name}_${width}`, type, PRODUCT, { module: "hopper_int8", shared });
     launches.set(width, launch);
     const blocks = Math.min(multiprocessors, tilesOf(product, width));
     launch(stream, blocks, HOPPER_THREADS, [...product.places, ...numbersOf(product)]);
   };
 }
 
-/** As hopper.cu's `Shape` has it, and what the first stage needs to begin at a multiple of 1024. */
+/** As hopper_int8.cu's `Shape` has it, and what the first stage needs to begin at a multiple of 1024. */
 function sharedOnHopper(width: number, isGated: boolean): number {
   const stages = width > 192 ? 3 : 4;
   const pitch = 2 * (isGated ? width / 2 : width) + 16;

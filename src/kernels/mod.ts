@@ -9,15 +9,21 @@ import { openCudaDriver } from "../runtime/native/cuda_driver.ts";
 import { operatorSessions } from "../runtime/native/custom_session.ts";
 import { sessionError, type SessionHost } from "../runtime/session.ts";
 import { tensor } from "../tensor.ts";
-import type { KernelType } from "./cuda_kernels.ts";
+import { CudaKernels, type KernelType } from "./cuda_kernels.ts";
 import { cudaOperators } from "./cuda_operators.ts";
 
 const SILU_OF_ONE = 0.731;
 /** A few roundings of bfloat16. */
 const TOLERANCE = 0.01;
 
+/** Where graphs with our own operators run. */
+export interface KernelSessions extends SessionHost {
+  /** Whether they have {@linkcode DtypePolicy.gatesProducts}. */
+  readonly gatesProducts: boolean;
+}
+
 /** What was tried and works. */
-const tried = new Map<KernelType, SessionHost>();
+const tried = new Map<KernelType, KernelSessions>();
 
 /**
  * Where graphs with our own operators run on CUDA, on the thread that asks. The kernels are tried
@@ -26,7 +32,7 @@ const tried = new Map<KernelType, SessionHost>();
  * @param type In which the graphs compute.
  * @throws {SessionError} When the kernels do not load here, or are wrong.
  */
-export async function kernelSessions(type: KernelType): Promise<SessionHost> {
+export async function kernelSessions(type: KernelType): Promise<KernelSessions> {
   const known = tried.get(type);
   if (known !== undefined) return known;
   const folder = bindingFolder(Deno.build);
@@ -41,6 +47,8 @@ export async function kernelSessions(type: KernelType): Promise<SessionHost> {
   if (Math.abs(found - SILU_OF_ONE) >= TOLERANCE) {
     throw sessionError(graph.name, "run", `silu(1) is ${SILU_OF_ONE}, and ${found} came out`);
   }
-  tried.set(type, host);
-  return host;
+  const { isHopper } = CudaKernels.of(openCudaDriver(folder));
+  const sessions = { ...host, gatesProducts: isHopper && type === "bfloat16" };
+  tried.set(type, sessions);
+  return sessions;
 }

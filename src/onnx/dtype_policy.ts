@@ -27,6 +27,8 @@ export interface DtypePolicy {
    * project's own operators; all else stays in `compute`.
    */
   readonly products?: "int8";
+  /** Whether one of those operators makes both products of a gated layer and its gate at once. */
+  readonly gatesProducts?: boolean;
   /** Whether the device's fused attention is known to be wrong: then all scores are written down. */
   readonly writesScores?: boolean;
 }
@@ -95,6 +97,6 @@ export function dtypePolicy(
 
 /** The same for a graph that has none of the project's own operators. */
 export function withoutOwnOperators(policy: DtypePolicy): DtypePolicy {
-  const { products: _, ...rest } = policy;
+  const { products: _, gatesProducts: __, ...rest } = policy;
   return { ...rest, ownOperators: false };
 }

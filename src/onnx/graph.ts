@@ -136,6 +136,8 @@ export class Graph {
   readonly writesScores: boolean;
   /** Whether products with matrices of weights are of rows in 8 bits ({@linkcode DtypePolicy.products}). */
   readonly hasInt8Products: boolean;
+  /** Whether a gated layer's products have their gate in them ({@linkcode DtypePolicy.gatesProducts}). */
+  readonly gatesProducts: boolean;
   readonly #inputs: Port[] = [];
   readonly #outputs: Port[] = [];
   readonly #nodes: Onnx.INodeProto[] = [];
@@ -161,15 +163,17 @@ export class Graph {
 
   constructor(
     name: string,
-    { device = "cpu", ownOperators = false, writesScores = false, products }: Partial<
-      Pick<DtypePolicy, "device" | "ownOperators" | "writesScores" | "products">
-    > = {},
+    { device = "cpu", ownOperators = false, writesScores = false, products, gatesProducts = false }:
+      Partial<
+        Pick<DtypePolicy, "device" | "ownOperators" | "writesScores" | "products" | "gatesProducts">
+      > = {},
   ) {
     this.name = name;
     this.device = device;
     this.ownOperators = ownOperators;
     this.writesScores = writesScores;
     this.hasInt8Products = ownOperators && products === "int8";
+    this.gatesProducts = ownOperators && gatesProducts;
   }
 
   /** Declares an input. */

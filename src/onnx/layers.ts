@@ -102,6 +102,10 @@ export function gatedLinear(
   }
   same("gatedLinear", x, first.base as Value);
   same("gatedLinear", x, second.base as Value);
+  if (graph.gatesProducts && !isAdapted) {
+    const inputs = [x, first.base as Value, second.base as Value];
+    return graph.node("GatedProduct", inputs, x.type, { domain: OWN_DOMAIN });
+  }
   // Two nodes: what a node gives and no other takes would keep its memory until the run ends.
   const matrices = [first.base as Value, second.base as Value];
   const products = graph.node("TwoProducts", [x, ...matrices], x.type, { domain: OWN_DOMAIN });

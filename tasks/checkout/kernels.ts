@@ -20,7 +20,12 @@ const FOLDER = fileURLToPath(new URL("../../src/kernels/", import.meta.url));
  * What is compiled, and for which GPUs: the oldest with arithmetic in bfloat16, whose assembly runs on
  * all later ones, and Hopper's alone.
  */
-const SOURCES = { kernels: "compute_80", int8: "compute_80", hopper: "compute_90a" } as const;
+const SOURCES = {
+  kernels: "compute_80",
+  int8: "compute_80",
+  hopper_gated: "compute_90a",
+  hopper_int8: "compute_90a",
+} as const;
 
 const text = inLanguage({
   en: {

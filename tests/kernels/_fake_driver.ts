@@ -3,7 +3,8 @@
  * kernels.ptx, and what it computes is written down once more, value by value.
  */
 import assert from "node:assert/strict";
-import hopper from "../../src/kernels/hopper.ptx" with { type: "text" };
+import hopperGated from "../../src/kernels/hopper_gated.ptx" with { type: "text" };
+import hopperInt8 from "../../src/kernels/hopper_int8.ptx" with { type: "text" };
 import int8 from "../../src/kernels/int8.ptx" with { type: "text" };
 import ptx from "../../src/kernels/kernels.ptx" with { type: "text" };
 import type { CudaDriver } from "../../src/runtime/native/cuda_driver.ts";
@@ -18,10 +19,12 @@ export interface Started {
   readonly threads: number;
 }
 
-/** The kinds of a kernel's parameters, as its declaration has them: `u64`, `u32`, `f32`. */
+/** The kinds of a kernel's parameters, as its declaration has them: `u64`, `u32`, `f32`, `b8` for bytes. */
 function parametersOf(assembly: string, kernel: string): string[] {
   const [, list] = new RegExp(`\\.entry ${kernel}\\(([^)]*)\\)`).exec(assembly)!;
-  return [...list!.matchAll(/\.param \.(\w+)(?: \.\w+ \.align \d+)? /g)].map(([, kind]) => kind!);
+  return [...list!.matchAll(/\.param (?:\.align \d+ )?\.(\w+)(?: \.\w+ \.align \d+)? /g)].map((
+    [, kind],
+  ) => kind!);
 }
 
 /** What a GPU is. */
@@ -33,7 +36,7 @@ interface Gpu {
 /** `CU_DEVICE_ATTRIBUTE_…`: multiprocessors, and both parts of the compute capability. */
 const [MULTIPROCESSORS, MAJOR, MINOR] = [16, 75, 76];
 /** The modules, each with the handle that is its place, counted from 7. */
-const MODULES = [ptx, int8, hopper];
+const MODULES = [ptx, int8, hopperGated, hopperInt8];
 
 /** A driver, and what it was told to start. */
 export function fakeDriver({ capability }: Gpu = { capability: [8, 0] }): {
@@ -61,6 +64,19 @@ export function fakeDriver({ capability }: Gpu = { capability: [8, 0] }): {
     cuFuncSetAttribute: (_kernel: bigint, which: number, bytes: number) => {
       // What a block may share on any GPU from Ampere on, and on Hopper.
       assert(which === 8 && bytes <= (capability[0] === 9 ? 232_448 : 101_376));
+      return 0;
+    },
+    cuTensorMapEncodeTiled: (...told: unknown[]) => {
+      const [to, type, rank, matrix, dims, strides, box] = told as [
+        ...[bigint, number, number, bigint],
+        ...[BigUint64Array, BigUint64Array, Uint32Array],
+      ];
+      // bfloat16, rows one after the other, tiles of 128 bytes across, whose parts are swizzled.
+      assert.deepEqual([to % 64n, type, rank, told[9]], [0n, 9, 2, 3]);
+      assert.equal(strides[0], 2n * dims[0]!);
+      assert.equal(strides[0]! % 16n, 0n);
+      assert.deepEqual([...box], [64, 128]);
+      new BigUint64Array(memoryAt(to, 128)).set([matrix, ...dims]);
       return 0;
     },
     cuMemAlloc_v2: (place: BigUint64Array, bytes: bigint) => {
@@ -98,6 +114,7 @@ export function fakeDriver({ capability }: Gpu = { capability: [8, 0] }): {
       const kinds = parametersOf(assembly, kernel);
       assert.equal(kinds.length, table.length, kernel);
       const values = kinds.map((kind, index) => {
+        if (kind === "b8") return table[index]!;
         const slot = new DataView(memoryAt(table[index]!, 8));
         if (kind === "f32") return slot.getFloat32(0, true);
         return kind === "u32" ? slot.getInt32(0, true) : slot.getBigUint64(0, true);
@@ -202,6 +219,25 @@ const KERNELS = {
       const place = { values: int8!, scales: scales!, paddedRows: paddedRows! };
       writeRow(place, row, data.subarray(block * width!, (block + 1) * width!));
     }
+  },
+
+  gated_product(half: Half, values: Values, { blocks, threads }: Extent) {
+    const [x, gate, value] = (values as bigint[]).slice(0, 3).map((map) => {
+      const [matrix, columns, rows] = new BigUint64Array(memoryAt(map, 24));
+      const [width, count] = [Number(columns), Number(rows)];
+      const data = half.read(matrix!, count * width);
+      return Array.from(
+        { length: count },
+        (_, row) => Float64Array.from(data.subarray(row * width, (row + 1) * width)),
+      );
+    });
+    const [rows, width, runs, band] = values.slice(4) as number[];
+    assert.deepEqual([rows, width, threads], [x!.length, gate!.length, 384]);
+    assert(runs! * 64 >= x![0]!.length && band! > 0 && blocks > 0);
+    const gates = productsOf(x!, gate!).flat();
+    const products = productsOf(x!, value!).flat();
+    const out = gates.map((value, index) => value / (1 + Math.exp(-value)) * products[index]!);
+    half.write(values[3] as bigint, Float32Array.from(out));
   },
 
   int8_product: (half: Half, values: Values, _extent: Extent) => int8Product(half, values, false),

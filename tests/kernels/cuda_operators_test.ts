@@ -5,6 +5,7 @@ import {
   ADAPTER_WEIGHTS,
   add,
   cast,
+  type DtypePolicy,
   type FloatType,
   gatedLinear,
   Graph,
@@ -38,8 +39,9 @@ async function results(
   type: FloatType,
   inputs: Readonly<Record<string, readonly number[]>>,
   build: (inputs: Record<string, Value>) => Record<string, Value>,
+  policy: Partial<DtypePolicy> = {},
 ): Promise<Record<string, Tensor>> {
-  const graph = new Graph("own operators", { ownOperators: true, products: "int8" });
+  const graph = new Graph("own operators", { ownOperators: true, products: "int8", ...policy });
   const values = Object.entries(inputs).map(([name, dims]) => {
     const input = graph.input(name, INTERFACE_TYPE, dims);
     const isExact = ["cos", "sin", "weights"].includes(name);
@@ -181,6 +183,20 @@ Deno.test("sessions of both types live side by side, whichever comes first", asy
   first!.forEach((value, index) => {
     assert(Math.abs(value - second![index]!) <= 0.04 * Math.abs(value) + 0.06);
   });
+});
+
+Deno.test("on Hopper one kernel makes both products of a gated layer and its gate", async () => {
+  const inputs = { x: [1, 133, 72], gate: [40, 72], value: [40, 72] };
+  const build = ({ x, gate, value }: Record<string, Value>) => ({
+    y: gatedLinear(x!, gate!, value!, 40),
+  });
+  const { driver, started } = fakeDriver({ capability: [9, 0] });
+  const expected = await results(CPU_OPERATORS, "float32", inputs, build);
+  const own = cudaOperators("bfloat16", () => driver);
+  const found = await results(own, "bfloat16", inputs, build, { gatesProducts: true });
+  const off = found.y!.data.map((value, index) => value - expected.y!.data[index]!);
+  assert(Math.hypot(...off) <= 0.01 * Math.hypot(...expected.y!.data));
+  assert.deepEqual(started, [{ kernel: "gated_product_bf16", blocks: 2, threads: 384 }]);
 });
 
 /** A matrix for {@linkcode linear} whose values are these. */

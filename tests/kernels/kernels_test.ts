@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import hopper from "../../src/kernels/hopper.ptx" with { type: "text" };
+import hopper_gated from "../../src/kernels/hopper_gated.ptx" with { type: "text" };
+import hopper_int8 from "../../src/kernels/hopper_int8.ptx" with { type: "text" };
 import int8 from "../../src/kernels/int8.ptx" with { type: "text" };
 import ptx from "../../src/kernels/kernels.ptx" with { type: "text" };
 import { kernelSource } from "../../tasks/checkout/kernel_source.ts";
 
 Deno.test("each .ptx was made from the .cu beside it as it is", async () => {
-  for (const [name, assembly] of Object.entries({ kernels: ptx, int8, hopper })) {
+  for (
+    const [name, assembly] of Object.entries({ kernels: ptx, int8, hopper_gated, hopper_int8 })
+  ) {
     const source = await kernelSource(`src/kernels/${name}.cu`);
     const hash = createHash("sha256").update(source).digest("hex");
     assert.equal(assembly.split("\n", 1)[0], `// ${name}.cu, SHA-256 ${hash}`);
@@ -40,9 +43,12 @@ Deno.test("int8.ptx has the kernels of products in 8 bits, for GPUs from Ampere 
   assert.match(int8, /^\.target sm_80$/m);
 });
 
-Deno.test("hopper.ptx has the products in 8 bits, for Hopper alone", () => {
+Deno.test("what only Hopper has is for Hopper alone", () => {
   const products = ["gated_product_256", "product_160", "product_256"];
-  assert.deepEqual(entriesOf(hopper), products.map((name) => `int8_${name}_bf16`));
-  assert.match(hopper, /^\.target sm_90a$/m);
-  assert.match(hopper, /wgmma\.mma_async\.sync\.aligned\.m64n256k32\.s32\.s8\.s8/);
+  assert.deepEqual(entriesOf(hopper_int8), products.map((name) => `int8_${name}_bf16`));
+  assert.deepEqual(entriesOf(hopper_gated), ["gated_product_bf16"]);
+  for (const assembly of [hopper_gated, hopper_int8]) {
+    assert.match(assembly, /^\.target sm_90a$/m);
+    assert.match(assembly, /wgmma\.mma_async\.sync\.aligned/);
+  }
 });

@@ -36,7 +36,10 @@ export async function loadTransformer(
     try {
       const host = await kernelSessions(compute);
       const hold = { device, resident, host };
-      return await Transformer.create(config, compile(policy), hold, adapterWeights);
+      const { gatesProducts } = host;
+      const isKnown = (policy.gatesProducts ?? false) === gatesProducts;
+      const graphs = compile(isKnown ? policy : { ...policy, gatesProducts });
+      return await Transformer.create(config, graphs, hold, adapterWeights);
     } catch (error) {
       if (!(error instanceof SessionError) || error instanceof OutOfMemoryError) throw error;
       // No other kernels have its products in 8 bits, for which the rest was made ready.

@@ -26,6 +26,23 @@ const FUNCTIONS = {
     result: "i32",
   },
   cuFuncSetAttribute: { parameters: ["u64", "i32", "i32"], result: "i32" },
+  cuTensorMapEncodeTiled: {
+    parameters: [
+      "u64", // where it is to be
+      "i32", // type
+      "u32", // rank
+      "u64", // the tensor
+      "buffer", // extents, innermost first
+      "buffer", // bytes from one to the next, of all but the innermost
+      "buffer", // extents of a tile
+      "buffer", // strides within
+      "i32", // interleaving
+      "i32", // swizzle
+      "i32", // what the second cache fetches
+      "i32", // what is outside
+    ],
+    result: "i32",
+  },
   cuCtxGetDevice: { parameters: ["buffer"], result: "i32" },
   cuDeviceGetAttribute: { parameters: ["buffer", "i32", "i32"], result: "i32" },
   cuMemAlloc_v2: { parameters: ["buffer", "usize"], result: "i32" },
