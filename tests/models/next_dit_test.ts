@@ -183,3 +183,19 @@ Deno.test("all matrices of the layers are rounded to 8 bits, and none of them st
   assert.deepEqual(kept.filter((name) => /attention\.|feed_forward/.test(name)), []);
   assert(kept.some((name) => name.includes("adaLN_modulation")));
 });
+
+Deno.test("the timestep's condition is rounded to 16 bits when it is complete, and not before", async () => {
+  const { weights, json, file } = await openCase<Run>("next_dit/clip_gqa");
+  const config = parseNextDiTConfig(json, file, weights);
+  const { steps: [step] } = compileNextDiT(config, weights, DTYPE_POLICIES.cuda);
+  const { node } = onnx.ModelProto.decode(step!.model).graph!;
+  const made = new Set(["timestep"]);
+  const products: string[] = [];
+  for (const { opType, input, output } of node!) {
+    if (opType === "Cast" || !input!.some((name) => made.has(name))) continue;
+    output!.forEach((name) => made.add(name));
+    if (opType === "Gemm") products.push(opType);
+  }
+  // Two of the timestep's embedding, and one with the pooled text.
+  assert.deepEqual(products, ["Gemm", "Gemm", "Gemm"]);
+});
