@@ -30,6 +30,14 @@ export function isJsonObject(text: string): boolean {
   return text.search(BEGIN) === text.search(/\S/);
 }
 
+/** Whether a text is JSON, or braces around XML, of which the end is still to come. */
+export function isOpenJson(text: string): boolean {
+  const begin = text.search(/\S/);
+  const isJson = begin >= 0 &&
+    (isJsonObject(text) || /^[{[]\s*(?:[{[]\s*)?(?:$|<)/.test(text.slice(begin)));
+  return isJson && endOfJson(text, begin) === undefined;
+}
+
 /**
  * Takes tags and caption out of JSON: `{"image": {"tags": …, "caption": …}}`, one object further out or
  * further in, with lists of tags, or with the elements as objects. Text before and behind the JSON stays

@@ -1,5 +1,5 @@
 import { resolveEntities } from "./_entities.ts";
-import { type Envelope, isJsonObject, openEnvelope } from "./_envelope.ts";
+import { type Envelope, isJsonObject, isOpenJson, openEnvelope } from "./_envelope.ts";
 import { isXml } from "./_is_xml.ts";
 import { isKnown } from "./_known_elements.ts";
 import { parseJson } from "../json_problem.ts";
@@ -64,6 +64,13 @@ export function unwrapPrompt(typed: string): UnwrappedPrompt {
 export function isJsonPrompt(typed: string): boolean {
   const { text } = splitSystemPrompt(typed);
   return isJsonObject(text) || openEnvelope(text) !== undefined;
+}
+
+/** Whether what programs put around a prompt is still open at its end: JSON, braces, Markdown's fence. */
+export function isOpenWrapping(typed: string): boolean {
+  const { text } = splitSystemPrompt(typed);
+  const fences = text.match(/^[ \t]*```/gm)?.length ?? 0;
+  return fences === 1 || isOpenJson(text);
 }
 
 const ESCAPED_TAG = /&lt;\/([\p{L}_][\p{L}\p{N}_]*)&gt;/gu;

@@ -14,6 +14,7 @@ import {
   parsePrompt,
   promptKind,
   type PromptNode,
+  splitSystemPrompt,
   unwrapPrompt,
 } from "../prompt/mod.ts";
 import {
@@ -302,13 +303,13 @@ function stylesIn(path: string, written: string): readonly Named[] {
  */
 export function withPreset(prompt: string, { before, after }: Preset, isRaw = false): string {
   if (before === "" && after === "") return prompt;
-  const isXml = !isRaw && promptKind(prompt) === "xml";
-  if (!isXml || /<[^>]*>/.test(before + after)) {
-    const between = isXml || promptKind(prompt) === "xml" ? "\n" : ", ";
-    return [before, prompt, after].filter((part) => part.trim() !== "").join(between);
-  }
-  const { text, systemPrompt = "" } = unwrapPrompt(prompt);
+  const { text, systemPrompt = "" } = isRaw ? splitSystemPrompt(prompt) : unwrapPrompt(prompt);
   const own = systemPrompt === "" ? text : text.trimStart();
+  const isXml = promptKind(prompt) === "xml";
+  if (!isXml || isRaw || /<[^>]*>/.test(before + after)) {
+    const parts = [before, own, after].filter((part) => part.trim() !== "");
+    return systemPrompt + parts.join(isXml ? "\n" : ", ");
+  }
   return systemPrompt + withWords(own, listItems(before), listItems(after));
 }
 
@@ -364,6 +365,9 @@ function withWords(xml: string, before: readonly string[], after: readonly strin
   );
 }
 
+/** Elements that hold a whole prompt. */
+const WRAPPERS: ReadonlySet<string> = new Set(["img", "image", "document"]);
+
 /** Where new elements go: into `<general_tags>`, or into one of their own. */
 function placeFor(
   xml: string,
@@ -378,16 +382,18 @@ function placeFor(
   }
   const own = `\n<general_tags>\n${elements}</general_tags>\n`;
   const [root, ...others] = roots;
-  const wrapper = others.length === 0 && root!.name === "img" ? insideOf(xml, root!) : undefined;
+  const wrapper = others.length === 0 && WRAPPERS.has(root!.name)
+    ? insideOf(xml, root!)
+    : undefined;
   return { at: wrapper?.end ?? xml.length, text: own };
 }
 
 /** Between an element's tags; undefined where either was not written as one. */
-function insideOf(xml: string, { name, offset, length }: PromptNode) {
+function insideOf(xml: string, { offset, length }: PromptNode) {
   const written = xml.slice(offset, offset + length);
-  const start = /^<[^>]*[^/>]>/.exec(written)?.[0].length;
-  const end = /<\/\s*([^\s<>]+)\s*>$/.exec(written);
-  if (start === undefined || end === null || end[1] !== name) return undefined;
+  const start = /^[<＜][^>＞]*[^/／>＞][>＞]/.exec(written)?.[0].length;
+  const end = /[<＜]\s*[/／][^<>＜＞]*[>＞]$/.exec(written);
+  if (start === undefined || end === null) return undefined;
   // White space before the end stays behind what is put in.
   const inner = written.slice(start, end.index);
   const isBlock = /^\s*</.test(inner);

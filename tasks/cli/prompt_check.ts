@@ -1,10 +1,12 @@
 /** Looks at a prompt before a picture is made of it. */
 import {
   checkPrompt,
+  isOpenWrapping,
   type PromptDiagnostic,
   type PromptEncoder,
   readLoraTags,
   renderDiagnostics,
+  splitSystemPrompt,
 } from "../../src/prompt/mod.ts";
 import type { Language, Texts } from "../../src/language.ts";
 import { language } from "./language.ts";
@@ -55,7 +57,15 @@ export function examinePrompt(
 /** Errors that may go away with the next line. */
 const UNFINISHED = new Set(["unclosed-tag", "unended"]);
 
-/** Whether the rest of a prompt is still to come: tags are open at its end. */
-export function isUnfinished(prompt: string): boolean {
-  return checkPrompt(prompt).diagnostics.some(({ code }) => UNFINISHED.has(code));
+/**
+ * Whether the rest of a prompt is still to come: tags are open at its end, or what programs put around
+ * it, or it is a system prompt alone.
+ *
+ * @param isNegative Whether a system prompt alone is all of it, as the usual negative prompt is.
+ */
+export function isUnfinished(prompt: string, isNegative = false): boolean {
+  const { text, systemPrompt } = splitSystemPrompt(prompt);
+  if (!isNegative && systemPrompt !== undefined && text.trim() === "") return true;
+  return isOpenWrapping(prompt) ||
+    checkPrompt(prompt).diagnostics.some(({ code }) => UNFINISHED.has(code));
 }

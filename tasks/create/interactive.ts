@@ -1,7 +1,7 @@
 /** The interactive studio: asks, makes pictures, and asks again. */
 import { join } from "node:path";
 import { RequestError } from "../../src/mod.ts";
-import { MAX_PROMPT_LENGTH, promptKind } from "../../src/prompt/mod.ts";
+import { MAX_PROMPT_LENGTH, promptKind, splitSystemPrompt } from "../../src/prompt/mod.ts";
 import {
   type AskedSettings,
   COUNT,
@@ -356,7 +356,7 @@ class Sitting {
         }) ?? ""
         : said,
     ];
-    await this.#continued(lines);
+    await this.#continued(lines, true);
     const answer = lines.join("\n").trim();
     if (answer === "") return;
     const path = namedFile(answer);
@@ -565,7 +565,7 @@ class Sitting {
    * The rest of a prompt of several lines: what was pasted with it, and what XML goes on with. On a
    * terminal XML may always go on, with another character perhaps: an empty line ends it.
    */
-  async #continued(lines: string[]): Promise<void> {
+  async #continued(lines: string[], isNegative = false): Promise<void> {
     for (;;) {
       const ahead = await this.#console.peek(PASTE_MILLISECONDS);
       if (this.#console.isTerminal && (ahead !== undefined || this.#console.hasBegunLine)) {
@@ -576,7 +576,7 @@ class Sitting {
       }
       const prompt = lines.join("\n");
       // A longer prompt is refused as a whole: it does not matter what is still open in it.
-      const unfinished = prompt.length <= MAX_PROMPT_LENGTH && isUnfinished(prompt);
+      const unfinished = prompt.length <= MAX_PROMPT_LENGTH && isUnfinished(prompt, isNegative);
       if (ahead === undefined) {
         const mayGoOn = this.#console.isTerminal && promptKind(prompt) === "xml" &&
           prompt.length <= MAX_PROMPT_LENGTH;
@@ -600,8 +600,10 @@ class Sitting {
    */
   #belongsToPrompt(prompt: string): boolean {
     const next = this.#console.waiting().find((line) => line.trim() !== "");
-    return prompt.trimStart().startsWith("<") && next !== undefined &&
-      next.trimStart().startsWith("<");
+    const { text, systemPrompt } = splitSystemPrompt(prompt);
+    const mayGoOn = text.trimStart().startsWith("<") ||
+      systemPrompt !== undefined && text.trim() === "";
+    return mayGoOn && next !== undefined && /^\s*[<＜]\S/.test(next);
   }
 }
 

@@ -88,6 +88,38 @@ Deno.test("XML without such elements gets them, whatever its form is", () => {
   assert.deepEqual(parseXmlPrompt(pasted)["general_tags"], wanted);
 });
 
+Deno.test("words stand around the prompt alone, whatever programs have put around that", () => {
+  const style = preset({ prefix: "best quality", suffix: "watercolor" });
+  const system = "You are an assistant. <Prompt Start> ";
+  assert.equal(withPreset(`${system}1girl`, style), `${system}best quality, 1girl, watercolor`);
+  assert.equal(
+    withPreset(`${system}1girl`, style, true),
+    `${system}best quality, 1girl, watercolor`,
+  );
+  assert.equal(
+    withPreset('{"image": {"tags": "1girl, pier"}}', style),
+    "best quality, 1girl, pier, watercolor",
+  );
+  const xml = "<character_1><n>rin</n></character_1>";
+  const styled = { style: "watercolor", quality: "best quality" };
+  for (
+    const prompt of [
+      `${xml}<general tags><style>anime</style></general tags>`,
+      `{ ${xml}<general_tags><style>anime</style></general_tags> }`,
+      JSON.stringify([{ tags: `${xml}<general_tags><style>anime</style></general_tags>` }]),
+      `＜general_tags＞<style>anime</style>＜／general_tags＞${xml}`,
+    ]
+  ) {
+    const { general_tags } = parseXmlPrompt(withPreset(prompt, style));
+    assert.deepEqual(general_tags, { ...styled, style: ["anime", "watercolor"] }, prompt);
+  }
+  const image = withPreset(`<image>${xml}</image>`, style);
+  assert.deepEqual(
+    (parseXmlPrompt(image)["image"] as Record<string, unknown>)["general_tags"],
+    styled,
+  );
+});
+
 Deno.test("raw XML is left alone, and words with tags of their own stand around", () => {
   const xml = "<general_tags><style>anime</style></general_tags>";
   assert.equal(withPreset(xml, preset({ suffix: "soft" }), true), `${xml}\nsoft`);

@@ -237,6 +237,33 @@ Deno.test("answers through a pipe make a picture", async () => {
   assert.match(readRecipe(await read(path)).prompt, /miku[^]*1girl/);
 });
 
+// Each stands in the lines in which the programs write it; the next line is the next answer.
+Deno.test("a prompt in several lines through a pipe is read to its end, whatever is around it", async () => {
+  const system = "You are an assistant. <Prompt Start>";
+  const xml = "<character_1>\n<n>miku</n>\n</character_1>";
+  const prompts = [
+    `${system}\n${xml}`,
+    `${system}\n{\n"image": {\n"tags": "\n${xml}\n",\n"caption": "A "girl"."\n}\n}`,
+    `{\n${xml}\n}`,
+    "```json\n" + JSON.stringify({ image: { tags: xml } }) + "\n```",
+    `[\n{"image": {"tags": "1girl"}}\n]`,
+  ];
+  const negative = "You are no painter. <Prompt Start>";
+  const stdin = prompts.map((prompt) => `${prompt}\nwrapped\n1\n\n3\n64x64\n\n`).join("") +
+    `/negative ${negative}\n<danbooru_tags>lowres</danbooru_tags>\n` +
+    `/negative ${negative}\n1girl\nwrapped\n1\n\n3\n64x64\n\nq\n`;
+  const { code, out, err } = await runTask("create", [], { stdin });
+  assert.equal(code, 0, err);
+  const paths = [...out.matchAll(/Saved to (\S+wrapped(?:-\d+)?\.png) \(seed 3/g)].map(([, path]) =>
+    path!
+  );
+  made.push(...paths);
+  const recipes = await Promise.all(paths.map(async (path) => readRecipe(await read(path))));
+  assert.deepEqual(recipes.map(({ prompt }) => prompt), [...prompts, "1girl"]);
+  assert.match(out + err, /Negative prompt: .*<Prompt Start>.*<danbooru_tags>lowres/);
+  assert.equal(recipes.at(-1)!.negativePrompt, negative);
+});
+
 Deno.test("help and messages follow the locale", async () => {
   const { out } = await runTask("create", ["--help"], { env: { LC_ALL: "zh_CN.UTF-8" } });
   assert.match(out, /提示词/);
