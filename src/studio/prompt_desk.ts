@@ -222,8 +222,10 @@ export class PromptDesk {
     const line = before.slice(start);
     const adapter = BEFORE_ADAPTER.exec(line)?.[1];
     if (adapter !== undefined) {
-      const names = namesWith(adapter, await this.adapterNames());
-      const options = names.map((name) => ({ text: `${name}:1>`, kind: "adapter" as const }));
+      const names = namesWith(adapter, await this.adapterNames())
+        // A tag cannot say these.
+        .filter((name) => !/[<>＜＞]/.test(name));
+      const options = names.map((name) => ({ text: weighted(name), kind: "adapter" as const }));
       return { from: offset - adapter.length, options };
     }
     const wildcard = BEFORE_WILDCARD.exec(line);
@@ -247,6 +249,12 @@ export class PromptDesk {
       options: candidates.map((text) => ({ text, kind: isElement ? "element" : "tag" })),
     };
   }
+}
+
+/** The rest of a tag that asks for an adapter; behind a name that ends like a weight both are said. */
+function weighted(name: string): string {
+  const isLikeWeight = readLoraTags(`<lora:${name}:1>`).loras[0]?.name !== name;
+  return `${name}${isLikeWeight ? ":1:1" : ":1"}>`;
 }
 
 /** Names that hold what was typed, those that begin with it first. */

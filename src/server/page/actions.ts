@@ -159,6 +159,16 @@ function takeJob(job: Job): void {
 /** Watches the server; when it is gone, until it is there again. */
 export function watch(): void {
   const source = new EventSource("/api/events");
+  const listening = new AbortController();
+  const { signal } = listening;
+  // A browser has six connections to a server: a page that nobody sees leaves its own to the others.
+  const leave = () => {
+    if (!document.hidden || signal.aborted || getState().jobs.some(isOpen)) return;
+    listening.abort();
+    source.close();
+    document.addEventListener("visibilitychange", watch, { once: true });
+  };
+  document.addEventListener("visibilitychange", leave, { signal });
   const take = <Data>(name: string, use: (data: Data) => void) =>
     source.addEventListener(name, (event) => use(JSON.parse((event as MessageEvent).data)));
   source.addEventListener("open", () => {
@@ -168,13 +178,18 @@ export function watch(): void {
   source.addEventListener("error", () => {
     setState({ isConnected: false });
     // Where the browser gave up, it begins again.
-    if (source.readyState === EventSource.CLOSED) setTimeout(watch, 2000);
+    if (source.readyState !== EventSource.CLOSED || signal.aborted) return;
+    listening.abort();
+    setTimeout(watch, 2000);
   });
   take("jobs", ({ jobs, model }: { jobs: Job[]; model: ModelState }) => {
     const latest = jobs.findLast(({ pictures }) => pictures.length > 0)?.pictures.at(-1)?.name;
     setState({ jobs, model, shown: getState().shown ?? latest });
   });
-  take("job", takeJob);
+  take("job", (job: Job) => {
+    takeJob(job);
+    leave();
+  });
   take("preview", (preview: Preview) => setState({ preview }));
   take("model", (model: ModelState) => {
     setState({ model });

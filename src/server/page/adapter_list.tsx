@@ -4,7 +4,7 @@ import { report } from "./actions.ts";
 import { IconButton } from "./cards.tsx";
 import { lintSoon } from "./editor.tsx";
 import { Icon } from "./icons.tsx";
-import { loraTagsIn, withLora, withoutLora } from "./lora_tags.ts";
+import { canBeTagged, loraTagsIn, withLora, withoutLora } from "./lora_tags.ts";
 import { PanelBody } from "./panel_body.tsx";
 import { promptApi } from "./prompt_api.ts";
 import { promptTextsOf } from "./prompt_texts.ts";
@@ -29,7 +29,9 @@ export function AdapterList() {
   }, [language]);
 
   const used = loraTagsIn(prompt);
-  const others = (adapters ?? []).filter(({ name }) => used.every((tag) => tag.name !== name));
+  const others = (adapters ?? []).filter(({ name }) =>
+    canBeTagged(name) && used.every((tag) => tag.name !== name)
+  );
   const found = others.filter(({ name }) => name.toLowerCase().includes(search.toLowerCase()));
   return (
     <PanelBody about={texts.adaptersAbout}>

@@ -1,5 +1,7 @@
 /** `<lora:name:0.8>` in a prompt: adapters and their weights, found and written. */
 
+import { readWeightedName } from "../../prompt/read_lora_tags.ts";
+
 /** An adapter that a prompt asks for. */
 export interface LoraTag {
   readonly name: string;
@@ -11,26 +13,24 @@ export interface LoraTag {
   readonly length: number;
 }
 
-const TAG = /[<＜](?:lora|lyco)[:：]([^<>＜＞\r\n]+)[>＞]/giu;
-const NUMBER = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)\s*$/;
+const TAG = /[<＜](?:lora|lyco|lycoris)[:：]([^<>＜＞\r\n]{1,300})[>＞]/gi;
+const COMMENT = /<!--[^]*?-->/g;
 
 /** The adapters in a prompt, in their order. */
 export function loraTagsIn(prompt: string): readonly LoraTag[] {
-  return [...prompt.matchAll(TAG)].map((match) => {
-    const parts = match[1]!.split(/[:：]/);
-    const weights: number[] = [];
-    while (parts.length > 1 && weights.length < 2 && NUMBER.test(parts.at(-1)!)) {
-      weights.unshift(Number(parts.pop()));
-    }
-    const [first = 1, second] = weights;
-    return {
-      name: parts.join(":").trim(),
-      weight: second ?? first,
-      ...(second === undefined ? {} : { textWeight: first }),
-      offset: match.index,
-      length: match[0].length,
-    };
-  });
+  const comments = [...prompt.matchAll(COMMENT)];
+  const isInComment = (at: number) =>
+    comments.some(({ index, 0: { length } }) => index <= at && at < index + length);
+  return [...prompt.matchAll(TAG)].filter(({ index }) => !isInComment(index)).map((match) => ({
+    ...readWeightedName(match[1]!),
+    offset: match.index,
+    length: match[0].length,
+  }));
+}
+
+/** Whether a tag can say the name. */
+export function canBeTagged(name: string): boolean {
+  return !/[<>＜＞\r\n]/.test(name) && name.length < 280;
 }
 
 /** A prompt with another weight for an adapter; added at its end where it is not in there yet. */
@@ -72,6 +72,9 @@ function between(prompt: string): string {
 
 function written(name: string, weight: number, textWeight?: number): string {
   const number = (value: number) => String(Math.round(value * 1000) / 1000);
-  const weights = [...(textWeight === undefined ? [] : [number(textWeight)]), number(weight)];
+  // Behind a name that ends like a weight both weights are said.
+  const isLikeWeight = readWeightedName(name).name !== name;
+  const inText = textWeight ?? (isLikeWeight ? weight : undefined);
+  const weights = [...(inText === undefined ? [] : [number(inText)]), number(weight)];
   return `<lora:${[name, ...weights].join(":")}>`;
 }

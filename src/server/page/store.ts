@@ -87,22 +87,26 @@ const KEY = "newbie.studio";
 const MASK_KEY = "newbie.studio.mask";
 export const EMPTY: Draft = { prompt: "", negative: "", values: {}, count: 1 };
 
-function stored(key: string) {
+/** What was kept: of this page, before a reload; or else of whichever was written in last. */
+function stored(key: string, isOwn: boolean) {
   try {
-    return JSON.parse(localStorage.getItem(key) ?? "{}");
+    const own = isOwn ? sessionStorage.getItem(key) : null;
+    return JSON.parse(own ?? localStorage.getItem(key) ?? "{}");
   } catch {
     return {};
   }
 }
 
-const kept: Partial<Pick<State, "language" | "theme" | "draft" | "promptView">> = stored(KEY);
-const { mask: keptMask }: { mask?: Mask } = stored(MASK_KEY);
+type Kept = Partial<Pick<State, "language" | "theme" | "draft" | "promptView">>;
+const kept: Kept = stored(KEY, false);
+const { draft: keptDraft }: Kept = stored(KEY, true);
+const { mask: keptMask }: { mask?: Mask } = stored(MASK_KEY, true);
 let state: State = {
   language: kept.language ?? (/^zh\b/i.test(navigator.language) ? "zh" : "en"),
   theme: kept.theme ?? "auto",
   view: viewOf(location.hash),
   promptView: kept.promptView ?? "xml",
-  draft: { ...EMPTY, ...kept.draft, mask: keptMask },
+  draft: { ...EMPTY, ...keptDraft, mask: keptMask },
   promptEdition: 0,
   settings: undefined,
   lint: undefined,
@@ -134,16 +138,22 @@ export function setState(change: Partial<State>): void {
   const before = state;
   state = { ...state, ...change };
   const { language, theme, promptView, draft: { mask, ...draft } } = state;
-  keep(KEY, { language, theme, draft, promptView });
+  const isSame = (["language", "theme", "promptView", "draft"] as const)
+    .every((name) => state[name] === before[name]);
+  // What happens elsewhere must not put this page's prompt over another page's.
+  if (!isSame) keep(KEY, { language, theme, draft, promptView });
   if (mask !== before.draft.mask) keep(MASK_KEY, { mask });
   for (const listener of listeners) listener();
 }
 
 function keep(key: string, value: object): void {
-  try {
-    localStorage.setItem(key, JSON.stringify(value));
-  } catch {
-    // Where nothing can be kept, a reload begins anew.
+  const text = JSON.stringify(value);
+  for (const storage of ["sessionStorage", "localStorage"] as const) {
+    try {
+      globalThis[storage].setItem(key, text);
+    } catch {
+      // Where nothing can be kept, a reload begins anew.
+    }
   }
 }
 

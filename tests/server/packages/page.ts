@@ -61,9 +61,9 @@ try {
 
   step("what is said of a picture to start from says nothing without one");
   await page.evaluate(() => {
-    const kept = JSON.parse(localStorage.getItem("newbie.studio")!);
+    const kept = JSON.parse(sessionStorage.getItem("newbie.studio")!);
     kept.draft.values.strength = 0.5;
-    localStorage.setItem("newbie.studio", JSON.stringify(kept));
+    sessionStorage.setItem("newbie.studio", JSON.stringify(kept));
   });
   await page.reload({ waitUntil: "domcontentloaded" });
   await waitFor("#setting-steps");

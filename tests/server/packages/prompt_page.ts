@@ -10,7 +10,7 @@ import { openBrowser } from "./browser.ts";
 
 const [url, executablePath, folder] = Deno.args as [string, string, string?];
 const opened = await openBrowser(executablePath, folder);
-const { browser, page, faults, step, waitFor, click, clickText, fill, textOf } = opened;
+const { browser, page, faults, step, waitFor, click, clickText, fill, textOf, valueOf } = opened;
 const { inEditor, promptOf, beAccessible, fitWidth, shot } = opened;
 
 const drawn = async () => await (await fetch(`${url}api/gallery?limit=200`)).json();
@@ -29,7 +29,7 @@ async function write(prompt: string): Promise<void> {
 
 /** The editor follows what changes the prompt elsewhere. */
 async function bePrompt(expected: string): Promise<void> {
-  for (let tries = 0; tries < 50 && await promptOf() !== expected; tries++) {
+  for (let tries = 0; tries < 200 && await promptOf() !== expected; tries++) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   assert.equal(await promptOf(), expected);
@@ -268,6 +268,36 @@ try {
       await fitWidth(`${tab} at ${width}`);
       await shot(`${tab.toLowerCase()}_${width}`);
     }
+  }
+  step("another page neither takes this one's prompt nor gives it its own");
+  const other = await browser.newPage();
+  await other.goto(url, { waitUntil: "domcontentloaded" });
+  await other.waitForSelector(".panel-tabs");
+  await other.evaluate(() => {
+    const field = document.querySelector<HTMLTextAreaElement>("#negative")!;
+    field.value = "lowres";
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  await page.bringToFront();
+  await page.reload({ waitUntil: "domcontentloaded" });
+  await bePrompt("1girl, __hair__ <lora:tsukimi:0.5>");
+  assert.equal(await valueOf("#negative"), "");
+  await other.close();
+
+  step("in Chinese and in the dark it is as accessible");
+  await page.evaluate(() => {
+    const kept = JSON.parse(localStorage.getItem("newbie.studio")!);
+    localStorage.setItem(
+      "newbie.studio",
+      JSON.stringify({ ...kept, theme: "dark", language: "zh" }),
+    );
+  });
+  await page.reload({ waitUntil: "domcontentloaded" });
+  await waitFor(".template li");
+  for (const index of [1, 2, 3]) {
+    await click(`.panel-tabs button:nth-child(${index})`);
+    await waitFor(".panel-body");
+    await beAccessible(`panel ${index}`);
   }
   assert.deepEqual(faults, []);
   console.log("done");
