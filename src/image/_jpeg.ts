@@ -71,19 +71,34 @@ const CMYK = {
   zh: "它的颜色是用于印刷的 CMYK；请另存为 RGB",
 };
 
+/** Baseline, extended and progressive frames of Huffman codes: all that programs write by default. */
+const USUAL_FRAMES: readonly number[] = [0xc0, 0xc1, 0xc2];
+const USUAL_BITS = 8;
+const UNUSUAL = {
+  en: "it is of a kind for special purposes (lossless, arithmetic coding, or more than 8 bits); " +
+    "save it as an ordinary JPEG, or as a PNG",
+  zh: "它是特殊用途的类型（无损、算术编码或超过 8 位）；请另存为普通的 JPEG，或 PNG",
+};
+
+/** Why a frame cannot be decoded, where it is sound. */
+function unsupportedFrame(marker: number, data: Uint8Array): Container["unsupported"] {
+  if (!USUAL_FRAMES.includes(marker) || data[0] !== USUAL_BITS) return UNUSUAL;
+  return data[5] === CMYK_COMPONENTS ? CMYK : undefined;
+}
+
 /** What a JPEG says besides its pixels. */
 export function readJpeg(bytes: Uint8Array): Container {
   let size: Container["size"];
   let exif: Uint8Array | undefined;
   let xmp: Uint8Array | undefined;
   let scan = Infinity;
-  let isCmyk = false;
+  let unsupported: Container["unsupported"];
   const extended = new Map<string, Uint8Array[]>();
   for (const { marker, data } of segments(bytes)) {
     if (marker === SOS) scan = data.byteOffset - bytes.byteOffset;
     if (isFrame(marker) && data.length >= 5 && size === undefined) {
       size = { height: viewOf(data).getUint16(1), width: viewOf(data).getUint16(3) };
-      isCmyk = data[5] === CMYK_COMPONENTS;
+      unsupported = unsupportedFrame(marker, data);
     } else if (marker !== APP1) continue;
     else if (startsWith(data, EXIF)) exif ??= data.subarray(EXIF.length);
     else if (startsWith(data, XMP)) xmp ??= data.subarray(XMP.length);
@@ -103,7 +118,7 @@ export function readJpeg(bytes: Uint8Array): Container {
     // Bytes may follow the end; some cameras and messengers add them.
     isWhole: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
       .lastIndexOf(Uint8Array.of(MARKER, EOI)) >= scan,
-    ...(isCmyk ? { unsupported: CMYK } : {}),
+    ...(unsupported === undefined ? {} : { unsupported }),
   };
 }
 

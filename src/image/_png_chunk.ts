@@ -63,11 +63,8 @@ export function readChunks(png: Uint8Array): Chunks {
     const type = fromLatin1(png.subarray(offset + LENGTH_BYTES, start));
     const end = start + view.getUint32(offset);
     if (end + CRC_BYTES > png.length || !CHUNK_TYPE.test(type)) {
-      const shown = CHUNK_TYPE.test(type) ? ` ${type}` : "";
-      return {
-        chunks,
-        fault: new Fault(`the chunk${shown} is cut short`, `数据块${shown}不完整`),
-      };
+      const [en, zh] = CHUNK_TYPE.test(type) ? [` ${type}`, ` ${type} `] : ["", ""];
+      return { chunks, fault: new Fault(`the chunk${en} is cut short`, `数据块${zh}不完整`) };
     }
     const isSound = view.getUint32(end) === crc32(png.subarray(offset + LENGTH_BYTES, end));
     chunks.push({ type, data: png.subarray(start, end), isSound });

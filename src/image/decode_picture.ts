@@ -26,8 +26,10 @@ const DECODERS: Readonly<
  * EXIF orientation says. Colour profiles are not applied. What is transparent keeps the colour that
  * the file has there; how transparent it is stands apart in `alpha`.
  *
- * @throws {ImageError} When the bytes are of none of these formats, damaged or cut short, animated,
- * or have more than {@linkcode MAX_PIXELS} pixels, which the header shows before anything is
+ * Of an animated PNG or AVIF it is the picture that programs show which know no animations.
+ *
+ * @throws {ImageError} When the bytes are of none of these formats, damaged or cut short, an animated
+ * WebP, of a kind that hardly any program writes, or have more than {@linkcode MAX_PIXELS} pixels, which the header shows before anything is
  * decoded.
  *
  * @example

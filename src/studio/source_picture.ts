@@ -213,6 +213,17 @@ function maskOf(
       { zh: `蒙版 ${given!.path} 是 ${size}，而 ${path} 是 ${of}：两者尺寸必须相同。` },
     );
   }
+  if (given?.picture.alpha !== undefined && own!.data.every((value) => value === 0)) {
+    throw new RequestError(
+      `The mask ${given.path} is black where it is opaque, and what is transparent in a mask is kept: ` +
+        "nothing would be drawn anew. Paint it white where to draw.",
+      {
+        zh:
+          `蒙版 ${given.path} 的不透明部分全为黑色，而蒙版中透明的部分会保留：没有任何部分会重画。` +
+          "请把要重画的部分涂成白色。",
+      },
+    );
+  }
   if (!alphaMask) return own;
   if (alpha === undefined) {
     throw new RequestError(`${path} is nowhere transparent, so alpha_mask marks nothing.`, {

@@ -57,7 +57,20 @@ Deno.test("a file that is cut short is refused with one error in both languages"
 });
 
 Deno.test("a file of another kind, an animation, and colours for print are refused by name", async () => {
-  await assert.rejects(() => decodePicture(new TextEncoder().encode("GIF89a")), /PNG, JPEG, WebP/);
+  const others: readonly (readonly [RegExp, string])[] = [
+    [/^ImageError: This is GIF, .*PNG, JPEG, WebP or AVIF/, "GIF89a"],
+    [/This is BMP,/, "BM\x36\0"],
+    [/This is TIFF,/, "II*\0"],
+    [/This is HEIC,/, "\0\0\0\x18ftypheic"],
+    [/This is JPEG XL,/, "\0\0\0\x0cJXL "],
+    [/The file is empty\./, ""],
+    [/These 5 bytes are no PNG/, "hello"],
+  ];
+  for (const [words, start] of others) {
+    const bytes = Uint8Array.from(start, (character) => character.charCodeAt(0));
+    await assert.rejects(() => decodePicture(bytes), words);
+    assert.throws(() => readPictureText(bytes), words);
+  }
   const animated = await bytesOf("animated.webp");
   await assert.rejects(
     () => decodePicture(animated),
@@ -68,6 +81,22 @@ Deno.test("a file of another kind, an animation, and colours for print are refus
     () => decodePicture(printed),
     /^ImageError: This JPEG cannot be read: its colours are CMYK/,
   );
+  const usual = await bytesOf("orientation_1.jpg");
+  const frame = usual.findIndex((byte, at) => byte === 0xff && usual[at + 1] === 0xc0);
+  // Lossless, arithmetic coding, twelve bits: T.81's table of frames, and the precision behind it.
+  for (const [at, byte] of [[1, 0xc3], [1, 0xc9], [4, 12]] as const) {
+    const special = usual.slice();
+    special[frame + at] = byte;
+    await assert.rejects(() => decodePicture(special), (error) => {
+      assert(error instanceof ImageError);
+      assert.match(
+        error.message,
+        /^This JPEG cannot be read: it is of a kind for special purposes/,
+      );
+      assert.match(error.explain("zh"), /特殊用途/);
+      return true;
+    });
+  }
 });
 
 Deno.test("a header that states too many pixels is refused before anything is decoded", async () => {

@@ -250,6 +250,7 @@ const REFUSED: readonly (readonly [string, Partial<GenerateOptions>, RegExp])[] 
   ["a strength below 0", { strength: -1 }, /strength.*from 0 to 1/],
   ["a strength above 1", { strength: 2 }, /strength.*from 0 to 1/],
   ["a black mask", { maskImage: grey(0) }, /black everywhere/],
+  ["a mask of dark greys", { maskImage: grey(0.4) }, /dark everywhere.*differentialMask/],
   ["a mask too small to be seen", { maskImage: speck }, /too small/],
   ["a mask of another size", { maskImage: pictureOf(32, 32) }, /32×32.*64×32/],
   ["a mask of other values", { maskImage: grey(2) }, /from 0 \(kept\) to 1/],

@@ -1,5 +1,6 @@
 /** Sizes, marks and pixels are worked out here from small pictures. */
 import assert from "node:assert/strict";
+import { crc32, deflateSync } from "node:zlib";
 import { RequestError } from "../../src/errors.ts";
 import { encodePng, type RgbImage } from "../../src/image/mod.ts";
 import { putBack } from "../../src/studio/_masked_place.ts";
@@ -130,6 +131,33 @@ Deno.test("what is transparent can be the mask, and otherwise shows white", asyn
   });
 });
 
+Deno.test("a mask that marks by its transparency alone is refused, with what to do", async () => {
+  await withPicture(gradient(16, 16), async (image, folder) => {
+    // Black with a hole, as drawing programs save it.
+    const rows = new Uint8Array(16 * (1 + 4 * 16));
+    for (let row = 0; row < 16; row++) {
+      for (let column = 0; column < 8; column++) rows[row * 65 + 1 + 4 * column + 3] = 255;
+    }
+    const header = Uint8Array.of(0, 0, 0, 16, 0, 0, 0, 16, 8, 6, 0, 0, 0);
+    const mask = `${folder}/hole.png`;
+    await Deno.writeFile(mask, pngOf([["IHDR", header], ["IDAT", deflateSync(rows)]]));
+    await refused({ image, mask }, /hole\.png is black where it is opaque.*Paint it white/);
+  });
+});
+
+/** A PNG of chunks. */
+function pngOf(chunks: readonly (readonly [string, Uint8Array])[]): Uint8Array {
+  const parts = [...chunks, ["IEND", new Uint8Array()] as const].flatMap(([type, data]) => {
+    const named = new Uint8Array([...new TextEncoder().encode(type), ...data]);
+    const numbers = new DataView(new ArrayBuffer(8));
+    numbers.setUint32(0, data.length);
+    numbers.setUint32(4, crc32(named));
+    return [new Uint8Array(numbers.buffer, 0, 4), named, new Uint8Array(numbers.buffer, 4)];
+  });
+  const signature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+  return new Uint8Array([...signature, ...parts.flatMap((part) => [...part])]);
+}
+
 Deno.test("files that are gone, no pictures or too large are refused in one sentence", async () => {
   await withPicture(gradient(32, 32), async (image, folder) => {
     await Deno.writeTextFile(`${folder}/b.png`, "no picture");
@@ -159,12 +187,7 @@ function hugeHeader(png: Uint8Array): Uint8Array {
   const view = new DataView(png.buffer, png.byteOffset);
   view.setUint32(16, 30_000);
   view.setUint32(20, 30_000);
-  let crc = ~0;
-  for (const byte of png.subarray(12, 29)) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc >>> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  view.setUint32(29, ~crc >>> 0);
+  view.setUint32(29, crc32(png.subarray(12, 29)));
   return png;
 }
 
