@@ -65,15 +65,17 @@ export function text(): Kind<string> {
   };
 }
 
-/** Pixels at the edges of a picture: `left=128,top=64`. */
+/** Pixels at the edges of a picture: `left=128,top=64`. Each edge once, and some pixels in all. */
 export function edges(): Kind<string> {
   const side = "(?:left|right|top|bottom)=\\d{1,5}";
+  const twice = "(?!.*(left|right|top|bottom)=.*\\1=)";
+  const some = "(?=.*=0*[1-9])";
   return {
-    schema: z.string().regex(new RegExp(`^${side}(?:,${side}){0,3}$`)),
+    schema: z.string().regex(new RegExp(`^${twice}${some}${side}(?:,${side}){0,3}$`)),
     fromText: (text) => plain(text).toLowerCase().replaceAll(/\s+/g, "").replaceAll("，", ","),
     expected: {
-      en: "edges with pixels, such as left=128,top=64",
-      zh: "边与像素数，例如 left=128,top=64",
+      en: "edges with pixels, each once, such as left=128,top=64",
+      zh: "边与像素数，每边一次，例如 left=128,top=64",
     },
     placeholder: "<edges>",
   };

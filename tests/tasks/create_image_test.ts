@@ -220,7 +220,9 @@ Deno.test("strengths, masks and files that are none are refused in one sentence"
   await refused(/cannot be read/, "--prompt", "1girl", "--image", "no/such.png");
   await refused(/strength needs a picture/, "--prompt", "1girl", "--strength", "0.5");
   await refused(/mask needs a picture/, "--prompt", "1girl", "--mask", HEALTH);
-  await refused(/edges with pixels/, ...asked, "--expand", "sideways=3");
+  for (const edges of ["sideways=3", "left=0", "left=16,left=32"]) {
+    await refused(/edges with pixels, each once/, ...asked, "--expand", edges);
+  }
 });
 
 Deno.test("a mask's place is drawn with all pixels of the model, and the picture keeps its size", async () => {
