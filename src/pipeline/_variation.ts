@@ -1,4 +1,5 @@
 import { RequestError } from "../errors.ts";
+import { MAX_PIXELS } from "../image/mod.ts";
 import type { Settings } from "../settings/mod.ts";
 import type { NoiseVariation } from "./_varied_noise.ts";
 
@@ -19,7 +20,9 @@ export function variationOf(
   }
   const sides = seedResizeFrom?.split("x").map(Number);
   const [columns, rows] = (sides ?? []).map((side) => Math.floor(side / factor));
-  if (sides !== undefined && !(rows! > 0 && columns! > 0)) {
+  const isSize = sides === undefined ||
+    rows! > 0 && columns! > 0 && sides[0]! * sides[1]! <= MAX_PIXELS;
+  if (!isSize) {
     throw new RequestError(
       `seedResizeFrom is ${seedResizeFrom}; expected a size such as 512x512.`,
       {

@@ -163,7 +163,7 @@ function withHires(
   settings: AskedSettings,
   told: ReadonlyMap<string, string>,
 ): AskedSettings {
-  const { strength, hires = {}, width, ...others } = settings;
+  const { hires = {}, width } = settings;
   const [, across] = /^(\d{1,6})x\d{1,6}$/.exec(told.get(HIRES_SIZE) ?? "") ?? [];
   const stated = across === undefined || width === undefined ? undefined : Number(across) / width;
   const scale = hires.scale ?? fromJson(SETTINGS.hires.scale.kind, stated);
@@ -172,17 +172,12 @@ function withHires(
   const own = upscaler === undefined
     ? undefined
     : UPSCALERS.find(([name]) => name.test(upscaler))?.[1] ?? upscaler;
-  const again = hires.strength ?? strength;
-  return {
-    ...others,
-    ...(width === undefined ? {} : { width }),
-    hires: {
-      ...hires,
-      scale,
-      ...(again === undefined ? {} : { strength: again }),
-      ...(own === undefined ? {} : { upscaler: own }),
-    },
-  };
+  const enlarged = { ...hires, scale, ...(own === undefined ? {} : { upscaler: own }) };
+  // This toolkit's own text has a name for each.
+  const { strength, ...others } = settings;
+  return strength === undefined || hires.strength !== undefined
+    ? { ...settings, hires: enlarged }
+    : { ...others, hires: { ...enlarged, strength } };
 }
 
 const HIRES_SIZE = "Hires resize";
