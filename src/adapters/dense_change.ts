@@ -47,7 +47,7 @@ export async function denseChange(
     case "full":
       return scaled(await readValues(change.difference), change.scale);
     case "replacement":
-      return (await readValues(change.value)).map((value, index) => value - base![index]!);
+      return subtracted(await readValues(change.value), base!);
     case "dora":
       return await doraChange(change, base!, rows, columns);
     default:
@@ -169,8 +169,17 @@ function kronecker(w1: Matrix, w2: Matrix): { readonly values: Float64Array } {
   return { values };
 }
 
+/** Value by value, in the place of the first. */
 function hadamard(w1: Matrix, w2: Matrix): { readonly values: Float64Array } {
-  return { values: Float64Array.from(w1.values, (value, index) => value * w2.values[index]!) };
+  // Both are products, made for this.
+  const values = w1.values as Float64Array;
+  for (let i = 0; i < values.length; i++) values[i]! *= w2.values[i]!;
+  return { values };
+}
+
+function subtracted(values: Float32Array, others: Float32Array): Float32Array {
+  for (let i = 0; i < values.length; i++) values[i]! -= others[i]!;
+  return values;
 }
 
 function scaled<Values extends Float32Array | Float64Array>(values: Values, scale: number): Values {
@@ -197,5 +206,7 @@ async function doraChange(
     // A row of zeros has no direction: it stays as it is.
     square === 0 ? 0 : magnitudes[index]! / Math.sqrt(square)
   );
-  return Float32Array.from(values, (value, index) => value * factors[place(index)]! - base[index]!);
+  const change = new Float32Array(values.length);
+  for (let i = 0; i < change.length; i++) change[i] = values[i]! * factors[place(i)]! - base[i]!;
+  return change;
 }

@@ -1,9 +1,10 @@
 import { basename, dirname, resolve } from "node:path";
 import { RequestError } from "../errors.ts";
-import { refuseExisting, requireRoom } from "../files.ts";
+import { isNoRoom, refuseExisting, requireRoom } from "../files.ts";
 import { FAMILIES, type ModelFamily } from "../families/mod.ts";
 import { type GgufMetadata, type GgufTensorSource, writeGguf } from "../gguf/mod.ts";
 import { gemma3LlamaCppName, type Naming } from "../models/mod.ts";
+import { diskFull } from "../pipeline/checkpoint/model_copy.ts";
 import { openPart } from "../pipeline/checkpoint/open_part.ts";
 import type { PartFiles } from "../pipeline/checkpoint/types.ts";
 import {
@@ -36,6 +37,11 @@ const TYPES = {
 export const GGUF_BLOCK = 32;
 /** More than the names and shapes in front of a file of weights take. */
 const ROOM_FOR_HEADER = 1 << 20;
+
+const ROOM_TEXTS = {
+  what: { en: "the GGUF file", zh: "GGUF 文件" },
+  remedy: { en: "or give another file with --out.", zh: "或用 --out 指定其他文件。" },
+} as const;
 
 /** What a GGUF file is written of: a part, with what llama.cpp and its relatives call it. */
 interface Part {
@@ -73,17 +79,18 @@ export async function quantizeToGguf(
   requireWhole(owned, weights.source);
   const candidates = matricesToQuantize(weights, GGUF_BLOCK);
   const left = [...candidates.left];
+  const needs = (isQuantized: ReadonlySet<TensorEntry>) =>
+    owned.reduce((sum, entry) => sum + sizeOf(entry, isQuantized, bits), ROOM_FOR_HEADER);
+  const folder = dirname(resolve(target));
+  // Before all values are looked at: it will not be less.
+  await requireRoom(folder, needs(new Set(candidates.matrices)), ROOM_TEXTS);
   const matrices: TensorEntry[] = [];
   for (const entry of candidates.matrices) {
     if (await hasHalfScales(entry, bits)) matrices.push(entry);
     else left.push(entry);
   }
   const isQuantized = new Set(matrices);
-  const needed = owned.reduce((sum, entry) => sum + sizeOf(entry, isQuantized, bits), 0);
-  await requireRoom(dirname(resolve(target)), needed + ROOM_FOR_HEADER, {
-    what: { en: "the GGUF file", zh: "GGUF 文件" },
-    remedy: { en: "or give another file with --out.", zh: "或用 --out 指定其他文件。" },
-  });
+  await requireRoom(folder, needs(isQuantized), ROOM_TEXTS);
   using threads = await QuantizeThreads.open();
   const error: SquaredError = { error: 0, norm: 0 };
   let done = 0;
@@ -112,6 +119,8 @@ export async function quantizeToGguf(
     ...metadata,
     "general.quantization_version": 2,
     "general.file_type": type.fileType,
+  }).catch((error) => {
+    throw isNoRoom(error) ? diskFull(folder, error) : error;
   });
   return {
     matrices: matrices.map(({ name }) => name),
@@ -238,13 +247,16 @@ function blocksOf({ packed, scales }: Piece, bits: QuantizedBits): Uint8Array {
 }
 
 const LARGEST_HALF = 65_504;
+const ROWS_AT_ONCE = 64;
 
 /** Whether float16, in which ggml stores scales, can hold those of a matrix. */
 async function hasHalfScales(entry: TensorEntry, bits: QuantizedBits): Promise<boolean> {
   const largest = LARGEST_HALF * (2 ** (bits - 1) - 1);
   await using reader = await RowReader.open(entry);
-  for (let row = 0; row < reader.rowCount; row++) {
-    const values = await reader.read([row]);
+  const { rowCount } = reader;
+  for (let row = 0; row < rowCount; row += ROWS_AT_ONCE) {
+    const count = Math.min(ROWS_AT_ONCE, rowCount - row);
+    const values = await reader.read(Array.from({ length: count }, (_, index) => row + index));
     if (values.some((value) => Math.abs(value) > largest)) return false;
   }
   return true;
