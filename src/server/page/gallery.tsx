@@ -156,10 +156,12 @@ function Thumbnails({ total }: { readonly total: number }) {
       removeEventListener("scroll", arrange);
     };
   }, [total]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isMoved.current) return;
-    isMoved.current = false;
-    list.current?.querySelector<HTMLElement>(`[data-place="${current}"]`)?.focus();
+    const found = list.current!.querySelector<HTMLElement>(`[data-place="${current}"]`);
+    isMoved.current = found === null;
+    // The list keeps the keyboard until the picture is read.
+    (found ?? list.current!).focus({ preventScroll: true });
   });
 
   const { columns, rowHeight, first, last } = layout;
@@ -204,6 +206,7 @@ function Thumbnails({ total }: { readonly total: number }) {
       <ul
         class="thumbnails"
         ref={list}
+        tabIndex={-1}
         onKeyDown={onKeyDown}
         style={{
           gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`,

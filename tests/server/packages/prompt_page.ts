@@ -206,10 +206,17 @@ try {
   await page.evaluate(() => location.hash = "gallery");
   await waitFor(".thumbnail img");
   await page.focus(".thumbnail");
+  const beAt = (place: number) =>
+    page.waitForFunction(
+      (place) => (document.activeElement as HTMLElement).dataset["place"] === String(place),
+      {},
+      place,
+    );
+  await page.keyboard.press("End");
+  await beAt((await drawn()).total - 1);
+  await page.keyboard.press("Home");
   await page.keyboard.press("ArrowRight");
-  await page.waitForFunction(() =>
-    (document.activeElement as HTMLElement).dataset["place"] === "1"
-  );
+  await beAt(1);
   await page.keyboard.press("f");
   await waitFor(".on-thumbnail.marked");
   await clickText(".switch button", "Favourites");
