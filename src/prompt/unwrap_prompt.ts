@@ -82,6 +82,7 @@ function openEscaped(text: string): Envelope | undefined {
     if (typeof json === "string" && isXml(json)) return { text: json, unused: [] };
   }
   if (!text.includes("&lt;/") || isXml(text)) return undefined;
-  const isEscaped = [...text.matchAll(ESCAPED_TAG)].some(([, name]) => isKnown(name!));
-  return isEscaped ? { text: resolveEntities(text), unused: [] } : undefined;
+  if (![...text.matchAll(ESCAPED_TAG)].some(([, name]) => isKnown(name!))) return undefined;
+  const plain = resolveEntities(text);
+  return isXml(plain) ? { text: plain, unused: [] } : undefined;
 }

@@ -13,6 +13,7 @@ import {
   parseXmlPrompt,
   promptKind,
   renderDiagnostics,
+  unwrapPrompt,
   XmlPromptError,
 } from "../../../src/prompt/mod.ts";
 import { Dice } from "./dice.ts";
@@ -112,6 +113,24 @@ const FRAGMENTS: readonly string[] = [
   "\0",
   "```xml\n",
   "```",
+  "<general tags>",
+  "</general tags>",
+  "</General_Tags>",
+  "< character_1 >",
+  "<very>",
+  "</very>",
+  "<a b=c d>",
+  "<Prompt Start>",
+  "You are an assistant. <Prompt Start>",
+  '{"tags": "',
+  '", "caption": "',
+  '"}',
+  '[{"character_1": {"n": "',
+  "&lt;n&gt;",
+  "&lt;/n&gt;",
+  "{",
+  "}",
+  "\\n",
 ];
 
 /** A prompt without errors, and what it says. */
@@ -195,9 +214,12 @@ const unescape = (text: string) =>
  */
 function sureWords(text: string): string[] {
   return text.replace(/<!--[^]*?-->|<\?[^]*?\?>|<!\[CDATA\[|<[^<>]*>|[<＜][^<>＜＞]*[>＞]/g, " ")
-    .replace(/&[^\s;&]*;?|`+\s*\w*|~+\s*\w*/g, " ")
+    .replace(/&[^\s;&]*;?|`+\s*\w*|~+\s*\w*|\\[nrt]/g, " ")
     .match(/(?<![<＜/／\p{L}\p{N}_])[\p{L}\p{N}_]+/gu) ?? [];
 }
+
+/** Warnings of what is left out. */
+const UNREAD: ReadonlySet<string> = new Set(["attribute-name", "duplicate-attribute"]);
 
 /** What is wrong with what became of a prompt. */
 function judge(text: string, said: readonly string[] | undefined): string | undefined {
@@ -224,10 +246,17 @@ function judge(text: string, said: readonly string[] | undefined): string | unde
     return "has two canonical texts";
   }
   if (canonicalPrompt(canonical) !== canonical) return "canonical text is not its own";
-  if (prompt.kind === "text") return canonical === text ? undefined : "plain text was changed";
+  const { systemPrompt, unused } = unwrapPrompt(text);
+  if (prompt.kind === "text") {
+    const isWhole = canonical === text || systemPrompt !== undefined || unused !== undefined;
+    return isWhole ? undefined : "plain text was changed";
+  }
   const [object, again] = [text, canonical].map((xml) => JSON.stringify(parseXmlPrompt(xml)));
   if (object !== again) return "canonical text says something else";
-  const plain = squeeze(unescape(canonical));
+  // Keys of JSON are no content; of attributes that are not read a warning tells.
+  const isUnread = diagnostics.some(({ code }) => UNREAD.has(code));
+  if (unused !== undefined || isUnread) return undefined;
+  const plain = squeeze(unescape(`${systemPrompt ?? ""}${canonical}`));
   const lost = said?.find((word) => !plain.includes(squeeze(word))) ??
     sureWords(text).find((word) => !plain.includes(word));
   return lost === undefined ? undefined : `lost ${JSON.stringify(lost)}`;
@@ -306,6 +335,9 @@ export const HOSTILE_PROMPTS: Readonly<Record<string, (length: number) => string
       "<character_1/>",
       "<lora:a:1>",
       "</ >",
+      "<very>",
+      "<general tags>",
+      "< ",
       "a",
       "1",
     ].map((piece) => [
