@@ -39,7 +39,7 @@ export const GGUF_BLOCK = 32;
 const ROOM_FOR_HEADER = 1 << 20;
 
 const ROOM_TEXTS = {
-  what: { en: "the GGUF file", zh: "GGUF 文件" },
+  what: { en: "the weights in GGUF", zh: "GGUF 文件" },
   remedy: { en: "or give another file with --out.", zh: "或用 --out 指定其他文件。" },
 } as const;
 

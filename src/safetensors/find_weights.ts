@@ -12,6 +12,8 @@ const SINGLE_FILES: readonly string[] = [
 const SINGLE_FILE = /^(?:model|diffusion_pytorch_model)(?:\.([^.]+))?\.(?:safetensors|sft)$/i;
 /** llama.cpp's file of a vision tower's projector, which lies beside the language model. */
 const PROJECTOR = /(?:^|[-._])mmproj[-._].*\.gguf$/i;
+/** One of several parts of a GGUF file, by llama.cpp's gguf-split. */
+const GGUF_PART = /^(.+)-\d{5}-of-(\d{5})\.gguf$/i;
 /** How files end that PyTorch wrote by pickling. */
 export const PICKLED = /\.(?:ckpt|pth?|bin|pkl)$/i;
 const INDEX_SUFFIX = ".safetensors.index.json";
@@ -79,7 +81,9 @@ export async function findWeights(folder: string, wanted?: string): Promise<stri
   const others = models.length > 0 ? models : files;
   const [other] = others;
   const pickles = names.filter((name) => PICKLED.test(name));
-  if (other !== undefined && others.length === 1) return join(folder, other);
+  // Parts of one GGUF file are refused by whoever reads the first.
+  const isOne = new Set(others.map((name) => name.replace(GGUF_PART, "$1 of $2"))).size === 1;
+  if (other !== undefined && isOne) return join(folder, other);
   throw refusal(folder, (text) =>
     text.noModelFile(SINGLE_FILES, INDEX_SUFFIX) +
     (others.length > 0

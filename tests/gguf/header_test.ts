@@ -271,6 +271,25 @@ for (const [what, bytes, problem] of HOSTILE) {
   });
 }
 
+Deno.test("a folder of a file in parts is refused as that, whichever part is named", async () => {
+  await inTempFolder(async (folder) => {
+    const parts = [1, 2, 3].map((part) => `${folder}/gemma-Q8_0-0000${part}-of-00003.gguf`);
+    for (const [index, path] of parts.entries()) {
+      const metadata = [
+        ["split.no", 2, bytesOf([16, index])] as const,
+        ["split.count", 2, bytesOf([16, 3])] as const,
+      ];
+      await Deno.writeFile(path, fileOf({ metadata }));
+    }
+    for (const place of [folder, ...parts]) {
+      await assert.rejects(openWeights(place), /it is one of 3 parts. Join them first.*gguf-split/);
+    }
+    // Two models in parts are two models.
+    await Deno.copyFile(parts[0]!, `${folder}/gemma-Q4_0-00001-of-00002.gguf`);
+    await assert.rejects(openWeights(folder), /It does hold .*name the one that is meant/);
+  });
+});
+
 Deno.test("a folder is no GGUF file, and neither is what is not there", async () => {
   await inTempFolder(async (folder) => {
     await Deno.mkdir(`${folder}/model.gguf`);
