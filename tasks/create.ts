@@ -122,9 +122,12 @@ async function once(options: Options) {
     tell(text.enlarged(from.path, from.enlargedFrom));
   }
   const source = from?.recipe;
+  if (goesOn && source !== undefined && "grid" in source && source.grid !== undefined) {
+    throw new RequestError(both((text) => text.sheetIsNoPicture(from!.path)));
+  }
   const recipe = source !== undefined && "models" in source ? source : undefined;
   const foreign = source !== undefined && "left" in source ? source : undefined;
-  const typed = [settingsOf(options), await textsOf(options)];
+  const typed = [await withLastPicture(settingsOf(options), options), await textsOf(options)];
   const grid = gridOf(options, recipe);
   const presets = await presetsOf(options);
   const name = pictureName(options.output ?? NAME);
@@ -384,6 +387,13 @@ function untagged(request: AskedSettings): AskedSettings {
     ...(prompt === undefined ? {} : { prompt: readLoraTags(prompt).text }),
     ...(negativePrompt === undefined ? {} : { negativePrompt: readLoraTags(negativePrompt).text }),
   };
+}
+
+/** Settings in which `--image last` has become the path of the picture that was saved last. */
+async function withLastPicture(asked: AskedSettings, options: Options): Promise<AskedSettings> {
+  if (asked.source?.image !== LAST) return asked;
+  const image = await latestPicture(await outputsOf(options));
+  return { ...asked, source: { ...asked.source, image } };
 }
 
 /** Another program's settings with an upscaler that is here, if one is asked for at all. */

@@ -109,6 +109,8 @@ Examples:
         ? ""
         : `\nPresets in presets/: ${names.map((name) => shown(name)).join(", ")}`,
     gridStart: (count: number, axes: string) => `${count} pictures: ${shown(axes)}`,
+    sheetIsNoPicture: (path: string) =>
+      `${path} is a sheet of pictures: name one of them to go on from.`,
     sheetSaved: (path: string, percent: number | undefined) =>
       `Sheet saved to ${path}` +
       (percent === undefined
@@ -262,6 +264,7 @@ Examples:
         ? ""
         : `\npresets/ 中的预设：${names.map((name) => shown(name)).join("、")}`,
     gridStart: (count: number, axes: string) => `${count} 张图片：${shown(axes)}`,
+    sheetIsNoPicture: (path: string) => `${path} 是总览图：请指定其中一张图片作为起点。`,
     sheetSaved: (path: string, percent: number | undefined) =>
       `总览图已保存到 ${path}` +
       (percent === undefined ? "" : `；为不超过 1600 万像素，其中的图片缩小到 ${percent} %`),

@@ -116,6 +116,21 @@ Deno.test("a picture enlarged by a network tells which, and is made again with i
   });
 });
 
+Deno.test("the last picture can be the one to start from, by its word, and a sheet of several cannot", async () => {
+  const first = await create("--prompt", "1girl", "--width", "64", "--height", "64", ...QUICK);
+  const asked = ["--prompt", "1boy", "--image", "last", "--strength", "0.5", ...QUICK];
+  const next = await create(...asked);
+  assert.equal(next.recipe.source!.image, first.path);
+  assert.deepEqual([next.recipe.prompt, next.recipe.width], ["1boy", 64]);
+  const { code, out, err } = await runTask("create", [
+    ...["--prompt", "1girl", "--width", "64", "--height", "64", "--grid", "seed=1-2"],
+    ...["--steps", "1", "--json"],
+  ]);
+  assert.equal(code, 0, err);
+  const { sheet } = JSON.parse(out);
+  await refused(/is a sheet of pictures: name one/, "--from", sheet.path, "--strength", "0.4");
+});
+
 Deno.test("another program's strength counts with a picture, and its upscaler only if it is here", async () => {
   await inTempFolder(async (folder) => {
     const { image } = await decodePicture(await Deno.readFile(HEALTH));
