@@ -259,7 +259,7 @@ function wholeJson(
     const json: unknown = JSON.parse(text);
     return Array.isArray(json) ? json : [json];
   } catch (cause) {
-    if (!first.startsWith("[") || isJson(first)) return undefined;
+    if (!first.startsWith("[") || isJson(first) || isPlain(path, first)) return undefined;
     const { en, zh } = jsonProblem(cause);
     throw new RequestError({
       en: `${path} begins like a JSON array and is ${en}. Expected an array of requests, or JSON ` +
@@ -279,9 +279,10 @@ function isJson(text: string): boolean {
   }
 }
 
-/** Whether a line is a prompt itself: in a text file, where it is not written as JSON. */
+/** Whether a line is a prompt itself: in a text file, where it is not written as JSON, as `{a|b}` is not. */
 function isPlain(path: string, line: string): boolean {
-  return /\.txt$/i.test(path) && !/^\s*[{"]/.test(line);
+  return /\.txt$/i.test(path) && !/^\s*\{\s*"/.test(line) &&
+    !(/^\s*"/.test(line) && isJson(line));
 }
 
 async function xmlFiles(folder: string): Promise<Line[]> {

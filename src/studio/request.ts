@@ -22,6 +22,7 @@ import {
   wrongValue,
 } from "../settings/mod.ts";
 import { text } from "../settings/kinds.ts";
+import { unwrapPrompt } from "../prompt/mod.ts";
 import { type LoraRequest, loraRequests } from "./lora_request.ts";
 
 /** One picture to be made. What is absent is left to the model. */
@@ -90,14 +91,28 @@ export function batchWords(table: SettingsTable = SETTINGS): readonly string[] {
   return [...leavesOf(table).map(({ setting }) => setting.word), ...Object.keys(LINE), LORA_WORD];
 }
 
+/** Whether JSON is a prompt as ComfyUI's template or upstream's trainer write it, and no request. */
+function isWrappedPrompt(json: unknown): boolean {
+  if (typeof json !== "object" || json === null || "prompt" in json || "prompt_file" in json) {
+    return false;
+  }
+  return unwrapPrompt(JSON.stringify(json)).unused !== undefined;
+}
+
 /**
  * Checks one request of a batch: a JSON object with the words of the options
- * (`{"prompt": "…", "seed": 7}`), or a JSON string, which is the prompt.
+ * (`{"prompt": "…", "seed": 7}`), a JSON string, which is the prompt, or the JSON that programs of the
+ * community write around a prompt (`{"image": {"tags": "…"}}`).
  *
  * @throws {RequestError} Naming everything that is wrong.
  */
 export function batchRequest(json: unknown, table: SettingsTable = SETTINGS): BatchLine {
-  const said = typeof json === "string" ? { prompt: json } : json;
+  const prompt = typeof json === "string"
+    ? json
+    : isWrappedPrompt(json)
+    ? JSON.stringify(json)
+    : undefined;
+  const said = prompt === undefined ? json : { prompt };
   if (typeof said !== "object" || said === null || Array.isArray(said)) {
     throw new RequestError('A request is an object such as {"prompt": "1girl"}, or a text.', {
       zh: '一个请求应为 {"prompt": "1girl"} 这样的对象，或一段文字。',

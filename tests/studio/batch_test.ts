@@ -107,6 +107,30 @@ Deno.test("a batch may be a JSON array, a single request over several lines, or 
   });
 });
 
+Deno.test("lines of a batch may be prompts as the community's programs write them", async () => {
+  await inTempFolder(async (folder) => {
+    const wrapped = { image: { tags: "1girl, pier", caption: "A girl." }, seed_of: 1 };
+    const trained = { image_path: "a.png", super_high_quality_caption: "<n>rin</n>" };
+    const lines = [wrapped, trained, { prompt: "2girls", seed: 7 }].map((line) =>
+      JSON.stringify(line)
+    );
+    const plain = ["[cat|dog], 1girl", "{red|blue}_hair", '"pier" at night', "{ <n>rin</n> }", "2"];
+    await Deno.writeTextFile(`${folder}/a.jsonl`, lines.join("\n"));
+    await Deno.writeTextFile(`${folder}/b.json`, JSON.stringify([wrapped, trained], null, 2));
+    await Deno.writeTextFile(`${folder}/c.txt`, [...plain, lines[0]].join("\r\n"));
+    await Deno.writeTextFile(`${folder}/d.json`, JSON.stringify(wrapped, null, 2));
+    const read = async (name: string) => {
+      const { items, faults } = await readBatch(`${folder}/${name}`, {});
+      assert.deepEqual(faults, [], name);
+      return items.map(({ request }) => request.prompt);
+    };
+    assert.deepEqual(await read("a.jsonl"), [lines[0], lines[1], "2girls"]);
+    assert.deepEqual(await read("b.json"), lines.slice(0, 2));
+    assert.deepEqual(await read("c.txt"), [...plain, lines[0]]);
+    assert.deepEqual(await read("d.json"), [lines[0]]);
+  });
+});
+
 Deno.test("hidden companions of files are no prompts", async () => {
   await inTempFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/a.xml`, "<a>1</a>");
