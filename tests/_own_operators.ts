@@ -1,7 +1,11 @@
 /** The project's own operators as their formulas read, on a CPU. */
 import { OWN_DOMAIN } from "../src/onnx/mod.ts";
 import { memoryAt } from "../src/runtime/native/c_api.ts";
-import type { Operator, OperatorSet } from "../src/runtime/native/custom_operators.ts";
+import type {
+  KernelContext,
+  Operator,
+  OperatorSet,
+} from "../src/runtime/native/custom_operators.ts";
 import { elementCount } from "../src/tensor.ts";
 import { INT8_OPERATORS, keepInt8 } from "./_int8_operators.ts";
 
@@ -163,26 +167,50 @@ function thinProduct(
   return sum;
 }
 
-const addThinToMatrix: Operator = {
-  name: "AddThinToMatrix",
-  inputs: ["float32", "float32", "float32", "float32"],
+/** The first input times a matrix [width, inner], transposed. */
+function multiply(context: KernelContext, matrix: Float32Array, [width, inner]: readonly number[]) {
+  const { address, dims } = context.input(0);
+  const rows = elementCount(dims) / inner!;
+  const x = floats(address, rows * inner!);
+  const out = floats(context.output(0, [...dims.slice(0, -1), width!]), rows * width!);
+  for (let index = 0; index < out.length; index++) {
+    const [row, column] = [Math.floor(index / width!), index % width!];
+    let sum = 0;
+    for (let i = 0; i < inner!; i++) sum += x[row * inner! + i]! * matrix[column * inner! + i]!;
+    out[index] = sum;
+  }
+}
+
+const product: Operator = {
+  name: "Product",
+  inputs: ["float32", "float32"],
   outputs: ["float32"],
   kernel: () => (context) => {
-    const { address, dims } = context.input(0);
+    const { address, dims } = context.input(1);
+    multiply(context, floats(address, elementCount(dims)), dims);
+  },
+};
+
+const adaptedProduct: Operator = {
+  name: "AdaptedProduct",
+  inputs: ["float32", "float32", "float32", "float32", "float32", "float32"],
+  outputs: ["float32"],
+  inMemory: [5],
+  kernel: () => (context) => {
+    const { address, dims } = context.input(1);
     const [rows, columns] = dims as [number, number];
-    const { address: up, dims: [, rank] } = context.input(1);
+    const { address: up, dims: [, rank] } = context.input(2);
     const factors = {
       left: floats(up, rows * rank!),
       stride: rank!,
-      right: floats(context.address(2), columns * rank!),
-      strength: floats(context.address(3), rank!),
+      right: floats(context.address(3), columns * rank!),
+      strength: floats(context.address(4), rank!),
       rank: rank!,
     };
-    floats(context.output(0, dims), rows * columns).set(
-      floats(address, rows * columns).map((value, index) => {
-        return value + thinProduct(factors, Math.floor(index / columns), index % columns);
-      }),
-    );
+    const matrix = floats(address, rows * columns).map((value, index) => {
+      return value + thinProduct(factors, Math.floor(index / columns), index % columns);
+    });
+    multiply(context, matrix, dims);
   },
 };
 
@@ -267,7 +295,8 @@ export const CPU_OPERATORS: OperatorSet = {
     twoProducts,
     pairSwiglu,
     adaptedSwiglu,
-    addThinToMatrix,
+    product,
+    adaptedProduct,
     addThin,
   ],
 };

@@ -5,6 +5,7 @@
  */
 import { addressOf, cString } from "../runtime/native/c_api.ts";
 import type { CudaDriver } from "../runtime/native/cuda_driver.ts";
+import { DeviceMemory } from "./device_memory.ts";
 import hopper_gated from "./hopper_gated.ptx" with { type: "text" };
 import hopper_int8 from "./hopper_int8.ptx" with { type: "text" };
 import int8 from "./int8.ptx" with { type: "text" };
@@ -81,6 +82,8 @@ const loaded = new WeakMap<CudaDriver, CudaKernels>();
 
 /** The kernels, which the driver translates for its GPU; they stay until the program ends. */
 export class CudaKernels {
+  /** For what kernels need beside their inputs and outputs. */
+  readonly memory: DeviceMemory;
   readonly #driver: CudaDriver;
   readonly #modules = new Map<KernelModule, bigint>();
   readonly #blas: bigint;
@@ -91,6 +94,7 @@ export class CudaKernels {
 
   private constructor(driver: CudaDriver) {
     const { functions, check } = driver;
+    this.memory = new DeviceMemory(driver);
     this.#driver = driver;
     this.#module("kernels");
     const place = new BigUint64Array(1);
@@ -227,6 +231,28 @@ export class CudaKernels {
     const { functions, check } = this.#driver;
     const bytes = data as Uint8Array<ArrayBuffer>;
     check(functions.cuMemcpyHtoD_v2(to, bytes, BigInt(bytes.byteLength)), "copy a matrix");
+  }
+
+  /** x · matrixᵀ. */
+  product(
+    type: KernelType,
+    stream: bigint,
+    { rows, width, inner }: ProductSizes,
+    { x, matrix, result }: Readonly<Record<"x" | "matrix" | "result", bigint>>,
+  ): void {
+    this.#multiply(type, stream, {
+      rows,
+      width,
+      inner,
+      count: 1,
+      matrix,
+      matrixStride: 0n,
+      x,
+      xStride: 0n,
+      result,
+      factor: 1,
+      isAdded: false,
+    });
   }
 
   /** sum += factor · x · matrixᵀ, for each of several, all one after the other in memory. */

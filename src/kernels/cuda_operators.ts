@@ -168,21 +168,61 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
     };
   };
 
-  // matrix + up · strength · downᵀ: a matrix with what adapters add to it.
-  const addThinToMatrix: Operator = {
-    name: "AddThinToMatrix",
-    inputs: [type, type, type, "float32"],
+  /** x · matrixᵀ, for the first input x and a matrix [width, inner]. */
+  const multiply = (context: KernelContext, matrix: bigint, [width, inner]: readonly number[]) => {
+    const { address: x, dims } = context.input(0);
+    const rows = elementCount(dims) / inner!;
+    const result = context.output(0, [...dims.slice(0, -1), width!]);
+    const sizes = { rows, width: width!, inner: inner! };
+    kernels().product(type, context.stream(), sizes, { x, matrix, result });
+  };
+
+  const product: Operator = {
+    name: "Product",
+    inputs: [type, type],
     outputs: [type],
+    kernel: () => (context) => {
+      const { address, dims } = context.input(1);
+      multiply(context, address, dims);
+    },
+  };
+
+  // x · (matrix + up · strength · downᵀ)ᵀ: a product with what adapters add to its matrix. Where there is
+  // memory to spare, the sum is kept for as long as the adapters' weights are the same.
+  const adaptedProduct: Operator = {
+    name: "AdaptedProduct",
+    inputs: [type, type, type, type, "float32", "float32"],
+    outputs: [type],
+    inMemory: [5],
     kernel: () => {
       const add = thinKernel("add_thin", 5, THIN_BLOCKS);
-      return (context) => {
-        const { address, dims } = context.input(0);
-        const { address: up, dims: [, rank] } = context.input(1);
-        const [rows, columns] = dims as [number, number];
-        const places = [address, up, context.address(2), context.address(3)];
-        const sizes = { rows, columns, rank: rank! };
-        add(context, [...places, context.output(0, dims)], sizes);
+      let kept: { readonly place: bigint | undefined; weights?: Float32Array } | undefined;
+      const compute = (context: KernelContext) => {
+        const { address: matrix, dims } = context.input(1);
+        const { address: weightsAt, dims: [adapters] } = context.input(5);
+        const weights = new Float32Array(memoryAt(weightsAt, adapters! * FLOAT_BYTES));
+        // Without, it stays what it was.
+        if (weights.every((weight) => weight === 0)) return multiply(context, matrix, dims);
+        const { memory } = kernels();
+        const bytes = elementCount(dims) * VALUE_BYTES;
+        kept ??= { place: memory.keep(bytes) };
+        const { place = memory.scratch(bytes) } = kept;
+        if (!weights.every((weight, index) => weight === kept?.weights?.[index])) {
+          const { address: up, dims: [, rank] } = context.input(2);
+          const [rows, columns] = dims as [number, number];
+          const places = [matrix, up, context.address(3), context.address(4), place];
+          delete kept.weights;
+          add(context, places, { rows, columns, rank: rank! });
+          if (kept.place !== undefined) kept.weights = weights.slice();
+        }
+        multiply(context, place, dims);
       };
+      return Object.assign(compute, {
+        [Symbol.dispose]: () => {
+          if (kept?.place !== undefined) kernels().memory.release(kept.place);
+          kept = undefined;
+        },
+      });
     },
   };
 
@@ -251,7 +291,8 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
       twoProducts,
       pairSwiglu,
       adaptedSwiglu,
-      addThinToMatrix,
+      product,
+      adaptedProduct,
       addThin,
     ],
   };

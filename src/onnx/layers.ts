@@ -224,21 +224,28 @@ function lowOf(x: Value, { down, strength }: ThinProduct, isWeighed: boolean): V
  * On a GPU this goes over a matrix in each run, where a thin product beside it goes over all tokens:
  * of a picture of 1024 × 1024, those are more. With weights of 0 it stays what it was, bit for bit.
  */
-function adaptedMatrix(
-  base: Value,
-  thin: readonly ThinProduct[],
-  part: MatrixPart,
-): Value {
-  const { graph } = base;
+function adaptedMatrix(base: Value, thin: readonly ThinProduct[]): Value {
   const type = floatType(base);
-  if (graph.ownOperators && part.inner % VECTOR_VALUES === 0) {
-    const { down, up, strengths } = joinedProducts(thin, part, graph, type);
-    const inputs = [base, up, transpose(down, [1, 0]), strengths];
-    return graph.node("AddThinToMatrix", inputs, type, { domain: OWN_DOMAIN });
-  }
   return thin.reduce((matrix, { down, up, strength }) => {
-    return graph.node("Gemm", [mul(up, strength(type)), down, matrix], type);
+    return base.graph.node("Gemm", [mul(up, strength(type)), down, matrix], type);
   }, base);
+}
+
+/** x · weightᵀ by our own operator, which adds what adapters add to the matrix. */
+function ownProduct(x: Value, base: Value, thin: readonly ThinProduct[], part?: MatrixPart): Value {
+  same("linear", x, base);
+  const { graph, type } = x;
+  const [first] = thin;
+  const domain = OWN_DOMAIN;
+  if (first === undefined || part === undefined) {
+    return graph.node("Product", [x, base], type, { domain });
+  }
+  if (part.inner % VECTOR_VALUES !== 0) {
+    return graph.node("Product", [x, adaptedMatrix(base, thin)], type, { domain });
+  }
+  const { down, up, strengths } = joinedProducts(thin, part, graph, floatType(x));
+  const inputs = [x, base, up, transpose(down, [1, 0]), strengths, first.weights];
+  return graph.node("AdaptedProduct", inputs, type, { domain });
 }
 
 /** x · weightᵀ + bias, PyTorch's `nn.Linear`: weight is [out, in], bias [out]. */
@@ -252,8 +259,12 @@ export function linear(x: Value | Int8Rows, weight: Matrix, bias?: Value): Value
     return bias === undefined ? product : add(product, bias);
   }
   const { ownOperators, device } = x.graph;
-  if ("type" in base && part?.isOfTokens && (ownOperators || device === "cuda")) {
-    return linear(x, adaptedMatrix(base, thin, part), bias);
+  if ("type" in base && ownOperators) {
+    const product = ownProduct(x, base, thin, part);
+    return bias === undefined ? product : add(product, bias);
+  }
+  if ("type" in base && part?.isOfTokens && device === "cuda") {
+    return linear(x, adaptedMatrix(base, thin), bias);
   }
   const product = "packed" in base
     ? quantizedProduct(x, base)

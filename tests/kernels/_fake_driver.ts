@@ -27,10 +27,18 @@ function parametersOf(assembly: string, kernel: string): string[] {
   ) => kind!);
 }
 
+/** The memory of a GPU, in bytes, and what was made room for and not freed. */
+export interface FakeMemory {
+  free: number;
+  readonly total: number;
+  readonly blocks: Map<bigint, Uint8Array>;
+}
+
 /** What a GPU is. */
 interface Gpu {
   /** The compute capability. */
-  readonly capability: readonly [major: number, minor: number];
+  readonly capability?: readonly [major: number, minor: number];
+  readonly memory?: FakeMemory;
 }
 
 /** `CU_DEVICE_ATTRIBUTE_…`: multiprocessors, and both parts of the compute capability. */
@@ -39,15 +47,16 @@ const [MULTIPROCESSORS, MAJOR, MINOR] = [16, 75, 76];
 const MODULES = [ptx, int8, hopperGated, hopperInt8];
 
 /** A driver, and what it was told to start. */
-export function fakeDriver({ capability }: Gpu = { capability: [8, 0] }): {
+export function fakeDriver(
+  { capability = [8, 0], memory = { free: 1e9, total: 1.5e9, blocks: new Map() } }: Gpu = {},
+): {
   driver: CudaDriver;
   started: Started[];
   products: number[];
   /** What it made room for and was not told to free. */
-  rooms: Map<bigint, Uint8Array>;
+  rooms: ReadonlyMap<bigint, Uint8Array>;
 } {
   const kernels: { readonly assembly: string; readonly name: string }[] = [];
-  const rooms = new Map<bigint, Uint8Array<ArrayBuffer>>();
   const started: Started[] = [];
   const products: number[] = [];
   const functions = {
@@ -79,12 +88,6 @@ export function fakeDriver({ capability }: Gpu = { capability: [8, 0] }): {
       new BigUint64Array(memoryAt(to, 128)).set([matrix, ...dims]);
       return 0;
     },
-    cuMemAlloc_v2: (place: BigUint64Array, bytes: bigint) => {
-      const room = new Uint8Array(Number(bytes));
-      rooms.set(place[0] = addressOf(room), room);
-      return 0;
-    },
-    cuMemFree_v2: (address: bigint) => (assert(rooms.delete(address)), 0),
     cuMemcpyHtoD_v2: (to: bigint, from: BufferSource, bytes: bigint) => {
       const { buffer, byteOffset } = from as Uint8Array<ArrayBuffer>;
       const data = new Uint8Array(buffer, byteOffset, Number(bytes));
@@ -93,6 +96,24 @@ export function fakeDriver({ capability }: Gpu = { capability: [8, 0] }): {
     },
     cublasCreate_v2: (place: BigUint64Array) => (place[0] = 8n, 0),
     cublasSetStream_v2: () => 0,
+    cuMemGetInfo_v2: (free: BigUint64Array, total: BigUint64Array) => {
+      free[0] = BigInt(memory.free);
+      total[0] = BigInt(memory.total);
+      return 0;
+    },
+    cuMemAlloc_v2: (place: BigUint64Array, bytes: bigint) => {
+      if (Number(bytes) > memory.free) return 2;
+      const block = new Uint8Array(new ArrayBuffer(Number(bytes)));
+      place[0] = addressOf(block);
+      memory.blocks.set(place[0]!, block);
+      memory.free -= block.length;
+      return 0;
+    },
+    cuMemFree_v2: (address: bigint) => {
+      memory.free += memory.blocks.get(address)!.length;
+      memory.blocks.delete(address);
+      return 0;
+    },
     cuMemcpyDtoDAsync_v2: (to: bigint, from: bigint, bytes: bigint) => {
       new Uint8Array(memoryAt(to, Number(bytes))).set(
         new Uint8Array(memoryAt(from, Number(bytes))),
@@ -132,8 +153,16 @@ export function fakeDriver({ capability }: Gpu = { capability: [8, 0] }): {
       return 0;
     },
   };
-  const check = (status: number) => assert.equal(status, 0);
-  return { driver: { functions, check } as unknown as CudaDriver, started, products, rooms };
+  const check = (status: number, doing: string) => {
+    if (status === 2) throw new Error(`CUDA could not ${doing}: out of memory`);
+    assert.equal(status, 0);
+  };
+  return {
+    driver: { functions, check } as unknown as CudaDriver,
+    started,
+    products,
+    rooms: memory.blocks,
+  };
 }
 
 interface Extent {

@@ -23,7 +23,8 @@ import { operatorSessions } from "../../src/runtime/native/custom_session.ts";
 import type { OperatorSet } from "../../src/runtime/native/custom_operators.ts";
 import { elementCount, type Tensor, tensor } from "../../src/tensor.ts";
 import { ADDED, CPU_OPERATORS } from "../_own_operators.ts";
-import { fakeDriver } from "./_fake_driver.ts";
+import { OutOfMemoryError } from "../../src/runtime/session.ts";
+import { fakeDriver, type FakeMemory } from "./_fake_driver.ts";
 
 const LIBRARIES = bindingFolder(Deno.build);
 
@@ -312,6 +313,72 @@ Deno.test("what adapters add to one matrix, or to two products at once", async (
     "add_thin_32_f16",
     "add_thin_any_f16",
   ]);
+});
+
+/** Runs one product with an adapter at several weights; tells how often its matrix was made. */
+async function runAdapted(memory: FakeMemory, strengths: readonly number[]) {
+  const { driver, started } = fakeDriver({ memory });
+  const type = "float16";
+  const graph = new Graph("adapted", { ownOperators: true });
+  const feeds: Record<string, Tensor> = {};
+  const input = (name: string, dims: readonly number[]) => {
+    feeds[name] = normal(dims, dims.length + dims[0]!);
+    return cast(graph.input(name, INTERFACE_TYPE, dims), type);
+  };
+  const weights = graph.input(ADAPTER_WEIGHTS, INTERFACE_TYPE, [1]);
+  const [x, base] = [input("x", [1, 3, 24]), input("matrix", [40, 24])];
+  const thin = {
+    adapter: 0,
+    weights,
+    scale: 1,
+    strength: (type: FloatType) => cast(weights, type),
+    rank: 4,
+    down: input("down", [4, 24]),
+    up: input("up", [40, 4]),
+  };
+  const part = { rows: [0, 40], inner: 24, isOfTokens: true } as const;
+  const output = (name: string, value: Value) => {
+    graph.output(name, cast(value, INTERFACE_TYPE), [1, "S", 40]);
+  };
+  output("adapted", linear(x, { base, thin: [thin], part }));
+  output("plain", linear(x, base));
+  const results = [];
+  const made = [];
+  {
+    await using session = await operatorSessions(LIBRARIES, cudaOperators(type, () => driver))
+      .create(graph.compile(), { device: "cpu" });
+    for (const strength of strengths) {
+      const before = started.length;
+      const weight = tensor(Float32Array.of(strength), [1]);
+      results.push(await session.run({ ...feeds, [ADAPTER_WEIGHTS]: weight }));
+      made.push(started.length - before);
+    }
+  }
+  return { results: results.map(({ adapted, plain }) => [adapted!.data, plain!.data]), made };
+}
+
+Deno.test("a matrix with an adapter is kept until its weight changes, where memory is to spare", async () => {
+  const strengths = [1, 1, 0, 1, 0.5, 0.5, 0, 1];
+  const roomy = { free: 9000, total: 9000, blocks: new Map<bigint, Uint8Array>() };
+  const kept = await runAdapted(roomy, strengths);
+  assert.deepEqual(kept.made, [1, 0, 0, 0, 1, 0, 0, 1]);
+  // A matrix of 1920 bytes would leave less than half: only the place that all share is taken.
+  const full = { free: 2000, total: 4000, blocks: new Map<bigint, Uint8Array>() };
+  const made = await runAdapted(full, strengths);
+  assert.deepEqual(made.made, [1, 1, 0, 1, 1, 1, 0, 1]);
+  assert.deepEqual(made.results, kept.results);
+  for (const [index, [adapted, plain]] of kept.results.entries()) {
+    if (strengths[index] === 0) assert.deepEqual(adapted, plain);
+    else assert.notDeepEqual(adapted, plain);
+  }
+  // What was kept goes with its session; the shared place stays.
+  assert.deepEqual([roomy.free, roomy.blocks.size], [9000, 0]);
+  assert.deepEqual(full.blocks.size, 1);
+});
+
+Deno.test("a GPU without room for one matrix is out of memory", async () => {
+  const memory = { free: 100, total: 1000, blocks: new Map<bigint, Uint8Array>() };
+  await assert.rejects(runAdapted(memory, [1]), OutOfMemoryError);
 });
 
 Deno.test("what adapters add to the product of a quantised matrix is added where it is", async () => {

@@ -48,6 +48,7 @@ const FUNCTIONS = {
   cuMemAlloc_v2: { parameters: ["buffer", "usize"], result: "i32" },
   cuMemFree_v2: { parameters: ["u64"], result: "i32" },
   cuCtxSynchronize: { parameters: [], result: "i32" },
+  cuMemGetInfo_v2: { parameters: ["buffer", "buffer"], result: "i32" },
   cuMemcpyHtoD_v2: { parameters: ["u64", "buffer", "usize"], result: "i32" },
   cuMemcpyDtoH_v2: { parameters: ["buffer", "u64", "usize"], result: "i32" },
   cuMemcpyDtoDAsync_v2: { parameters: ["u64", "u64", "usize", "u64"], result: "i32" },

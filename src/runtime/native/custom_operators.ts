@@ -42,7 +42,11 @@ export interface KernelAttributes {
 }
 
 /** Computes one node; what it throws, the run fails with. */
-export type Kernel = (context: KernelContext) => void;
+export interface Kernel {
+  (context: KernelContext): void;
+  /** Is called when the session ends; it must not throw. */
+  [Symbol.dispose]?: () => void;
+}
 
 /** An operator of our own. */
 export interface Operator {
@@ -174,6 +178,7 @@ export class OperatorDomain implements Disposable {
       count(outputs),
       0n, // KernelCompute: KernelComputeV2 instead
       this.#function(["u64"], "void", (id) => {
+        this.#kernels.get(id)?.[Symbol.dispose]?.();
         this.#kernels.delete(id);
       }),
       zero, // GetInputCharacteristic: required
