@@ -133,7 +133,7 @@ const twoProducts: Operator = {
 
 const pairSwiglu: Operator = {
   name: "PairSwiGLU",
-  inputs: ["float32"],
+  inputs: ["float32", "float32", "float32"],
   outputs: ["float32"],
   kernel: () => (context) => {
     const { address, dims: [, ...dims] } = context.input(0);
@@ -216,16 +216,16 @@ const adaptedProduct: Operator = {
 
 const adaptedSwiglu: Operator = {
   name: "AdaptedSwiGLU",
-  inputs: ["float32", "float32", "float32", "float32", "float32"],
+  inputs: ["float32", "float32", "float32", "float32", "float32", "float32", "float32"],
   outputs: ["float32"],
   kernel: () => (context) => {
     const { address, dims: [, ...dims] } = context.input(0);
-    const { address: up, dims: [columns, rank] } = context.input(2);
+    const { address: up, dims: [columns, rank] } = context.input(4);
     const count = elementCount(dims);
     const pair = floats(address, 2 * count);
-    const low = floats(context.address(1), count / columns! * 2 * rank!);
-    const strength = floats(context.address(4), 2 * rank!);
-    const halves = [up, context.address(3)].map((place, half) => ({
+    const low = floats(context.address(3), count / columns! * 2 * rank!);
+    const strength = floats(context.address(6), 2 * rank!);
+    const halves = [up, context.address(5)].map((place, half) => ({
       left: low.subarray(half * rank!),
       stride: 2 * rank!,
       right: floats(place, columns! * rank!),

@@ -285,7 +285,8 @@ export class CudaKernels {
 
   /**
    * x · firstᵀ and x · secondᵀ, one after the other in memory. To cuBLAS, matrices that lie one
-   * behind the other are a batch, whose stride is the distance between them.
+   * behind the other are a batch, whose stride is the distance between them: the first must lie
+   * before the second.
    */
   productOfBoth(
     type: KernelType,
@@ -294,26 +295,19 @@ export class CudaKernels {
     places: Readonly<Record<"x" | "first" | "second" | "products", bigint>>,
   ): void {
     const { x, first, second, products } = places;
-    const multiply = (matrix: bigint, matrixStride: bigint, result: bigint, count: number) =>
-      this.#multiply(type, stream, {
-        rows,
-        width,
-        inner,
-        count,
-        matrix,
-        matrixStride,
-        x,
-        xStride: 0n,
-        result,
-        factor: 1,
-        isAdded: false,
-      });
-    if (first < second) {
-      multiply(first, (second - first) / BigInt(VALUE_BYTES), products, 2);
-    } else {
-      multiply(first, 0n, products, 1);
-      multiply(second, 0n, products + BigInt(rows * width * VALUE_BYTES), 1);
-    }
+    this.#multiply(type, stream, {
+      rows,
+      width,
+      inner,
+      count: 2,
+      matrix: first,
+      matrixStride: (second - first) / BigInt(VALUE_BYTES),
+      x,
+      xStride: 0n,
+      result: products,
+      factor: 1,
+      isAdded: false,
+    });
   }
 
   /** result = factor · x · matrixᵀ, or that much more, for each of a batch. */

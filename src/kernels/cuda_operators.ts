@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { OWN_DOMAIN, VECTOR_VALUES, WARP_THREADS } from "../onnx/mod.ts";
+import { OWN_DOMAIN, THIN_RANKS, VECTOR_VALUES, WARP_THREADS } from "../onnx/mod.ts";
 import type { CudaDriver } from "../runtime/native/cuda_driver.ts";
 import { memoryAt } from "../runtime/native/c_api.ts";
 import type { KernelContext, Operator, OperatorSet } from "../runtime/native/custom_operators.ts";
@@ -27,9 +27,10 @@ const BLOCK = 256;
 const THIN_THREADS = 128;
 const THIN_COLUMNS = 128;
 const THIN_ROWS = 16;
-/** About as many blocks as a large GPU runs at once, so that none waits for another's end. */
-const THIN_BLOCKS = 1056;
-const GATE_BLOCKS = 660;
+/** About as many blocks as a large GPU runs at once, so that few wait for others' end. */
+const thinBlocks = () => 660;
+/** Of the gate, too; with few ranks blocks begin so soon that more and smaller ones are faster. */
+const gateBlocks = (rank: number) => rank === THIN_RANKS ? 4224 : 792;
 /** Ranks for which a kernel keeps its columns' factors in registers. */
 const KEPT_RANKS: readonly number[] = [32, 64];
 
@@ -125,30 +126,40 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
     outputs: [type],
     kernel: () => (context) => {
       const { address: x, dims } = context.input(0);
-      const { address: first, dims: [width, inner] } = context.input(1);
+      const { address, dims: [width, inner] } = context.input(1);
+      const other = context.address(2);
+      const [first, second] = address < other ? [address, other] : [other, address];
       const rows = elementCount(dims) / inner!;
       const products = context.output(0, [2, ...dims.slice(0, -1), width!]);
-      const places = { x, first, second: context.address(2), products };
       const sizes = { rows, width: width!, inner: inner! };
-      kernels().productOfBoth(type, context.stream(), sizes, places);
+      kernels().productOfBoth(type, context.stream(), sizes, { x, first, second, products });
     },
+  };
+
+  /** The gate's product and the other one of what {@linkcode twoProducts} gives: the first three inputs. */
+  const pairOf = (context: KernelContext) => {
+    const { address, dims: [, ...dims] } = context.input(0);
+    const behind = address + BigInt(elementCount(dims) * VALUE_BYTES);
+    const isGateFirst = context.address(1) < context.address(2);
+    const [gate, x] = isGateFirst ? [address, behind] : [behind, address];
+    return { gate, x, dims };
   };
 
   const pairSwiglu: Operator = {
     name: "PairSwiGLU",
-    inputs: [type],
+    inputs: [type, type, type],
     outputs: [type],
     kernel: () => {
-      const gate = gateKernel();
+      const compute = gateKernel();
       return (context) => {
-        const { address, dims: [, ...dims] } = context.input(0);
-        gate(context, address, address + BigInt(elementCount(dims) * VALUE_BYTES), dims);
+        const { gate, x, dims } = pairOf(context);
+        compute(context, gate, x, dims);
       };
     },
   };
 
   /** Starts the kernel for a rank over a result [rows, columns]. */
-  const thinKernel = (name: string, pointerCount: number, most: number) => {
+  const thinKernel = (name: string, pointerCount: number, blocksOf: (rank: number) => number) => {
     const launches = new Map<string, Launch>();
     const parameters: Parameter[] = [...pointers(pointerCount), "i32", "i32", "i32", "i32"];
     return (
@@ -160,7 +171,7 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
       const launch = launches.get(ranks) ?? kernel(`${name}_${ranks}`, parameters);
       launches.set(ranks, launch);
       const across = Math.ceil(columns / THIN_COLUMNS);
-      const down = Math.max(1, Math.floor(most / across));
+      const down = Math.max(1, Math.floor(blocksOf(rank) / across));
       const blockRows = Math.ceil(rows / down / THIN_ROWS) * THIN_ROWS;
       const blocks = across * Math.ceil(rows / blockRows);
       const values = [...places, rows, columns, rank, blockRows];
@@ -195,7 +206,7 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
     outputs: [type],
     inMemory: [5],
     kernel: () => {
-      const add = thinKernel("add_thin", 5, THIN_BLOCKS);
+      const add = thinKernel("add_thin", 5, thinBlocks);
       let kept: { readonly place: bigint | undefined; weights?: Float32Array } | undefined;
       const compute = (context: KernelContext) => {
         const { address: matrix, dims } = context.input(1);
@@ -229,18 +240,16 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
   // PairSwiGLU of products with what adapters add to them.
   const adaptedSwiglu: Operator = {
     name: "AdaptedSwiGLU",
-    inputs: [type, type, type, type, "float32"],
+    inputs: [type, type, type, type, type, type, "float32"],
     outputs: [type],
     kernel: () => {
-      const gate = thinKernel("adapted_swiglu", 7, GATE_BLOCKS);
+      const compute = thinKernel("adapted_swiglu", 7, gateBlocks);
       return (context) => {
-        const { address, dims: [, ...dims] } = context.input(0);
-        const { address: up, dims: [columns, rank] } = context.input(2);
-        const count = elementCount(dims);
-        const second = address + BigInt(count * VALUE_BYTES);
-        const factors = [context.address(1), up, context.address(3), context.address(4)];
-        const sizes = { rows: count / columns!, columns: columns!, rank: rank! };
-        gate(context, [address, second, ...factors, context.output(0, dims)], sizes);
+        const { gate, x, dims } = pairOf(context);
+        const { address: up, dims: [columns, rank] } = context.input(4);
+        const factors = [context.address(3), up, context.address(5), context.address(6)];
+        const sizes = { rows: elementCount(dims) / columns!, columns: columns!, rank: rank! };
+        compute(context, [gate, x, ...factors, context.output(0, dims)], sizes);
       };
     },
   };

@@ -81,7 +81,8 @@ export function swiglu(gate: Value, x: Value, width: number): Value {
  * [width, in]; the result's last extent is `width`.
  *
  * Our own operator makes both products at once, [2, …, width]: one of twice the size leaves fewer
- * multiprocessors waiting for the last tiles.
+ * multiprocessors waiting for the last tiles. They come in the order in which the matrices lie in
+ * memory, so what follows takes these, too.
  */
 export function gatedLinear(
   x: Value | Int8Rows,
@@ -111,7 +112,7 @@ export function gatedLinear(
   const products = graph.node("TwoProducts", [x, ...matrices], x.type, { domain: OWN_DOMAIN });
   const adapters = [...new Set([...first.thin, ...second.thin].map(({ adapter }) => adapter))];
   if (adapters.length === 0) {
-    return graph.node("PairSwiGLU", [products], x.type, { domain: OWN_DOMAIN });
+    return graph.node("PairSwiGLU", [products, ...matrices], x.type, { domain: OWN_DOMAIN });
   }
   const part = (first.part ?? second.part)!;
   const pairs = adapters.map((adapter) =>
@@ -124,7 +125,7 @@ export function gatedLinear(
   ) as [JoinedProducts, JoinedProducts];
   const low = plainProduct(x, joined([gates.down, values.down], 0));
   const strengths = joined([gates.strengths, values.strengths], 0);
-  const inputs = [products, low, gates.up, values.up, strengths];
+  const inputs = [products, ...matrices, low, gates.up, values.up, strengths];
   return graph.node("AdaptedSwiGLU", inputs, x.type, { domain: OWN_DOMAIN });
 }
 
@@ -226,8 +227,14 @@ function lowOf(x: Value, { down, strength }: ThinProduct, isWeighed: boolean): V
  */
 function adaptedMatrix(base: Value, thin: readonly ThinProduct[]): Value {
   const type = floatType(base);
+  const { graph } = base;
   return thin.reduce((matrix, { down, up, strength }) => {
-    return base.graph.node("Gemm", [mul(up, strength(type)), down, matrix], type);
+    const factor = strength(type);
+    // Queries, keys and values have it in common.
+    const strong = graph.once(`strong ${down.name} ${factor.name}`, () => {
+      return mul(down, reshape(factor, [-1, 1]));
+    });
+    return graph.node("Gemm", [up, strong, matrix], type);
   }, base);
 }
 

@@ -34,6 +34,7 @@ export {
   LONGEST_ROW,
   ROTATED_VALUES,
   RUN_VALUES,
+  THIN_RANKS,
   VECTOR_VALUES,
   WARP_THREADS,
 } from "./kernel_limits.ts";

@@ -130,7 +130,7 @@ for (const type of ["bfloat16", "float16"] as const) {
     assert.deepEqual(started.map(({ blocks, threads }) => [blocks, threads]), [[2, 256]]);
   });
 
-  Deno.test(`both products of a gated layer at once, or one by one: ${type}`, async () => {
+  Deno.test(`both products of a gated layer at once, wherever they lie: ${type}`, async () => {
     // Wherever the matrices come to lie, one of the two layers has its gate first.
     const { products } = await check(
       type,
@@ -140,7 +140,7 @@ for (const type of ["bfloat16", "float16"] as const) {
         swapped: gatedLinear(x!, value!, gate!, 40),
       }),
     );
-    assert.deepEqual(products.toSorted(), [1, 1, 2]);
+    assert.deepEqual(products, [2, 2]);
   });
 }
 

@@ -7,6 +7,8 @@ import {
   cast,
   concat,
   depthToSpace,
+  type Device,
+  type FloatType,
   gatedLinear,
   gelu,
   Graph,
@@ -26,12 +28,13 @@ import { describeGraph } from "../../src/onnx/describe_graph.ts";
 import { Session } from "../../src/runtime/session.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";
 
-/** Runs a graph of the given inputs once. */
+/** Runs a graph of the given inputs once, on a CPU: it has most of another device's operators. */
 async function evaluate(
   inputs: readonly Tensor[],
   build: (...values: Value[]) => Value,
+  device: Device = "cpu",
 ): Promise<Tensor> {
-  const graph = new Graph("test");
+  const graph = new Graph("test", { device });
   const values = inputs.map(({ dims }, index) => graph.input(`x${index}`, "float32", dims));
   graph.output("y", build(...values), []);
   await using session = await Session.create(graph.compile(), { device: "cpu" });
@@ -164,6 +167,42 @@ function referenceAttention(
   }
   return output;
 }
+
+Deno.test("an adapter adds up · strength · down to a matrix, a strength for all ranks or for each", async () => {
+  const [x, matrix, down, up] = [
+    values([1, 5, 12]),
+    values([4, 12], 2),
+    values([3, 12], 3),
+    values([4, 3], 4),
+  ];
+  for (const strengths of [[0.7], [0.7, -1.5, 2]]) {
+    const weight = (row: number, column: number) =>
+      [0, 1, 2].reduce(
+        (sum, r) =>
+          sum +
+          up.data[3 * row + r]! * (strengths[r] ?? strengths[0]!) * down.data[12 * r + column]!,
+        matrix.data[12 * row + column]!,
+      );
+    const expected = rows(x).flatMap((token) =>
+      [0, 1, 2, 3].map((row) => token.reduce((sum, v, column) => sum + v * weight(row, column), 0))
+    );
+    for (const device of ["cpu", "cuda"] as const) {
+      const y = await evaluate(
+        [x, matrix, down, up, tensor(Float32Array.from(strengths), [strengths.length])],
+        (x, base, down, up, factor) => {
+          const strength = (type: FloatType) => cast(factor!, type);
+          const thin = { adapter: 0, down: down!, up: up!, weights: factor!, strength, rank: 3 };
+          const part = { rows: [0, 4], inner: 12, isOfTokens: true } as const;
+          return linear(x!, { base: base!, thin: [thin, thin], part });
+        },
+        device,
+      );
+      const once = await evaluate([x, matrix], (x, base) => linear(x!, base!), device);
+      // Twice the same: twice what it adds.
+      assertValues(y, expected.map((value, i) => 2 * value - once.data[i]!));
+    }
+  }
+});
 
 Deno.test("attention shares keys and values among heads, and sees what it may", async () => {
   const [length, heads, keyValueHeads, d] = [7, 6, 2, 4];
