@@ -115,15 +115,21 @@ function looseTag(
 ): { readonly kind: "open" | "close"; readonly name: string; readonly length: number } | undefined {
   const match = matchAt(LOOSE_TAG, text, start);
   if (match === null) return undefined;
-  const [whole, before, slash, behind, written] = match as unknown as string[] & { 4: string };
-  const isFullWidth = /[＜／＞]/.test(whole!);
+  const [whole, before, slash, behind, written] = match as unknown as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  const isFullWidth = /[＜／＞]/.test(whole);
   const isSpaced = before !== "" || behind !== "" || /\s/.test(written);
   if (!isFullWidth && !isSpaced) return undefined;
   const joined = written.replaceAll(/\s+/g, "_");
   const name = joined === written ? written : joined.toLowerCase();
   // `5 < n > 3`: only a longer name is sure to have been meant.
   if (!isKnown(name) || !isFullWidth && name.length === 1) return undefined;
-  return { kind: slash === "" ? "open" : "close", name, length: whole!.length };
+  return { kind: slash === "" ? "open" : "close", name, length: whole.length };
 }
 
 /** Behind the `>` that ends a tag; a value holds no `<`, so that one ends the search. */
