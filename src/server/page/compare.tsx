@@ -8,6 +8,7 @@ import { report } from "./report.ts";
 import { sizeOf } from "./starting.ts";
 import { getState, useStore } from "./store.ts";
 import { textsOf } from "./texts.ts";
+import type { DrawnSize } from "./types.ts";
 
 /** Of those to choose from. */
 const MOST_OTHERS = 24;
@@ -23,9 +24,18 @@ export function openCompare(name: string): void {
 interface Compared {
   readonly left: string;
   readonly right: string;
-  /** What the right one was drawn from. */
-  readonly source?: string | undefined;
+  /** What one of them was drawn from. */
+  readonly source?: Source | undefined;
   readonly others: readonly string[];
+}
+
+/** What a picture was drawn from, and where that lies in it. */
+interface Source {
+  readonly name: string;
+  readonly drawn: string;
+  /** Absent where nobody can say. */
+  readonly size: DrawnSize | undefined;
+  readonly fit: "cover" | "contain" | "fill";
 }
 
 export function Compare() {
@@ -70,20 +80,42 @@ async function choose(right: string): Promise<Compared> {
   const source = await sourceOf(right);
   return {
     right,
-    left: source ?? before?.name ?? right,
+    left: source?.name ?? before?.name ?? right,
     source,
     others: names.slice(0, MOST_OTHERS),
   };
 }
 
-async function sourceOf(name: string): Promise<string | undefined> {
+async function sourceOf(drawn: string): Promise<Source | undefined> {
   try {
-    const { image } = (await api.recipe(name)).settings;
-    return typeof image === "string" ? image : undefined;
+    const { image, width, height, resize, expand } = (await api.recipe(drawn)).settings;
+    if (typeof image !== "string") return undefined;
+    const words = Object.fromEntries(
+      Object.entries({ image, width, height, resize, expand })
+        .filter(([, value]) => value !== undefined),
+    );
+    const size = await api.drawnSize(words, new AbortController().signal).catch(() => undefined);
+    const isWhole = width !== undefined && height !== undefined;
+    const mode = resize ?? (isWhole ? "crop" : "fit");
+    const fit = mode === "crop" ? "cover" : mode === "pad" ? "contain" : "fill";
+    return { name: image, drawn, size, fit };
   } catch {
     // A picture without a recipe can be compared, too.
     return undefined;
   }
+}
+
+/** Where a picture lies on the stage: the source where it lies in what was drawn from it. */
+function placeOf(name: string, other: string, source: Source | undefined) {
+  if (source?.size === undefined || source.name !== name || source.drawn !== other) return {};
+  const { size: { width, height, place }, fit } = source;
+  return {
+    left: `${100 * place.left / width}%`,
+    top: `${100 * place.top / height}%`,
+    width: `${100 * place.width / width}%`,
+    height: `${100 * place.height / height}%`,
+    objectFit: fit,
+  };
 }
 
 function Sides({ compared, onChange, onClose }: {
@@ -97,14 +129,17 @@ function Sides({ compared, onChange, onClose }: {
   const [place, setPlace] = useState(MIDDLE);
   const [size, setSize] = useState<Size | undefined>(undefined);
   const nameOf = (name: string) => name.split("/").at(-1)!;
+  // What was drawn is at least as large as what it was drawn from.
+  const larger = source?.name === right && source.drawn === left ? left : right;
   useEffect(() => {
     let isCurrent = true;
-    sizeOf(addressOf.picture(right)).then((size) => isCurrent && setSize(size), report);
+    sizeOf(addressOf.picture(larger)).then((size) => isCurrent && setSize(size), report);
     return () => {
       isCurrent = false;
     };
-  }, [right]);
-  const choices = [...new Set([...(source === undefined ? [] : [source]), left, ...others])]
+  }, [larger]);
+  const said = (name: string) => name === source?.name ? texts.drawnFrom : nameOf(name);
+  const choices = [...new Set([...(source === undefined ? [] : [source.name]), left, ...others])]
     .filter((name) => name !== right);
   return (
     <div class="compare-body">
@@ -125,12 +160,18 @@ function Sides({ compared, onChange, onClose }: {
             "--ratio": size === undefined ? "1" : `${size.width / size.height}`,
           }}
         >
-          <img src={addressOf.picture(right)} alt={`${texts.after}: ${nameOf(right)}`} />
           <img
-            class="compare-left"
-            src={addressOf.picture(left)}
-            alt={`${texts.before}: ${nameOf(left)}`}
+            src={addressOf.picture(right)}
+            alt={`${texts.after}: ${said(right)}`}
+            style={placeOf(right, left, source)}
           />
+          <div class="compare-left">
+            <img
+              src={addressOf.picture(left)}
+              alt={`${texts.before}: ${said(left)}`}
+              style={placeOf(left, right, source)}
+            />
+          </div>
           <input
             type="range"
             min={0}
@@ -144,8 +185,8 @@ function Sides({ compared, onChange, onClose }: {
         </div>
       </div>
       <div class="compare-names">
-        <span title={left}>{source === left ? texts.drawnFrom : nameOf(left)}</span>
-        <span title={right}>{source === right ? texts.drawnFrom : nameOf(right)}</span>
+        <span title={left}>{said(left)}</span>
+        <span title={right}>{said(right)}</span>
       </div>
       {choices.length > 1 && (
         <ul class="compare-others" aria-label={texts.otherPicture}>
@@ -154,8 +195,8 @@ function Sides({ compared, onChange, onClose }: {
               <button
                 type="button"
                 aria-pressed={name === left}
-                aria-label={name === source ? texts.drawnFrom : nameOf(name)}
-                title={name === source ? texts.drawnFrom : nameOf(name)}
+                aria-label={said(name)}
+                title={said(name)}
                 onClick={() => onChange({ ...compared, left: name })}
               >
                 <img

@@ -48,6 +48,8 @@ export function withLora(prompt: string, name: string, weight: number): string {
 /** A prompt with the adapters of a recipe, which are `name:0.8` there, at its end. */
 export function withLoras(prompt: string, loras: unknown): string {
   const names = Array.isArray(loras) ? loras.map((lora) => `<lora:${lora}>`) : [];
+  // To the model, a space at the end is another prompt.
+  if (names.length === 0) return prompt;
   return names.reduce((text, tag) => `${text}${between(text)}${tag}`, prompt.trimEnd());
 }
 

@@ -11,6 +11,7 @@ import {
   fitCanvas,
   loadBase,
   type Mask,
+  MASK_COLOUR,
   type MaskStep,
   play,
   replay,
@@ -27,8 +28,6 @@ type Tool = "paint" | "erase";
 type Stroke = Extract<MaskStep, { points: unknown }>;
 
 const EMPTY: Mask = { steps: [] };
-/** The colour of the mask on the picture. */
-const COLOUR = "#ff3d81";
 /** The model reads one pixel in so many: a thinner line may be lost. */
 const THINNEST = 8;
 const WIDEST = 512;
@@ -254,8 +253,8 @@ function Board({ size, mask, brush, softness, onStroke, onView }: {
       },
       draw: (stroke, index) => {
         const context = contextOf(canvas.current!);
-        context.fillStyle = COLOUR;
-        context.strokeStyle = COLOUR;
+        context.fillStyle = MASK_COLOUR;
+        context.strokeStyle = MASK_COLOUR;
         drawPoint(context, stroke, index);
       },
       end: (stroke) => {
@@ -287,11 +286,11 @@ function Board({ size, mask, brush, softness, onStroke, onView }: {
     shown.current = { base: mask.base, steps };
     if (isOneMore) {
       const context = contextOf(canvas.current!);
-      context.fillStyle = COLOUR;
-      context.strokeStyle = COLOUR;
+      context.fillStyle = MASK_COLOUR;
+      context.strokeStyle = MASK_COLOUR;
       return play(context, steps.at(-1)!, size);
     }
-    replay(canvas.current!, mask, { base: base.current, size, colour: COLOUR });
+    replay(canvas.current!, mask, { base: base.current, size, colour: MASK_COLOUR });
   };
   useEffect(() => {
     base.current = undefined;
@@ -337,7 +336,9 @@ function Board({ size, mask, brush, softness, onStroke, onView }: {
         <canvas
           ref={canvas}
           class="mask-tint"
-          style={{ filter: softness > 0 ? `drop-shadow(0 0 ${softness / 2}px ${COLOUR})` : "none" }}
+          style={{
+            filter: softness > 0 ? `drop-shadow(0 0 ${softness / 2}px ${MASK_COLOUR})` : "none",
+          }}
         />
         <div ref={ring} class="mask-ring" hidden />
       </div>

@@ -22,6 +22,8 @@ export interface Size {
   readonly height: number;
 }
 
+/** The colour of a mask on its picture. */
+export const MASK_COLOUR = "#ff3d81";
 /** Numbers of one point. */
 const PARTS = 3;
 /** Canvases larger than this are not to be had on phones. */
@@ -146,8 +148,18 @@ export function replay(
   for (const step of steps.slice(Math.max(0, cleared))) play(context, step, size);
 }
 
-/** A mask of the server as a canvas: opaque where it is white. */
-export async function loadBase(name: string): Promise<HTMLCanvasElement> {
+let latest: { readonly name: string; readonly base: Promise<HTMLCanvasElement> } | undefined;
+
+/** A mask of the server as a canvas: opaque where it is white. The last one is remembered. */
+export function loadBase(name: string): Promise<HTMLCanvasElement> {
+  if (latest?.name === name) return latest.base;
+  const base = readBase(name);
+  latest = { name, base };
+  base.catch(() => latest = undefined);
+  return base;
+}
+
+async function readBase(name: string): Promise<HTMLCanvasElement> {
   const response = await fetch(addressOf.picture(name));
   if (!response.ok) throw new Error(response.statusText);
   const bitmap = await createImageBitmap(await response.blob());

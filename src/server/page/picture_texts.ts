@@ -12,7 +12,6 @@ const en = {
   pixels: (width: number, height: number) => `${width} × ${height}`,
   drawnIn: (width: number, height: number) => `drawn in ${width} × ${height}`,
   taken: "This is the picture to start from now.",
-  showRecipe: "Its recipe",
   keepMask: "Keep the mask",
   startFrom: "Start from it",
   strength: "Strength",
@@ -22,14 +21,12 @@ const en = {
     image: "The picture that this was drawn from is not here. Give it again, or go on without it.",
     mask: "The mask of this is not here. Paint it again, give its file, or go on without it.",
   },
-  goneTitle: "Something is missing",
   give: { image: "Give the picture", mask: "Give the mask" },
   goOn: "Go on without",
   isSame: "This is the very picture.",
   isOther: "This is another file than the one that it was drawn from.",
   maskSize: (own: string, picture: string) =>
     `The mask is ${own}, but the picture is ${picture}: they have to be of one size.`,
-  mask: "Mask",
   paintMask: "Paint a mask",
   changeMask: "Change the mask",
   removeMask: "Remove the mask",
@@ -57,6 +54,7 @@ const en = {
   outline: (width: number, height: number) =>
     `The picture in its place within ${width} × ${height}`,
   moreOfPicture: "More about the picture",
+  transparent: "Draw anew what is transparent",
   compare: "Compare",
   compareTitle: "Compare two pictures",
   before: "Left",
@@ -73,7 +71,6 @@ const en = {
   otherSeed: "Another seed",
   dropHere: "Draw from it",
   dropRecipe: "See its recipe",
-  noSource: "The page could not read this picture again.",
 };
 
 type Catalogue = typeof en;
@@ -89,7 +86,6 @@ const zh: Catalogue = {
   pixels: (width, height) => `${width} × ${height}`,
   drawnIn: (width, height) => `按 ${width} × ${height} 绘制`,
   taken: "现在以这张图片为起点。",
-  showRecipe: "查看配方",
   keepMask: "保留蒙版",
   startFrom: "以此为起点",
   strength: "强度",
@@ -99,13 +95,11 @@ const zh: Catalogue = {
     image: "这张画的起点图片已不在。请重新给出，或不用它继续。",
     mask: "这张画的蒙版已不在。请重新绘制、给出蒙版文件，或不用它继续。",
   },
-  goneTitle: "缺少图片",
   give: { image: "给出图片", mask: "给出蒙版" },
   goOn: "不用它继续",
   isSame: "正是原来的文件。",
   isOther: "这个文件与当时使用的不同。",
   maskSize: (own, picture) => `蒙版是 ${own}，而图片是 ${picture}：两者尺寸必须相同。`,
-  mask: "蒙版",
   paintMask: "绘制蒙版",
   changeMask: "修改蒙版",
   removeMask: "移除蒙版",
@@ -132,6 +126,7 @@ const zh: Catalogue = {
   noEdges: "不外扩",
   outline: (width, height) => `图片在 ${width} × ${height} 中的位置`,
   moreOfPicture: "更多图片选项",
+  transparent: "重画透明的部分",
   compare: "对比",
   compareTitle: "对比两张图片",
   before: "左",
@@ -148,7 +143,6 @@ const zh: Catalogue = {
   otherSeed: "换个种子",
   dropHere: "以此为起点作画",
   dropRecipe: "查看配方",
-  noSource: "页面无法再次读取这张图片。",
 };
 
 /** All texts of a language. */

@@ -105,7 +105,12 @@ function SizeFields() {
   ] as const;
   const set = (word: "width" | "height", text: string) => {
     const side = Number(text);
-    setValue(word, side > 0 ? near(side) : undefined);
+    if (!(side > 0)) return setValue(word, undefined);
+    if (own === undefined) return setValue(word, near(side));
+    // The first side that is set brings the other along.
+    const factor = side / own[word];
+    const [width, height] = [near(own.width * factor), near(own.height * factor)];
+    setDraft({ values: { ...values, width, height } }, false);
   };
   return (
     <fieldset class="sizes">

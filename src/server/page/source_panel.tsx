@@ -1,18 +1,18 @@
 /** The picture to start from: what it is, how far to go from it, where, and beyond which edges. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { addressOf, api } from "./api.ts";
+import { addressOf, api, ServerError } from "./api.ts";
 import { IconButton } from "./cards.tsx";
 import { Icon } from "./icons.tsx";
 import { openMaskEditor } from "./mask_editor.tsx";
-import { canvasScale, fitCanvas, loadBase, replay } from "./mask_steps.ts";
+import { canvasScale, fitCanvas, loadBase, MASK_COLOUR, replay } from "./mask_steps.ts";
 import { pictureTextsOf } from "./picture_texts.ts";
 import { RangeField } from "./range_field.tsx";
-import { report } from "./report.ts";
 import { SettingField } from "./settings_form.tsx";
 import {
   giveMask,
   goOnWithout,
+  lookForGone,
   setMask,
   sourceNotes,
   startFromFile,
@@ -124,13 +124,17 @@ function Chosen({ image }: { readonly image: string }) {
   const { language, settings, draft } = useStore();
   const { values, source, mask } = draft;
   const texts = pictureTextsOf(language);
-  const size = useDrawnSize();
+  const { size, problem } = useDrawnSize();
   useEffect(() => {
-    sourceNotes().catch(report);
+    // Where it cannot be read, the preview says so.
+    sourceNotes().catch(() => {});
   }, [image]);
+  const isSized = values["width"] !== undefined || values["height"] !== undefined;
   const others = (settings?.settings ?? []).filter((setting) =>
     isOfPicture(setting) && !PLACED.has(setting.word) && saysSomething(setting, draft) &&
-    (setting.word !== "resize" || values["width"] !== undefined || values["height"] !== undefined)
+    (setting.word !== "resize" || isSized) &&
+    // Where it is known, it is asked beside the picture, or not at all.
+    (setting.word !== "alpha_mask" || source?.isTransparent === undefined)
   );
   const changed = others.filter(({ word }) => values[word] !== undefined).length;
   const isResized = source !== undefined && size !== undefined &&
@@ -161,9 +165,22 @@ function Chosen({ image }: { readonly image: string }) {
                 <Icon name="close" /> {texts.removeMask}
               </button>
             )}
+            {source?.isTransparent && (
+              <div class="setting check">
+                <input
+                  id="setting-alpha_mask"
+                  type="checkbox"
+                  checked={values["alpha_mask"] === true}
+                  onChange={(event) =>
+                    setValue("alpha_mask", event.currentTarget.checked || undefined)}
+                />
+                <label for="setting-alpha_mask">{texts.transparent}</label>
+              </div>
+            )}
             {isResized && (
               <p class="hint" aria-live="polite">{texts.drawnIn(size.width, size.height)}</p>
             )}
+            {problem !== "" && <p class="source-problem" role="alert">{problem}</p>}
           </div>
         </div>
         <RangeField
@@ -197,11 +214,13 @@ function Chosen({ image }: { readonly image: string }) {
 }
 
 /** What the server says of the size; asked whenever it may have changed. */
-function useDrawnSize(): DrawnSize | undefined {
+function useDrawnSize(): { readonly size: DrawnSize | undefined; readonly problem: string } {
   const { model, draft: { values } } = useStore();
   const { image, width, height, resize, expand } = values;
   const [size, setSize] = useState<DrawnSize | undefined>(undefined);
+  const [problem, setProblem] = useState("");
   useEffect(() => {
+    setProblem("");
     const stop = new AbortController();
     const words = Object.fromEntries(
       Object.entries({ image, width, height, resize, expand })
@@ -211,7 +230,7 @@ function useDrawnSize(): DrawnSize | undefined {
       api.drawnSize(words, stop.signal).then(setSize, (error) => {
         if (stop.signal.aborted) return;
         setSize(undefined);
-        report(error);
+        if (error instanceof ServerError) setProblem(error.message);
       });
     }, size === undefined ? 0 : SIZE_DELAY);
     return () => {
@@ -219,7 +238,7 @@ function useDrawnSize(): DrawnSize | undefined {
       stop.abort();
     };
   }, [image, width, height, resize, expand, model.state]);
-  return size;
+  return { size, problem };
 }
 
 /** The picture with its mask, in its place within what will be drawn. */
@@ -240,8 +259,10 @@ function Preview({ image, size }: {
     base.then((base) => {
       if (!isCurrent) return;
       fitCanvas(shown, source, canvasScale(source, PREVIEW_PIXELS));
-      replay(shown, mask, { base, size: source, colour: "#ff3d81" });
-    }).catch(report);
+      replay(shown, mask, { base, size: source, colour: MASK_COLOUR });
+    }).catch(() => {
+      if (isCurrent && mask.base !== undefined) void lookForGone("mask", mask.base);
+    });
     return () => {
       isCurrent = false;
     };
@@ -264,7 +285,11 @@ function Preview({ image, size }: {
           height: share(place.height, whole.height),
         }}
       >
-        <img src={addressOf.picture(image)} alt="" />
+        <img
+          src={addressOf.picture(image)}
+          alt=""
+          onError={() => void lookForGone("image", image)}
+        />
         {mask !== undefined && <canvas ref={canvas} class="mask-tint" />}
       </div>
     </div>

@@ -134,6 +134,21 @@ function sayWhetherSame(name: string, hash: string): void {
   notify({ text: isSame ? texts().isSame : texts().isOther, kind: "info" });
 }
 
+/** Looks whether a picture of the draft is gone, where it could not be shown; a server that is silent has it still. */
+export async function lookForGone(what: Missing["what"], name: string): Promise<void> {
+  const { status } = await fetch(addressOf.picture(name)).catch(() => ({ status: 0 }));
+  const { draft } = getState();
+  const { image, ...values } = draft.values;
+  const isAsked = what === "image" ? image === name : draft.mask?.base === name;
+  if (status !== 404 || !isAsked) return;
+  // What was given is called by what is in it.
+  const [, hash] = /^\.given\/([0-9a-f]{64})\./.exec(name) ?? [];
+  const missing = [...draft.missing ?? [], { what, hash }];
+  if (what === "image") return setDraft({ values, source: undefined, missing }, false);
+  const { steps } = draft.mask!;
+  setDraft({ mask: steps.length === 0 ? undefined : { steps }, missing }, false);
+}
+
 /** Changes the mask; undefined takes it away. */
 export function setMask(mask: Mask | undefined): void {
   const { missing = [] } = getState().draft;
