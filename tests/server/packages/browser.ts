@@ -44,15 +44,18 @@ export async function openBrowser(executablePath: string, folder?: string) {
     await (await waitFor(selector)).evaluate((element) => (element as HTMLElement).click());
   }
 
-  /** Clicks what says exactly this. */
+  /** Clicks what says exactly this, as soon as it is there. */
   async function clickText(selector: string, text: string): Promise<void> {
-    await waitFor(selector);
-    const isClicked = await page.$$eval(selector, (all, text) => {
-      const found = all.find((element) => element.textContent!.trim() === text);
-      (found as HTMLElement | undefined)?.click();
-      return found !== undefined;
-    }, text);
-    assert(isClicked, `${selector}: ${text}`);
+    const find = (selector: string, text: string) =>
+      [...document.querySelectorAll<HTMLElement>(selector)].find((element) =>
+        element.textContent!.trim() === text
+      );
+    const found = await page.waitForFunction(find, { timeout: PATIENCE }, selector, text).catch(
+      (cause) => {
+        throw new Error(`${selector}: ${text}`, { cause });
+      },
+    );
+    await (found as unknown as ElementHandle<HTMLElement>).evaluate((element) => element.click());
   }
 
   async function fill(selector: string, text: string): Promise<void> {
