@@ -1,10 +1,9 @@
 /** The picture and the mask that a call of `generate` was given. */
 import { RequestError } from "../errors.ts";
-import { pasteOutside, type RgbImage } from "../image/mod.ts";
+import type { RgbImage } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { sampleOf, stack } from "./_batches.ts";
-import { DRAWN, type MaskKind } from "./_picture_start.ts";
 import { isRgbImage, pictureTensor } from "./_picture_tensor.ts";
 import { expectTensor } from "./parts/expect_tensor.ts";
 import type { GenerateOptions } from "./types.ts";
@@ -114,46 +113,4 @@ function maskTensor(given: Tensor | RgbImage): Tensor {
         `[${given.dims.join(", ")}]${given.dims[1] === 1 ? "，且有超出范围的值" : ""}。`,
     },
   );
-}
-
-/** A mask at another size: of each place the nearest value. */
-export function resizedMask(
-  { data, dims }: Tensor,
-  { width, height }: { readonly width: number; readonly height: number },
-): Tensor {
-  const [batch = 0, , rows = 0, columns = 0] = dims;
-  const values = Float32Array.from({ length: batch * height * width }, (_, at) => {
-    const [row, column] = [Math.floor(at / width) % height, at % width];
-    const sample = Math.floor(at / (width * height));
-    const nearest = [
-      Math.floor(row * rows / height),
-      Math.floor(column * columns / width),
-    ] as const;
-    return data[(sample * rows + nearest[0]) * columns + nearest[1]]!;
-  });
-  return tensor(values, [batch, 1, height, width]);
-}
-
-/** What stays outside of a mask. */
-export interface Outside {
-  /** The pictures that are pasted there, by their number in the call. */
-  readonly originalOf: (index: number) => RgbImage;
-  /** [1 or pictures, 1, H, W], 0…1. */
-  readonly mask: Tensor;
-  readonly kind: MaskKind;
-  /** Pixels over which both fade into each other. */
-  readonly blur: number;
-  /** How many pictures the call draws. */
-  readonly count: number;
-}
-
-/** One of a call's drawn pictures with the original's pixels outside of its mask. */
-export function pasteOriginal(
-  drawn: RgbImage,
-  index: number,
-  { originalOf, mask, kind, blur, count }: Outside,
-): RgbImage {
-  const { data } = sampleOf("maskImage", mask, index, count);
-  const inside = kind === "binary" ? data.map((value) => Number(value >= DRAWN)) : data;
-  return pasteOutside(drawn, originalOf(index), inside, { blur });
 }

@@ -5,7 +5,7 @@
  */
 import { logLine } from "../shown.ts";
 import { NewBieError, RequestError } from "../errors.ts";
-import { imageFromTensor, resizeImage, type RgbImage } from "../image/mod.ts";
+import type { RgbImage } from "../image/mod.ts";
 import type { Language, Texts } from "../language.ts";
 import {
   type Device,
@@ -56,7 +56,8 @@ import {
 import { variationOf } from "./_variation.ts";
 import { variedNoise } from "./_varied_noise.ts";
 import { Upscaler } from "./parts/upscaler.ts";
-import { givenPictures, type Outside, pasteOriginal, resizedMask } from "./_given_pictures.ts";
+import { givenPictures } from "./_given_pictures.ts";
+import { Overlay, resizedMask } from "./_overlay.ts";
 import {
   memoryBudget,
   offloadFor,
@@ -543,17 +544,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const { vaeScaleFactor } = this.#parts;
     const mask = pictures?.mask && latentMask(pictures.mask, vaeScaleFactor, kind);
     if (pictures !== undefined) expectSize(pictures.image, settings);
-    let outside: Outside | undefined = pictures?.mask === undefined ? undefined : {
-      originalOf: (index) => imageFromTensor(sampleOf("image", pictures.image, index, imageCount)),
-      mask: pictures.mask,
-      kind,
-      blur: settings.maskBlur ?? 0,
-      count: imageCount,
-    };
-    const paste = (drawn: RgbImage, index: number) =>
-      outside === undefined || settings.overlay !== "original"
-        ? drawn
-        : pasteOriginal(drawn, index, outside);
+    let overlay = Overlay.of(pictures, settings, imageCount);
+    const paste = (drawn: RgbImage, index: number) => overlay?.paste(drawn, index) ?? drawn;
     const upscaler = hires && await this.#openUpscaler(hires);
 
     const guided = isGuided(numInferenceSteps, first) ||
@@ -596,7 +588,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     if (hires !== undefined) {
       signal?.throwIfAborted();
       const enlarged = await this.#enlarge(latents, hires, upscaler?.network, paste);
-      outside = outside && enlargedOutside(outside, hires, enlarged.images, settings.width);
+      overlay = overlay?.enlarged(hires, enlarged.images);
       const [, , height = 0, width = 0] = enlarged.latents.dims;
       const picture = {
         latents: enlarged.latents,
@@ -995,21 +987,6 @@ function expectSize(image: Tensor, { width, height }: { width: number; height: n
       "them of one size.",
     { zh: `起点图片是 ${columns}×${rows}，但要求的是 ${width}×${height}：两者尺寸必须相同。` },
   );
-}
-
-/** What stays outside of a mask in the larger picture. */
-function enlargedOutside(
-  outside: Outside,
-  hires: Hires,
-  images: readonly RgbImage[] | undefined,
-  width: number,
-): Outside {
-  return {
-    ...outside,
-    originalOf: (index) => images?.[index] ?? resizeImage(outside.originalOf(index), hires),
-    mask: resizedMask(outside.mask, hires),
-    blur: Math.round(outside.blur * hires.width / width),
-  };
 }
 
 function checkThreads(threads: number): void {
