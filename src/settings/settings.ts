@@ -426,8 +426,8 @@ export const SETTINGS = {
       word: "image",
       infotext: { name: "Image" },
       about: {
-        en: "a picture to start from (PNG, JPEG, WebP, AVIF); see --strength",
-        zh: "作为起点的图片（PNG、JPEG、WebP、AVIF）；另见 --strength",
+        en: "a picture to start from (PNG, JPEG, WebP, AVIF), or last; see --strength",
+        zh: "作为起点的图片（PNG、JPEG、WebP、AVIF），或用 last；另见 --strength",
       },
     }),
     /** White where the picture is drawn anew. */
