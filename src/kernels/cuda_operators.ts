@@ -15,7 +15,7 @@ import {
   type Parameter,
   VALUE_BYTES,
 } from "./cuda_kernels.ts";
-import { gatedProduct } from "./gated_product.ts";
+import { gatedLaunch, gatedProduct } from "./gated_product.ts";
 import { int8Operators } from "./int8_operators.ts";
 import { keepInt8Matrix } from "./keep_int8_matrix.ts";
 
@@ -198,42 +198,78 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
     },
   };
 
-  // x · (matrix + up · strength · downᵀ)ᵀ: a product with what adapters add to its matrix. Where there is
-  // memory to spare, the sum is kept for as long as the adapters' weights are the same.
+  /**
+   * Matrices with what adapters add to them: matrix + up · strength · downᵀ, each from four inputs one
+   * after the other, of which the first of all is `first`. Where there is memory to spare, they are kept
+   * for as long as the adapters' weights, the input after the last, are the same.
+   */
+  const adaptedMatrices = (first: number, count: number) => {
+    const add = thinKernel("add_thin", 5, thinBlocks);
+    let kept: { readonly place: bigint | undefined; weights?: Float32Array } | undefined;
+    const indices = Array.from({ length: count }, (_, index) => first + 4 * index);
+    return {
+      /** Where they are. */
+      of(context: KernelContext): readonly bigint[] {
+        const { address: weightsAt, dims: [adapters] } = context.input(first + 4 * count);
+        const weights = new Float32Array(memoryAt(weightsAt, adapters! * FLOAT_BYTES));
+        // Without, they stay what they were.
+        if (weights.every((weight) => weight === 0)) {
+          return indices.map((index) => context.address(index));
+        }
+        const { memory } = kernels();
+        const [rows, columns] = context.input(first).dims as [number, number];
+        const bytes = rows * columns * VALUE_BYTES;
+        kept ??= { place: memory.keep(count * bytes) };
+        const { place = memory.scratch(count * bytes) } = kept;
+        const places = indices.map((_, index) => place + BigInt(index * bytes));
+        if (weights.every((weight, index) => weight === kept?.weights?.[index])) return places;
+        delete kept.weights;
+        for (const [which, index] of indices.entries()) {
+          const { dims: [, rank] } = context.input(index + 1);
+          const inputs = [0, 1, 2, 3].map((offset) => context.address(index + offset));
+          add(context, [...inputs, places[which]!], { rows, columns, rank: rank! });
+        }
+        if (kept.place !== undefined) kept.weights = weights.slice();
+        return places;
+      },
+      [Symbol.dispose]() {
+        if (kept?.place !== undefined) kernels().memory.release(kept.place);
+        kept = undefined;
+      },
+    };
+  };
+
+  // A product with what adapters add to its matrix.
   const adaptedProduct: Operator = {
     name: "AdaptedProduct",
     inputs: [type, type, type, type, "float32", "float32"],
     outputs: [type],
     inMemory: [5],
     kernel: () => {
-      const add = thinKernel("add_thin", 5, thinBlocks);
-      let kept: { readonly place: bigint | undefined; weights?: Float32Array } | undefined;
+      const matrices = adaptedMatrices(1, 1);
       const compute = (context: KernelContext) => {
-        const { address: matrix, dims } = context.input(1);
-        const { address: weightsAt, dims: [adapters] } = context.input(5);
-        const weights = new Float32Array(memoryAt(weightsAt, adapters! * FLOAT_BYTES));
-        // Without, it stays what it was.
-        if (weights.every((weight) => weight === 0)) return multiply(context, matrix, dims);
-        const { memory } = kernels();
-        const bytes = elementCount(dims) * VALUE_BYTES;
-        kept ??= { place: memory.keep(bytes) };
-        const { place = memory.scratch(bytes) } = kept;
-        if (!weights.every((weight, index) => weight === kept?.weights?.[index])) {
-          const { address: up, dims: [, rank] } = context.input(2);
-          const [rows, columns] = dims as [number, number];
-          const places = [matrix, up, context.address(3), context.address(4), place];
-          delete kept.weights;
-          add(context, places, { rows, columns, rank: rank! });
-          if (kept.place !== undefined) kept.weights = weights.slice();
-        }
-        multiply(context, place, dims);
+        const [matrix] = matrices.of(context) as [bigint];
+        multiply(context, matrix, context.input(1).dims);
       };
-      return Object.assign(compute, {
-        [Symbol.dispose]: () => {
-          if (kept?.place !== undefined) kernels().memory.release(kept.place);
-          kept = undefined;
-        },
-      });
+      return Object.assign(compute, { [Symbol.dispose]: matrices[Symbol.dispose] });
+    },
+  };
+
+  // GatedProduct with what adapters add to its matrices.
+  const adaptedGatedProduct: Operator = {
+    name: "AdaptedGatedProduct",
+    inputs: [type, ...[0, 1].flatMap(() => [type, type, type, "float32" as const]), "float32"],
+    outputs: [type],
+    inMemory: [9],
+    kernel: () => {
+      const launch = gatedLaunch(type, kernels());
+      const matrices = adaptedMatrices(1, 2);
+      const compute = (context: KernelContext) => {
+        const [width, inner] = context.input(1).dims as [number, number];
+        const [gate, value] = matrices.of(context) as [bigint, bigint];
+        launch(context, { gate, value, width, inner });
+      };
+      return Object.assign(compute, { [Symbol.dispose]: matrices[Symbol.dispose] });
     },
   };
 
@@ -302,6 +338,7 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
       adaptedSwiglu,
       product,
       adaptedProduct,
+      adaptedGatedProduct,
       addThin,
     ],
   };

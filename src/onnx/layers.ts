@@ -103,17 +103,19 @@ export function gatedLinear(
   }
   same("gatedLinear", x, first.base as Value);
   same("gatedLinear", x, second.base as Value);
+  const matrices = [first.base as Value, second.base as Value] as const;
   if (graph.gatesProducts && !isAdapted) {
-    const inputs = [x, first.base as Value, second.base as Value];
-    return graph.node("GatedProduct", inputs, x.type, { domain: OWN_DOMAIN });
+    return graph.node("GatedProduct", [x, ...matrices], x.type, { domain: OWN_DOMAIN });
   }
   // Two nodes: what a node gives and no other takes would keep its memory until the run ends.
-  const matrices = [first.base as Value, second.base as Value];
-  const products = graph.node("TwoProducts", [x, ...matrices], x.type, { domain: OWN_DOMAIN });
-  const adapters = [...new Set([...first.thin, ...second.thin].map(({ adapter }) => adapter))];
-  if (adapters.length === 0) {
-    return graph.node("PairSwiGLU", [products, ...matrices], x.type, { domain: OWN_DOMAIN });
+  const productsOfBoth = () => {
+    return graph.node("TwoProducts", [x, ...matrices], x.type, { domain: OWN_DOMAIN });
+  };
+  if (!isAdapted) {
+    const inputs = [productsOfBoth(), ...matrices];
+    return graph.node("PairSwiGLU", inputs, x.type, { domain: OWN_DOMAIN });
   }
+  const adapters = [...new Set([...first.thin, ...second.thin].map(({ adapter }) => adapter))];
   const part = (first.part ?? second.part)!;
   const pairs = adapters.map((adapter) =>
     [first, second].map(({ thin }) => thin.find((one) => one.adapter === adapter))
@@ -123,6 +125,16 @@ export function gatedLinear(
   const [gates, values] = [0, 1].map((half) =>
     joinedProducts(pairs.map((pair) => pair[half]), part, graph, type, ranks)
   ) as [JoinedProducts, JoinedProducts];
+  // With weights of 0 it is the one kernel over the matrices as they are, bit for bit.
+  if (graph.gatesProducts) {
+    const [{ weights }] = [...first.thin, ...second.thin] as [ThinProduct];
+    const adapted = [gates, values].flatMap(({ down, up, strengths }, half) => {
+      return [matrices[half]!, up, transpose(down, [1, 0]), strengths];
+    });
+    const inputs = [x, ...adapted, weights];
+    return graph.node("AdaptedGatedProduct", inputs, x.type, { domain: OWN_DOMAIN });
+  }
+  const products = productsOfBoth();
   const low = plainProduct(x, joined([gates.down, values.down], 0));
   const strengths = joined([gates.strengths, values.strengths], 0);
   const inputs = [products, ...matrices, low, gates.up, values.up, strengths];

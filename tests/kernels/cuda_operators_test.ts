@@ -200,6 +200,67 @@ Deno.test("on Hopper one kernel makes both products of a gated layer and its gat
   assert.deepEqual(started, [{ kernel: "gated_product_bf16", blocks: 2, threads: 384 }]);
 });
 
+Deno.test("on Hopper adapters change the matrices of that kernel, and with weight 0 nothing", async () => {
+  const type = "bfloat16";
+  const dims = { x: [1, 133, 72], gate: [40, 72], value: [40, 72], down: [4, 72], up: [40, 4] };
+  const graph = new Graph("gated", { ownOperators: true, gatesProducts: true });
+  const weights = graph.input(ADAPTER_WEIGHTS, INTERFACE_TYPE, [1]);
+  const feeds: Record<string, Tensor> = {};
+  const [x, gate, value, down, up] = Object.entries(dims).map(([name, extents], seed) => {
+    feeds[name] = normal(extents, seed + 1);
+    return cast(graph.input(name, INTERFACE_TYPE, extents), type);
+  }) as [Value, Value, Value, Value, Value];
+  const strength = (type: FloatType) => cast(weights, type);
+  const thin = { adapter: 0, weights, scale: 1, strength, rank: 4, down, up };
+  const part = { rows: [0, 40], inner: 72, isOfTokens: true } as const;
+  const adapted = (base: Value) => ({ base, thin: [thin], part });
+  const output = (name: string, gated: Value) => {
+    graph.output(name, cast(gated, INTERFACE_TYPE), [1, 133, 40]);
+  };
+  output("plain", gatedLinear(x, gate, value, 40));
+  output("both", gatedLinear(x, adapted(gate), adapted(value), 40));
+  output("half", gatedLinear(x, gate, adapted(value), 40));
+  const { driver, started } = fakeDriver({ capability: [9, 0] });
+  await using session = await operatorSessions(LIBRARIES, cudaOperators(type, () => driver))
+    .create(graph.compile(), { device: "cpu" });
+  /** A matrix with so much of the adapter in it, as its formula reads. */
+  const matrix = (name: "gate" | "value", weight: number) =>
+    feeds[name]!.data.map((base, index) => {
+      const [row, column] = [Math.floor(index / 72), index % 72];
+      const added = [0, 1, 2, 3].reduce((sum, r) => {
+        return sum + feeds.up!.data[4 * row + r]! * feeds.down!.data[72 * r + column]!;
+      }, 0);
+      return base + weight * added;
+    });
+  const expected = (gate: Float32Array, value: Float32Array) =>
+    Float32Array.from({ length: 133 * 40 }, (_, index) => {
+      const [row, column] = [Math.floor(index / 40), index % 40];
+      const product = (matrix: Float32Array) => {
+        const left = feeds.x!.data.subarray(72 * row, 72 * row + 72);
+        return left.reduce((sum, v, i) => sum + v * matrix[72 * column + i]!, 0);
+      };
+      const gated = product(gate);
+      return gated / (1 + Math.exp(-gated)) * product(value);
+    });
+  for (const weight of [0.5, 0.5, 0, -1]) {
+    const { plain, both, half } = await session.run({
+      ...feeds,
+      [ADAPTER_WEIGHTS]: tensor(Float32Array.of(weight), [1]),
+    });
+    for (const [found, gate] of [[both, weight], [half, 0]] as const) {
+      const wanted = expected(matrix("gate", gate), matrix("value", weight));
+      const off = found!.data.map((value, index) => value - wanted[index]!);
+      assert(Math.hypot(...off) <= 0.02 * Math.hypot(...wanted), `weight ${weight}`);
+      if (weight === 0) assert.deepEqual(found!.data, plain!.data);
+      else assert.notDeepEqual(found!.data, plain!.data);
+    }
+  }
+  // Twice for each of two weights, for two layers: what is kept is made once.
+  const made = started.filter(({ kernel }) => kernel === "add_thin_32_bf16");
+  assert.equal(made.length, 2 * 2 * 2);
+  assert.equal(started.length - made.length, 3 * 4);
+});
+
 /** A matrix for {@linkcode linear} whose values are these. */
 function int8Matrix(rows: number, columns: number, seed: number) {
   return { rows: { shape: [rows, columns], values: normal([rows, columns], seed).data } } as const;
