@@ -51,6 +51,28 @@ Deno.test("the Job's parts draw the batch, without a shell in between", async ()
   assert.deepEqual([policy.spec.ingress, policy.spec.egress], [undefined, undefined]);
 });
 
+/** A part of what another has, or the same. */
+function isPartOf(part: unknown, whole: unknown): boolean {
+  if (Array.isArray(part)) {
+    return Array.isArray(whole) && part.every((one) => whole.some((other) => isPartOf(one, other)));
+  }
+  if (typeof part !== "object" || part === null) return part === whole;
+  return Object.entries(part).every(([key, value]) =>
+    typeof whole === "object" && whole !== null && Object.hasOwn(whole, key) &&
+    isPartOf(value, whole[key as keyof typeof whole])
+  );
+}
+
+Deno.test("the Job that README shows is a part of the one in deploy/", async () => {
+  const [whole] = parseAllDocuments(await read("kubernetes.yaml")).map((it) => it.toJS());
+  for (const name of ["README.md", "README.zh-CN.md"]) {
+    const readme = await Deno.readTextFile(join(ROOT, name));
+    const [, text] = /```yaml\n(apiVersion: batch\/v1\n[^]*?)```/.exec(readme)!;
+    assert(isPartOf(parse(text!), whole), name);
+  }
+  assert(!isPartOf({ spec: { completions: 9 } }, whole));
+});
+
 Deno.test("Slurm's tasks draw the batch, and one that is submitted again draws its own part", async () => {
   const script = join(ROOT, "deploy/slurm.sh");
   const [, from, to] = /^#SBATCH --array=(\d+)-(\d+)$/m.exec(await read("slurm.sh"))!.map(Number);
