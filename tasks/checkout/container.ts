@@ -28,6 +28,8 @@ interface Options {
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** The image's own user. */
 const IMAGE_USER = "10001:10001";
+/** Those that serve may use; the first is its own choice. */
+const PORTS = Array.from({ length: 10 }, (_, index) => 7860 + index);
 /** Everyone may write there, and nobody remove another's picture. */
 const SHARED_MODE = 0o1777;
 const OTHERS_MAY_WRITE = 0o002;
@@ -54,7 +56,8 @@ const { text, both } = catalogue({
   en: {
     description:
       "Runs a task inside the container image: no network, nothing writable but outputs/, the models " +
-      "of models/ read-only, and the GPU when there is one. Its exit code is the task's.",
+      "of models/ read-only, and the GPU when there is one. The port of serve leads into it from this " +
+      "computer. Its exit code is the task's.",
     argument: "the task and its options: test, create, parse, verify, doctor, …",
     image: "the image",
     gpu: "pass the GPUs through: when there are any, always, or never",
@@ -64,12 +67,16 @@ const { text, both } = catalogue({
       "  deno task build --variant cpu\n" +
       "  deno task container -- test\n" +
       "  deno task container -- create\n" +
+      "  deno task container -- serve\n" +
       "  deno task container --mount prompts -- create --prompt-file prompts/one.xml",
     noImage: (image: string) =>
       `There is no image ${image} in this engine. Build it (deno task build), or load it from a ` +
       "bundle (deno task load).",
     badUser: (user: string) => `--user ${user}: expected numbers, uid:gid.`,
     noSuchMount: (path: string) => `--mount ${path}: there is no such file or folder.`,
+    noLan:
+      "serve:lan is for other computers, which do not reach a container without a network. For " +
+      "this computer: deno task container -- serve",
     notWritable: (user: string) =>
       `The container's user ${user} may not write to outputs/. Allow it (chmod 1777 outputs), or run ` +
       "as another: --user UID:GID",
@@ -77,6 +84,7 @@ const { text, both } = catalogue({
   zh: {
     description:
       "在容器镜像中运行一个任务：没有网络，只有 outputs/ 可写，models/ 中的模型只读，有 GPU 时传入 GPU。" +
+      "serve 的端口可从本机连到容器。" +
       "退出码即该任务的退出码。",
     argument: "任务及其选项：test、create、parse、verify、doctor……",
     image: "镜像",
@@ -87,11 +95,14 @@ const { text, both } = catalogue({
       "  deno task build --variant cpu\n" +
       "  deno task container -- test\n" +
       "  deno task container -- create\n" +
+      "  deno task container -- serve\n" +
       "  deno task container --mount prompts -- create --prompt-file prompts/one.xml",
     noImage: (image: string) =>
       `引擎中没有镜像 ${image}。请构建（deno task build），或从离线包加载（deno task load）。`,
     badUser: (user: string) => `--user ${user}：应为数字 uid:gid。`,
     noSuchMount: (path: string) => `--mount ${path}：没有这个文件或文件夹。`,
+    noLan: "serve:lan 供其他计算机使用，而它们无法连接没有网络的容器。供本机使用：" +
+      "deno task container -- serve",
     notWritable: (user: string) =>
       `容器用户 ${user} 无权写入 outputs/。请授权（chmod 1777 outputs），或换一个用户：--user UID:GID`,
   },
@@ -132,6 +143,7 @@ await run<Options>(command, async ({ json, image, gpu, mount, user: asked }, inn
       mounts,
       environment: environment(),
       user,
+      port: portOf(inner),
       hasGpus: gpu === "all" || gpu === "auto" && hasGpu(engine),
       ...(isInteractive ? { terminal: { size: Deno.consoleSize, onResize } } : {}),
       stdin: process.stdin,
@@ -145,6 +157,16 @@ await run<Options>(command, async ({ json, image, gpu, mount, user: asked }, inn
   // The task has printed what there is to say.
   Deno.exit(code);
 });
+
+/** The port that a task in the container serves on; undefined for those that serve nothing. */
+function portOf([name, ...options]: readonly string[]): number | undefined {
+  if (name === "serve:lan") throw new RequestError(both((text) => text.noLan));
+  if (name !== "serve" || options.includes("--help")) return undefined;
+  const at = options.findLastIndex((option) => /^--port(?:=|$)/.test(option));
+  const value = at < 0 ? undefined : options[at]!.split("=")[1] ?? options[at + 1];
+  // Whatever is no port, serve itself refuses.
+  return PORTS.includes(Number(value ?? PORTS[0])) ? Number(value ?? PORTS[0]) : undefined;
+}
 
 function onResize(resized: () => void): void {
   onSignals(["SIGWINCH"], resized);

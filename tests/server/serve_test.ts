@@ -9,6 +9,13 @@ Deno.test("npm's clients of OpenAI's API get their pictures", async () => {
   assert.match(await inClient("clients.ts", server), /done/);
 });
 
+Deno.test("fifty clients at once: no picture is lost, and nobody gets another's", async () => {
+  await using server = await startServer();
+  assert.match(await inClient("many.ts", server), /done/);
+  const names = filesBelow(`${server.folder}/outputs`).filter((path) => path.endsWith(".png"));
+  assert.equal(names.filter((path) => !path.includes("/.")).length, 54);
+});
+
 Deno.test("a person writes, mends, draws, cancels and finds pictures in a browser", async (test) => {
   await using server = await startServer();
   await inBrowser(test, "page.ts", server);

@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { finished } from "node:stream/promises";
 import { NewBieError } from "../../errors.ts";
 import type { DockerContainer } from "./_docker.ts";
+import { Loopback } from "./_loopback.ts";
 import type { Engine } from "./engine.ts";
 import { asEngineError, EngineError, reasonOf } from "./engine_error.ts";
 import type { RunRequest } from "./types.ts";
@@ -9,17 +10,19 @@ import type { RunRequest } from "./types.ts";
 /**
  * Runs an image with no network and a root that cannot be written, and passes on what it reads and
  * prints. The container is gone in the end, whatever happens: when this process is killed, what runs
- * in the container ends too, and the engine removes it. The image needs a shell.
+ * in the container ends too, and the engine removes it. The image needs a shell, and bash for a port.
  *
  * @returns The exit code of what ran.
  * @throws {EngineError} When the engine cannot be reached or refuses.
+ * @throws {NewBieError} When another program has the port.
  */
 export async function runImage(engine: Engine, request: RunRequest): Promise<number> {
+  await using loopback = request.port === undefined ? null : await Loopback.open(request.port);
   // Left by processes that were killed at that moment; another may be about to start a younger one.
   await engine.removeUnstarted(LABEL, UNSTARTED_SECONDS).catch(() => {});
   const container = await engine.createContainer(optionsOf(request));
   try {
-    return await converse(engine, container, request);
+    return await converse(engine, container, request, loopback);
   } catch (error) {
     throw explained(asEngineError(error, engine.address));
   } finally {
@@ -101,6 +104,7 @@ async function converse(
   engine: Engine,
   container: DockerContainer,
   { terminal, stdin, stdout, stderr, onSignal }: RunRequest,
+  loopback: Loopback | null,
 ): Promise<number> {
   const stream: Duplex = await container.attach({
     stream: true,
@@ -118,6 +122,7 @@ async function converse(
   ended.catch(() => {});
   await container.start();
   const guard = await startGuard(container);
+  loopback?.leadInto(container, engine);
   stdin.pipe(stream);
   onSignal((signal) => void container.kill({ signal }).catch(() => {}));
   if (terminal !== undefined) {

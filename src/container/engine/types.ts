@@ -85,6 +85,8 @@ export interface RunRequest {
   readonly stdin: Readable;
   readonly stdout: Writable;
   readonly stderr: Writable;
+  /** A port on which it serves: this computer alone reaches it, through the engine. */
+  readonly port?: number | undefined;
   /** Signals to pass on, such as `SIGINT`. */
   readonly onSignal: (pass: (name: string) => void) => void;
 }

@@ -177,6 +177,56 @@ export async function killed({ folder }: Clone): Promise<void> {
   assert.deepEqual(await newSince(before), []);
 }
 
+/** The studio in a container: this computer reaches it by its port, and it reaches nothing. */
+export async function served({ folder }: Clone): Promise<void> {
+  const before = await everything();
+  const port = 7869;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", "container", "--", "serve", "--port", String(port)],
+    cwd: folder,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  for (let said = ""; !said.includes(`http://127.0.0.1:${port}/`);) {
+    const { value, done } = await reader.read();
+    assert(!done, said);
+    said += value;
+  }
+  const at = `http://127.0.0.1:${port}`;
+  const draw = async (seed: number) => {
+    const body = JSON.stringify({ prompt: "1girl", steps: 1, seed, width: 64, height: 64 });
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(`${at}/sdapi/v1/txt2img`, { method: "POST", headers, body });
+    assert.equal(answer.status, 200);
+    const { images: [image] } = await answer.json() as { images: [string] };
+    assert.equal(decodePng(Uint8Array.fromBase64(image)).image.width, 64);
+  };
+  assert.match(await (await fetch(`${at}/`)).text(), /<html/);
+  await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(draw));
+
+  const id = (await output("docker", "ps", "--quiet", "--latest")).trim();
+  const [{ HostConfig, NetworkSettings }] = JSON.parse(await output("docker", "inspect", id));
+  assert.equal(HostConfig.NetworkMode, "none");
+  assert.deepEqual(NetworkSettings.Ports, {});
+  const interfaces = await output("docker", "exec", id, "ls", "/sys/class/net");
+  assert.equal(interfaces.trim(), "lo");
+
+  const second = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", "container", "--", "serve", "--port", String(port)],
+    cwd: folder,
+    stdin: "null",
+  }).output();
+  assert.equal(second.code, 1);
+  assert.match(new TextDecoder().decode(second.stderr), /Port 7869 is in use/);
+
+  child.kill("SIGTERM");
+  assert.equal((await child.status).code, 0);
+  await reader.cancel();
+  assert.deepEqual(await newSince(before), []);
+}
+
 /** The health check, and a picture as a person asks for it: the pinned one, by a script. */
 export async function pictures(clone: Clone): Promise<void> {
   const before = await everything();

@@ -20,6 +20,7 @@ import {
   pictures,
   restrictions,
   samePackages,
+  served,
   terminal,
 } from "./_inside.ts";
 import { cancelled, otherArchitecture, twoAtOnce } from "./_refusals.ts";
@@ -63,6 +64,7 @@ async function journey(folder: string): Promise<void> {
   await step("a task's container is as narrow as promised", () => narrow(first));
   await step("a killed task leaves no container", () => killed(first));
   await step("health check and pictures inside", () => pictures(first));
+  await step("the studio, by a port of this computer alone", () => served(first));
 
   const bundle = await step("bundle, in volumes", () => bundleOf(first));
   await step("remove, and load by the script", () => loadByScript(first, bundle));
