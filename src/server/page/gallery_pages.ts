@@ -1,5 +1,5 @@
 /** The gallery's pictures, of which a page is read when it comes into sight: there may be 10,000. */
-import { report } from "./actions.ts";
+import { report } from "./report.ts";
 import { api } from "./api.ts";
 import { promptApi } from "./prompt_api.ts";
 import { getState, setState } from "./store.ts";

@@ -1,13 +1,6 @@
 /** Grids: which settings can be axes, and how axes are written for the server. */
-import type { Draft } from "./store.ts";
+import type { AxisDraft, Draft } from "./store.ts";
 import type { Setting, Words } from "./types.ts";
-
-/** An axis as somebody filled it in. */
-export interface AxisDraft {
-  /** What a request calls the setting; empty for none. */
-  readonly word: string;
-  readonly values: string;
-}
 
 /** Columns, rows, sheets. */
 export const MOST_AXES = 3;

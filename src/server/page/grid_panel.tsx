@@ -1,10 +1,10 @@
 /** A grid of pictures: up to three settings with their values, counted before anything is drawn. */
 import { useEffect } from "preact/hooks";
 import { ServerError } from "./api.ts";
-import { type AxisDraft, axisKind, gridText, isAxis, MOST_AXES, valuesOf } from "./grid_model.ts";
+import { axisKind, gridText, isAxis, MOST_AXES, valuesOf } from "./grid_model.ts";
 import { promptApi } from "./prompt_api.ts";
 import { promptTextsOf } from "./prompt_texts.ts";
-import { saysSomething, setDraft, setState, useStore } from "./store.ts";
+import { type AxisDraft, saysSomething, setDraft, setState, useStore } from "./store.ts";
 import { textsOf } from "./texts.ts";
 
 const DELAY = 200;

@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { addressOf } from "./api.ts";
 import { IconButton } from "./cards.tsx";
 import { Icon } from "./icons.tsx";
+import type { Mask, MaskStep } from "./mask.ts";
 import {
   canvasScale,
   contextOf,
@@ -10,9 +11,7 @@ import {
   finishStroke,
   fitCanvas,
   loadBase,
-  type Mask,
   MASK_COLOUR,
-  type MaskStep,
   play,
   replay,
   type Size,

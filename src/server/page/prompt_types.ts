@@ -1,7 +1,7 @@
 /** What the server says of presets, grids, adapters, wildcards and the bin. */
-import type { Words } from "./types.ts";
+import type { Adapter, Words } from "./types.ts";
 
-export type { Words };
+export type { Adapter, Words };
 
 export interface BinnedPicture {
   readonly binned: string;
@@ -38,16 +38,6 @@ export interface JobPlan {
     readonly prompt: string;
     readonly template?: string;
   }[];
-}
-
-export interface Adapter {
-  readonly name: string;
-  readonly bytes?: number;
-  readonly format?: string;
-  /** The parts of the model that it changes. */
-  readonly parts?: readonly string[];
-  /** Why it cannot be used. */
-  readonly problem?: string;
 }
 
 export interface WildcardValues {

@@ -1,6 +1,7 @@
 /** What people do with the picture to start from, and with its mask. */
 import { addressOf, api } from "./api.ts";
-import { type Mask, maskPicture, type Size } from "./mask_steps.ts";
+import type { Mask } from "./mask.ts";
+import { maskPicture, type Size } from "./mask_steps.ts";
 import { pictureTextsOf } from "./picture_texts.ts";
 import { promptWords } from "./prompt_words.ts";
 import { report } from "./report.ts";

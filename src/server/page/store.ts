@@ -1,7 +1,6 @@
 /** What the page knows. One value, changed in one place; whoever shows it is told. */
 import { useEffect, useReducer } from "preact/hooks";
-import type { AxisDraft } from "./grid_model.ts";
-import type { Mask } from "./mask_steps.ts";
+import type { Mask } from "./mask.ts";
 import type {
   GalleryPage,
   Job,
@@ -17,6 +16,13 @@ import type {
 export type View = "draw" | "gallery" | "machine";
 export type GalleryFilter = "all" | "favourites" | "bin";
 export type Theme = "auto" | "light" | "dark";
+
+/** An axis as somebody filled it in. */
+export interface AxisDraft {
+  /** What a request calls the setting; empty for none. */
+  readonly word: string;
+  readonly values: string;
+}
 
 /** What survives a reload. */
 export interface Draft {

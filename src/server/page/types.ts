@@ -1,7 +1,5 @@
 /** What the server says, as far as the page reads it. */
 
-import type { Adapter } from "./prompt_types.ts";
-
 export type Language = "en" | "zh";
 export type Texts = Readonly<Record<Language, string>>;
 export type Value = string | number | boolean;
@@ -172,6 +170,16 @@ export interface Lint {
   readonly beyondTraining: readonly string[];
   readonly isTemplate: boolean;
   readonly hasOwnPlaces: boolean;
+}
+
+export interface Adapter {
+  readonly name: string;
+  readonly bytes?: number;
+  readonly format?: string;
+  /** The parts of the model that it changes. */
+  readonly parts?: readonly string[];
+  /** Why it cannot be used. */
+  readonly problem?: string;
 }
 
 export interface Machine {
