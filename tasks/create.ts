@@ -148,7 +148,9 @@ async function once(options: Options) {
       image: besides.source?.image !== undefined,
       mask: besides.source?.mask !== undefined || (besides.source?.alphaMask ?? false),
     });
-  if (taken !== undefined && taken.lacking.length > 0) tell(text.pictureLacking(taken.lacking));
+  if (taken !== undefined && taken.lacking.length > 0 && !goesOn) {
+    tell(text.pictureLacking(taken.lacking));
+  }
   if (taken?.isResized) {
     tell(text.resized(`${taken.request.width}×${taken.request.height}`));
   }
