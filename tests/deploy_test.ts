@@ -121,6 +121,29 @@ Deno.test("Slurm's tasks draw the batch, and one that is submitted again draws i
   assert.match(alone.err, /submit it with sbatch/);
 });
 
+Deno.test("Apptainer's script starts what the image starts, with what stands behind it", async () => {
+  const text = await read("apptainer.def");
+  const dockerfile = await Deno.readTextFile(join(ROOT, "Dockerfile"));
+  const entrypoint = JSON.parse(/^ENTRYPOINT (\[.*\])$/m.exec(dockerfile)![1]!) as string[];
+  const script = /^%runscript\n([^]*?)\n\n%/m.exec(text)![1]!;
+  await using folder = await temporaryFolder();
+  const tini = join(folder.path, "tini");
+  await Deno.writeTextFile(tini, '#!/bin/sh\nprintf "%s\\n" tini "$@"\n', { mode: 0o755 });
+  // Apptainer runs it by a shell of POSIX.
+  const run = async (...args: string[]) => {
+    const { stdout, success } = await new Deno.Command("sh", {
+      args: ["-c", script, "sh", ...args],
+      env: { PATH: `${folder.path}:/usr/bin:/bin` },
+    }).output();
+    assert(success);
+    return new TextDecoder().decode(stdout).trimEnd().split("\n");
+  };
+  assert.deepEqual(await run(), [...entrypoint, "test"]);
+  const args = ["create", "--prompt", "1girl, red hair"];
+  assert.deepEqual(await run(...args), [...entrypoint, ...args]);
+  assert.match(text, /^Bootstrap: docker-daemon\nFrom: newbie:cuda$/m);
+});
+
 Deno.test("compose runs the image with no network and a root that cannot be written", async () => {
   const { services } = parse(await read("compose.yaml"), { merge: true });
   for (const service of Object.values<Record<string, unknown>>(services)) {
