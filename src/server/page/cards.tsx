@@ -1,4 +1,5 @@
 /** The prompt as cards: the same text in another form. */
+import { useEffect } from "preact/hooks";
 import { lastField, lintSoon } from "./editor.tsx";
 import {
   type Card,
@@ -26,6 +27,7 @@ function change(cards: Cards): void {
 export function CardsView() {
   const { language, draft: { prompt } } = useStore();
   const texts = textsOf(language);
+  useEffect(() => lintSoon(), [language]);
   const isPlain = prompt.trim() !== "" && !/<[a-z_]/i.test(withoutTags(prompt));
   const cards = isPlain ? undefined : cardsOf(prompt);
   if (cards === undefined) {

@@ -1,4 +1,5 @@
 /** What is being drawn, what waits, and what was just drawn. */
+import { useEffect, useState } from "preact/hooks";
 import { cancelAll, drawAgain, isOpen, remove, useSettings } from "./actions.ts";
 import { addressOf, api } from "./api.ts";
 import { IconButton } from "./cards.tsx";
@@ -13,7 +14,7 @@ import { textsOf } from "./texts.ts";
 import { report } from "./actions.ts";
 import { Vary } from "./vary.tsx";
 import { openViewer } from "./viewer.tsx";
-import type { Job, Recipe } from "./types.ts";
+import type { GalleryPicture, Job, Recipe } from "./types.ts";
 
 /** A prompt that the demo model, too, draws well. */
 const EXAMPLE = `<character_1>
@@ -220,14 +221,30 @@ export function shortened(prompt: string): string {
   return plain.length > 140 ? `${plain.slice(0, 140)}…` : plain;
 }
 
+/** How many pictures are kept in sight. */
+const RECENT = 24;
+
+/** What was drawn before this server was started, the newest first. */
+function useEarlier(): readonly { readonly name: string; readonly prompt: string }[] {
+  const [earlier, setEarlier] = useState<readonly GalleryPicture[]>([]);
+  const { isConnected } = useStore();
+  useEffect(() => {
+    api.gallery("", 0, RECENT).then(({ pictures }) => setEarlier(pictures), () => {});
+  }, [isConnected]);
+  return earlier.map(({ name, notes }) => ({ name, prompt: notes?.prompt ?? name }));
+}
+
 function Recent() {
   const { language, jobs, shown } = useStore();
   const texts = textsOf(language);
   const { sheet: sheetName } = promptTextsOf(language);
-  const pictures = jobs.flatMap(({ pictures, sheet }) => [
+  const earlier = useEarlier();
+  const drawn = jobs.flatMap(({ pictures, sheet }) => [
     ...pictures,
     ...(sheet === undefined ? [] : [{ ...sheet, prompt: sheetName }]),
-  ]).slice(-24).reverse();
+  ]).reverse();
+  const names = new Set(drawn.map(({ name }) => name));
+  const pictures = [...drawn, ...earlier.filter(({ name }) => !names.has(name))].slice(0, RECENT);
   if (pictures.length < 2) return null;
   return (
     <section class="recent" aria-label={texts.recent}>
@@ -237,10 +254,18 @@ function Recent() {
             <button
               type="button"
               aria-pressed={name === shown}
-              aria-label={shortened(prompt)}
+              aria-label={shortened(prompt) || name}
               onClick={() => setState({ shown: name })}
             >
-              <img src={addressOf.thumbnail(name)} alt="" loading="lazy" />
+              <img
+                src={addressOf.thumbnail(name)}
+                alt=""
+                loading="lazy"
+                onError={(event) => {
+                  // It was thrown away.
+                  event.currentTarget.closest("li")!.hidden = true;
+                }}
+              />
             </button>
           </li>
         ))}

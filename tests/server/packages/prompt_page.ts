@@ -114,7 +114,9 @@ try {
 
   step("cards keep adapters out of the tags");
   await clickText(".switch button", "Cards");
+  await page.reload({ waitUntil: "domcontentloaded" });
   await waitFor(".card input");
+  await waitFor(".meter");
   assert.deepEqual(
     await page.$$eval(".card input", (all) => all.map((it) => (it as HTMLInputElement).value)),
     ["1girl"],
