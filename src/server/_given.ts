@@ -1,5 +1,6 @@
 /** Pictures that a request gives to start from. */
 import { RequestError } from "../errors.ts";
+import { readIfThere } from "../files.ts";
 import type { PictureMeasure } from "../studio/picture_thread.ts";
 import type { AskedSource } from "../studio/source_picture.ts";
 import type { ServerContext } from "./types.ts";
@@ -53,7 +54,9 @@ async function open(
   const kept = said.startsWith("data:") ? await given.keep(decodeDataUrl(word, said)) : undefined;
   const name = kept?.name ?? said;
   const path = await given.pathOf(name) ?? await gallery.pathOf(name);
-  if (path === undefined) {
+  // It may go at any time.
+  const bytes = path === undefined ? undefined : await readIfThere(path);
+  if (path === undefined || bytes === undefined) {
     const shown = JSON.stringify(said.slice(0, LONGEST_SHOWN));
     throw new RequestError({
       en:
@@ -63,7 +66,7 @@ async function open(
         "POST /api/pictures 返回的名称，或 data:image/png;base64,…",
     });
   }
-  return { path, measure: kept ?? await thread.measure(await Deno.readFile(path)) };
+  return { path, measure: kept ?? await thread.measure(bytes) };
 }
 
 function decodeDataUrl(word: string, url: string): Uint8Array<ArrayBuffer> {
