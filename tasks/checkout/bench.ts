@@ -10,6 +10,7 @@ import { describeMachine } from "../../bench/machine.ts";
 import { benchSession } from "../../bench/session.ts";
 import { benchStepCache, stepCacheTable } from "../../bench/step_cache.ts";
 import { inProcess, type Kernels } from "../../bench/process.ts";
+import { benchServe, serveTable } from "../../bench/serve.ts";
 import { benchTags, tagRows } from "../../bench/tags.ts";
 import { median } from "../../bench/statistics.ts";
 import { RequestError } from "../../src/mod.ts";
@@ -44,6 +45,7 @@ interface Options {
   readonly draft?: true;
   readonly adapters?: true;
   readonly tags?: true;
+  readonly serve?: true;
   readonly record?: true;
 }
 
@@ -58,6 +60,7 @@ const { text, both } = catalogue({
     adapters:
       "what adapters on every layer cost, and nothing else; with --model on its transformer",
     tags: "CPU: a list of 200,000 tags, and nothing else",
+    serve: "CPU: how fast serve answers, and its memory after 500 pictures, and nothing else",
     model: "CUDA: folder of a full-size model with AutoencoderTiny",
     modelWithKl: "CUDA: the same with AutoencoderKL",
     reference: "CUDA: what bench/reference/components.py stored of its weights",
@@ -75,6 +78,7 @@ const { text, both } = catalogue({
     draft: "CPU：只测快速预览与完整图片相差多少",
     adapters: "只测每一层都带适配器时慢多少；可用 --model 指定 Transformer 的文件夹",
     tags: "CPU：只测一份 20 万个标签的列表",
+    serve: "CPU：只测 serve 应答有多快，以及画 500 张图片后的内存",
     model: "CUDA：带 AutoencoderTiny 的完整尺寸模型的文件夹",
     modelWithKl: "CUDA：同上，带 AutoencoderKL",
     reference: "CUDA：bench/reference/components.py 用其权重保存的结果",
@@ -92,6 +96,7 @@ const command = task("bench", text.description)
   .option("--draft", text.draft)
   .option("--adapters", text.adapters)
   .option("--tags", text.tags)
+  .option("--serve", text.serve)
   .option("--model <folder>", text.model)
   .option("--model-with-kl <folder>", text.modelWithKl)
   .option("--reference <file>", text.reference)
@@ -109,6 +114,7 @@ await run<Options>(command, async (options) => {
   if (options.stepCache) return await benchTheStepCache(options);
   if (options.tags) return await benchTheTags(options);
   if (options.draft) return await benchTheDraft(options);
+  if (options.serve) return await benchTheServer(options);
   const { runs } = options;
   if (runs < 1) throw new RequestError(both((text) => text.atLeastOne(runs)));
   const machine = await describeMachine();
@@ -271,6 +277,26 @@ async function benchTheDraft(options: Options) {
   ].join("\n");
   const results = { date, ...measured };
   await show(options, "draft", results, table);
+  return results;
+}
+
+/** The studio's server, asked as a page asks it. */
+async function benchTheServer(options: Options) {
+  const machine = await describeMachine();
+  const date = today();
+  const measured = await benchServe(tell);
+  const table = [
+    `# Serve, ${date}`,
+    "",
+    `models/demo on ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ` +
+    `${machine.os}; Deno ${machine.deno}, ONNX Runtime ${machine.onnxruntime}. ` +
+    "`deno task bench --serve`",
+    "",
+    ...serveTable(measured),
+    "",
+  ].join("\n");
+  const results = { date, machine, ...measured };
+  await show(options, "serve", results, table);
   return results;
 }
 
