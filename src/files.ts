@@ -101,13 +101,18 @@ export async function readPart(
 ): Promise<Uint8Array<ArrayBuffer>> {
   await file.seek(offset, Deno.SeekMode.Start);
   const bytes = new Uint8Array(length);
+  return bytes.subarray(0, await fillFrom(file, bytes));
+}
+
+/** Reads on in an open file until `bytes` are full, and says how many came: fewer where it ends before. */
+export async function fillFrom(file: Deno.FsFile, bytes: Uint8Array): Promise<number> {
   let filled = 0;
-  while (filled < length) {
+  while (filled < bytes.length) {
     const count = await file.read(bytes.subarray(filled));
     if (count === null) break;
     filled += count;
   }
-  return bytes.subarray(0, filled);
+  return filled;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The operators of products in 8 bits as their formulas read, on a CPU in float32. */
 import type { MatrixRows, OwnMatrix } from "../src/onnx/mod.ts";
-import { addressOf, memoryAt } from "../src/runtime/native/c_api.ts";
+import { addressOf } from "../src/runtime/native/c_api.ts";
 import type {
   KeptMatrix,
   KernelContext,
@@ -8,17 +8,8 @@ import type {
 } from "../src/runtime/native/custom_operators.ts";
 import { RowReader } from "../src/safetensors/mod.ts";
 import { elementCount } from "../src/tensor.ts";
+import { floats, rmsNorm } from "./_formulas.ts";
 import { gated, productsOf, readRows, writeRow } from "./_int8_rows.ts";
-
-function floats(address: bigint, count: number): Float32Array {
-  return new Float32Array(memoryAt(address, count * Float32Array.BYTES_PER_ELEMENT));
-}
-
-function rmsNorm(x: Float32Array, weight: Float32Array, epsilon: number): Float32Array {
-  const squares = x.reduce((sum, value) => sum + value * value, 0);
-  const scale = 1 / Math.sqrt(squares / x.length + epsilon);
-  return x.map((value, index) => value * scale * weight[index]!);
-}
 
 /** Makes room for rows in 8 bits, from an output on. */
 function outputRows(context: KernelContext, first: number, dims: readonly number[]) {

@@ -1,25 +1,13 @@
 /** The project's own operators as their formulas read, on a CPU. */
 import { OWN_DOMAIN } from "../src/onnx/mod.ts";
-import { memoryAt } from "../src/runtime/native/c_api.ts";
 import type {
   KernelContext,
   Operator,
   OperatorSet,
 } from "../src/runtime/native/custom_operators.ts";
 import { elementCount } from "../src/tensor.ts";
+import { floats, rmsNorm } from "./_formulas.ts";
 import { INT8_OPERATORS, keepInt8 } from "./_int8_operators.ts";
-
-/** The memory at an address. */
-function floats(address: bigint, count: number): Float32Array {
-  return new Float32Array(memoryAt(address, count * Float32Array.BYTES_PER_ELEMENT));
-}
-
-/** x / √(mean(x²) + ε) · weight. */
-function rmsNorm(x: Float32Array, weight: Float32Array, epsilon: number): Float32Array {
-  const squares = x.reduce((sum, value) => sum + value * value, 0);
-  const scale = 1 / Math.sqrt(squares / x.length + epsilon);
-  return x.map((value, index) => value * scale * weight[index]!);
-}
 
 const normAddNorm: Operator = {
   name: "NormAddNorm",

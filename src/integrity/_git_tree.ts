@@ -12,7 +12,7 @@ import { open, readdir, readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { inflateSync } from "node:zlib";
 import { NewBieError } from "../errors.ts";
-import { isMissing } from "../files.ts";
+import { isMissing, readIfThere } from "../files.ts";
 
 /** A file as git has it. */
 export interface TrackedFile {
@@ -64,9 +64,9 @@ export async function readGitTree(
   if (folder === undefined) return undefined;
   try {
     // A further working tree shares all but its own HEAD with the first.
-    const common = join(folder, (await readIfThere(join(folder, "commondir")))?.trim() ?? ".");
-    const config = await readIfThere(join(folder, "config")) ??
-      await readIfThere(join(common, "config")) ?? "";
+    const common = join(folder, (await readTextIfThere(join(folder, "commondir")))?.trim() ?? ".");
+    const config = await readTextIfThere(join(folder, "config")) ??
+      await readTextIfThere(join(common, "config")) ?? "";
     const algorithm = /^\s*objectformat\s*=\s*sha256\s*$/im.test(config) ? "sha256" : "sha1";
     const keepsModes = !/^\s*filemode\s*=\s*(?:false|no|off|0)\s*$/im.test(config);
     const commit = await resolveHead(folder, common);
@@ -103,20 +103,17 @@ async function gitFolder(root: string): Promise<string | undefined> {
   }
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+async function readTextIfThere(path: string): Promise<string | undefined> {
+  const bytes = await readIfThere(path);
+  return bytes && Buffer.from(bytes).toString();
 }
 
 /** The name of the commit that HEAD leads to. */
 async function resolveHead(folder: string, common: string): Promise<string> {
   let name = "HEAD";
   for (let step = 0; step < MOST_STEPS; step++) {
-    const text = await readIfThere(join(folder, name)) ?? await readIfThere(join(common, name)) ??
+    const text = await readTextIfThere(join(folder, name)) ??
+      await readTextIfThere(join(common, name)) ??
       await packedReference(common, name);
     if (text === undefined) throw new Error(`${name} names no commit`);
     const value = text.trim();
@@ -131,7 +128,7 @@ async function resolveHead(folder: string, common: string): Promise<string> {
 }
 
 async function packedReference(common: string, name: string): Promise<string | undefined> {
-  const lines = (await readIfThere(join(common, "packed-refs")) ?? "").split("\n");
+  const lines = (await readTextIfThere(join(common, "packed-refs")) ?? "").split("\n");
   return lines.find((line) => line.endsWith(` ${name}`))?.split(" ", 1)[0];
 }
 
@@ -207,7 +204,7 @@ class ObjectStore {
   static async open(objects: string, algorithm: Algorithm): Promise<ObjectStore> {
     const folders = [objects];
     for (let at = 0; at < folders.length && at < MOST_ALTERNATES; at++) {
-      const list = await readIfThere(join(folders[at]!, "info/alternates")) ?? "";
+      const list = await readTextIfThere(join(folders[at]!, "info/alternates")) ?? "";
       const others = list.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
       folders.push(...others.map((path) => resolve(folders[at]!, path)));
     }
@@ -232,10 +229,7 @@ class ObjectStore {
   async #find(id: string): Promise<GitObject | undefined> {
     for (const folder of this.#folders) {
       const path = join(folder, id.slice(0, 2), id.slice(2));
-      const bytes = await readFile(path).catch((error) => {
-        if (isMissing(error)) return undefined;
-        throw error;
-      });
+      const bytes = await readIfThere(path);
       if (bytes !== undefined) return looseObject(inflateSync(bytes));
     }
     for (const pack of this.#packs) {

@@ -217,15 +217,6 @@ export class CudaKernels {
     return { address, buffer };
   }
 
-  /** Memory on the GPU; it is freed when that is disposed of. */
-  allocate(bytes: number): Disposable & { readonly address: bigint } {
-    const { functions, check } = this.#driver;
-    const place = new BigUint64Array(1);
-    check(functions.cuMemAlloc_v2(place, BigInt(bytes)), "make room for a matrix");
-    const address = place[0]!;
-    return { address, [Symbol.dispose]: () => void functions.cuMemFree_v2(address) };
-  }
-
   /** Copies to the GPU; what was started on its usual stream before is done by then. */
   upload(data: BufferSource, to: bigint): void {
     const { functions, check } = this.#driver;

@@ -13,6 +13,17 @@ export class DeviceMemory {
   }
 
   /**
+   * Memory that is freed when it is disposed of.
+   *
+   * @throws {Error} When there is not enough.
+   */
+  allocate(bytes: number): Disposable & { readonly address: bigint } {
+    const { functions } = this.#driver;
+    const address = this.#room(bytes);
+    return { address, [Symbol.dispose]: () => void functions.cuMemFree_v2(address) };
+  }
+
+  /**
    * Memory to keep what could be computed again; it is there until it is given to
    * {@linkcode release}.
    *
@@ -40,15 +51,19 @@ export class DeviceMemory {
    * @throws {Error} When there is not enough.
    */
   scratch(bytes: number): bigint {
-    const { functions, check } = this.#driver;
     if (bytes > this.#scratch.bytes) {
       const { address } = this.#scratch;
       this.#scratch = { address: 0n, bytes: 0 };
       if (address !== 0n) this.release(address);
-      const place = new BigUint64Array(1);
-      check(functions.cuMemAlloc_v2(place, BigInt(bytes)), "make room for a matrix");
-      this.#scratch = { address: place[0]!, bytes };
+      this.#scratch = { address: this.#room(bytes), bytes };
     }
     return this.#scratch.address;
+  }
+
+  #room(bytes: number): bigint {
+    const { functions, check } = this.#driver;
+    const place = new BigUint64Array(1);
+    check(functions.cuMemAlloc_v2(place, BigInt(bytes)), "make room for a matrix");
+    return place[0]!;
   }
 }

@@ -1,5 +1,6 @@
 import { type MatrixRows, type OwnMatrix, RUN_VALUES, VECTOR_VALUES } from "../onnx/mod.ts";
-import { isFloatDtype, RowReader, SafetensorsError } from "../safetensors/mod.ts";
+import { fillFrom } from "../files.ts";
+import { isFloatDtype, RowReader, shortenedError } from "../safetensors/mod.ts";
 import type { KeptMatrix } from "../runtime/native/custom_operators.ts";
 import type { CudaKernels, KernelType } from "./cuda_kernels.ts";
 import { rowQuantizer } from "./row_quantizer.ts";
@@ -29,9 +30,13 @@ export async function keepInt8Matrix(
   const paddedRows = Math.ceil(rows / VECTOR_VALUES) * VECTOR_VALUES;
   const runs = Math.ceil(columns / RUN_VALUES);
   using stack = new DisposableStack();
-  const values = stack.use(kernels.allocate((runs * paddedRows + ROWS_PAST_END) * RUN_VALUES));
-  const scales = stack.use(kernels.allocate((paddedRows + ROWS_PAST_END) * SCALE_BYTES));
-  using staging = kernels.allocate(Math.max(BYTES_AT_ONCE, VECTOR_VALUES * columns * SCALE_BYTES));
+  const values = stack.use(
+    kernels.memory.allocate((runs * paddedRows + ROWS_PAST_END) * RUN_VALUES),
+  );
+  const scales = stack.use(kernels.memory.allocate((paddedRows + ROWS_PAST_END) * SCALE_BYTES));
+  using staging = kernels.memory.allocate(
+    Math.max(BYTES_AT_ONCE, VECTOR_VALUES * columns * SCALE_BYTES),
+  );
   for (const [index, part] of parts.entries()) {
     for await (const { from, count, type, data } of piecesOf(part)) {
       kernels.upload(data, staging.address);
@@ -99,19 +104,8 @@ async function* piecesOf(matrix: MatrixRows): AsyncGenerator<Piece> {
     const buffer = new Uint8Array(Math.min(most, rows) * rowBytes);
     for (const piece of counts) {
       const data = buffer.subarray(0, piece.count * rowBytes);
-      for (let filled = 0; filled < data.length;) {
-        const count = await file.read(data.subarray(filled));
-        if (count === null) throw shortened(stored.file, stored.name);
-        filled += count;
-      }
+      if (await fillFrom(file, data) < data.length) throw shortenedError(stored);
       yield { ...piece, data };
     }
   }
-}
-
-function shortened(file: string, tensor: string): SafetensorsError {
-  return new SafetensorsError({
-    en: `${file} became shorter while it was read. Fetch it again.`,
-    zh: `${file} 在读取期间变短了。请重新获取。`,
-  }, { file, tensor });
 }

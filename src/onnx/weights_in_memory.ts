@@ -1,5 +1,6 @@
+import { fillFrom } from "../files.ts";
 import { BLOCK_LAYOUTS, dequantizeBlocks, unpackBlocks } from "../gguf/mod.ts";
-import { SafetensorsError, type TensorEntry } from "../safetensors/mod.ts";
+import { shortenedError, type TensorEntry } from "../safetensors/mod.ts";
 import { encodeFloats } from "./_encode_floats.ts";
 import {
   type BlockEntry,
@@ -69,16 +70,7 @@ async function* piecesOf(entry: TensorEntry): AsyncGenerator<Uint8Array> {
   await file.seek(entry.offset, Deno.SeekMode.Start);
   for (let left = entry.byteLength; left > 0;) {
     const piece = buffer.subarray(0, Math.min(buffer.length, left));
-    for (let filled = 0; filled < piece.length;) {
-      const count = await file.read(piece.subarray(filled));
-      if (count === null) {
-        throw new SafetensorsError({
-          en: `${entry.file} became shorter while it was read. Fetch it again.`,
-          zh: `${entry.file} 在读取期间变短了。请重新获取。`,
-        }, { file: entry.file, tensor: entry.name });
-      }
-      filled += count;
-    }
+    if (await fillFrom(file, piece) < piece.length) throw shortenedError(entry);
     yield piece;
     left -= piece.length;
   }

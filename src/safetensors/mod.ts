@@ -19,6 +19,7 @@ export { rotationMatrix } from "./rotation_matrix.ts";
 export { RowReader } from "./row_reader.ts";
 export { rowsOf } from "./rows_of.ts";
 export { SafetensorsError } from "./safetensors_error.ts";
+export { shortenedError } from "./shortened_error.ts";
 export type {
   ByteDtype,
   FloatDtype,
