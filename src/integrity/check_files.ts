@@ -4,6 +4,7 @@ import type { Texts } from "../language.ts";
 import type { Checksums } from "./checksum_list.ts";
 import { coveredFiles, CUDA_LIBRARIES, LIBRARIES } from "./covered_files.ts";
 import { hashFiles, type HashFilesOptions } from "./hash_files.ts";
+import { platformFolder } from "./platform_folder.ts";
 
 /** A file with other bytes than those that are listed. */
 export interface ChangedFile {
@@ -84,10 +85,4 @@ const PLATFORM = `${LIBRARIES}/${platformFolder(Deno.build)}/`;
 export function isOptional(path: string): boolean {
   if (CUDA_LIBRARIES.includes(path)) return true;
   return path.startsWith(`${LIBRARIES}/`) && !path.startsWith(PLATFORM);
-}
-
-/** As onnxruntime-node names its folders. */
-function platformFolder({ os, arch }: { readonly os: string; readonly arch: string }): string {
-  const system = os === "windows" ? "win32" : os;
-  return `${system}/${arch === "aarch64" ? "arm64" : "x64"}`;
 }

@@ -1,6 +1,7 @@
 /** Where ONNX Runtime's native libraries lie. */
 import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
+import { platformFolder } from "../integrity/platform_folder.ts";
 
 /** The libraries that make up the CUDA provider. */
 export const CUDA_PROVIDER_FILES = [
@@ -12,18 +13,10 @@ export const CUDA_PROVIDER_FILES = [
 export const ONNX_RUNTIME_PACKAGE = fileURLToPath(
   new URL("../../node_modules/onnxruntime-node", import.meta.url),
 );
-/** The names that the package gives to systems and architectures. */
-const NODE_PLATFORM: Readonly<Record<string, string>> = { windows: "win32" };
-const NODE_ARCH: Readonly<Record<string, string>> = { x86_64: "x64", aarch64: "arm64" };
 
 /** Where the libraries for a system lie. */
 export function bindingFolder(
-  { os, arch }: { readonly os: string; readonly arch: string },
+  system: { readonly os: string; readonly arch: string },
 ): string {
-  return posix.join(
-    ONNX_RUNTIME_PACKAGE,
-    "bin/napi-v6",
-    NODE_PLATFORM[os] ?? os,
-    NODE_ARCH[arch] ?? arch,
-  );
+  return posix.join(ONNX_RUNTIME_PACKAGE, "bin/napi-v6", platformFolder(system));
 }

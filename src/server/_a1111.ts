@@ -9,10 +9,10 @@ import { readPictureTexts } from "../studio/picture_texts.ts";
 import type { JobRequest } from "../studio/picture_queue.ts";
 import { presetsOf } from "../studio/preset.ts";
 import {
-  bodyOf,
   decodeBase64,
   extraBatchImages,
   extraSingleImage,
+  FASTAPI_REFUSALS,
   type Img2Img,
   img2img,
   pngInfo,
@@ -33,6 +33,7 @@ import {
 } from "./_a1111_request.ts";
 import { resultOf, timestampOf } from "./_a1111_result.ts";
 import { ask } from "./_ask.ts";
+import { jsonOf } from "./_body.ts";
 import { MODEL } from "./_openai.ts";
 import type { ServerContext } from "./types.ts";
 
@@ -75,11 +76,11 @@ export function a1111Api(server: ServerContext): Hono {
     return await resultOf(server, asked, await queue.finished(job.id));
   };
   app.post("/txt2img", async (context) => {
-    const asked = await bodyOf(context, txt2img);
+    const asked = await jsonOf(context, txt2img, FASTAPI_REFUSALS);
     return context.json(await draw(asked, await txt2imgRequest(asked, server)));
   });
   app.post("/img2img", async (context) => {
-    const asked = await bodyOf(context, img2img);
+    const asked = await jsonOf(context, img2img, FASTAPI_REFUSALS);
     return context.json(await draw(asked, await img2imgRequest(asked, server)));
   });
 
@@ -135,7 +136,7 @@ export function a1111Api(server: ServerContext): Hono {
   });
   app.get("/options", (context) => context.json(known()));
   app.post("/options", async (context) => {
-    const asked = await bodyOf(context, settings);
+    const asked = await jsonOf(context, settings, FASTAPI_REFUSALS);
     requireModel(asked["sd_model_checkpoint"]);
     for (const [name, value] of Object.entries(asked)) {
       const isKnown = Object.hasOwn(known(), name);
@@ -237,17 +238,17 @@ export function a1111Api(server: ServerContext): Hono {
   });
 
   app.post("/png-info", async (context) => {
-    const { image } = await bodyOf(context, pngInfo);
+    const { image } = await jsonOf(context, pngInfo, FASTAPI_REFUSALS);
     const { info, items, parameters } = readPictureTexts(decodeBase64(image));
     return context.json({ info, items, parameters });
   });
 
   app.post("/extra-single-image", async (context) => {
-    const asked = await bodyOf(context, extraSingleImage);
+    const asked = await jsonOf(context, extraSingleImage, FASTAPI_REFUSALS);
     return context.json({ html_info: "", image: await upscaled(asked, asked.image) });
   });
   app.post("/extra-batch-images", async (context) => {
-    const asked = await bodyOf(context, extraBatchImages);
+    const asked = await jsonOf(context, extraBatchImages, FASTAPI_REFUSALS);
     const images: string[] = [];
     for (const { data } of asked.imageList) images.push(await upscaled(asked, data));
     return context.json({ html_info: "", images });

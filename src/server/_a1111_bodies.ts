@@ -2,9 +2,9 @@
  * What programs send to AUTOMATIC1111's API: names and defaults of its processing.py and
  * modules/api/models.py. What is not here is taken and passed over, as that program does.
  */
-import type { Context } from "hono";
 import * as z from "zod";
 import { HttpException, ValidationProblem } from "./_a1111_problem.ts";
+import type { BodyRefusals } from "./_body.ts";
 
 const whole = (least: number, usual: number) =>
   z.preprocess(numberOf, z.int().min(least)).nullish().transform((value) => value ?? usual);
@@ -99,28 +99,15 @@ export function numberOf(value: unknown): unknown {
   return Number.isInteger(read) && !Number.isSafeInteger(read) ? BigInt(value.trim()) : read;
 }
 
-/**
- * The body of a request as a schema reads it.
- *
- * @throws {ValidationProblem} When it does not say what it should.
- */
-export async function bodyOf<Schema extends z.ZodType>(
-  context: Context,
-  schema: Schema,
-): Promise<z.output<Schema>> {
-  let json: unknown;
-  try {
-    json = await context.req.json();
-  } catch {
-    throw new HttpException(422, {
+/** As FastAPI refuses a body. */
+export const FASTAPI_REFUSALS: BodyRefusals = {
+  noJson: () =>
+    new HttpException(422, {
       en: "There was an error parsing the body",
       zh: "无法解析请求的正文",
-    });
-  }
-  const read = schema.safeParse(json, { reportInput: true });
-  if (!read.success) throw new ValidationProblem(read.error);
-  return read.data;
-}
+    }),
+  mismatch: (error) => new ValidationProblem(error),
+};
 
 /**
  * Base64, with or without `data:image/png;base64,` before it.
