@@ -8,7 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
-import { basename, dirname, join, relative, sep } from "node:path";
+import { basename, dirname, extname, join, relative, sep } from "node:path";
 import { isMissing, readIfThere, readJson, writeFileAtomically } from "../files.ts";
 import { formatOfName, type PictureFormat } from "../image/mod.ts";
 import { Favourites } from "./_favourites.ts";
@@ -62,6 +62,8 @@ export interface GalleryQuery {
 
 /** The folder of what was thrown away, inside of the outputs. */
 const BIN = ".bin";
+/** Bytes that systems allow a file's name. */
+const LONGEST_NAME = 255;
 /** The file of marks, inside of the outputs. */
 const FAVOURITES = ".favourites.jsonl";
 /** Notes are read from the first bytes: texts come before the pixels. */
@@ -267,7 +269,8 @@ export class Gallery implements AsyncDisposable {
   async remove(name: string): Promise<string | undefined> {
     const path = await this.pathOf(name);
     if (path === undefined) return undefined;
-    const binned = `${Date.now()}-${crypto.randomUUID().slice(0, 8)}~${inOneName(name)}`;
+    const place = `${Date.now()}-${crypto.randomUUID().slice(0, 8)}~`;
+    const binned = place + inOneName(name, LONGEST_NAME - place.length);
     await Deno.mkdir(join(this.#root, BIN), { recursive: true });
     const isFavourite = (await this.#favourites.names()).has(name);
     await Deno.rename(path, join(this.#root, BIN, binned));
@@ -490,9 +493,32 @@ function nameBeforeBin(binned: string): string | undefined {
   return names.join("/");
 }
 
-/** A name as that of one file: `~` for slashes, and for `~` and `%` their codes. */
-function inOneName(name: string): string {
-  return name.replaceAll("%", "%25").replaceAll("~", "%7E").replaceAll("/", "~");
+/**
+ * A name as that of one file: `~` for slashes, and for `~` and `%` their codes.
+ *
+ * @param room Bytes that it may have. What is longer loses ends of its longest parts, not its ending.
+ */
+function inOneName(name: string, room: number): string {
+  const ending = extname(name);
+  const parts = name.slice(0, name.length - ending.length).split("/")
+    .map((part) => [...part].map((letter) => letter.replace(/[%~]/, encodeAscii)));
+  const lengthOf = (letters: readonly string[]) => byteLength(letters.join(""));
+  const written = () => parts.map((letters) => letters.join("")).join("~") + ending;
+  while (byteLength(written()) > room) {
+    const longest = parts.reduce((one, part) => lengthOf(part) > lengthOf(one) ? part : one);
+    if (longest.length > 1) longest.pop();
+    else parts.shift();
+  }
+  return written();
+}
+
+/** A letter as in addresses: `~`, too, which these keep. */
+function encodeAscii(letter: string): string {
+  return `%${letter.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 /** What the marks call a picture in the bin. */
