@@ -22,10 +22,23 @@ export interface CudaBenchOptions {
   readonly reference?: string;
   /** Folders of quantised copies of the model. */
   readonly quantized: readonly string[];
+  /** Only forwards and pictures of a model that is all in the GPU's memory. */
+  readonly residentOnly: boolean;
   readonly steps: number;
   readonly size: number;
   readonly caption: number;
   readonly log: (line: string) => void;
+}
+
+/** A way in which the transformer computes: whose kernels, and with which products. */
+export interface Way {
+  readonly kernels: Kernels;
+  readonly dtype: "auto" | "int8";
+}
+
+/** One forward, in processes that took turns with those of the other ways. */
+export interface MeasuredForward extends Way {
+  readonly rounds: readonly ForwardResult[];
 }
 
 /** A run, and the memory of the GPU that it took at most. */
@@ -57,7 +70,7 @@ export interface MeasuredFromPicture {
 /** Everything that was measured. */
 export interface CudaBenchResult {
   readonly gpu: string;
-  readonly forward: Readonly<Record<Kernels, ForwardResult>>;
+  readonly forward: readonly MeasuredForward[];
   readonly pictures: readonly MeasuredPicture[];
   /** With AutoencoderKL where there is a model that has it. */
   readonly fromPictures: readonly MeasuredFromPicture[];
@@ -67,8 +80,16 @@ export interface CudaBenchResult {
   readonly accuracy?: readonly Accuracy[];
   /** Of the transformer with our own kernels. */
   readonly ownAccuracy?: readonly Accuracy[];
+  /** The same with products in 8 bits. */
+  readonly int8Accuracy?: readonly Accuracy[];
 }
 
+const WAYS: readonly Way[] = [
+  { kernels: "onnxruntime", dtype: "auto" },
+  { kernels: "own", dtype: "auto" },
+  { kernels: "own", dtype: "int8" },
+];
+const FORWARD_ROUNDS = 2;
 /** Warm pictures after the first. */
 const WARM = 2;
 const PIXELS_PER_LATENT = 8;
@@ -82,14 +103,15 @@ const HALVES = ["bfloat16", "float16"] as const;
 
 /** Runs all of it: some minutes on an H100. */
 export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchResult> {
-  const { model, modelWithKl, reference, quantized, steps, size, caption, log } = options;
-  const forwardOf = (folder: string, kernels: Kernels) =>
+  const { model, modelWithKl, reference, quantized, residentOnly, log } = options;
+  const { steps, size, caption } = options;
+  const forwardOf = (folder: string, { kernels, dtype }: Way) =>
     inProcess<ForwardResult>(
       "bench/forward.ts",
       {
         folder: join(folder, TRANSFORMER),
         device: "cuda",
-        dtype: "auto",
+        dtype,
         latentSize: size / PIXELS_PER_LATENT,
         caption,
         runs: 20,
@@ -112,19 +134,24 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
       } satisfies AccuracyRequest,
       kernels,
     );
-  log("One forward of the transformer …");
-  const forward = {
-    onnxruntime: await forwardOf(model, "onnxruntime"),
-    own: await forwardOf(model, "own"),
-  };
+  const rounds = WAYS.map((): ForwardResult[] => []);
+  for (let round = 0; round < FORWARD_ROUNDS; round++) {
+    for (const [index, way] of WAYS.entries()) {
+      log(`One forward of the transformer, ${nameOf(way)} …`);
+      rounds[index]!.push(await forwardOf(model, way));
+    }
+  }
+  const forward = WAYS.map((way, index) => ({ ...way, rounds: rounds[index]! }));
   const usual = { device: "cuda", size, steps, caption, count: 1 } as const;
   const wide = { ...usual, size: size * 3 / 2, steps: 2 };
   const warm = { ...usual, model, offload: "none", count: 1 + WARM } as const;
   const withOwnKernels: PictureRequest[] = [
     warm,
+    { ...warm, dtype: "int8" },
     { ...usual, model, offload: "model" },
     { ...usual, model, offload: "sequential", steps: 2 },
     { ...wide, model, offload: "model" },
+    { ...usual, model, offload: "model", dtype: "int8" },
   ];
   const requests: PictureRequest[] = [
     warm,
@@ -140,9 +167,17 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
   ];
   const pictures: MeasuredPicture[] = [];
   const measure = async (request: PictureRequest, kernels: Kernels) => {
-    log(`${request.size} × ${request.size}, ${request.steps} steps, offload ${request.offload} …`);
+    const way = nameOf({ kernels, dtype: request.dtype === "int8" ? "int8" : "auto" });
+    log(
+      `${request.size} × ${request.size}, ${request.steps} steps, ${way}, offload ` +
+        `${request.offload} …`,
+    );
     pictures.push(await measured(request, kernels));
   };
+  if (residentOnly) {
+    for (const { kernels, dtype } of WAYS) await measure({ ...warm, dtype }, kernels);
+    return { gpu: await gpuName(), forward, pictures, fromPictures: [], quantized: [] };
+  }
   for (const request of requests) await measure(request, "onnxruntime");
   for (const request of withOwnKernels) await measure(request, "own");
   const fromPictures: MeasuredFromPicture[] = [];
@@ -176,7 +211,7 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
       accuracyOf(folder, reference!, { dtype, parts: QUANTIZED_PARTS }, "onnxruntime");
     copies.push({
       name: basename(folder),
-      forward: await forwardOf(folder, "onnxruntime"),
+      forward: await forwardOf(folder, { kernels: "onnxruntime", dtype: "auto" }),
       picture: await measured({ ...usual, model: folder, offload: "model" }, "onnxruntime"),
       ...(reference === undefined ? {} : {
         accuracy: { bfloat16: await inHalf("bfloat16"), float16: await inHalf("float16") },
@@ -189,6 +224,12 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
       model,
       reference,
       { dtype: "auto", parts: ["transformer"] },
+      "own",
+    ),
+    int8Accuracy: await accuracyOf(
+      model,
+      reference,
+      { dtype: "int8", parts: ["transformer"] },
       "own",
     ),
   };
@@ -215,7 +256,8 @@ function withoutPlace<R extends { readonly model: string }>(request: R): R {
   return { ...request, model: basename(request.model) };
 }
 
-async function gpuName(): Promise<string> {
+/** What nvidia-smi calls the first GPU, and its driver's version. */
+export async function gpuName(): Promise<string> {
   const { stdout } = await new Deno.Command("nvidia-smi", {
     args: ["--id=0", "--query-gpu=name,driver_version", "--format=csv,noheader"],
   }).output();
@@ -223,6 +265,11 @@ async function gpuName(): Promise<string> {
 }
 
 const KERNELS = [["onnxruntime", "ONNX Runtime's"], ["own", "our own"]] as const;
+const WHOSE = Object.fromEntries(KERNELS) as Readonly<Record<Kernels, string>>;
+
+function nameOf({ kernels, dtype }: Way): string {
+  return `${WHOSE[kernels]} kernels${dtype === "int8" ? ", products in 8 bits" : ""}`;
+}
 
 const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
@@ -230,31 +277,37 @@ const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
 /** The results as Markdown. */
 export function cudaTable(result: CudaBenchResult): string[] {
   const { forward, pictures, fromPictures, decoders } = result;
-  const { quantized, accuracy, ownAccuracy = [] } = result;
-  const own = ownAccuracy.map((of) => ({ ...of, output: `${of.output}, our own kernels` }));
+  const { quantized, accuracy, ownAccuracy = [], int8Accuracy = [] } = result;
+  const named = (accuracies: readonly Accuracy[], way: string) =>
+    accuracies.map((of) => ({ ...of, output: `${of.output}, ${way}` }));
+  const own = [...named(ownAccuracy, "our own kernels"), ...named(int8Accuracy, "int8")];
   return [
-    ...KERNELS.flatMap(([kernels, whose]) => [
-      `One forward of the transformer with ${whose} kernels: ` +
-      `**${forward[kernels].median.toFixed(1)} ms** (fastest ` +
-      `${forward[kernels].fastest.toFixed(1)} ms); loaded in ${seconds(forward[kernels].load)}.`,
-      "",
-    ]),
-    "| picture | kernels | VAE | offload | steps | first picture | of it loading | warm | denoise | decode | peak memory |",
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    "| one forward of the transformer | median, round by round | fastest | loaded in |",
+    "| --- | --- | --- | --- |",
+    ...forward.map(({ rounds, ...way }) =>
+      `| ${nameOf(way)} | ${rounds.map(({ median }) => median.toFixed(1)).join(", ")} ms | ` +
+      `${Math.min(...rounds.map(({ fastest }) => fastest)).toFixed(1)} ms | ` +
+      `${seconds(median(rounds.map(({ load }) => load)))} |`
+    ),
+    "",
+    "| picture | kernels | type | VAE | offload | steps | first picture | of it loading | warm | denoise | decode | peak memory |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ...pictures.map(({ request, kernels, result, peakMemory }) => {
       const warm = result.timings.slice(1);
       const of = (stage: "total" | "denoise" | "decode") =>
         warm.length === 0 ? "" : seconds(median(warm.map((timings) => timings[stage])));
-      return `| ${request.size} × ${request.size} | ${kernels} | ${result.vae} | ${request.offload} | ` +
-        `${request.steps}${
+      return `| ${request.size} × ${request.size} | ${kernels} | ${result.dtype} | ${result.vae} | ` +
+        `${request.offload} | ${request.steps}${
           request.stepCache === undefined ? "" : `, ${result.foretold} foretold`
         } | ${seconds(result.firstPicture)} | ${seconds(result.loaded)} | ` +
         `${of("total")} | ${of("denoise")} | ${of("decode")} | ${gigabytes(peakMemory)} |`;
     }),
-    "",
-    `| strength ${STRENGTH}, hires ${HIRES} | kernels | VAE | offload | warm | of it encoding | ` +
-    "denoise | peak memory |",
-    "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ...(fromPictures.length === 0 ? [] : [
+      "",
+      `| strength ${STRENGTH}, hires ${HIRES} | kernels | VAE | offload | warm | of it encoding | ` +
+      "denoise | peak memory |",
+      "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]),
     ...fromPictures.flatMap(({ kernels, result: { vae, offload, rows } }) =>
       rows.map(({ way, width, timings, peakMemory }) => {
         const of = (stage: "total" | "encode" | "denoise") =>

@@ -1,7 +1,8 @@
 """PyTorch's times and memory for the same work as the toolkit's, on the same weights.
 
 From: a folder of models in the toolkit's layout, or models/demo.
-Run:  python bench/reference/timings.py MODELS [--parts attention,step,decode,run] [--no-compile]
+Run:  python bench/reference/timings.py MODELS [--parts attention,step,decode,run]
+                                               [--forms eager,compile,float8]
       python bench/reference/timings.py MODELS --first-picture eager      (a process of its own)
       python bench/reference/timings.py MODELS --first-picture compile
 
@@ -11,6 +12,8 @@ warm runs; memory is in bytes. The parts:
 attention  scaled_dot_product_attention at the transformer's shape with each of PyTorch's kernels;
            unless --attention says otherwise, everything after it uses the fastest
 step       one forward of the transformer, batch 1 and 2, by CUDA's own clock
+denoise    with step: all steps of a picture with guidance, from latents and two captions on the
+           device to latents, by the wall clock
 decode     both decoders, latents on the device to 8-bit pixels in the computer's memory, in both
            memory formats
 run        a whole picture: Gemma 3 and Jina CLIP on prompt and negative prompt, Euler steps with
@@ -19,6 +22,10 @@ run        a whole picture: Gemma 3 and Jina CLIP on prompt and negative prompt,
 The first picture is measured from the start of the process (Linux) to pixels in the computer's
 memory: imports, weights, and with `compile` compiling. Read the weights once before, so that the
 page cache has them. Tokenizing is left out everywhere.
+
+The forms are PyTorch as it is, by torch.compile, and by torch.compile with the products of the
+blocks with modulation in float8: e4m3, a scale for each row of a matrix and for each token, by
+torch._scaled_mm (Hopper and later).
 
 torch.compile specialises for each shape. `--region block` compiles a block once for all layers,
 which is much sooner done than `whole`. Both texts are drawn as token ids; the negative prompt is as
@@ -44,7 +51,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 import models as networks
 
 DECODERS = ("vae", "vae_kl")
-RUN_PARTS = ("attention", "step", "decode", "run")
+RUN_PARTS = ("attention", "step", "denoise", "decode", "run")
+FORMS = ("eager", "compile", "float8")
 # Each kernel with grouped heads and with repeated ones.
 KERNELS = {
     "flash": SDPBackend.FLASH_ATTENTION,
@@ -235,9 +243,12 @@ def guided(conditional, unconditional):
 class Pipeline:
     """The parts that were asked for, resident, and compiled where they were asked to be."""
 
-    def __init__(self, options, parts):
+    def __init__(self, options, parts, form="eager"):
         self.options, self.device = options, options.device
         self.parts = {part: networks.load(options.models, part, self.device) for part in parts}
+        if form == "float8" and "transformer" in self.parts:
+            transformer = self.parts["transformer"]
+            networks.use_float8([*transformer.noise_refiner, *transformer.layers])
         synchronise(self.device)
         if "transformer" in self.parts:
             config = self.parts["transformer"].config
@@ -340,10 +351,6 @@ class Pipeline:
         return ((picture + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).cpu()
 
 
-def compiled_forms(options):
-    return ["eager", "compile"] if options.compile else ["eager"]
-
-
 def measure_attention(options):
     config = networks.NEXT_DIT_DEFAULTS | networks.config_of(options.models, "transformer")
     heads, kv_heads, width = config["n_heads"], config["n_kv_heads"], config["dim"]
@@ -387,9 +394,9 @@ def attention_kernel(name, alone=False):
 
 def measure_step(options, nvml):
     result = {}
-    for form in compiled_forms(options):
-        pipeline = Pipeline(options, ["transformer"])
-        if form == "compile":
+    for form in options.forms:
+        pipeline = Pipeline(options, ["transformer"], form)
+        if form != "eager":
             pipeline.compile(["transformer"])
         for batch in options.batches:
             inputs = pipeline.step_inputs(batch)
@@ -401,13 +408,29 @@ def measure_step(options, nvml):
             log(f"step, {form}, batch {batch}: {ms:.2f} ms (the first {first:.0f} ms)")
             entry = {"ms": ms, "first_call_ms": first, "memory": memory}
             result.setdefault(form, {})[f"batch_{batch}"] = entry
+        if "denoise" in options.parts:
+            result[form]["denoise"] = measure_denoise(options, pipeline)
+            log(f"denoise, {form}: {result[form]['denoise']['ms']:.0f} ms")
         forget(pipeline)
     return result
 
 
+def measure_denoise(options, pipeline):
+    _, _, caption, pooled, *rope = pipeline.step_inputs(1)
+    conditionings = [(caption, pooled, rope), (caption.roll(1, dims=1), -pooled, rope)]
+
+    def denoise():
+        start = time.perf_counter()
+        pipeline.sample(conditionings, options.steps)
+        synchronise(options.device)
+        return (time.perf_counter() - start) * 1000
+
+    return {"ms": statistics.median(denoise() for _ in range(options.runs))}
+
+
 def measure_decode(options, nvml):
     result = {}
-    for form in compiled_forms(options):
+    for form in (form for form in options.forms if form != "float8"):
         for name, layout in MEMORY_FORMATS.items():
             for part in DECODERS:
                 pipeline = Pipeline(options, [part])
@@ -433,6 +456,7 @@ def measure_decode(options, nvml):
 
 def memory_format(options, decodings, form, part):
     """The name of the faster one for a decoder, where both were measured."""
+    form = "eager" if form == "eager" else "compile"
     if options.memory_format != "auto":
         return options.memory_format
     times = decodings.get(form, {}).get(part)
@@ -441,12 +465,12 @@ def memory_format(options, decodings, form, part):
 
 def measure_run(options, nvml, decodings):
     result = {}
-    for form in compiled_forms(options):
-        pipeline = Pipeline(options, networks.PARTS)
+    for form in options.forms:
+        pipeline = Pipeline(options, networks.PARTS, form)
         formats = {part: memory_format(options, decodings, form, part) for part in DECODERS}
         for part, name in formats.items():
             pipeline.parts[part].to(memory_format=MEMORY_FORMATS[name])
-        if form == "compile":
+        if form != "eager":
             pipeline.compile(options.compile_parts)
         prompts = pipeline.prompts()
 
@@ -498,11 +522,11 @@ def first_picture(options, nvml):
     marks = {"imported": process_age()}
     with peak_memory(options.device, nvml) as memory:
         parts = [part for part in networks.PARTS if part not in DECODERS or part == options.decoder]
-        pipeline = Pipeline(options, parts)
+        pipeline = Pipeline(options, parts, options.first_picture)
         name = memory_format(options, {}, options.first_picture, options.decoder)
         pipeline.parts[options.decoder].to(memory_format=MEMORY_FORMATS[name])
         marks["loaded"] = process_age()
-        if options.first_picture == "compile":
+        if options.first_picture != "eager":
             pipeline.compile([part for part in options.compile_parts if part in parts])
         conditionings = pipeline.encode(pipeline.prompts())
         synchronise(options.device)
@@ -535,7 +559,7 @@ def arguments():
         default="two",
         help="forwards a step: two, or one of both",
     )
-    add("--compile", action=argparse.BooleanOptionalAction, default=True)
+    add("--forms", type=names, default=FORMS[:2], help="eager, compile and float8")
     modes = ["default", "max-autotune-no-cudagraphs"]
     add("--mode", choices=modes, default="default", help="torch.compile's")
     add("--region", choices=["whole", "block"], default="whole", help="of the transformer")
@@ -552,7 +576,7 @@ def arguments():
         help="of the decoders in whole runs; auto: the faster, where decode was measured as well",
     )
     add("--decoder", choices=DECODERS, default=DECODERS[0], help="of the first picture")
-    add("--first-picture", choices=["eager", "compile"])
+    add("--first-picture", choices=FORMS)
     add("--json", action="store_true", help="as it is always: on stdout goes JSON alone")
     options = parser.parse_args()
     options.negative = options.negative or options.caption
@@ -560,7 +584,12 @@ def arguments():
         parser.error("--cfg batch wants both prompts of one length")
     if options.compile_parts is None:
         options.compile_parts = ["transformer"] if options.first_picture else list(networks.PARTS)
-    for given, known in ((options.parts, RUN_PARTS), (options.compile_parts, networks.PARTS)):
+    lists = (
+        (options.parts, RUN_PARTS),
+        (options.compile_parts, networks.PARTS),
+        (options.forms, FORMS),
+    )
+    for given, known in lists:
         if unknown := set(given) - set(known):
             parser.error(f"unknown: {', '.join(sorted(unknown))}; expected {', '.join(known)}")
     return options

@@ -1,7 +1,12 @@
 /** `deno task bench`: speed and memory. */
 import { type AdaptersResult, adaptersTable } from "../../bench/adapters.ts";
+import {
+  type ArithmeticRequest,
+  type ArithmeticResult,
+  arithmeticTable,
+} from "../../bench/arithmetic.ts";
 import { benchCompile } from "../../bench/compile.ts";
-import { benchCuda, cudaTable } from "../../bench/cuda.ts";
+import { benchCuda, cudaTable, gpuName } from "../../bench/cuda.ts";
 import { benchDraft } from "../../bench/draft.ts";
 import { benchDecoders, DEMO_DECODERS } from "../../bench/decoders.ts";
 import type { DemoResult } from "../../bench/demo.ts";
@@ -41,9 +46,11 @@ interface Options {
   readonly modelWithKl?: string;
   readonly reference?: string;
   readonly quantized?: readonly string[];
+  readonly resident?: true;
   readonly stepCache?: true;
   readonly draft?: true;
   readonly adapters?: true;
+  readonly arithmetic?: true;
   readonly tags?: true;
   readonly serve?: true;
   readonly record?: true;
@@ -59,12 +66,16 @@ const { text, both } = catalogue({
     draft: "CPU: how much a draft differs from the whole picture, and nothing else",
     adapters:
       "what adapters on every layer cost, and nothing else; with --model on its transformer",
+    arithmetic:
+      "CUDA: how near the demo model's pictures in 16 and 8 bits are to those of float32, " +
+      "and nothing else",
     tags: "CPU: a list of 200,000 tags, and nothing else",
     serve: "CPU: how fast serve answers, and its memory after 500 pictures, and nothing else",
     model: "CUDA: folder of a full-size model with AutoencoderTiny",
     modelWithKl: "CUDA: the same with AutoencoderKL",
     reference: "CUDA: what bench/reference/components.py stored of its weights",
     quantized: "CUDA: quantised copies of the model",
+    resident: "CUDA: forwards and pictures with all parts in the GPU's memory, and nothing else",
     examples: "Examples:",
     atLeastOne: (runs: number) => `--runs is ${runs}; expected at least 1.`,
     modelNeeded: "--device cuda needs --model: deno task bench:weights writes one.",
@@ -77,12 +88,14 @@ const { text, both } = catalogue({
     stepCache: "CPU：只测步骤缓存节省了多少、改变了什么",
     draft: "CPU：只测快速预览与完整图片相差多少",
     adapters: "只测每一层都带适配器时慢多少；可用 --model 指定 Transformer 的文件夹",
+    arithmetic: "CUDA：只测演示模型的 16 位和 8 位图片与 float32 图片相差多少",
     tags: "CPU：只测一份 20 万个标签的列表",
     serve: "CPU：只测 serve 应答有多快，以及画 500 张图片后的内存",
     model: "CUDA：带 AutoencoderTiny 的完整尺寸模型的文件夹",
     modelWithKl: "CUDA：同上，带 AutoencoderKL",
     reference: "CUDA：bench/reference/components.py 用其权重保存的结果",
     quantized: "CUDA：该模型的量化副本",
+    resident: "CUDA：只测 Transformer 的一次前向，以及各部分常驻显存时的图片",
     examples: "示例：",
     atLeastOne: (runs: number) => `--runs 是 ${runs}；至少应为 1。`,
     modelNeeded: "--device cuda 需要 --model：可用 deno task bench:weights 写出一个。",
@@ -95,12 +108,14 @@ const command = task("bench", text.description)
   .option("--step-cache", text.stepCache)
   .option("--draft", text.draft)
   .option("--adapters", text.adapters)
+  .option("--arithmetic", text.arithmetic)
   .option("--tags", text.tags)
   .option("--serve", text.serve)
   .option("--model <folder>", text.model)
   .option("--model-with-kl <folder>", text.modelWithKl)
   .option("--reference <file>", text.reference)
   .option("--quantized <folders...>", text.quantized)
+  .option("--resident", text.resident)
   .option("--record", text.record)
   .addHelpText(
     "after",
@@ -110,6 +125,7 @@ const command = task("bench", text.description)
 
 await run<Options>(command, async (options) => {
   if (options.adapters) return await benchTheAdapters(options);
+  if (options.arithmetic) return await benchTheArithmetic(options);
   if (options.device === "cuda") return await benchOnCuda(options);
   if (options.stepCache) return await benchTheStepCache(options);
   if (options.tags) return await benchTheTags(options);
@@ -222,6 +238,32 @@ async function benchTheAdapters(options: Options) {
   return results;
 }
 
+/** The demo model's pictures in other types than float32. */
+async function benchTheArithmetic(options: Options) {
+  const machine = await describeMachine();
+  const date = today();
+  const gpu = await gpuName();
+  const request: ArithmeticRequest = { device: "cuda", dtypes: ["bfloat16", "float16", "int8"] };
+  const pictures = await inProcess<ArithmeticResult[]>(
+    "bench/arithmetic.ts",
+    request,
+    "own",
+    tell,
+  );
+  const table = [
+    `# Arithmetic, ${date}`,
+    "",
+    `XML prompts of held-out scenes, models/demo, with our own kernels on ${gpu}; Deno ` +
+    `${machine.deno}, ONNX Runtime ${machine.onnxruntime}. \`deno task bench --arithmetic\``,
+    "",
+    ...arithmeticTable(pictures),
+    "",
+  ].join("\n");
+  const results = { date, machine, gpu, pictures };
+  await show(options, "arithmetic_cuda", results, table);
+  return results;
+}
+
 /** The demo model's pictures with and without the step cache. */
 async function benchTheStepCache(options: Options) {
   const machine = await describeMachine();
@@ -302,7 +344,7 @@ async function benchTheServer(options: Options) {
 
 /** The full-size model on a GPU. */
 async function benchOnCuda(options: Options) {
-  const { model, modelWithKl, reference, quantized = [] } = options;
+  const { model, modelWithKl, reference, quantized = [], resident: residentOnly = false } = options;
   if (model === undefined) {
     throw new RequestError(both((text) => text.modelNeeded));
   }
@@ -313,6 +355,7 @@ async function benchOnCuda(options: Options) {
     ...(modelWithKl === undefined ? {} : { modelWithKl }),
     ...(reference === undefined ? {} : { reference }),
     quantized,
+    residentOnly,
     steps: PICTURE_STEPS,
     size: PICTURE_SIZE,
     caption: CAPTION_TOKENS,
@@ -320,16 +363,17 @@ async function benchOnCuda(options: Options) {
   });
   const results = { date, machine, ...measured };
   const table = [
-    `# CUDA, ${date}`,
+    `# CUDA${residentOnly ? ", all parts resident" : ""}, ${date}`,
     "",
     `${measured.gpu}; ${machine.cpu}, ${machine.cores} cores; Deno ${machine.deno}, ONNX Runtime ` +
     `${machine.onnxruntime}; random weights of the published sizes, ${CAPTION_TOKENS} caption tokens, ` +
-    "guidance 5 (two forwards a step). `deno task bench --device cuda`",
+    "guidance 5 (two forwards a step). `deno task bench --device cuda" +
+    `${residentOnly ? " --resident" : ""}\``,
     "",
     ...cudaTable(measured),
     "",
   ].join("\n");
-  await show(options, "cuda", results, table);
+  await show(options, residentOnly ? "cuda_resident" : "cuda", results, table);
   return results;
 }
 
