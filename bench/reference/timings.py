@@ -82,21 +82,25 @@ def synchronise(device):
         torch.cuda.synchronize()
 
 
-def median_ms(device, work, repeats=TIMED_STEPS, warm_ups=WARM_UPS):
-    """Median by CUDA events, queued without waiting; on a CPU by the wall clock."""
+def median_ms(device, work):
+    return statistics.median(times_ms(device, work))
+
+
+def times_ms(device, work, repeats=TIMED_STEPS, warm_ups=WARM_UPS):
+    """By CUDA events, queued without waiting; on a CPU by the wall clock."""
     for _ in range(warm_ups):
         work()
     synchronise(device)
     if device.type != "cuda":
         starts = [(time.perf_counter(), work(), time.perf_counter()) for _ in range(repeats)]
-        return statistics.median((end - start) * 1000 for start, _, end in starts)
+        return [(end - start) * 1000 for start, _, end in starts]
     events = [[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(repeats)]
     for start, end in events:
         start.record()
         work()
         end.record()
     torch.cuda.synchronize()
-    return statistics.median(start.elapsed_time(end) for start, end in events)
+    return [start.elapsed_time(end) for start, end in events]
 
 
 def first_call_ms(device, work):
@@ -245,7 +249,9 @@ class Pipeline:
 
     def __init__(self, options, parts, form="eager"):
         self.options, self.device = options, options.device
-        self.parts = {part: networks.load(options.models, part, self.device) for part in parts}
+        self.parts = {
+            part: networks.load(options.models, part, self.device, options.dtype) for part in parts
+        }
         if form == "float8" and "transformer" in self.parts:
             transformer = self.parts["transformer"]
             networks.use_float8([*transformer.noise_refiner, *transformer.layers])
@@ -402,11 +408,12 @@ def measure_step(options, nvml):
             inputs = pipeline.step_inputs(batch)
             work = lambda: pipeline.parts["transformer"].step(*inputs)
             first = first_call_ms(options.device, work)
-            ms = median_ms(options.device, work)
+            times = times_ms(options.device, work)
+            ms = statistics.median(times)
             with peak_memory(options.device, nvml) as memory:
                 work()
             log(f"step, {form}, batch {batch}: {ms:.2f} ms (the first {first:.0f} ms)")
-            entry = {"ms": ms, "first_call_ms": first, "memory": memory}
+            entry = {"ms": ms, "fastest_ms": min(times), "first_call_ms": first, "memory": memory}
             result.setdefault(form, {})[f"batch_{batch}"] = entry
         if "denoise" in options.parts:
             result[form]["denoise"] = measure_denoise(options, pipeline)
@@ -546,6 +553,8 @@ def arguments():
     names = lambda text: text.split(",")
     add("models", help="folder of models")
     add("--device", type=torch.device, default=torch.device("cuda"))
+    add("--dtype", choices=("float32",), help="of all parts; by default the toolkit's on a GPU")
+    add("--threads", type=int, help="on a CPU; by default as many as PyTorch takes")
     add("--size", type=int, default=1024, help="side of the picture in pixels")
     add("--caption", type=int, default=256, help="tokens of the prompt")
     add("--negative", type=int, help="tokens of the negative prompt; by default as the prompt")
@@ -582,6 +591,8 @@ def arguments():
     options.negative = options.negative or options.caption
     if options.cfg == "batch" and options.negative != options.caption:
         parser.error("--cfg batch wants both prompts of one length")
+    if options.dtype is not None:
+        options.dtype = getattr(torch, options.dtype)
     if options.compile_parts is None:
         options.compile_parts = ["transformer"] if options.first_picture else list(networks.PARTS)
     lists = (
@@ -597,6 +608,8 @@ def arguments():
 
 def main():
     options = arguments()
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
     nvml = Nvml(options.device)
     result = {}
     kernel = options.attention
@@ -622,7 +635,9 @@ def main():
     hidden = ("models", "json", "parts")
     settings = {name: value for name, value in vars(options).items() if name not in hidden}
     settings |= {"device": str(options.device), "attention": kernel, "guidance": GUIDANCE}
-    settings["dtype"] = {part: str(kind[1]) for part, kind in networks.PARTS.items()}
+    settings["dtype"] = {
+        part: str(options.dtype or kind[1]) for part, kind in networks.PARTS.items()
+    }
     print(
         json.dumps(
             {"environment": environment(options.device, nvml), "settings": settings} | result,

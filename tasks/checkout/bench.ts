@@ -6,6 +6,7 @@ import {
   arithmeticTable,
 } from "../../bench/arithmetic.ts";
 import { benchCompile } from "../../bench/compile.ts";
+import { benchCpuForward, cpuForwardTable } from "../../bench/cpu_forward.ts";
 import { benchCuda, cudaTable, gpuName } from "../../bench/cuda.ts";
 import { benchDraft } from "../../bench/draft.ts";
 import { benchDecoders, DEMO_DECODERS } from "../../bench/decoders.ts";
@@ -47,6 +48,7 @@ interface Options {
   readonly reference?: string;
   readonly quantized?: readonly string[];
   readonly resident?: true;
+  readonly pytorch?: string;
   readonly stepCache?: true;
   readonly draft?: true;
   readonly adapters?: true;
@@ -74,10 +76,13 @@ const { text, both } = catalogue({
     model: "CUDA: folder of a full-size model with AutoencoderTiny",
     modelWithKl: "CUDA: the same with AutoencoderKL",
     reference: "CUDA: what bench/reference/components.py stored of its weights",
-    quantized: "CUDA: quantised copies of the model",
+    quantized: "CUDA: quantised copies of the model; with --pytorch one of the demo model",
+    pytorch:
+      "CPU: one forward beside PyTorch's, by this Python, and nothing else; with --quantized",
     resident: "CUDA: forwards and pictures with all parts in the GPU's memory, and nothing else",
     examples: "Examples:",
     atLeastOne: (runs: number) => `--runs is ${runs}; expected at least 1.`,
+    copyNeeded: "--pytorch needs --quantized: deno task quantize models/demo --bits 8 makes one.",
     modelNeeded: "--device cuda needs --model: deno task bench:weights writes one.",
   },
   zh: {
@@ -94,10 +99,13 @@ const { text, both } = catalogue({
     model: "CUDA：带 AutoencoderTiny 的完整尺寸模型的文件夹",
     modelWithKl: "CUDA：同上，带 AutoencoderKL",
     reference: "CUDA：bench/reference/components.py 用其权重保存的结果",
-    quantized: "CUDA：该模型的量化副本",
+    quantized: "CUDA：该模型的量化副本；与 --pytorch 同用时为演示模型的一份",
+    pytorch: "CPU：只测一次前向，并用这个 Python 测 PyTorch 作比较；需要 --quantized",
     resident: "CUDA：只测 Transformer 的一次前向，以及各部分常驻显存时的图片",
     examples: "示例：",
     atLeastOne: (runs: number) => `--runs 是 ${runs}；至少应为 1。`,
+    copyNeeded:
+      "--pytorch 需要 --quantized：可用 deno task quantize models/demo --bits 8 制作一份。",
     modelNeeded: "--device cuda 需要 --model：可用 deno task bench:weights 写出一个。",
   },
 });
@@ -115,6 +123,7 @@ const command = task("bench", text.description)
   .option("--model-with-kl <folder>", text.modelWithKl)
   .option("--reference <file>", text.reference)
   .option("--quantized <folders...>", text.quantized)
+  .option("--pytorch <python>", text.pytorch)
   .option("--resident", text.resident)
   .option("--record", text.record)
   .addHelpText(
@@ -127,6 +136,7 @@ await run<Options>(command, async (options) => {
   if (options.adapters) return await benchTheAdapters(options);
   if (options.arithmetic) return await benchTheArithmetic(options);
   if (options.device === "cuda") return await benchOnCuda(options);
+  if (options.pytorch !== undefined) return await benchBesidePytorch(options, options.pytorch);
   if (options.stepCache) return await benchTheStepCache(options);
   if (options.tags) return await benchTheTags(options);
   if (options.draft) return await benchTheDraft(options);
@@ -235,6 +245,28 @@ async function benchTheAdapters(options: Options) {
   ].join("\n");
   const results = { date, machine, device, measured };
   await show(options, `adapters_${device}`, results, table);
+  return results;
+}
+
+/** One forward of the demo model on a CPU, beside PyTorch's. */
+async function benchBesidePytorch(options: Options, python: string) {
+  const { quantized: [quantized] = [] } = options;
+  if (quantized === undefined) throw new RequestError(both((text) => text.copyNeeded));
+  const machine = await describeMachine();
+  const date = today();
+  const { torch, forwards } = await benchCpuForward({ quantized, python, log: tell });
+  const table = [
+    `# One forward beside PyTorch's, ${date}`,
+    "",
+    `models/demo on ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ` +
+    `${machine.os}; Deno ${machine.deno}, ONNX Runtime ${machine.onnxruntime}, PyTorch ${torch}. ` +
+    "`deno task bench --pytorch`",
+    "",
+    ...cpuForwardTable(forwards),
+    "",
+  ].join("\n");
+  const results = { date, machine, torch, forwards };
+  await show(options, "cpu_forward", results, table);
   return results;
 }
 
