@@ -50,55 +50,151 @@ __device__ float largest8(const float v[8]) {
   return most;
 }
 
+// Four values times a factor, of at most 127, as bytes. Added to 1.5 · 2^23, a number's nearest whole
+// one stands in the low bits.
+__device__ unsigned to_bytes(float a, float b, float c, float d, float factor) {
+  const float shift = 12582912.f;
+  const unsigned low = __byte_perm(__float_as_uint(__fmaf_rn(a, factor, shift)),
+                                   __float_as_uint(__fmaf_rn(b, factor, shift)), 0x0040);
+  const unsigned high = __byte_perm(__float_as_uint(__fmaf_rn(c, factor, shift)),
+                                    __float_as_uint(__fmaf_rn(d, factor, shift)), 0x0040);
+  return __byte_perm(low, high, 0x5410);
+}
+
+// Where the 16 bytes begin that are the part-th of a row.
+__device__ unsigned char* part_of(unsigned char* values, int row, int padded_rows, int part) {
+  const long long run = (long long)(part >> 3) * padded_rows + row;
+  return values + run * 128 + ((part ^ row) & 7) * 16;
+}
+
 // Writes 8 values of a row, the vector-th of them, as 8 bits.
 __device__ void write_int8(const float v[8], float factor, unsigned char* values, int row, int padded_rows,
                            int vector) {
-  unsigned words[2] = {};
-#pragma unroll
-  for (int j = 0; j < 8; j++) words[j >> 2] |= (__float2int_rn(v[j] * factor) & 255) << 8 * (j & 3);
-  const long long run = (long long)(vector >> 4) * padded_rows + row;
-  const int part = (vector >> 1 & 7) ^ (row & 7);
-  *(uint2*)(values + run * 128 + part * 16 + (vector & 1) * 8) = make_uint2(words[0], words[1]);
+  *(uint2*)(part_of(values, row, padded_rows, vector >> 1) + (vector & 1) * 8) =
+      make_uint2(to_bytes(v[0], v[1], v[2], v[3], factor), to_bytes(v[4], v[5], v[6], v[7], factor));
 }
 
 __device__ float scale_of(float largest) { return largest * (1.f / (127.f * 8.f)); }
 __device__ float factor_of(float largest) { return largest > 0.f ? 127.f / largest : 0.f; }
 
-// 8 values of a row in one of the types that weights have.
-template <int TYPE>
-__device__ Floats8 read8(const void* x, long long vector) {
-  if (TYPE < 2) return unpack8<TYPE == 1>(((const uint4*)x)[vector]);
-  const float4 low = ((const float4*)x)[2 * vector], high = ((const float4*)x)[2 * vector + 1];
-  return Floats8{{low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w}};
-}
-
+// One block a row of float32, which only weights are; up to four times 8 values a thread. Row r of x
+// becomes row r / run · stride + r % run + first.
 constexpr int MOST_VECTORS = 4;
 
-// One block a row; up to four times 8 values a thread. Row r of x becomes row
-// r / run · stride + r % run + first.
-template <int TYPE>
-__device__ void quantize_rows(const void* x, unsigned char* values, float* scales, int width,
+__device__ void quantize_float_rows(const float4* x, unsigned char* values, float* scales, int width,
                               int padded_rows, int first, int run, int stride) {
   __shared__ float shared[32];
   const int vectors = width / 8, padded = (vectors + 15) / 16 * 16;
   const int row = blockIdx.x / run * stride + blockIdx.x % run + first;
-  Floats8 kept[MOST_VECTORS];
+  float kept[MOST_VECTORS][8];
   float most = 0.f;
 #pragma unroll
   for (int n = 0; n < MOST_VECTORS; n++) {
     const int i = threadIdx.x + n * blockDim.x;
-    kept[n] = Floats8{};
+#pragma unroll
+    for (int j = 0; j < 8; j++) kept[n][j] = 0.f;
     if (n * blockDim.x >= padded) continue;
-    if (i < vectors) kept[n] = read8<TYPE>(x, (long long)blockIdx.x * vectors + i);
-    rotate64(kept[n].v);
-    most = fmaxf(most, largest8(kept[n].v));
+    if (i < vectors) {
+      *(float4*)kept[n] = x[2 * ((long long)blockIdx.x * vectors + i)];
+      *(float4*)(kept[n] + 4) = x[2 * ((long long)blockIdx.x * vectors + i) + 1];
+    }
+    rotate64(kept[n]);
+    most = fmaxf(most, largest8(kept[n]));
   }
   most = largest_of_block(most, shared);
   const float factor = factor_of(most);
 #pragma unroll
   for (int n = 0; n < MOST_VECTORS; n++) {
     const int i = threadIdx.x + n * blockDim.x;
-    if (i < padded) write_int8(kept[n].v, factor, values, row, padded_rows, i);
+    if (i < padded) write_int8(kept[n], factor, values, row, padded_rows, i);
+  }
+  if (threadIdx.x == 0) scales[row] = scale_of(most);
+}
+
+template <bool BF16>
+__device__ void add_product(float sums[4], const unsigned a[4], const unsigned b[2]) {
+  if (BF16) {
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+        "{%0, %1, %2, %3};"
+        : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  } else {
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+        "{%0, %1, %2, %3};"
+        : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  }
+}
+
+// The same of rows in 16 bits. A warp takes 16 groups of 64 values, a lane 16 of one and 16 of the
+// group 8 further on; nothing is exchanged but the largest value. Of the six bits that number a value
+// in its group, two name the lane, two the k of a product, two the product: tensor cores rotate over
+// the first four, additions over the rest. What a lane gets lies where lay what it read.
+template <bool BF16>
+__device__ void quantize_rows(const uint4* x, unsigned char* values, float* scales, int width,
+                                   int padded_rows, int first, int run, int stride) {
+  __shared__ float shared[32];
+  const int lane = threadIdx.x & 31, of_group = lane & 3, padded = (width + 127) / 128 * 8;
+  const int row = blockIdx.x / run * stride + blockIdx.x % run + first;
+  int parts[2];  // of 16 values, numbered over the row
+  uint4 read[2][2] = {};
+#pragma unroll
+  for (int half = 0; half < 2; half++) {
+    parts[half] = ((threadIdx.x >> 5) * 16 + half * 8 + (lane >> 2)) * 4 + of_group;
+    const uint4* from = x + (long long)blockIdx.x * (width / 8) + 2 * parts[half];
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      if (2 * parts[half] + i < width / 8) read[half][i] = from[i];
+    }
+  }
+  // Hadamard's matrix of 16: a column is a lane's and one of its four values, a row likewise.
+  const unsigned one = BF16 ? 0x3f80u : 0x3c00u;
+  const bool is_odd = __popc(of_group & lane >> 3) & 1, is_second = lane >> 2 & 1;
+  const unsigned pair = (one | one << 16) ^ (is_odd ? 0x80008000u : 0u) ^ (is_second ? 0x80000000u : 0u);
+  const unsigned plain[2] = {pair, pair}, turned[2] = {pair, pair ^ 0x80008000u};
+  float v[4][2][4];
+#pragma unroll
+  for (int t = 0; t < 4; t++) {
+    unsigned a[4];
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      const uint4 from = read[half][t >> 1];
+      a[half] = t & 1 ? from.z : from.x;
+      a[half + 2] = t & 1 ? from.w : from.y;
+    }
+#pragma unroll
+    for (int i = 0; i < 4; i++) v[t][0][i] = v[t][1][i] = 0.f;
+    add_product<BF16>(v[t][0], a, plain);
+    add_product<BF16>(v[t][1], a, turned);
+  }
+  float most = 0.f;
+#pragma unroll
+  for (int n = 0; n < 2; n++) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      const float a = v[0][n][i] + v[1][n][i], b = v[0][n][i] - v[1][n][i];
+      const float c = v[2][n][i] + v[3][n][i], d = v[2][n][i] - v[3][n][i];
+      v[0][n][i] = a + c;
+      v[1][n][i] = b + d;
+      v[2][n][i] = a - c;
+      v[3][n][i] = b - d;
+#pragma unroll
+      for (int t = 0; t < 4; t++) most = fmaxf(most, fabsf(v[t][n][i]));
+    }
+  }
+  most = largest_of_block(most, shared);
+  const float factor = factor_of(most);
+#pragma unroll
+  for (int half = 0; half < 2; half++) {
+    if (parts[half] >= padded) continue;
+    unsigned words[4];
+#pragma unroll
+    for (int t = 0; t < 4; t++) {
+      words[t] = to_bytes(v[t][0][2 * half], v[t][0][2 * half + 1], v[t][1][2 * half], v[t][1][2 * half + 1],
+                          factor);
+    }
+    *(uint4*)part_of(values, row, padded_rows, parts[half]) =
+        make_uint4(words[0], words[1], words[2], words[3]);
   }
   if (threadIdx.x == 0) scales[row] = scale_of(most);
 }
@@ -245,15 +341,16 @@ FOR_BOTH_TYPES(norm_add_norm_int8,
                 unsigned char* values, float* scales, int width, int padded_rows, float epsilon),
                (a, x, inner, outer, sum, values, scales, width, padded_rows, epsilon))
 
-#define QUANTIZE_ROWS(NAME, TYPE)                                                                           \
-  extern "C" __global__ __launch_bounds__(512) void NAME(                                                    \
-      const void* x, unsigned char* values, float* scales, int width, int padded_rows, int first, int run,   \
-      int stride) {                                                                                          \
-    quantize_rows<TYPE>(x, values, scales, width, padded_rows, first, run, stride);                          \
-  }
-QUANTIZE_ROWS(quantize_rows_f16, 0)
-QUANTIZE_ROWS(quantize_rows_bf16, 1)
-QUANTIZE_ROWS(quantize_rows_f32, 2)
+FOR_BOTH_TYPES(quantize_rows,
+               (const uint4* x, unsigned char* values, float* scales, int width, int padded_rows, int first,
+                int run, int stride),
+               (x, values, scales, width, padded_rows, first, run, stride))
+
+extern "C" __global__ __launch_bounds__(512) void quantize_rows_f32(
+    const float4* x, unsigned char* values, float* scales, int width, int padded_rows, int first, int run,
+    int stride) {
+  quantize_float_rows(x, values, scales, width, padded_rows, first, run, stride);
+}
 
 #define INT8_PRODUCT(NAME, GATED)                                                                           \
   extern "C" __global__ __launch_bounds__(256, 2) void NAME(                                                 \

@@ -1,8 +1,10 @@
 import { RUN_VALUES, VECTOR_VALUES, WARP_THREADS } from "../onnx/mod.ts";
 import type { CudaKernels, KernelType, Launch } from "./cuda_kernels.ts";
 
-/** Threads of the largest block, each with up to four vectors of a row. */
+/** Threads of the largest block over rows of float32, each with up to four vectors of a row. */
 const MOST_THREADS = 512;
+/** How many values of 16 bits a warp takes. */
+const WARP_VALUES = 1024;
 
 /** What is quantised; addresses on the GPU. */
 export interface QuantizedRows {
@@ -33,11 +35,17 @@ export function rowQuantizer(
     kernels.kernel("quantize_rows", type, [...POINTERS, ...NUMBERS], { module: "int8" });
   known.set(type, launch);
   return (stream, { x, values, scales, rows, width, paddedRows, first, run, stride }) => {
-    const vectors = Math.ceil(width / RUN_VALUES) * RUN_VALUES / VECTOR_VALUES;
-    const each = Math.ceil(vectors / MOST_THREADS);
-    const threads = Math.ceil(vectors / each / WARP_THREADS) * WARP_THREADS;
+    const padded = Math.ceil(width / RUN_VALUES) * RUN_VALUES;
+    const threads = type === "float32"
+      ? threadsOfVectors(padded / VECTOR_VALUES)
+      : Math.ceil(padded / WARP_VALUES) * WARP_THREADS;
     launch(stream, rows, threads, [x, values, scales, width, paddedRows, first, run, stride]);
   };
+}
+
+function threadsOfVectors(vectors: number): number {
+  const each = Math.ceil(vectors / MOST_THREADS);
+  return Math.ceil(vectors / each / WARP_THREADS) * WARP_THREADS;
 }
 
 const POINTERS = ["pointer", "pointer", "pointer"] as const;
