@@ -20,6 +20,9 @@ const en = {
     alpha: (count: number) => `${count} modules have an alpha that is no finite number`,
     dtype: (count: number) => `${count} keys have a dtype that weights cannot have`,
     "not-finite": (count: number) => `${count} keys have values that are no finite numbers`,
+    "too-large": (count: number) =>
+      `${count} keys have values that are too large for this arithmetic (--dtype float32 and bfloat16 ` +
+      "hold larger ones than float16)",
     twice: (count: number) => `${count} keys say again what another key said`,
     "no-bias": (count: number) => `${count} biases are changed that the model does not have`,
     "dora-columns": (count: number) =>
@@ -88,6 +91,8 @@ const zh: AdapterTexts = {
     alpha: (count) => `${count} 个模块的 alpha 不是有限的数`,
     dtype: (count) => `${count} 个键的 dtype 不能用作权重`,
     "not-finite": (count) => `${count} 个键含有非有限的数值`,
+    "too-large": (count) =>
+      `${count} 个键含有超出此运算类型的数值（--dtype float32 和 bfloat16 的范围比 float16 大）`,
     twice: (count) => `${count} 个键重复了其他键的内容`,
     "no-bias": (count) => `改动了 ${count} 个模型没有的偏置`,
     "dora-columns": (count) =>

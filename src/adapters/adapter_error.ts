@@ -12,6 +12,7 @@ export type AdapterProblemKind =
   | "alpha"
   | "dtype"
   | "not-finite"
+  | "too-large"
   | "twice"
   | "no-bias"
   | "dora-columns";

@@ -2,6 +2,7 @@ import { basename, dirname, join } from "node:path";
 import type { PartName } from "../families/mod.ts";
 import { exists, isFolder } from "../files.ts";
 import type { Texts } from "../language.ts";
+import type { FloatType } from "../onnx/mod.ts";
 import {
   type OpaqueEntry,
   openWeights,
@@ -38,12 +39,12 @@ const PICKLED = /\.(?:pt|pth|bin|ckpt)$/i;
 /** How to read an adapter. */
 export interface ReadAdapterOptions {
   /**
-   * Whether to read all of its values, too: one that is no finite number would spoil every picture,
-   * at weight 0 as well.
+   * The type in which the model computes. With it all values are read, too: one that is no finite
+   * number in that type would spoil every picture, at weight 0 as well.
    *
-   * @default {false}
+   * @default {undefined} Values are not read.
    */
-  readonly checkValues?: boolean;
+  readonly compute?: FloatType;
 }
 
 /**
@@ -63,7 +64,7 @@ export interface ReadAdapterOptions {
 export async function readAdapter(
   path: string,
   parts: AdaptableParts,
-  { checkValues = false }: ReadAdapterOptions = {},
+  { compute }: ReadAdapterOptions = {},
 ): Promise<Adapter> {
   const { weights, config } = await openAdapter(path);
   const file = weights.paths[0] ?? path;
@@ -110,12 +111,11 @@ export async function readAdapter(
       }
     }
   }
-  if (checkValues && problems.length === 0) {
+  if (compute !== undefined && problems.length === 0) {
     const used = [...modules.values()].filter(({ place }) => place.cuts.length > 0);
-    for (const entry of used.flatMap(({ slots }) => [...slots.values()])) {
-      if (!await isFinite(entry)) {
-        problems.push({ kind: "not-finite", name: entry.name, detail: NOTHING, keys: 1 });
-      }
+    for (const [slot, entry] of used.flatMap(({ slots }) => [...slots])) {
+      const problem = await valueProblem(entry, slot, compute);
+      if (problem !== undefined) problems.push({ ...problem, name: entry.name, keys: 1 });
     }
   }
   if (problems.length > 0) {
@@ -341,9 +341,35 @@ function targetOf(
   };
 }
 
-async function isFinite(entry: TensorEntry): Promise<boolean> {
+/** The largest numbers of the types. */
+const LARGEST: Readonly<Record<FloatType, number>> = {
+  float32: (2 - 2 ** -23) * 2 ** 127,
+  float16: 65504,
+  bfloat16: (2 - 2 ** -7) * 2 ** 127,
+};
+/** What is computed with as it is, in the type of arithmetic; all else becomes part of a tensor first. */
+const OF_PRODUCTS: readonly Slot[] = ["down", "up"];
+
+/** What keeps a tensor's values from being computed with. */
+async function valueProblem(
+  entry: TensorEntry,
+  slot: Slot,
+  compute: FloatType,
+): Promise<Pick<AdapterProblem, "kind" | "detail"> | undefined> {
   const values = await readValues(entry);
-  return values.every(Number.isFinite);
+  if (!values.every(Number.isFinite)) return { kind: "not-finite", detail: NOTHING };
+  const most = LARGEST[OF_PRODUCTS.includes(slot) ? compute : "float32"];
+  const tooLarge = values.find((value) => Math.abs(value) > most);
+  if (tooLarge === undefined) return undefined;
+  const found = tooLarge.toPrecision(3);
+  const limit = most.toPrecision(5);
+  return {
+    kind: "too-large",
+    detail: {
+      en: `found ${found}; ${compute} holds at most ${limit}`,
+      zh: `实际为 ${found}；${compute} 最大为 ${limit}`,
+    },
+  };
 }
 
 /** The width of the transformer that an adapter's matrices are made for, where it is another one's. */

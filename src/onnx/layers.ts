@@ -135,8 +135,8 @@ export function gatedLinear(
     return graph.node("AdaptedGatedProduct", inputs, x.type, { domain: OWN_DOMAIN });
   }
   const products = productsOfBoth();
-  const low = plainProduct(x, joined([gates.down, values.down], 0));
   const strengths = joined([gates.strengths, values.strengths], 0);
+  const low = productIfUsed(x, joined([gates.down, values.down], 0), strengths);
   const inputs = [products, ...matrices, low, gates.up, values.up, strengths];
   return graph.node("AdaptedSwiGLU", inputs, x.type, { domain: OWN_DOMAIN });
 }
@@ -225,10 +225,31 @@ function withThin(
  */
 function lowOf(x: Value, { down, strength }: ThinProduct, isWeighed: boolean): Value {
   const { graph } = x;
-  const low = graph.once(`low ${x.name} ${down.name}`, () => plainProduct(x, down));
-  if (!isWeighed) return low;
-  const factor = strength(floatType(low));
-  return graph.once(`weighed ${low.name} ${factor.name}`, () => mul(low, factor));
+  if (!isWeighed) return graph.once(`low ${x.name} ${down.name}`, () => plainProduct(x, down));
+  const factor = strength(floatType(x));
+  return graph.once(`weighed ${x.name} ${down.name} ${factor.name}`, () => {
+    return mul(productIfUsed(x, down, factor), factor);
+  });
+}
+
+/**
+ * x · downᵀ, but 0 in ranks whose strength is 0: the product may overflow, and infinity times 0 would be
+ * no number.
+ *
+ * @param strengths One for all rows of `down`, or one for each.
+ */
+function productIfUsed(x: Value, down: Value, strengths: Value): Value {
+  const { graph } = x;
+  const type = floatType(x);
+  const isUsed = graph.once(`is used ${strengths.name} ${type}`, () => {
+    return cast(cast(strengths, "bool"), type);
+  });
+  // What is turned once is masked in each run.
+  if (graph.device === "webgpu") return matmul(x, mul(turned(down), isUsed));
+  const used = graph.once(`used ${down.name} ${strengths.name}`, () => {
+    return mul(down, reshape(isUsed, [-1, 1]));
+  });
+  return plainProduct(x, used);
 }
 
 /**
@@ -315,7 +336,8 @@ export function linearOfEach(x: Value, weights: readonly (Value | AdaptedMatrix<
       matrices.map(({ thin }) => thin.find((one) => one.adapter === adapter)),
       part,
     );
-    const low = mul(reshape(plainProduct(x, down), [-1, 1, rank]), strength);
+    const products = productIfUsed(x, down, reshape(strength, [-1]));
+    const low = mul(reshape(products, [-1, 1, rank]), strength);
     return add(sum, reshape(plainProduct(low, up), [-1, part.rows[1] - part.rows[0]]));
   }, products);
 }
@@ -359,8 +381,12 @@ function plainProduct(x: Value, weight: Value): Value {
  * session is made: `Gemm`, which takes it as it is, is 2.6 times slower on an H200.
  */
 function productWithTurned(x: Value, weight: Value): Value {
+  return matmul(x, turned(weight));
+}
+
+function turned(weight: Value): Value {
   const { graph, name } = weight;
-  return matmul(x, graph.once(`turned ${name}`, () => transpose(weight, [1, 0])));
+  return graph.once(`turned ${name}`, () => transpose(weight, [1, 0]));
 }
 
 /**

@@ -242,6 +242,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     });
     const hash = (file: string) => hashListedFile(file, options);
     const adapters = new AdapterSet({
+      compute,
       adaptable: parts.adaptable,
       parts: parts.adapters,
       reload: async (names) => {

@@ -104,7 +104,7 @@ Deno.test("values that are no finite numbers are refused where values are checke
     const path = await writeAdapter(folder.path, [down!, odd]);
     const parts = await partsOf("base_12");
     await readAdapter(path, parts);
-    const error = await readAdapter(path, parts, { checkValues: true }).then(
+    const error = await readAdapter(path, parts, { compute: "float32" }).then(
       () => assert.fail("it was read"),
       (error) => error,
     );
@@ -115,6 +115,24 @@ Deno.test("values that are no finite numbers are refused where values are checke
     );
     assert(saysSameInChinese(error), error.explain("zh"));
   }
+});
+
+Deno.test("values that the type of arithmetic cannot hold are refused with what it can", async () => {
+  await using folder = await temporaryFolder();
+  const [down, up] = lora(QKV, QKV_SHAPE);
+  const large = float32(up!.name, up!.shape, (index) => index === 7 ? -65536 : index);
+  const path = await writeAdapter(folder.path, [down!, large]);
+  const parts = await partsOf("base_12");
+  for (const compute of ["float32", "bfloat16"] as const) {
+    await readAdapter(path, parts, { compute });
+  }
+  const error = await readAdapter(path, parts, { compute: "float16" }).then(
+    () => assert.fail("it was read"),
+    (error) => error,
+  );
+  assert(error instanceof AdapterError);
+  assert.match(error.message, /lora_up\.weight \(found -6\.55e\+4; float16 holds at most 65504\)/);
+  assert(saysSameInChinese(error), error.explain("zh"));
 });
 
 Deno.test("an adapter of which half is unknown is refused as a whole", async () => {

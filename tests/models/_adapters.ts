@@ -10,6 +10,8 @@ export interface RandomAdapter {
   readonly seed: number;
   /** alpha / rank, for each matrix in turn. */
   readonly scales: readonly number[];
+  /** What values of `down` are multiplied by. */
+  readonly downTimes?: number;
   /** Of some matrices only some rows, as if queries, keys and values had been apart. */
   readonly rowsOf?: (tensor: string, rows: number) => readonly (readonly [number, number])[];
   readonly isMeant?: (tensor: string) => boolean;
@@ -34,48 +36,58 @@ export async function drawAdapters(
   const matrices = [...weights.tensors.values()].filter(({ shape, name }) =>
     shape.length === 2 && !/embed_tokens|embeddings/.test(name)
   );
-  const drawn = adapters.map(async ({ rank, seed, scales, rowsOf, isMeant }, adapter) => {
-    const random = createGenerator({ seed });
-    const own = matrices.filter(({ name }) => isMeant?.(name) ?? true).flatMap(
-      ({ name, shape: [rows, inner] }, index) =>
-        (rowsOf?.(name, rows!) ?? [undefined]).map((part, place) => {
-          const out = part === undefined ? rows! : part[1] - part[0];
-          const draw = (count: number) => random.randn(count).map((value) => 0.2 * value);
-          return {
-            tensor: name,
-            key: `${name}.${place}`,
-            rows: part,
-            inner: inner!,
-            out,
-            scale: scales[(index + place) % scales.length]!,
-            values: { down: draw(rank * inner!), up: draw(out * rank) },
-          };
-        }),
-    );
-    const file = `${folder}/adapter_${adapter}.safetensors`;
-    await writeSafetensors(
-      file,
-      own.flatMap(({ key, inner, out, values }) => [
-        {
-          name: `${key}.down`,
-          dtype: "F32",
-          shape: [rank, inner],
-          bytes: () => [bytesOf(values.down)],
-        },
-        { name: `${key}.up`, dtype: "F32", shape: [out, rank], bytes: () => [bytesOf(values.up)] },
-      ]),
-    );
-    const { tensors } = await openWeights(file);
-    return own.map(({ tensor, key, rows, scale, values }): Drawn => ({
-      adapter,
-      tensor,
-      scale,
-      values,
-      down: tensors.get(`${key}.down`)!,
-      up: tensors.get(`${key}.up`)!,
-      ...(rows === undefined ? {} : { rows }),
-    }));
-  });
+  const drawn = adapters.map(
+    async ({ rank, seed, scales, downTimes = 1, rowsOf, isMeant }, adapter) => {
+      const random = createGenerator({ seed });
+      const own = matrices.filter(({ name }) => isMeant?.(name) ?? true).flatMap(
+        ({ name, shape: [rows, inner] }, index) =>
+          (rowsOf?.(name, rows!) ?? [undefined]).map((part, place) => {
+            const out = part === undefined ? rows! : part[1] - part[0];
+            const draw = (count: number) => random.randn(count).map((value) => 0.2 * value);
+            return {
+              tensor: name,
+              key: `${name}.${place}`,
+              rows: part,
+              inner: inner!,
+              out,
+              scale: scales[(index + place) % scales.length]!,
+              values: {
+                down: draw(rank * inner!).map((value) => value * downTimes),
+                up: draw(out * rank),
+              },
+            };
+          }),
+      );
+      const file = `${folder}/adapter_${adapter}.safetensors`;
+      await writeSafetensors(
+        file,
+        own.flatMap(({ key, inner, out, values }) => [
+          {
+            name: `${key}.down`,
+            dtype: "F32",
+            shape: [rank, inner],
+            bytes: () => [bytesOf(values.down)],
+          },
+          {
+            name: `${key}.up`,
+            dtype: "F32",
+            shape: [out, rank],
+            bytes: () => [bytesOf(values.up)],
+          },
+        ]),
+      );
+      const { tensors } = await openWeights(file);
+      return own.map(({ tensor, key, rows, scale, values }): Drawn => ({
+        adapter,
+        tensor,
+        scale,
+        values,
+        down: tensors.get(`${key}.down`)!,
+        up: tensors.get(`${key}.up`)!,
+        ...(rows === undefined ? {} : { rows }),
+      }));
+    },
+  );
   return (await Promise.all(drawn)).flat();
 }
 

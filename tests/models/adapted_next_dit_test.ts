@@ -11,6 +11,7 @@ import assert from "node:assert/strict";
 import { compileNextDiT } from "../../src/models/next_dit.ts";
 import { parseNextDiTConfig } from "../../src/models/next_dit_config.ts";
 import { type Adaptation, DTYPE_POLICIES } from "../../src/onnx/mod.ts";
+import { NonFiniteError } from "../../src/pipeline/parts/non_finite_error.ts";
 import { Transformer } from "../../src/pipeline/parts/transformer.ts";
 import { bindingFolder } from "../../src/runtime/binding_folder.ts";
 import { operatorSessions } from "../../src/runtime/native/custom_session.ts";
@@ -110,6 +111,29 @@ for (const name of CASES) {
     });
   }
 }
+
+Deno.test("with weight 0 an adapter whose products overflow changes nothing", async () => {
+  await inTempFolder(async (folder) => {
+    const testCase = await openCase<Run>("next_dit/clip_gqa");
+    const { weights } = testCase;
+    // Finite each, and their sums over a row are not.
+    const drawn = await drawAdapters(folder, weights, [
+      { rank: 4, seed: 31, scales: [1], downTimes: 1e38 },
+      { rank: 3, seed: 32, scales: [0.7] },
+    ]);
+    const adaptation = adaptationOf(drawn);
+    const other = adaptationOf(drawn.filter(({ adapter }) => adapter === 1));
+    for (const way of WAYS) {
+      const without = await predict(testCase, weights, way);
+      const none = await predict(testCase, weights, way, adaptation, [0, 0]);
+      assert.deepEqual(none.data, without.data);
+      const alone = await predict(testCase, weights, way, other, [0, 0.8]);
+      const beside = await predict(testCase, weights, way, adaptation, [0, 0.8]);
+      assert.deepEqual(beside.data, alone.data);
+      await assert.rejects(predict(testCase, weights, way, adaptation, [1, 0]), NonFiniteError);
+    }
+  });
+});
 
 Deno.test("adapters of queries, keys and values apart have their rows of the one matrix", async () => {
   await inTempFolder(async (folder) => {

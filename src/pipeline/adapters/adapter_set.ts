@@ -2,12 +2,15 @@
 import { type AdaptableParts, type Adapter, readAdapter } from "../../adapters/mod.ts";
 import { type Message, RequestError } from "../../errors.ts";
 import { PART_NAMES, type PartName } from "../../families/mod.ts";
+import type { FloatType } from "../../onnx/mod.ts";
 import { adapterName as nameOf, listed, similarNames } from "./adapter_names.ts";
 import type { PartAdapters } from "./part_adapters.ts";
 import type { AdapterWeight, LoadedAdapter, LoadLoraOptions } from "./types.ts";
 
 /** What the set needs of its pipeline. */
 export interface AdapterHost {
+  /** The type in which the model computes. */
+  readonly compute: FloatType;
   readonly adaptable: AdaptableParts;
   readonly parts: ReadonlyMap<PartName, PartAdapters>;
   /** Frees what was loaded of parts that must be compiled again. */
@@ -88,7 +91,9 @@ export class AdapterSet {
       if (this.#members.some((member) => member.name === name)) {
         throw refused((text) => text.twice(name));
       }
-      const adapter = await readAdapter(path, this.#host.adaptable, { checkValues: true });
+      const adapter = await readAdapter(path, this.#host.adaptable, {
+        compute: this.#host.compute,
+      });
       const check = await this.#host.remember([adapter.file]);
       const sha256 = await this.#host.hash(adapter.file);
       await this.#take([...this.#members, { name, adapter, sha256, weights, check }]);
