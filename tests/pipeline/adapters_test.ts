@@ -101,7 +101,8 @@ for (const offload of ["none", "model", "sequential"] as const) {
 
 Deno.test("what has no thin form is made anew with each weight, and weight 0 is without", async () => {
   await inTempFolder(async (folder) => {
-    const [whole, thin] = [wholesale(), everywhere(0.2)];
+    // Stronger, they would leave a model so badly conditioned that float32 is not good for 1e-5.
+    const [whole, thin] = [wholesale(), everywhere(0.1)];
     await writeAdapter(`${folder}/whole.safetensors`, whole);
     await writeAdapter(`${folder}/thin.safetensors`, thin);
     await using pipe = await load();
