@@ -6,6 +6,7 @@
 import { addressOf, cString } from "../runtime/native/c_api.ts";
 import type { CudaDriver } from "../runtime/native/cuda_driver.ts";
 import { DeviceMemory } from "./device_memory.ts";
+import hopper_attention from "./hopper_attention.ptx" with { type: "text" };
 import hopper_gated from "./hopper_gated.ptx" with { type: "text" };
 import hopper_int8 from "./hopper_int8.ptx" with { type: "text" };
 import int8 from "./int8.ptx" with { type: "text" };
@@ -37,7 +38,7 @@ const SHARED_BYTES = 8;
 const HOPPER = 9;
 
 /** The files of kernels, each translated for a GPU when the first of its kernels is asked for. */
-const MODULES = { kernels, int8, hopper_gated, hopper_int8 } as const;
+const MODULES = { kernels, int8, hopper_attention, hopper_gated, hopper_int8 } as const;
 /** One of them. */
 export type KernelModule = keyof typeof MODULES;
 
@@ -62,14 +63,42 @@ export interface TensorMap {
 /** Of `CUtensorMap`, and of what describes one: `CU_TENSOR_MAP_…`. */
 const TENSOR_MAP_BYTES = 128;
 const TENSOR_MAP_ALIGNMENT = 64;
-const TENSOR_MAP_BFLOAT16 = 9;
+const TENSOR_MAP_TYPE: Readonly<Record<KernelType, number>> = { float16: 6, bfloat16: 9 };
 const NOT_INTERLEAVED = 0;
+const SWIZZLED_BY_64_BYTES = 2;
 const SWIZZLED_BY_128_BYTES = 3;
 const FETCHED_BY_128_BYTES = 2;
 const ZEROS_OUTSIDE = 0;
+/** Values of a head that lie together in shared memory: 64 bytes. */
+const HEAD_PART = 32;
 /** Tiles of 128 bytes across. */
 const TILE_COLUMNS = 64;
 const TILE_ROWS = 128;
+
+/** Heads side by side in rows. */
+export interface Heads {
+  /** Where the first value of the first is. */
+  readonly address: bigint;
+  readonly tokens: number;
+  readonly heads: number;
+  /** A multiple of 32. */
+  readonly headDim: number;
+  /** Values from a row to the next, a multiple of 8. */
+  readonly rowValues: number;
+  /** Tokens that are read at once, at most 256. */
+  readonly boxTokens: number;
+}
+
+/** What a tensor map says. */
+interface Tiled {
+  readonly type: KernelType;
+  /** From the innermost on. */
+  readonly dims: readonly number[];
+  /** From one to the next, of all but the innermost. */
+  readonly strideBytes: readonly number[];
+  readonly box: readonly number[];
+  readonly swizzle: number;
+}
 
 /** The sizes of a product: x is [rows, inner], a matrix [width, inner]. */
 export interface ProductSizes {
@@ -195,21 +224,49 @@ export class CudaKernels {
    * @returns Where the description is; it must be kept for as long as it is used.
    */
   tensorMap(matrix: bigint, rows: number, columns: number): TensorMap {
+    return this.#tiled(matrix, {
+      type: "bfloat16",
+      dims: [columns, rows],
+      strideBytes: [columns * VALUE_BYTES],
+      box: [TILE_COLUMNS, TILE_ROWS],
+      swizzle: SWIZZLED_BY_128_BYTES,
+    });
+  }
+
+  /**
+   * Describes heads [tokens, heads, headDim] on the GPU, as a kernel reads one of them: 32 values of all
+   * tokens at once, then the next 32. Tokens beyond the last are zeros.
+   *
+   * @returns Where the description is; it must be kept for as long as it is used.
+   */
+  headsMap(type: KernelType, heads: Heads): TensorMap {
+    const { address, tokens, headDim, rowValues, boxTokens } = heads;
+    const parts = headDim / HEAD_PART;
+    return this.#tiled(address, {
+      type,
+      dims: [HEAD_PART, tokens, parts * heads.heads],
+      strideBytes: [rowValues * VALUE_BYTES, HEAD_PART * VALUE_BYTES],
+      box: [HEAD_PART, boxTokens, parts],
+      swizzle: SWIZZLED_BY_64_BYTES,
+    });
+  }
+
+  #tiled(tensor: bigint, { type, dims, strideBytes, box, swizzle }: Tiled): TensorMap {
     const { functions, check } = this.#driver;
     const buffer = new Uint8Array(TENSOR_MAP_BYTES + TENSOR_MAP_ALIGNMENT);
     const start = addressOf(buffer);
     const address = start + -start % BigInt(TENSOR_MAP_ALIGNMENT) + BigInt(TENSOR_MAP_ALIGNMENT);
     const status = functions.cuTensorMapEncodeTiled(
       address,
-      TENSOR_MAP_BFLOAT16,
-      2,
-      matrix,
-      BigUint64Array.of(BigInt(columns), BigInt(rows)),
-      BigUint64Array.of(BigInt(columns * VALUE_BYTES)),
-      Uint32Array.of(TILE_COLUMNS, TILE_ROWS),
-      Uint32Array.of(1, 1),
+      TENSOR_MAP_TYPE[type],
+      dims.length,
+      tensor,
+      BigUint64Array.from(dims, BigInt),
+      BigUint64Array.from(strideBytes, BigInt),
+      Uint32Array.from(box),
+      new Uint32Array(dims.length).fill(1),
       NOT_INTERLEAVED,
-      SWIZZLED_BY_128_BYTES,
+      swizzle,
       FETCHED_BY_128_BYTES,
       ZEROS_OUTSIDE,
     );

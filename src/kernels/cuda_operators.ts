@@ -16,6 +16,7 @@ import {
   VALUE_BYTES,
 } from "./cuda_kernels.ts";
 import { gatedLaunch, gatedProduct } from "./gated_product.ts";
+import { groupedAttention } from "./grouped_attention.ts";
 import { int8Operators } from "./int8_operators.ts";
 import { keepInt8Matrix } from "./keep_int8_matrix.ts";
 
@@ -68,10 +69,11 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
     },
   };
 
-  const splitHeads: Operator = {
-    name: "SplitHeads",
+  /** Of the product of all three; `hasValues`: values, too, and these and keys for each query. */
+  const headsOperator = (name: string, hasValues: boolean): Operator => ({
+    name,
     inputs: [type, type, type, "float32", "float32"],
-    outputs: [type, type, type],
+    outputs: hasValues ? [type, type, type] : [type, type],
     kernel: (attributes) => {
       const launch = kernel("split_heads", [
         ...pointers(8),
@@ -89,14 +91,20 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
         const { address, dims: [batch, tokens, width] } = context.input(0);
         const headDim = width! / allHeads;
         const places = [1, 2, 3, 4].map((index) => context.address(index));
-        const dims = [batch!, tokens!, heads * headDim];
-        const outputs = [0, 1, 2].map((index) => context.output(index, dims));
-        const blocks = Math.ceil(tokens! * allHeads * WARP_THREADS / BLOCK);
+        const written = hasValues ? [heads, heads, heads] : [heads, keyValueHeads];
+        const outputs = written.map((count, index) => {
+          return context.output(index, [batch!, tokens!, count * headDim]);
+        });
+        const taken = hasValues ? allHeads : heads + keyValueHeads;
+        const blocks = Math.ceil(tokens! * taken * WARP_THREADS / BLOCK);
+        const [q, k, v = 0n] = outputs as [bigint, bigint, bigint?];
         const sizes = [tokens!, heads, keyValueHeads, headDim, epsilon];
-        launch(context.stream(), blocks, BLOCK, [address, ...places, ...outputs, ...sizes]);
+        launch(context.stream(), blocks, BLOCK, [address, ...places, q, k, v, ...sizes]);
       };
     },
-  };
+  });
+  const splitHeads = headsOperator("SplitHeads", true);
+  const queriesAndKeys = headsOperator("QueriesAndKeys", false);
 
   const gateKernel = () => {
     const launch = kernel("swiglu", [...pointers(3), "i64"]);
@@ -330,8 +338,10 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
     operators: [
       ...int8Operators(type, kernels),
       gatedProduct(type, kernels),
+      groupedAttention(type, kernels),
       normAddNorm,
       splitHeads,
+      queriesAndKeys,
       swiglu,
       twoProducts,
       pairSwiglu,

@@ -23,6 +23,10 @@ __device__ __forceinline__ void barrier_wait(u32 barrier, u32 parity) {
       "r"(parity)
       : "memory");
 }
+struct __align__(64) TensorMap {
+  char bytes[128];
+};
+
 __device__ __forceinline__ void copy(u32 to, const void* from, u32 bytes, u32 barrier) {
   asm volatile(
       "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),
@@ -57,3 +61,8 @@ __device__ __forceinline__ void warpgroup_sync(int group) {
 #define S96 S80 ",%80,%81,%82,%83,%84,%85,%86,%87,%88,%89,%90,%91,%92,%93,%94,%95"
 #define S112 S96 ",%96,%97,%98,%99,%100,%101,%102,%103,%104,%105,%106,%107,%108,%109,%110,%111"
 #define S128 S112 ",%112,%113,%114,%115,%116,%117,%118,%119,%120,%121,%122,%123,%124,%125,%126,%127"
+// The same as operands that it adds to.
+#define F4(A, I) "+f"(A[I]), "+f"(A[I + 1]), "+f"(A[I + 2]), "+f"(A[I + 3])
+#define F16(A, I) F4(A, I), F4(A, I + 4), F4(A, I + 8), F4(A, I + 12)
+#define F48(A, I) F16(A, I), F16(A, I + 16), F16(A, I + 32)
+#define F64(A, I) F48(A, I), F16(A, I + 48)

@@ -1,10 +1,6 @@
 // Both products of a gated layer and its gate, on Hopper's own tensor-core instructions.
 #include "hopper.cuh"
 
-struct __align__(64) TensorMap {
-  char bytes[128];
-};
-
 // A tile of a matrix, as a tensor map describes it: 128 rows of 128 bytes.
 __device__ __forceinline__ void copy_tile(u32 to, const TensorMap* map, int column, int row, u32 barrier) {
   asm volatile(
@@ -13,10 +9,6 @@ __device__ __forceinline__ void copy_tile(u32 to, const TensorMap* map, int colu
       "l"(map), "r"(column), "r"(row), "r"(barrier)
       : "memory");
 }
-
-#define F4(A, I) "+f"(A[I]), "+f"(A[I + 1]), "+f"(A[I + 2]), "+f"(A[I + 3])
-#define F16(A, I) F4(A, I), F4(A, I + 4), F4(A, I + 8), F4(A, I + 12)
-#define F64(A, I) F16(A, I), F16(A, I + 16), F16(A, I + 32), F16(A, I + 48)
 
 // 64 × 128 more products of 16 values each.
 __device__ __forceinline__ void multiply_bf16(float (&d)[64], u64 a, u64 b, int keep) {

@@ -33,16 +33,17 @@ __device__ void norm_add_norm(const uint4* a, const uint4* x, const uint4* inner
 
 // Queries, keys and values as one product gives them, row by row, to what attention takes: queries
 // and keys normalised head by head and rotated, keys and values repeated for all the queries of
-// their group. One warp a head of a token, 4 values a lane.
+// their group. One warp a head of a token, 4 values a lane. Without a place for values they stay where
+// they are, and keys are written once.
 template <bool BF16>
 __device__ void split_heads(const uint2* qkv, const uint2* query_weight, const uint2* key_weight,
                             const float2* cosines, const float2* sines, uint2* q, uint2* k, uint2* v,
                             int tokens, int heads, int kv_heads, int head_dim, float epsilon) {
   const int lanes = head_dim / 4, lane = threadIdx.x & 31;
-  const int all_heads = heads + 2 * kv_heads;
+  const int all_heads = heads + 2 * kv_heads, taken = v ? all_heads : heads + kv_heads;
   const long long unit = ((long long)blockIdx.x * blockDim.x + threadIdx.x) >> 5;
-  const long long token = unit / all_heads;
-  const int head = unit - token * all_heads;
+  const long long token = unit / taken;
+  const int head = unit - token * taken;
   if (token >= tokens) return;
   const bool inside = lane < lanes;
   const bool is_query = head < heads, is_value = head >= heads + kv_heads;
@@ -69,8 +70,8 @@ __device__ void split_heads(const uint2* qkv, const uint2* query_weight, const u
     return;
   }
   uint2* out = is_value ? v : k;
-  const int group = heads / kv_heads, first = (head - heads - (is_value ? kv_heads : 0)) * group;
-  for (int i = 0; i < group; i++) out[(token * heads + first + i) * lanes + lane] = bits;
+  const int group = v ? heads / kv_heads : 1, first = (head - heads - (is_value ? kv_heads : 0)) * group;
+  for (int i = 0; i < group; i++) out[(token * kv_heads * group + first + i) * lanes + lane] = bits;
 }
 
 // x · sigmoid(x), within 2 units of the last place of float32. A division that rounds as IEEE asks for

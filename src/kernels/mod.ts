@@ -20,6 +20,8 @@ const TOLERANCE = 0.01;
 export interface KernelSessions extends SessionHost {
   /** Whether they have {@linkcode DtypePolicy.gatesProducts}. */
   readonly gatesProducts: boolean;
+  /** Whether they have {@linkcode DtypePolicy.attendsInGroups}. */
+  readonly attendsInGroups: boolean;
 }
 
 /** What was tried and works. */
@@ -48,7 +50,8 @@ export async function kernelSessions(type: KernelType): Promise<KernelSessions> 
     throw sessionError(graph.name, "run", `silu(1) is ${SILU_OF_ONE}, and ${found} came out`);
   }
   const { isHopper } = CudaKernels.of(openCudaDriver(folder));
-  const sessions = { ...host, gatesProducts: isHopper && type === "bfloat16" };
+  const gatesProducts = isHopper && type === "bfloat16";
+  const sessions = { ...host, gatesProducts, attendsInGroups: isHopper };
   tried.set(type, sessions);
   return sessions;
 }

@@ -14,7 +14,6 @@ import {
   addScalar,
   affine,
   attention,
-  blockwiseAttention,
   canSplitHeads,
   cast,
   type CompiledGraph,
@@ -26,6 +25,7 @@ import {
   type FloatType,
   gatedLinear,
   Graph,
+  groupedAttention,
   type Int8Rows,
   INTERFACE_TYPE,
   layerNorm,
@@ -44,7 +44,6 @@ import {
   slice,
   spaceToDepth,
   split,
-  splitHeads,
   tanh,
   transpose,
   type Value,
@@ -480,14 +479,15 @@ function selfAttention(
     linear(attended, scope.matrix("out.weight", [dim, queryDim], compute));
   const scale = headDim ** -0.5;
   if (hasSplitHeads(x.graph, config) && !isApart) {
-    const { q, k, v } = splitHeads(product(0, wholeDim), rope, {
+    return project(groupedAttention(product(0, wholeDim), rope, {
       heads: n_heads,
       keyValueHeads: n_kv_heads,
+      headDim,
       queryNorm: scope.get("q_norm.weight", [headDim], compute),
       keyNorm: scope.get("k_norm.weight", [headDim], compute),
       epsilon: DEFAULT_RMS_NORM_EPS,
-    });
-    return project(blockwiseAttention(q, k, v, { heads: n_heads, scale }));
+      scale,
+    }));
   }
   const position = (x: Value, heads: number, name: string) => {
     if (qk_norm) {

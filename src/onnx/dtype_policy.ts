@@ -29,6 +29,8 @@ export interface DtypePolicy {
   readonly products?: "int8";
   /** Whether one of those operators makes both products of a gated layer and its gate at once. */
   readonly gatesProducts?: boolean;
+  /** Whether another makes attention over heads that share keys and values. */
+  readonly attendsInGroups?: boolean;
   /** Whether the device's fused attention is known to be wrong: then all scores are written down. */
   readonly writesScores?: boolean;
 }
@@ -97,6 +99,6 @@ export function dtypePolicy(
 
 /** The same for a graph that has none of the project's own operators. */
 export function withoutOwnOperators(policy: DtypePolicy): DtypePolicy {
-  const { products: _, gatesProducts: __, ...rest } = policy;
+  const { products: _, gatesProducts: __, attendsInGroups: ___, ...rest } = policy;
   return { ...rest, ownOperators: false };
 }

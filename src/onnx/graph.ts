@@ -138,6 +138,8 @@ export class Graph {
   readonly hasInt8Products: boolean;
   /** Whether a gated layer's products have their gate in them ({@linkcode DtypePolicy.gatesProducts}). */
   readonly gatesProducts: boolean;
+  /** Whether attention may be of heads that share keys ({@linkcode DtypePolicy.attendsInGroups}). */
+  readonly attendsInGroups: boolean;
   readonly #inputs: Port[] = [];
   readonly #outputs: Port[] = [];
   readonly #nodes: Onnx.INodeProto[] = [];
@@ -163,10 +165,14 @@ export class Graph {
 
   constructor(
     name: string,
-    { device = "cpu", ownOperators = false, writesScores = false, products, gatesProducts = false }:
-      Partial<
-        Pick<DtypePolicy, "device" | "ownOperators" | "writesScores" | "products" | "gatesProducts">
-      > = {},
+    {
+      device = "cpu",
+      ownOperators = false,
+      writesScores = false,
+      products,
+      gatesProducts = false,
+      attendsInGroups = false,
+    }: Partial<Omit<DtypePolicy, "compute" | "text" | "convolution">> = {},
   ) {
     this.name = name;
     this.device = device;
@@ -174,6 +180,7 @@ export class Graph {
     this.writesScores = writesScores;
     this.hasInt8Products = ownOperators && products === "int8";
     this.gatesProducts = ownOperators && gatesProducts;
+    this.attendsInGroups = ownOperators && attendsInGroups;
   }
 
   /** Declares an input. */

@@ -17,6 +17,8 @@ export const LONGEST_ROW = MAX_BLOCK_THREADS * VECTOR_VALUES;
 export const LANE_VALUES = 4;
 /** Values of the longest head, which one warp holds. */
 export const LONGEST_HEAD = WARP_THREADS * LANE_VALUES;
+/** The sizes of heads for which there is a kernel of attention. */
+export const ATTENTION_HEADS: readonly number[] = [32, 96];
 /** Values that are rotated together before they are rounded to 8 bits: rows are whole groups. */
 export const ROTATED_VALUES = 64;
 /** Values of a run of a matrix in 8 bits, which lie together for all rows. */

@@ -22,7 +22,13 @@ import {
   type Int8Rows,
   int8Rows,
 } from "./int8_products.ts";
-import { LANE_VALUES, LONGEST_HEAD, LONGEST_ROW, VECTOR_VALUES } from "./kernel_limits.ts";
+import {
+  ATTENTION_HEADS,
+  LANE_VALUES,
+  LONGEST_HEAD,
+  LONGEST_ROW,
+  VECTOR_VALUES,
+} from "./kernel_limits.ts";
 import {
   add,
   addScalar,
@@ -588,6 +594,45 @@ export function splitHeads(
     },
   });
   return { q: q!, k: k!, v: v! };
+}
+
+/** How {@linkcode groupedAttention} scores. */
+export interface GroupedAttentionOptions extends HeadsOptions {
+  readonly headDim: number;
+  /** Factor on q·k before the softmax. */
+  readonly scale: number;
+}
+
+/**
+ * Attention in which every position sees all others, of one product as {@linkcode splitHeads} takes it:
+ * [1, S, heads · headDim].
+ *
+ * Where there is a kernel of our own for it, that reads values from the product and keys once for all
+ * the queries that share them: nothing is repeated.
+ */
+export function groupedAttention(
+  qkv: Value,
+  tables: { readonly cos: Value; readonly sin: Value },
+  options: GroupedAttentionOptions,
+): Value {
+  const { graph, type } = qkv;
+  const { heads, keyValueHeads, headDim, queryNorm, keyNorm, epsilon, scale } = options;
+  if (!graph.attendsInGroups || !ATTENTION_HEADS.includes(headDim)) {
+    const { q, k, v } = splitHeads(qkv, tables, options);
+    return blockwiseAttention(q, k, v, { heads, scale });
+  }
+  same("groupedAttention", qkv, queryNorm);
+  same("groupedAttention", qkv, keyNorm);
+  const counts = { num_heads: int(heads), kv_num_heads: int(keyValueHeads) };
+  const inputs = [qkv, queryNorm, keyNorm, tables.cos, tables.sin];
+  const [q, k] = graph.nodes("QueriesAndKeys", inputs, [type, type], {
+    domain: OWN_DOMAIN,
+    attributes: { ...counts, epsilon: float(epsilon) },
+  });
+  return graph.node("GroupedAttention", [q!, k!, qkv], type, {
+    domain: OWN_DOMAIN,
+    attributes: { ...counts, scale: float(scale) },
+  });
 }
 
 /** Each head `times` times: [1, S, heads · headDim] → [1, S, heads · times · headDim]. */

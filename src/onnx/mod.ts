@@ -28,6 +28,7 @@ export {
   withoutOwnOperators,
 } from "./dtype_policy.ts";
 export {
+  ATTENTION_HEADS,
   LANE_VALUES,
   LONGEST_HEAD,
   LONGEST_INT8_ROW,

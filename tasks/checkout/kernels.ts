@@ -23,6 +23,7 @@ const FOLDER = fileURLToPath(new URL("../../src/kernels/", import.meta.url));
 const SOURCES = {
   kernels: "compute_80",
   int8: "compute_80",
+  hopper_attention: "compute_90a",
   hopper_gated: "compute_90a",
   hopper_int8: "compute_90a",
 } as const;

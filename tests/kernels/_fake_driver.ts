@@ -3,6 +3,7 @@
  * kernels.ptx, and what it computes is written down once more, value by value.
  */
 import assert from "node:assert/strict";
+import hopperAttention from "../../src/kernels/hopper_attention.ptx" with { type: "text" };
 import hopperGated from "../../src/kernels/hopper_gated.ptx" with { type: "text" };
 import hopperInt8 from "../../src/kernels/hopper_int8.ptx" with { type: "text" };
 import int8 from "../../src/kernels/int8.ptx" with { type: "text" };
@@ -44,7 +45,7 @@ interface Gpu {
 /** `CU_DEVICE_ATTRIBUTE_…`: multiprocessors, and both parts of the compute capability. */
 const [MULTIPROCESSORS, MAJOR, MINOR] = [16, 75, 76];
 /** The modules, each with the handle that is its place, counted from 7. */
-const MODULES = [ptx, int8, hopperGated, hopperInt8];
+const MODULES = [ptx, int8, hopperGated, hopperInt8, hopperAttention];
 
 /** A driver, and what it was told to start. */
 export function fakeDriver(
@@ -80,10 +81,22 @@ export function fakeDriver(
         ...[bigint, number, number, bigint],
         ...[BigUint64Array, BigUint64Array, Uint32Array],
       ];
+      assert.deepEqual([to % 64n, strides[0]! % 16n, matrix % 16n], [0n, 0n, 0n]);
+      if (rank === 3) {
+        // 32 values of some tokens at once, and so on through a head, in parts of 64 bytes.
+        assert.deepEqual([type === 6 || type === 9, told[9], dims[0], strides[1]], [
+          ...[true, 2],
+          ...[32n, 64n],
+        ]);
+        assert.deepEqual([box[0], box[1]! <= 256], [32, true]);
+        const [, tokens, parts] = dims;
+        new BigUint64Array(memoryAt(to, 128)).set([matrix, strides[0]!, tokens!, parts!]);
+        new Uint32Array(memoryAt(to + 32n, 8)).set(box.subarray(1));
+        return 0;
+      }
       // bfloat16, rows one after the other, tiles of 128 bytes across, whose parts are swizzled.
-      assert.deepEqual([to % 64n, type, rank, told[9]], [0n, 9, 2, 3]);
+      assert.deepEqual([type, rank, told[9]], [9, 2, 3]);
       assert.equal(strides[0], 2n * dims[0]!);
-      assert.equal(strides[0]! % 16n, 0n);
       assert.deepEqual([...box], [64, 128]);
       new BigUint64Array(memoryAt(to, 128)).set([matrix, ...dims]);
       return 0;
@@ -140,7 +153,7 @@ export function fakeDriver(
         if (kind === "f32") return slot.getFloat32(0, true);
         return kind === "u32" ? slot.getInt32(0, true) : slot.getBigUint64(0, true);
       });
-      const [, name, , type] = /^(\w+?)(_32|_64|_any|_160|_256)?_(bf16|f16|f32)$/.exec(kernel)!;
+      const [, name, , type] = /^(\w+?)(_32|_64|_any|_96|_160|_256)?_(bf16|f16|f32)$/.exec(kernel)!;
       KERNELS[name as keyof typeof KERNELS](TYPES[type as keyof typeof TYPES], values, {
         blocks,
         threads,
@@ -284,13 +297,18 @@ const KERNELS = {
     const tables = [cos, sin].map((at) =>
       new Float32Array(memoryAt(at!, tokens! * headDim! * 2)).slice()
     );
-    const out = [q, k, v].map(() => new Float32Array(tokens! * heads! * headDim!));
+    // Without a place for values they are left where they are, and keys are written once.
+    const copies = v === 0n ? 1 : group;
+    const written = v === 0n ? [heads!, kvHeads!] : [heads!, heads!, heads!];
+    const out = written.map((count) => new Float32Array(tokens! * count * headDim!));
     // One warp a head of a token.
-    const units = Math.min(blocks * threads / 32, tokens! * all);
+    const taken = v === 0n ? heads! + kvHeads! : all;
+    const units = Math.min(blocks * threads / 32, tokens! * taken);
     for (let unit = 0; unit < units; unit++) {
-      const [token, head] = [Math.floor(unit / all), unit % all];
+      const [token, head] = [Math.floor(unit / taken), unit % taken];
       const part = head < heads! ? 0 : head < heads! + kvHeads! ? 1 : 2;
-      let x = source.slice(unit * headDim!, (unit + 1) * headDim!);
+      const at = token * all + head;
+      let x = source.slice(at * headDim!, (at + 1) * headDim!);
       if (part < 2) {
         const squares = x.reduce((sum, value) => sum + value * value, 0);
         const scale = 1 / Math.sqrt(squares / headDim! + epsilon!);
@@ -301,12 +319,109 @@ const KERNELS = {
           return i % 2 === 0 ? value * c - normed[i + 1]! * s : normed[i - 1]! * s + value * c;
         });
       }
-      const first = part === 0 ? head : (head - heads! - (part === 2 ? kvHeads! : 0)) * group;
-      for (let copy = 0; copy < (part === 0 ? 1 : group); copy++) {
-        out[part]!.set(x, (token * heads! + first + copy) * headDim!);
+      const first = part === 0 ? head : (head - heads! - (part === 2 ? kvHeads! : 0)) * copies;
+      for (let copy = 0; copy < (part === 0 ? 1 : copies); copy++) {
+        out[part]!.set(x, (token * written[part]! + first + copy) * headDim!);
       }
     }
-    [q, k, v].forEach((at, index) => half.write(at!, out[index]!));
+    out.forEach((data, index) => half.write([q, k, v][index]!, data));
+  },
+
+  attend(half: Half, values: Values, { blocks, threads }: Extent) {
+    const held = (map: bigint): HeldHeads => {
+      const [matrix, stride, tokens, parts] = new BigUint64Array(memoryAt(map, 32));
+      const box = [...new Uint32Array(memoryAt(map + 32n, 8))];
+      const row = (token: number) =>
+        half.read(matrix! + stride! * BigInt(token), 32 * Number(parts));
+      return { rows: Array.from({ length: Number(tokens) }, (_, token) => row(token)), box };
+    };
+    const [q, k, v] = values as [bigint, bigint, bigint];
+    const [queries, keys, heldValues] = [held(q), held(k), held(v)];
+    const [out, found] = values.slice(3, 5) as bigint[];
+    const [tokens, heads, kvHeads, factor, whole, share] = values.slice(5) as number[];
+    const headDim = queries.rows[0]!.length / heads!;
+    assert.deepEqual([threads, queries.rows.length, keys.rows.length], [384, tokens, tokens]);
+    assert.deepEqual([queries.box, keys.box, heldValues.box], [
+      [64, headDim / 32],
+      [128, headDim / 32],
+      [128, headDim / 32],
+    ]);
+    const tiles = new AttentionTiles(tokens!, heads!, kvHeads!);
+    const result = half.read(out!, tokens! * heads! * headDim);
+    /** Of a row, over the keys of some steps: the largest score, the sum of powers, sums of values. */
+    const over = ({ token, head, kvHead }: AttentionRow, first: number, last: number) => {
+      const query = queries.rows[token]!;
+      const [from, heldFrom] = [head * headDim, kvHead * headDim];
+      const scores = keys.rows.slice(first * 128, last * 128).map((row) => {
+        let score = 0;
+        for (let i = 0; i < headDim; i++) score += query[from + i]! * row[heldFrom + i]!;
+        return factor! * score;
+      });
+      const top = Math.max(...scores);
+      const powers = scores.map((score) => 2 ** (score - top));
+      const sums = new Float32Array(headDim);
+      powers.forEach((power, key) => {
+        const row = heldValues.rows[first * 128 + key]!;
+        for (let i = 0; i < headDim; i++) sums[i]! += power * row[heldFrom + i]!;
+      });
+      return { top, sum: powers.reduce((sum, power) => sum + power, 0), sums };
+    };
+    for (let tile = 0; tile < whole!; tile++) {
+      for (const row of tiles.rows(tile)) {
+        if (row === undefined) continue;
+        const { sum, sums } = over(row, 0, tiles.steps);
+        result.set(sums.map((value) => value / sum), (row.token * heads! + row.head) * headDim);
+      }
+    }
+    half.write(out!, result);
+    const shared = tiles.count - whole!;
+    if (shared === 0) return;
+    assert(share! <= tiles.steps && share! * blocks >= shared * tiles.steps);
+    for (let block = 0; block < blocks; block++) {
+      const end = Math.min((block + 1) * share!, shared * tiles.steps);
+      for (let at = block * share!, place = 2 * block; at < end; place++) {
+        const tile = Math.floor(at / tiles.steps);
+        const first = at % tiles.steps;
+        const last = Math.min(tiles.steps, first + end - at);
+        at += last - first;
+        tiles.rows(whole! + tile).forEach((row, index) => {
+          if (row === undefined) return;
+          const { top, sum, sums } = over(row, first, last);
+          const { sums: sumsAt, scales } = foundAt(found!, place, index, headDim);
+          TYPES.f32.write(sumsAt, sums);
+          TYPES.f32.write(scales, Float32Array.of(top, sum));
+        });
+      }
+    }
+  },
+
+  join_attended(half: Half, values: Values, { blocks, threads }: Extent) {
+    const [found, out] = values as bigint[];
+    const [tokens, heads, kvHeads, whole, share] = values.slice(2) as number[];
+    const tiles = new AttentionTiles(tokens!, heads!, kvHeads!);
+    const shared = tiles.count - whole!;
+    // A thread has four values.
+    const headDim = Math.floor(blocks * threads * 4 / (shared * 128)) & ~31;
+    for (let tile = 0; tile < shared; tile++) {
+      const first = Math.floor(tile * tiles.steps / share!);
+      const last = Math.floor(((tile + 1) * tiles.steps - 1) / share!);
+      tiles.rows(whole! + tile).forEach((row, index) => {
+        if (row === undefined) return;
+        const parts = Array.from({ length: last - first + 1 }, (_, i) => {
+          const block = first + i;
+          const place = 2 * block + tile - Math.floor(block * share! / tiles.steps);
+          const { sums, scales } = foundAt(found!, place, index, headDim);
+          const [top, sum] = TYPES.f32.read(scales, 2);
+          return { top: top!, sum: sum!, sums: TYPES.f32.read(sums, headDim) };
+        });
+        const top = Math.max(...parts.map((part) => part.top));
+        const sum = parts.reduce((sum, part) => sum + part.sum * 2 ** (part.top - top), 0);
+        const joined = new Float32Array(headDim).map((_, i) => {
+          return parts.reduce((sum, part) => sum + part.sums[i]! * 2 ** (part.top - top), 0) / sum;
+        });
+        half.write(out! + BigInt(2 * (row.token * heads! + row.head) * headDim), joined);
+      });
+    }
   },
 
   swiglu(half: Half, values: Values, { blocks, threads }: Extent) {
@@ -368,6 +483,53 @@ const KERNELS = {
     );
   },
 };
+
+interface HeldHeads {
+  /** A token each. */
+  readonly rows: readonly Float32Array[];
+  readonly box: readonly number[];
+}
+
+interface AttentionRow {
+  readonly token: number;
+  readonly head: number;
+  readonly kvHead: number;
+}
+
+/** Tiles of 128 queries, 64 and 64 of a head each, through all heads that share keys. */
+class AttentionTiles {
+  readonly steps: number;
+  readonly count: number;
+  readonly #each: number;
+
+  constructor(readonly tokens: number, readonly heads: number, readonly kvHeads: number) {
+    this.steps = Math.ceil(tokens / 128);
+    this.#each = Math.ceil(Math.ceil(tokens / 64) * heads / kvHeads / 2);
+    this.count = this.#each * kvHeads;
+  }
+
+  /** Of a tile's 128 rows those that there are. */
+  rows(tile: number): (AttentionRow | undefined)[] {
+    const kvHead = Math.floor(tile / this.#each);
+    const units = Math.ceil(this.tokens / 64);
+    return Array.from({ length: 128 }, (_, row) => {
+      const unit = tile % this.#each * 2 + (row >> 6);
+      const head = Math.floor(unit / units);
+      const token = unit % units * 64 + row % 64;
+      if (token >= this.tokens || head >= this.heads / this.kvHeads) return undefined;
+      return { token, head: kvHead * this.heads / this.kvHeads + head, kvHead };
+    });
+  }
+}
+
+/** Where a block leaves what it found of one row of a tile that others share. */
+function foundAt(found: bigint, place: number, row: number, headDim: number) {
+  const base = found + BigInt(4 * (2 * place + (row >> 6)) * 64 * (headDim + 2));
+  return {
+    sums: base + BigInt(4 * headDim * (row % 64)),
+    scales: base + BigInt(4 * (64 * headDim + 2 * (row % 64))),
+  };
+}
 
 /** left · strength · rightᵀ, of one row and column. */
 function thinProduct(

@@ -9,6 +9,7 @@ import {
   type FloatType,
   gatedLinear,
   Graph,
+  groupedAttention,
   INTERFACE_TYPE,
   linear,
   normAddNorm,
@@ -260,6 +261,50 @@ Deno.test("on Hopper adapters change the matrices of that kernel, and with weigh
   assert.equal(made.length, 2 * 2 * 2);
   assert.equal(started.length - made.length, 3 * 4);
 });
+
+for (
+  const [type, tokens, heads, keyValueHeads, headDim] of [
+    // Tiles that are whole, and 3 whose 5 steps the four blocks share out.
+    ["bfloat16", 577, 3, 1, 32],
+    // Two tiles for four blocks, the last without a second half.
+    ["float16", 133, 3, 3, 96],
+  ] as const
+) {
+  Deno.test(`on Hopper one kernel attends with heads of ${headDim} that share keys: ${type}`, async () => {
+    const table = [tokens, headDim / 2];
+    const inputs = {
+      qkv: [1, tokens, (heads + 2 * keyValueHeads) * headDim],
+      queryNorm: [headDim],
+      keyNorm: [headDim],
+      cos: table,
+      sin: table,
+    };
+    const build = ({ qkv, queryNorm, keyNorm, cos, sin }: Record<string, Value>) => ({
+      y: groupedAttention(qkv!, { cos: cos!, sin: sin! }, {
+        heads,
+        keyValueHeads,
+        headDim,
+        queryNorm: queryNorm!,
+        keyNorm: keyNorm!,
+        epsilon: 1e-6,
+        scale: headDim ** -0.5,
+      }),
+    });
+    // ONNX Runtime's own attention, in float32.
+    const expected = await results(CPU_OPERATORS, "float32", inputs, build);
+    const { driver, started } = fakeDriver({ capability: [9, 0] });
+    const own = cudaOperators(type, () => driver);
+    const found = await results(own, type, inputs, build, { attendsInGroups: true });
+    assert.deepEqual(found.y!.dims, expected.y!.dims);
+    const off = found.y!.data.map((value, index) => value - expected.y!.data[index]!);
+    assert(Math.hypot(...off) <= 0.02 * Math.hypot(...expected.y!.data));
+    assert.deepEqual(started.map(({ kernel }) => kernel.replace(/_b?f16$/, "")), [
+      "split_heads",
+      `attend_${headDim}`,
+      `join_attended_${headDim}`,
+    ]);
+  });
+}
 
 /** A matrix for {@linkcode linear} whose values are these. */
 function int8Matrix(rows: number, columns: number, seed: number) {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import hopper_attention from "../../src/kernels/hopper_attention.ptx" with { type: "text" };
 import hopper_gated from "../../src/kernels/hopper_gated.ptx" with { type: "text" };
 import hopper_int8 from "../../src/kernels/hopper_int8.ptx" with { type: "text" };
 import int8 from "../../src/kernels/int8.ptx" with { type: "text" };
@@ -7,9 +8,8 @@ import ptx from "../../src/kernels/kernels.ptx" with { type: "text" };
 import { kernelSource } from "../../tasks/checkout/kernel_source.ts";
 
 Deno.test("each .ptx was made from the .cu beside it as it is", async () => {
-  for (
-    const [name, assembly] of Object.entries({ kernels: ptx, int8, hopper_gated, hopper_int8 })
-  ) {
+  const files = { kernels: ptx, int8, hopper_attention, hopper_gated, hopper_int8 };
+  for (const [name, assembly] of Object.entries(files)) {
     const source = await kernelSource(`src/kernels/${name}.cu`);
     const hash = createHash("sha256").update(source).digest("hex");
     assert.equal(assembly.split("\n", 1)[0], `// ${name}.cu, SHA-256 ${hash}`);
@@ -47,7 +47,12 @@ Deno.test("what only Hopper has is for Hopper alone", () => {
   const products = ["gated_product_256", "product_160", "product_256"];
   assert.deepEqual(entriesOf(hopper_int8), products.map((name) => `int8_${name}_bf16`));
   assert.deepEqual(entriesOf(hopper_gated), ["gated_product_bf16"]);
-  for (const assembly of [hopper_gated, hopper_int8]) {
+  const attention = ["attend_32", "attend_96", "join_attended_32", "join_attended_96"];
+  assert.deepEqual(
+    entriesOf(hopper_attention),
+    attention.flatMap((name) => [`${name}_bf16`, `${name}_f16`]),
+  );
+  for (const assembly of [hopper_attention, hopper_gated, hopper_int8]) {
     assert.match(assembly, /^\.target sm_90a$/m);
     assert.match(assembly, /wgmma\.mma_async\.sync\.aligned/);
   }

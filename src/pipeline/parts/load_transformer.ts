@@ -36,9 +36,10 @@ export async function loadTransformer(
     try {
       const host = await kernelSessions(compute);
       const hold = { device, resident, host };
-      const { gatesProducts } = host;
-      const isKnown = (policy.gatesProducts ?? false) === gatesProducts;
-      const graphs = compile(isKnown ? policy : { ...policy, gatesProducts });
+      const { gatesProducts, attendsInGroups } = host;
+      const isKnown = (policy.gatesProducts ?? false) === gatesProducts &&
+        (policy.attendsInGroups ?? false) === attendsInGroups;
+      const graphs = compile(isKnown ? policy : { ...policy, gatesProducts, attendsInGroups });
       return await Transformer.create(config, graphs, hold, adapterWeights);
     } catch (error) {
       if (!(error instanceof SessionError) || error instanceof OutOfMemoryError) throw error;
