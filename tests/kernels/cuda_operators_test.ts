@@ -262,42 +262,52 @@ Deno.test("on Hopper adapters change the matrices of that kernel, and with weigh
   assert.equal(started.length - made.length, 3 * 4);
 });
 
+/** Attention of normal numbers, with heads of a size. */
+function attentionOf(
+  [tokens, heads, keyValueHeads, headDim]: readonly [number, number, number, number],
+) {
+  const table = [tokens, headDim / 2];
+  const inputs = {
+    qkv: [1, tokens, (heads + 2 * keyValueHeads) * headDim],
+    queryNorm: [headDim],
+    keyNorm: [headDim],
+    cos: table,
+    sin: table,
+  };
+  const build = ({ qkv, queryNorm, keyNorm, cos, sin }: Record<string, Value>) => ({
+    y: groupedAttention(qkv!, { cos: cos!, sin: sin! }, {
+      heads,
+      keyValueHeads,
+      headDim,
+      queryNorm: queryNorm!,
+      keyNorm: keyNorm!,
+      epsilon: 1e-6,
+      scale: headDim ** -0.5,
+    }),
+  });
+  // ONNX Runtime's own attention, in float32.
+  const expected = () => results(CPU_OPERATORS, "float32", inputs, build);
+  return { inputs, build, expected };
+}
+
 for (
-  const [type, tokens, heads, keyValueHeads, headDim] of [
+  const [type, ...extents] of [
     // Tiles that are whole, and 3 whose 5 steps the four blocks share out.
     ["bfloat16", 577, 3, 1, 32],
     // Two tiles for four blocks, the last without a second half.
     ["float16", 133, 3, 3, 96],
   ] as const
 ) {
-  Deno.test(`on Hopper one kernel attends with heads of ${headDim} that share keys: ${type}`, async () => {
-    const table = [tokens, headDim / 2];
-    const inputs = {
-      qkv: [1, tokens, (heads + 2 * keyValueHeads) * headDim],
-      queryNorm: [headDim],
-      keyNorm: [headDim],
-      cos: table,
-      sin: table,
-    };
-    const build = ({ qkv, queryNorm, keyNorm, cos, sin }: Record<string, Value>) => ({
-      y: groupedAttention(qkv!, { cos: cos!, sin: sin! }, {
-        heads,
-        keyValueHeads,
-        headDim,
-        queryNorm: queryNorm!,
-        keyNorm: keyNorm!,
-        epsilon: 1e-6,
-        scale: headDim ** -0.5,
-      }),
-    });
-    // ONNX Runtime's own attention, in float32.
-    const expected = await results(CPU_OPERATORS, "float32", inputs, build);
+  const [tokens, , , headDim] = extents;
+  Deno.test(`on Hopper one kernel attends to ${tokens} tokens by heads of ${headDim}: ${type}`, async () => {
+    const { inputs, build, expected: exact } = attentionOf(extents);
+    const { y: expected } = await exact();
     const { driver, started } = fakeDriver({ capability: [9, 0] });
     const own = cudaOperators(type, () => driver);
-    const found = await results(own, type, inputs, build, { attendsInGroups: true });
-    assert.deepEqual(found.y!.dims, expected.y!.dims);
-    const off = found.y!.data.map((value, index) => value - expected.y!.data[index]!);
-    assert(Math.hypot(...off) <= 0.02 * Math.hypot(...expected.y!.data));
+    const { y: found } = await results(own, type, inputs, build, { attendsInGroups: true });
+    assert.deepEqual(found!.dims, expected!.dims);
+    const off = found!.data.map((value, index) => value - expected!.data[index]!);
+    assert(Math.hypot(...off) <= 0.02 * Math.hypot(...expected!.data));
     assert.deepEqual(started.map(({ kernel }) => kernel.replace(/_b?f16$/, "")), [
       "split_heads",
       `attend_${headDim}`,
@@ -305,6 +315,12 @@ for (
     ]);
   });
 }
+
+Deno.test("heads of a size that the kernel has not are ONNX Runtime's", async () => {
+  const { inputs, build, expected } = attentionOf([7, 6, 2, 12]);
+  const found = await results(CPU_OPERATORS, "float32", inputs, build, { attendsInGroups: true });
+  assert.deepEqual(found, await expected());
+});
 
 /** A matrix for {@linkcode linear} whose values are these. */
 function int8Matrix(rows: number, columns: number, seed: number) {
