@@ -5,7 +5,7 @@
  */
 
 import { readFile, stat, statfs } from "node:fs/promises";
-import { basename, isAbsolute, relative, resolve } from "node:path";
+import { basename, isAbsolute, relative, resolve, sep } from "node:path";
 import { NewBieError, RequestError } from "./errors.ts";
 import { formatBytes } from "./format_bytes.ts";
 import { jsonProblem } from "./json_problem.ts";
@@ -40,10 +40,13 @@ export async function isFolder(path: string): Promise<boolean> {
   return (await whatIs(path))?.isDirectory() ?? false;
 }
 
-/** A file's way from here where it lies below; otherwise its name alone: recipes are published. */
+/**
+ * A file's way from here where it lies below, with `/` on every system; otherwise its name alone:
+ * recipes are published.
+ */
 export function wayFromHere(path: string): string {
   const way = relative(".", resolve(path));
-  return way.startsWith("..") || isAbsolute(way) ? basename(path) : way;
+  return way.startsWith("..") || isAbsolute(way) ? basename(path) : way.replaceAll(sep, "/");
 }
 
 async function whatIs(path: string) {

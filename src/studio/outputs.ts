@@ -4,7 +4,7 @@
  * @module
  */
 import { realpath } from "node:fs/promises";
-import { basename, dirname, extname, join, normalize, relative, sep } from "node:path";
+import { basename, dirname, extname, isAbsolute, join, posix, relative, sep } from "node:path";
 import { NewBieError, RequestError } from "../errors.ts";
 import { exists, writeNewFile } from "../files.ts";
 import { formatOfName, PICTURE_ENDINGS } from "../image/mod.ts";
@@ -117,8 +117,9 @@ export function nameAfter(stem: string): string {
   return kept === "" ? "_" : kept;
 }
 
+/** With `/` on Windows, too. */
 function normalized(name: string): string {
-  return normalize(name.trim().replaceAll("\\", "/"));
+  return posix.normalize(name.trim().replaceAll("\\", "/"));
 }
 
 function nameProblem(normal: string): Texts<string> | undefined {
@@ -225,7 +226,7 @@ export async function prepareFolder(folder: string, root = OUTPUTS): Promise<voi
  * @throws {NewBieError} When no folder can be made or written to, with what to do.
  */
 export async function openFolderOfDay(time: Date, root = OUTPUTS): Promise<string> {
-  const first = folderOfDay(time).replace(OUTPUTS, root);
+  const first = folderOfDay(time).replace(OUTPUTS, () => root);
   for (let number = 1;; number++) {
     const folder = number === 1 ? first : `${first}-${number}`;
     try {
@@ -309,7 +310,8 @@ export function* numbered(path: string): Generator<string> {
 async function refuseWayOut(folder: string, root: string): Promise<void> {
   const [real, realRoot] = await Promise.all([realExisting(folder), realpath(root)]);
   const way = relative(realRoot, real);
-  if (way !== ".." && !way.startsWith(`..${sep}`)) return;
+  // From one of Windows' drives no way leads to another.
+  if (way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way)) return;
   throw new RequestError(
     `${folder} is a link that leads out of ${root}/, to ${real}. Choose another name.`,
     { zh: `${folder} 是一个指向 ${root}/ 之外（${real}）的链接。请换一个名字。` },
