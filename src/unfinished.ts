@@ -187,7 +187,9 @@ export class UnfinishedFolder implements AsyncDisposable {
     try {
       await rename(this.path, this.#target);
     } catch (error) {
+      // Windows says of what is there that it may not be replaced.
       if (["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(codeOf(error))) return false;
+      if (codeOf(error) === "EPERM" && await isThere(this.#target)) return false;
       throw error;
     }
     this.#isKept = true;
@@ -342,7 +344,7 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 /** How file systems say that they have no links. */
-const NO_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"];
+const NO_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EISDIR"];
 
 function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? "";

@@ -40,14 +40,19 @@ export class ClaimFolder implements ClaimFiles, AsyncDisposable {
   /**
    * @param batch The folder of a batch's pictures.
    * @param root The folder of outputs.
+   * @param boot Tells this start of this system from all others; undefined where nothing does.
    * @throws {DiskError} When nothing can be written there.
    */
-  static async open(batch: string, root: string): Promise<ClaimFolder> {
+  static async open(
+    batch: string,
+    root: string,
+    boot: () => Promise<string | undefined> = bootId,
+  ): Promise<ClaimFolder> {
     const folder = join(batch, CLAIMS);
     await prepareFolder(folder, root);
     return new ClaimFolder(folder, {
       id: crypto.randomUUID(),
-      boot: await bootId(),
+      boot: await boot(),
       host: hostName(),
       pid: Deno.pid,
       started: new Date().toISOString(),
@@ -58,8 +63,10 @@ export class ClaimFolder implements ClaimFiles, AsyncDisposable {
     const file = await this.#create(name);
     if (file === undefined) return false;
     this.#held.set(name, file);
-    // Locked before it says whose it is: whoever can read the owner finds the lock.
-    const isLocked = await file.lock(true).then(() => true, () => false);
+    // Locked before it says whose it is: whoever can read the owner finds the lock. Without a name of
+    // the system's start nobody asks for it, and on Windows it keeps others from reading the owner.
+    const isLocked = this.#owner.boot !== undefined &&
+      await file.lock(true).then(() => true, () => false);
     const text = JSON.stringify({ owner: this.#owner, isLocked });
     await file.write(new TextEncoder().encode(`${text}\n`));
     await file.sync();

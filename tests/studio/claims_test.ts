@@ -231,6 +231,18 @@ Deno.test("a claim is one worker's, and free when it gives it up or has ended", 
   assert.equal(await second.make("a.0"), true);
 });
 
+Deno.test("where nothing names the system's start, claims are not locked: Windows' locks keep readers out", async () => {
+  await using folder = await temporaryFolder();
+  const open = () =>
+    ClaimFolder.open(`${folder.path}/batch`, folder.path, () => Promise.resolve(undefined));
+  await using first = await open();
+  await using second = await open();
+  assert.equal(await first.make("a.0"), true);
+  using file = await Deno.open(`${folder.path}/batch/.claims/a.0`);
+  assert.equal(await file.tryLock(false), true);
+  assert.equal((await second.look("a.0"))!.isAlive, undefined);
+});
+
 Deno.test("an owner elsewhere is gone when its claim has grown old by the file server's clock", async () => {
   await using folder = await temporaryFolder();
   await using claims = await ClaimFolder.open(`${folder.path}/batch`, folder.path);
