@@ -14,7 +14,7 @@ interface Catalogue {
   diskSmall(folder: string, free: string, needed: string): string;
   readonly ownKernels: string;
   largerGpuIdle(index: number, free: string): string;
-  adapter(name: string, hasFloat16: boolean, buffer: string): string;
+  adapter(name: string, hasFloat16: boolean | undefined, buffer: string): string;
   softwareAdapter(name: string): string;
   readonly noAdapter: string;
   modelFound(isDemo: boolean): string;
@@ -54,9 +54,10 @@ export const TEXTS: Texts<Catalogue> = {
       `GPU ${index} has more free memory (${free}), but the first GPU is the one that is used.`,
     adapter: (name, hasFloat16, buffer) =>
       `WebGPU has ${name}: it computes in ${
-        hasFloat16 ? "float16" : "float32 alone"
-      }, its buffers ` +
-      `hold up to ${buffer}.`,
+        { true: "float16", false: "float32 alone", undefined: "float16 where it can" }[
+          `${hasFloat16}`
+        ]
+      }, its buffers hold up to ${buffer}.`,
     softwareAdapter: (name) =>
       `WebGPU has ${name}, a program that imitates a GPU. It is taken only by --device webgpu.`,
     noAdapter: "WebGPU finds no driver for the card. The loader and Mesa's drivers are packages.",
@@ -95,8 +96,11 @@ export const TEXTS: Texts<Catalogue> = {
     largerGpuIdle: (index, free) =>
       `${index} 号显卡的空闲显存更多（${free}），但默认使用第一块显卡。`,
     adapter: (name, hasFloat16, buffer) =>
-      `WebGPU 可用 ${name}：${hasFloat16 ? "支持 float16" : "只支持 float32"}，单个缓冲区最大 ` +
-      `${buffer}。`,
+      `WebGPU 可用 ${name}：${
+        { true: "支持 float16", false: "只支持 float32", undefined: "能用 float16 时用 float16" }[
+          `${hasFloat16}`
+        ]
+      }，单个缓冲区最大 ${buffer}。`,
     softwareAdapter: (name) =>
       `WebGPU 可用 ${name}，这是模拟显卡的程序，只有指定 --device webgpu 时才使用。`,
     noAdapter: "WebGPU 找不到显卡驱动。加载器和 Mesa 驱动都有软件包。",

@@ -104,10 +104,13 @@ async function chooseWebGpu(host: Host, probes: Probes): Promise<DeviceChoice> {
   }
 }
 
-async function tryWebGpu(
-  { name, hasFloat16, maxBufferBytes }: AdapterFacts,
-  probes: Probes,
-): Promise<DeviceChoice> {
+/** Where nobody knows whether the adapter has float16, that is found out. */
+async function tryWebGpu(facts: AdapterFacts, probes: Probes): Promise<DeviceChoice> {
+  const { name, hasFloat16, maxBufferBytes } = facts;
+  if (hasFloat16 === undefined) {
+    return await tryWebGpu({ ...facts, hasFloat16: true }, probes)
+      .catch(() => tryWebGpu({ ...facts, hasFloat16: false }, probes));
+  }
   const { fusedAttention } = await probes.webgpu(hasFloat16 ? "float16" : "float32");
   const adapter = { hasFloat16, writesScores: !fusedAttention, maxBufferBytes };
   return { device: "webgpu", gpu: name, adapter };
@@ -244,10 +247,10 @@ const PROBE_HEAD = 64;
 const PROBE_ERROR = 0.01;
 
 /**
- * A session that is never freed: with the last session of a program ONNX Runtime gives back the
- * device itself, and the next one would begin anew.
+ * By type, a session that is never freed: with the last session of a program ONNX Runtime gives back
+ * the device itself, and the next one would begin anew.
  */
-let webGpuHolder: Promise<Session> | undefined;
+const webGpuHolders = new Map<FloatType, Promise<Session>>();
 
 /** @throws {Error} When a product does not run on WebGPU, or is wrong. */
 async function probeWebGpu(dtype: FloatType): Promise<{ readonly fusedAttention: boolean }> {
@@ -268,8 +271,9 @@ async function probeWebGpu(dtype: FloatType): Promise<{ readonly fusedAttention:
     const { y } = await session.run({ x: tensor(values, dims) });
     return y!.data;
   };
-  webGpuHolder ??= load(true);
-  const expected = await attend(await webGpuHolder);
+  const holder = webGpuHolders.get(dtype) ?? load(true);
+  webGpuHolders.set(dtype, holder);
+  const expected = await attend(await holder);
   if (!expected.every(Number.isFinite)) {
     throw new Error("attention gives values that are no numbers");
   }

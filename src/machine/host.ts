@@ -144,7 +144,7 @@ export function localHost(commandSeconds: number = COMMAND_SECONDS): Host {
         if (folder === dirname(folder)) return undefined;
       }
     },
-    adapter: () => attemptAsync(readAdapter),
+    adapter: () => attemptAsync(() => readAdapter()),
   };
 }
 

@@ -11,8 +11,11 @@ export interface AdapterFacts {
   readonly name: string;
   /** Whether it is a program on the processor. */
   readonly isSoftware: boolean;
-  /** Whether it computes in float16 (the feature `shader-f16`). */
-  readonly hasFloat16: boolean;
+  /**
+   * Whether it computes in float16 (the feature `shader-f16`); `undefined` on Windows, where Deno's
+   * WebGPU never says so: its compiler for Direct3D 12 (FXC) has no 16 bits, ONNX Runtime's has.
+   */
+  readonly hasFloat16: boolean | undefined;
   /** The largest buffer, in bytes; a card has at least so much memory. */
   readonly maxBufferBytes: number;
   /** The largest part of a buffer that a shader can be given, in bytes. */
@@ -22,17 +25,20 @@ export interface AdapterFacts {
 /**
  * Asks for the adapter of highest performance.
  *
+ * @param os The system that Deno runs on.
  * @returns `undefined` where there is none: no driver for Vulkan, Direct3D 12 or Metal, or on Linux
  *   no loader (libvulkan.so.1).
  */
-export async function readAdapter(): Promise<AdapterFacts | undefined> {
+export async function readAdapter(
+  os: string = Deno.build.os,
+): Promise<AdapterFacts | undefined> {
   const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) return undefined;
   const { info, limits, features } = adapter;
   return {
     name: [info.description, info.device, info.vendor].find((text) => text) ?? "WebGPU",
     isSoftware: info.isFallbackAdapter || SOFTWARE.test(info.description),
-    hasFloat16: features.has("shader-f16"),
+    hasFloat16: features.has("shader-f16") || (os === "windows" ? undefined : false),
     maxBufferBytes: limits.maxBufferSize,
     maxBindingBytes: limits.maxStorageBufferBindingSize,
   };

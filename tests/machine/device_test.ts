@@ -217,6 +217,24 @@ Deno.test("WebGPU by name takes a program, too, and tries the type that the adap
   });
 });
 
+Deno.test("where float16 is not known, it is tried first, and float32 after it", async () => {
+  const adapter = { ...CARD, hasFloat16: undefined };
+  for (const works of [["float16", "float32"], ["float32"]]) {
+    const tried: string[] = [];
+    const choice = await chooseDevice("webgpu", fakeHost({ os: "windows", adapter }), {
+      cuda: notAsked,
+      webgpu: (dtype) => {
+        tried.push(dtype);
+        return works.includes(dtype)
+          ? Promise.resolve({ fusedAttention: true })
+          : Promise.reject(new Error("the device does not support it"));
+      },
+    });
+    assert.equal(choice.adapter?.hasFloat16, works[0] === "float16");
+    assert.equal(tried.at(-1), works[0]);
+  }
+});
+
 Deno.test("WebGPU by name without an adapter, or with one that fails, says what to do", async () => {
   const cases: [FakeMachine, RegExp][] = [
     [{}, /WEBGPU cannot be used: there is no adapter: .*apt-get install libvulkan1/],
