@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { CUDA_13_DRIVER, type Machine } from "../machine/mod.ts";
 
 type Distribution = Pick<Machine, "distributions" | "distributionVersion">;
+/** Whose shell: PowerShell on Windows. */
+type System = Pick<Machine, "os">;
 /** Whose package manager, and whose names of packages. */
 type Family = "ubuntu" | "debian" | "rhel" | "fedora" | "suse" | "arch" | "other";
 
@@ -130,6 +132,9 @@ export function installProvider(): string {
 
 /** Gives the machine, or the container, more memory. */
 export function moreMemory(machine: Machine, bytes: number): string {
+  // Windows asks how large its page file may be; macOS makes its own larger, and shows who has memory.
+  if (machine.os === "windows") return "SystemPropertiesPerformance.exe";
+  if (machine.os === "darwin") return 'open -a "Activity Monitor"';
   const gibibytes = Math.ceil(bytes / 2 ** 30);
   if (machine.memoryLimit !== undefined && machine.memoryTotal > bytes) {
     return `docker run --memory ${gibibytes}g --rm -it IMAGE deno task doctor`;
@@ -140,6 +145,50 @@ export function moreMemory(machine: Machine, bytes: number): string {
 }
 
 /** Puts a part of the model where it belongs. */
-export function copyPart(slot: string): string {
+export function copyPart({ os }: System, slot: string): string {
+  if (os === "windows") {
+    const path = slot.replaceAll("/", "\\");
+    return `robocopy /E C:\\path\\to\\${path.split("\\").at(-1)} ${path}`;
+  }
   return `mkdir -p ${slot} && cp -r /path/to/${slot.split("/").at(-1)}/. ${join(slot, "/")}`;
+}
+
+/** Lets a part of the model lie on another disk. */
+export function linkPart({ os }: System, slot: string): string {
+  const name = slot.split("/").at(-1);
+  return os === "windows"
+    ? `New-Item -ItemType Junction -Path ${slot} -Target D:/path/on/a/larger/disk/${name}`
+    : `ln -s /path/on/a/larger/disk/${name} ${slot}`;
+}
+
+/** Shows what takes the space of a disk. */
+export function showLargest({ os }: System): string {
+  return os === "windows"
+    ? "Get-ChildItem -Recurse -File | Sort-Object Length -Descending | " +
+      "Select-Object -First 20 Length, FullName"
+    : "du -xh -d 2 . | sort -rh | head";
+}
+
+/** Makes pictures from another folder, where this one may not be written to. */
+export function startElsewhere({ os }: System): string {
+  return os === "windows"
+    ? '$toolkit = $PWD; cd ~; deno task --config "$toolkit/deno.json" create'
+    : 'cd ~ && deno task --config "$OLDPWD/deno.json" create';
+}
+
+/**
+ * Makes ONNX Runtime's binding load.
+ *
+ * @param failure What the system said when it did not.
+ */
+export function mendBinding({ os, arch }: Pick<Machine, "os" | "arch">, failure: string): string {
+  if (os === "windows") {
+    // Its libraries need Microsoft's runtime for C++; without it "a module could not be found".
+    return /os error 126|module/i.test(failure)
+      ? `winget install Microsoft.VCRedist.2015+.${arch === "aarch64" ? "arm64" : "x64"}`
+      : "Remove-Item -Recurse node_modules; deno install --frozen";
+  }
+  return /libstdc\+\+|libgcc_s/.test(failure)
+    ? "sudo apt-get install -y libstdc++6"
+    : "rm -r node_modules && deno install --frozen";
 }

@@ -16,8 +16,12 @@ import {
   installLibraries,
   installProvider,
   installVulkan,
+  linkPart,
+  mendBinding,
   moreMemory,
   passGpu,
+  showLargest,
+  startElsewhere,
 } from "./_commands.ts";
 import { TEXTS } from "./_texts.ts";
 import type { Facts } from "./gather_facts.ts";
@@ -104,14 +108,12 @@ function systemFindings({ machine, binding, disks, model }: Facts, language: Lan
       "task doctor";
     findings.push(finding("system", "glibc-old", "error", message, fix));
   } else {
-    const fix = /libstdc\+\+|libgcc_s/.test(failure)
-      ? "sudo apt-get install -y libstdc++6"
-      : "rm -r node_modules && deno install --frozen";
+    const fix = mendBinding(machine, failure);
     findings.push(finding("system", "binding-broken", "error", text.bindingBroken(failure), fix));
   }
   for (const { folder, free, isReadOnly } of disks) {
     if (isReadOnly) {
-      const fix = 'cd ~ && deno task --config "$OLDPWD/deno.json" create';
+      const fix = startElsewhere(machine);
       findings.push(
         finding("system", "outputs-read-only", "warning", text.readOnly(folder), fix),
       );
@@ -119,15 +121,14 @@ function systemFindings({ machine, binding, disks, model }: Facts, language: Lan
     if (free === undefined) continue;
     if (folder === "outputs/" && free < LITTLE_DISK_BYTES) {
       const message = text.diskFull(folder, formatBytes(free));
-      const fix = "du -xh --max-depth=2 . | sort -rh | head";
+      const fix = showLargest(machine);
       findings.push(finding("system", "disk-full", "warning", message, fix));
     }
     const needed = publishedBytes();
     if (folder === "models/" && model.isDemo && free < needed) {
       const [slot] = SLOTS;
-      const name = slot!.path.split("/").at(-1);
       const message = text.diskSmall(folder, formatBytes(free), formatBytes(needed));
-      const fix = `ln -s /path/on/a/larger/disk/${name} ${slot!.path}`;
+      const fix = linkPart(machine, slot!.path);
       findings.push(finding("system", "disk-small", "warning", message, fix));
     }
   }
@@ -237,11 +238,13 @@ function modelFindings(facts: Facts, fits: readonly Fit[], language: Language): 
   for (const part of model.parts) {
     if (isSound(part)) continue;
     const message = text.partDamaged(part.name, part.problem);
-    findings.push(finding("models", "part-damaged", "error", message, copyPart(part.path)));
+    findings.push(
+      finding("models", "part-damaged", "error", message, copyPart(machine, part.path)),
+    );
   }
   for (const { name, path } of model.missing) {
     const message = text.partMissing(name, path);
-    findings.push(finding("models", "part-missing", "error", message, copyPart(path)));
+    findings.push(finding("models", "part-missing", "error", message, copyPart(machine, path)));
   }
   if (model.layout === undefined && findings.length === 0) {
     const message = model.problem ?? "";

@@ -339,6 +339,12 @@ Deno.test("no model at all, or a binding that does not load: no pictures", async
   const broken = await examine({ files: UBUNTU, failure });
   assert.equal(broken.canMakePictures, false);
   assert.equal(find(broken, "binding-broken")?.fix, "sudo apt-get install -y libstdc++6");
+  const windows = await examine({
+    os: "windows",
+    failure: "LoadLibraryExW failed: The specified module could not be found. (os error 126)",
+  });
+  const runtime = find(windows, "binding-broken");
+  assert.equal(runtime?.fix, "winget install Microsoft.VCRedist.2015+.x64");
   const libc = { [`${SYSTEM}/libc.so.6`]: "GNU C Library (Debian GLIBC) release version 2.24." };
   const old = await examine({ files: { ...UBUNTU, ...libc }, failure: "GLIBC_2.28 not found" });
   assert.match(find(old, "glibc-old")!.message, /2\.28.*2\.24/);
@@ -406,6 +412,26 @@ Deno.test("a card without a driver for Vulkan: the distribution's own command in
   const absent = find(await examine({ files }), "webgpu-absent");
   assert.equal(absent?.fix, "sudo apt-get install -y libvulkan1 mesa-vulkan-drivers");
   assert.equal(find(await examine({ files: UBUNTU }), "webgpu-absent"), undefined);
+});
+
+Deno.test("on Windows nobody knows beforehand whether the card has float16", async () => {
+  const adapter = { ...RADEON, hasFloat16: undefined };
+  const diagnosis = await examine({ os: "windows", adapter });
+  assert.equal(diagnosis.provider, "webgpu");
+  assert.match(find(diagnosis, "webgpu-adapter")!.message, /float16 where it can/);
+});
+
+const unixWords = /\b(sudo|apt-get|ln -s|du|xdg-open|cp|docker)\b/;
+
+Deno.test("on Windows and macOS no command is one of Linux", async () => {
+  const part = { ...DEMO.parts[0]!, problem: "not a safetensors file" };
+  const circumstances = { failure: "no", freeDisk: 1, model: { ...DEMO, parts: [part] } };
+  for (const os of ["windows", "darwin"]) {
+    const { findings } = await examine({ ...circumstances, os });
+    assert(findings.some(({ fix }) => fix !== undefined), os);
+    const words = os === "windows" ? unixWords : /\b(sudo|apt-get|xdg-open|docker)\b/;
+    for (const { code, fix = "" } of findings) assert.doesNotMatch(fix, words, code);
+  }
 });
 
 Deno.test("where CUDA works, nothing is said of WebGPU", async () => {
