@@ -328,6 +328,26 @@ Deno.test("both products at once are for matrices that are not quantised", () =>
   assert.equal(quantized.get("newbie.TwoProducts"), undefined);
 });
 
+Deno.test("on WebGPU in float16 alone quantised products may round what they multiply", () => {
+  const cases = [["webgpu", "float16", 4], ["webgpu", "float32", undefined], [
+    "cuda",
+    "float16",
+    undefined,
+  ]] as const;
+  for (const [device, type, expected] of cases) {
+    const graph = new Graph("test", { device });
+    const x = graph.input("x", type, [1, "L", 32]);
+    const packed = graph.input("packed", "uint8", [16, 1, 16]);
+    const scales = graph.input("scales", type, [16, 1]);
+    const matrix = { shape: [16, 32], bits: 4, blockSize: 32, packed, scales } as const;
+    graph.output("y", linear(x, matrix), [1, "L", 16]);
+    const { node = [] } = proto.onnx.ModelProto.decode(graph.compile().model).graph ?? {};
+    const product = node!.find(({ opType }) => opType === "MatMulNBits")!;
+    const level = product.attribute!.find(({ name }) => name === "accuracy_level")?.i;
+    assert.equal(level === undefined ? undefined : Number(level), expected, `${device} ${type}`);
+  }
+});
+
 Deno.test("WebGPU's shaders take eight buffers: more pieces are cut in groups, in order", async () => {
   for (const count of [7, 8, 17, 50, 51]) {
     const lengths = Array.from({ length: count }, (_, at) => at % 3 + 1);
