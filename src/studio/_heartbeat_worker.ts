@@ -1,4 +1,4 @@
-/** The thread that keeps a claim fresh: it writes into it, so that the file server gives it a new time. */
+/** The thread that writes signs of life into a claim. */
 
 /** Which file, from now on; none where nothing is claimed. */
 export interface HeartbeatMessage {
@@ -11,6 +11,8 @@ const scope = globalThis as unknown as {
   onmessage: (event: MessageEvent<HeartbeatMessage>) => void;
 };
 
+const SIGN = new TextEncoder().encode(".");
+
 let timer: ReturnType<typeof setInterval> | undefined;
 
 scope.onmessage = ({ data: { path, milliseconds } }) => {
@@ -18,14 +20,11 @@ scope.onmessage = ({ data: { path, milliseconds } }) => {
   if (path !== undefined) timer = setInterval(() => void beat(path), milliseconds);
 };
 
-/** Writes a file's first byte again. Whoever took the claim away meanwhile is not disturbed. */
+/** Lets a file grow by a byte. Whoever took the claim away meanwhile is not disturbed. */
 async function beat(path: string): Promise<void> {
   try {
-    using file = await Deno.open(path, { read: true, write: true });
-    const first = new Uint8Array(1);
-    if (await file.read(first) !== 1) return;
-    await file.seek(0, Deno.SeekMode.Start);
-    await file.write(first);
+    using file = await Deno.open(path, { append: true });
+    await file.write(SIGN);
     await file.sync();
   } catch {
     // Not there any more, or the file server does not answer now: the next beat may come through.

@@ -2,15 +2,14 @@ import { join } from "node:path";
 import * as z from "zod";
 import { isMissing } from "../files.ts";
 import { parseJson } from "../json_problem.ts";
-import type { ClaimFiles, ClaimState, Owner } from "./claims.ts";
+import { type ClaimFiles, type ClaimState, LEASE_MILLISECONDS, type Owner } from "./claims.ts";
 import type { HeartbeatMessage } from "./_heartbeat_worker.ts";
 import { diskError, prepareFolder } from "./outputs.ts";
 
 /** Beside a batch's pictures. */
 const CLAIMS = ".claims";
 const BOOT_ID = "file:///proc/sys/kernel/random/boot_id";
-const PLACE_OF_CLOCK = ".clock-";
-/** After this time a claim that names no owner has none: it ended while it wrote its name. */
+/** After this time a claim that names no owner has none: it ended before it wrote its name. */
 const NAMELESS_MILLISECONDS = 10_000;
 /** Between two signs of life. */
 const HEARTBEAT_MILLISECONDS = 20_000;
@@ -22,9 +21,8 @@ const content = z.object({
 
 /**
  * Claims in a folder. An owner of the same system is gone when the system has let go of the lock on
- * its claim, which it does however a process ends; one of another system when it has written nothing
- * for long. How long is told by the file server alone: by the times that it gives to the claim and to
- * a file that is made now, whatever the machines' own clocks say.
+ * its claim, which it does however a process ends; one of another system when its claim, which grows by
+ * a byte at each sign of life, stays as it is for long.
  */
 export class ClaimFolder implements ClaimFiles, AsyncDisposable {
   readonly #folder: string;
@@ -78,9 +76,13 @@ export class ClaimFolder implements ClaimFiles, AsyncDisposable {
     const path = join(this.#folder, name);
     try {
       using file = await Deno.open(path);
-      const { mtime } = await file.stat();
-      const age = await this.#now() - mtime!.getTime();
-      return { isAlive: await this.#isAlive(path, file, age), age };
+      const { mtime, size } = await file.stat();
+      const sign = `${size} ${mtime?.getTime()}`;
+      const text = await Deno.readTextFile(path);
+      const parsed = content.safeParse(parseJson(text.split("\n", 1)[0]!));
+      if (!parsed.success) return { isAlive: undefined, sign, patience: NAMELESS_MILLISECONDS };
+      const isAlive = await this.#isAlive(parsed.data, file);
+      return { isAlive, sign, patience: LEASE_MILLISECONDS };
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;
@@ -144,25 +146,13 @@ export class ClaimFolder implements ClaimFiles, AsyncDisposable {
     }
   }
 
-  async #isAlive(path: string, file: Deno.FsFile, age: number): Promise<boolean | undefined> {
-    const text = await Deno.readTextFile(path);
-    const parsed = content.safeParse(parseJson(text));
-    if (!parsed.success) return age <= NAMELESS_MILLISECONDS;
-    const { owner, isLocked } = parsed.data;
+  async #isAlive(
+    { owner, isLocked }: z.infer<typeof content>,
+    file: Deno.FsFile,
+  ): Promise<boolean | undefined> {
     if (!isLocked || owner.boot === undefined || owner.boot !== this.#owner.boot) return undefined;
     // A shared lock: others who look at the same moment are not in the way.
     return await file.tryLock(false).then((isFree) => !isFree, () => undefined);
-  }
-
-  /** The file server's time. */
-  async #now(): Promise<number> {
-    const path = join(this.#folder, `${PLACE_OF_CLOCK}${crypto.randomUUID()}`);
-    try {
-      using file = await Deno.open(path, { write: true, createNew: true });
-      return (await file.stat()).mtime!.getTime();
-    } finally {
-      await Deno.remove(path).catch(() => {});
-    }
   }
 
   /** Drawing may keep this thread busy for minutes: another one writes the signs of life. */

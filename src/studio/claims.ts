@@ -2,10 +2,12 @@
  * Any number of workers drain one batch, in a folder that all of them see.
  *
  * Whoever wants to make a picture makes a file first that only one can make: the claim. It names its
- * owner, and its owner writes into it now and then. A claim whose owner is gone stays where it is, and
- * the next worker makes the claim of the next number: so nobody ever takes a claim away that somebody
- * else has just made. Whether a picture is made says the picture alone; claims only keep others from
- * making it at the same time, and may be removed whenever nobody works.
+ * owner, and its owner writes into it now and then. Whoever waits watches whether the claim changes, and
+ * how long it has not, by a clock of its own. No time that another machine or the file server has
+ * written is compared with it: their clocks may say anything. A claim whose owner is gone stays where it
+ * is, and the next worker makes the claim of the next number: so nobody ever takes a claim away that
+ * somebody else has just made. Whether a picture is made says the picture alone; claims only keep others
+ * from making it at the same time, and may be removed whenever nobody works.
  *
  * @module
  */
@@ -27,8 +29,10 @@ export interface Owner {
 export interface ClaimState {
   /** Whether the owner is known to work, or known to be gone; undefined where nothing is known. */
   readonly isAlive: boolean | undefined;
-  /** Milliseconds since the owner last wrote into the claim, by the clock of the file server. */
-  readonly age: number;
+  /** Changes whenever the owner writes into the claim. */
+  readonly sign: string;
+  /** Milliseconds without a change after which an owner counts as gone of whom nothing is known. */
+  readonly patience: number;
 }
 
 /** The folder of claims, of a disk or of a simulation. */
@@ -65,6 +69,8 @@ export interface TurnsOptions<T> {
   /** Is told when nothing is left but what others work at. */
   readonly onWaiting?: (items: readonly T[]) => void;
   readonly sleep: (milliseconds: number) => Promise<void>;
+  /** Milliseconds since any moment, by a clock that nobody sets: `performance.now` unless given. */
+  readonly clock?: () => number;
 }
 
 /** An item that nobody else makes until the turn is disposed. */
@@ -79,6 +85,11 @@ export interface Turn<T> extends AsyncDisposable {
  * known: longer than a file server takes to start again.
  */
 export const LEASE_MILLISECONDS = 300_000;
+/**
+ * The most that counts between two looks at a claim. A worker that slept, or waited for a file server
+ * that did not answer, has seen nothing meanwhile: the owner's next sign may be on its way.
+ */
+const MOST_BETWEEN_LOOKS = 60_000;
 /** How often whoever has nothing to do looks for claims whose owners are gone. */
 const POLL_MILLISECONDS = 2000;
 
@@ -96,8 +107,15 @@ const madeName = ({ id }: Claimable) => `${id}${MADE}`;
 export async function* turns<T extends Claimable>(
   files: ClaimFiles,
   items: readonly T[],
-  { isMade, onMade = () => {}, onWaiting = () => {}, sleep }: TurnsOptions<T>,
+  {
+    isMade,
+    onMade = () => {},
+    onWaiting = () => {},
+    sleep,
+    clock = () => performance.now(),
+  }: TurnsOptions<T>,
 ): AsyncGenerator<Turn<T>> {
+  const watch = new Watch(clock);
   let hasToldOfWaiting = false;
   for (let open = items; open.length > 0;) {
     const busy: T[] = [];
@@ -108,7 +126,7 @@ export async function* turns<T extends Claimable>(
         onMade(item);
         continue;
       }
-      const number = await claim(files, item);
+      const number = await claim(files, item, watch);
       if (number === undefined) {
         busy.push(item);
         continue;
@@ -159,8 +177,33 @@ export async function forgetRemoved(
   return there;
 }
 
+/** For how long claims have not changed, as far as this worker has seen. */
+class Watch {
+  readonly #clock: () => number;
+  readonly #seen = new Map<string, { sign: string; last: number; quiet: number }>();
+
+  constructor(clock: () => number) {
+    this.#clock = clock;
+  }
+
+  /** Milliseconds; 0 at the first look, and where the claim has changed since the last one. */
+  quietFor(name: string, sign: string): number {
+    const now = this.#clock();
+    const before = this.#seen.get(name);
+    const quiet = before?.sign === sign
+      ? before.quiet + Math.min(now - before.last, MOST_BETWEEN_LOOKS)
+      : 0;
+    this.#seen.set(name, { sign, last: now, quiet });
+    return quiet;
+  }
+}
+
 /** @returns The number of the claim that this worker has now; undefined where another one works. */
-async function claim(files: ClaimFiles, item: Claimable): Promise<number | undefined> {
+async function claim(
+  files: ClaimFiles,
+  item: Claimable,
+  watch: Watch,
+): Promise<number | undefined> {
   for (let number = 0;; number++) {
     const name = nameOf(item, number);
     // Twice, as a claim may be given up between the two looks.
@@ -168,11 +211,14 @@ async function claim(files: ClaimFiles, item: Claimable): Promise<number | undef
       if (await files.make(name)) return number;
       const state = await files.look(name);
       if (state === undefined && attempt === 0) continue;
-      const isGone = state !== undefined && !(state.isAlive ?? state.age <= LEASE_MILLISECONDS);
-      if (!isGone) return undefined;
+      if (state === undefined || !isGone(state, watch.quietFor(name, state.sign))) return undefined;
       break;
     }
   }
+}
+
+function isGone({ isAlive, patience }: ClaimState, quiet: number): boolean {
+  return isAlive === undefined ? quiet > patience : !isAlive;
 }
 
 /** Whoever finds the claims gone finds the mark, and whoever finds no mark finds the picture. */

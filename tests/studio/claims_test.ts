@@ -28,11 +28,11 @@ interface Item {
   readonly id: string;
 }
 
-/** A file server with its own clock, and machines on which workers run. */
+/** A file server, and machines on which workers run. */
 class World {
-  /** Milliseconds. */
+  /** Milliseconds. No worker can read it: each has a clock of its own. */
   now = 0;
-  readonly files = new Map<string, { owner: Worker | undefined; time: number }>();
+  readonly files = new Map<string, { owner: Worker | undefined; made: number }>();
   readonly pictures = new Set<string>();
   readonly drawn: string[] = [];
   /** Pictures that were begun. */
@@ -77,26 +77,56 @@ class World {
 }
 
 const PICTURE_MILLISECONDS = 8000;
+/** Longer than a claim lasts without a sign of life: the first picture of every second worker. */
+const LONG_PICTURE_MILLISECONDS = 800_000;
+const FIRST_PICTURES = [PICTURE_MILLISECONDS, LONG_PICTURE_MILLISECONDS];
 const OPERATION_MILLISECONDS = 4;
+const HEARTBEAT_MILLISECONDS = 20_000;
+/** By how much a machine's clock is wrong, at most, and how much faster or slower it runs. */
+const CLOCK_OFF_MILLISECONDS = 600_000;
+const CLOCK_DRIFT = 0.01;
+
+/** What a machine takes for the time. */
+class Clock {
+  readonly #world: World;
+  readonly #offset: number;
+  readonly #rate: number;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#offset = CLOCK_OFF_MILLISECONDS * (2 * world.roll() - 1);
+    this.#rate = 1 + CLOCK_DRIFT * (2 * world.roll() - 1);
+  }
+
+  /** What it shows at a moment: now, unless told otherwise. */
+  at(moment = this.#world.now): number {
+    return this.#offset + this.#rate * moment;
+  }
+}
 
 /** A worker; a killed one waits for ever at the operation that was its last. */
 class Worker implements ClaimFiles {
-  isDead = false;
+  #died: number | undefined;
   readonly #world: World;
-  readonly #machine: number;
+  readonly #clock: Clock;
   #operationsLeft: number;
-  /** Set while a picture is drawn: the heart beats then, until the worker is killed. */
-  #held: string | undefined;
+  #nextPicture: number;
 
-  constructor(world: World, machine: number, operationsLeft: number) {
+  /** @param clock That of the machine, by which its workers know each other. */
+  constructor(world: World, clock: Clock, operationsLeft: number, firstPicture: number) {
     this.#world = world;
-    this.#machine = machine;
+    this.#clock = clock;
     this.#operationsLeft = operationsLeft;
+    this.#nextPicture = firstPicture;
+  }
+
+  get isDead(): boolean {
+    return this.#died !== undefined;
   }
 
   async #step(milliseconds = OPERATION_MILLISECONDS * (0.5 + this.#world.roll())): Promise<void> {
     if (this.#operationsLeft-- <= 0) {
-      this.isDead = true;
+      this.#died = this.#world.now;
       // What it did last stays as it is.
       await new Promise<void>(() => {});
     }
@@ -106,8 +136,7 @@ class Worker implements ClaimFiles {
   async make(name: string): Promise<boolean> {
     await this.#step();
     if (this.#world.files.has(name)) return false;
-    this.#world.files.set(name, { owner: this, time: this.#world.now });
-    this.#held = name;
+    this.#world.files.set(name, { owner: this, made: this.#world.now });
     await this.#step();
     return true;
   }
@@ -116,22 +145,27 @@ class Worker implements ClaimFiles {
     await this.#step();
     const file = this.#world.files.get(name);
     if (file === undefined) return undefined;
-    const { owner } = file;
-    const isKnown = owner !== undefined && owner.#machine === this.#machine;
-    // The heart of a living owner beats in a thread of its own.
-    const time = owner === undefined || owner.isDead ? file.time : this.#world.now;
-    return { isAlive: isKnown ? !owner.isDead : undefined, age: this.#world.now - time };
+    const { made } = file;
+    const owner = file.owner!;
+    // The heart of an owner beats in a thread of its own, until the owner is killed. The file bears
+    // the time of the owner's clock, as on file systems that take it from whoever writes.
+    const lived = (owner.#died ?? this.#world.now) - made;
+    const beat = made + lived - lived % HEARTBEAT_MILLISECONDS;
+    return {
+      isAlive: owner.#clock === this.#clock ? !owner.isDead : undefined,
+      sign: String(owner.#clock.at(beat)),
+      patience: LEASE_MILLISECONDS,
+    };
   }
 
   async remove(name: string): Promise<void> {
     await this.#step();
     this.#world.files.delete(name);
-    if (this.#held === name) this.#held = undefined;
   }
 
   async mark(name: string): Promise<void> {
     await this.#step();
-    this.#world.files.set(name, { owner: undefined, time: this.#world.now });
+    this.#world.files.set(name, { owner: undefined, made: this.#world.now });
   }
 
   async has(name: string): Promise<boolean> {
@@ -154,8 +188,10 @@ class Worker implements ClaimFiles {
 
   async draw({ id }: Item): Promise<void> {
     this.#world.begun++;
+    const milliseconds = this.#nextPicture;
+    this.#nextPicture = PICTURE_MILLISECONDS;
     // Steps of drawing, at each of which it may be killed.
-    for (let step = 0; step < 4; step++) await this.#step(PICTURE_MILLISECONDS / 4);
+    for (let step = 0; step < 4; step++) await this.#step(milliseconds / 4);
     this.#world.drawn.push(id);
     assert(!this.#world.pictures.has(id), `${id} was drawn twice`);
     this.#world.pictures.add(id);
@@ -167,6 +203,7 @@ class Worker implements ClaimFiles {
     const sharing = {
       isMade: (item: Item) => this.isMade(item),
       sleep: (milliseconds: number) => this.#step(milliseconds),
+      clock: () => this.#clock.at(),
     };
     for await (const turn of turns(this, items, sharing)) {
       await using _turn = turn;
@@ -186,12 +223,13 @@ async function simulate(
 ) {
   const world = new World(seed);
   const items = Array.from({ length: prompts }, (_, index) => ({ id: `item${index}` }));
+  // Eight workers to a machine.
+  const clocks = Array.from({ length: Math.ceil(workers / 8) }, () => new Clock(world));
   const all: Worker[] = [];
   for (let index = 0; index < workers; index++) {
     // Spread over the whole time in which a worker may live.
     const life = index < killed ? Math.floor(world.roll() * prompts / workers * 12) : Infinity;
-    // Eight workers to a machine.
-    const worker = new Worker(world, index >> 3, life);
+    const worker = new Worker(world, clocks[index >> 3]!, life, FIRST_PICTURES[index % 2]!);
     all.push(worker);
     const first = Math.floor(world.roll() * prompts);
     void worker.work([...items.slice(first), ...items.slice(0, first)]);
@@ -200,7 +238,7 @@ async function simulate(
   return { world, dead: all.filter(({ isDead }) => isDead).length };
 }
 
-Deno.test("10,000 prompts and 64 workers, one in ten killed: nothing is lost, nothing drawn twice", async () => {
+Deno.test("10,000 prompts, 64 workers whose clocks differ, one in ten killed: nothing is lost or drawn twice", async () => {
   const { world, dead } = await simulate({ prompts: 10_000, workers: 64, killed: 7, seed: 1 });
   assert.equal(world.pictures.size, 10_000);
   assert.equal(world.drawn.length, 10_000);
@@ -224,7 +262,6 @@ Deno.test("a claim is one worker's, and free when it gives it up or has ended", 
   assert.equal(await first.make("a.0"), true);
   assert.equal(await second.make("a.0"), false);
   const state = await second.look("a.0");
-  assert(state!.age < 60_000);
   if (Deno.build.os === "linux") assert.equal(state!.isAlive, true);
   await first.remove("a.0");
   assert.equal(await second.look("a.0"), undefined);
@@ -243,37 +280,93 @@ Deno.test("where nothing names the system's start, claims are not locked: Window
   assert.equal((await second.look("a.0"))!.isAlive, undefined);
 });
 
-Deno.test("an owner elsewhere is gone when its claim has grown old by the file server's clock", async () => {
+/** How long a worker waits for the only claim of a folder, in milliseconds of its own clock. */
+async function waited(claims: ClaimFolder, onSecond: (second: number) => Promise<void>) {
+  const begin = 1e9;
+  let now = begin;
+  const sharing = {
+    isMade: () => Promise.resolve(false),
+    clock: () => now,
+    async sleep(milliseconds: number) {
+      now += milliseconds;
+      await onSecond((now - begin) / 1000);
+    },
+  };
+  for await (const turn of turns(claims, [{ id: "a" }], sharing)) await turn.finish();
+  return now - begin;
+}
+
+async function claimFrom(batch: string, text: string): Promise<string> {
+  const path = `${batch}/.claims/a.0`;
+  await Deno.mkdir(`${batch}/.claims`, { recursive: true });
+  await Deno.writeTextFile(path, text);
+  return path;
+}
+const ELSEWHERE = JSON.stringify({ owner: { id: "x", boot: "another machine" }, isLocked: true });
+
+Deno.test("an owner elsewhere works as long as its claim changes, whatever its clock says", async () => {
+  for (const wrong of [-600, 600]) {
+    await using folder = await temporaryFolder();
+    await using claims = await ClaimFolder.open(`${folder.path}/batch`, folder.path);
+    const path = await claimFrom(`${folder.path}/batch`, `${ELSEWHERE}\n`);
+    const until = 800;
+    const milliseconds = await waited(claims, async (second) => {
+      if (second > until) return;
+      const time = Date.now() / 1000 + wrong;
+      // A sign of life, by a clock that is wrong.
+      if (second % 20 === 0) await Deno.writeTextFile(path, ".", { append: true });
+      await Deno.utime(path, time, time);
+    });
+    const behind = milliseconds - until * 1000;
+    assert(behind >= LEASE_MILLISECONDS && behind < LEASE_MILLISECONDS + 10_000, `${milliseconds}`);
+  }
+});
+
+Deno.test("a file server's time alone is a sign of life, and so is a byte more alone", async () => {
+  const signs = [
+    (path: string, second: number) => Deno.utime(path, second, second),
+    async (path: string) => {
+      await Deno.writeTextFile(path, ".", { append: true });
+      await Deno.utime(path, 1, 1);
+    },
+  ];
+  for (const sign of signs) {
+    await using folder = await temporaryFolder();
+    await using claims = await ClaimFolder.open(`${folder.path}/batch`, folder.path);
+    const path = await claimFrom(`${folder.path}/batch`, `${ELSEWHERE}\n`);
+    const milliseconds = await waited(claims, async (second) => {
+      if (second <= 1000 && second % 20 === 0) await sign(path, second);
+    });
+    assert(milliseconds >= 1_000_000 + LEASE_MILLISECONDS, `${milliseconds}`);
+  }
+});
+
+Deno.test("time in which nobody looked does not count against an owner", async () => {
   await using folder = await temporaryFolder();
   await using claims = await ClaimFolder.open(`${folder.path}/batch`, folder.path);
-  const path = `${folder.path}/batch/.claims/a.0`;
-  const owner = { owner: { id: "x", boot: "another machine" }, isLocked: true };
-  await Deno.writeTextFile(path, JSON.stringify(owner));
-  const item = { id: "a" };
-  const isDrawn = async () => {
-    let waited = false;
-    const sharing = {
-      isMade: () => Promise.resolve(false),
-      sleep: () => Promise.reject(new Error("waiting")),
-      onWaiting: () => waited = true,
-    };
-    try {
-      for await (const turn of turns(claims, [item], sharing)) await turn[Symbol.asyncDispose]();
-    } catch (error) {
-      assert.equal((error as Error).message, "waiting");
-    }
-    return !waited;
+  await claimFrom(`${folder.path}/batch`, ELSEWHERE);
+  let now = 0;
+  let looks = 0;
+  const sharing = {
+    isMade: () => Promise.resolve(false),
+    clock: () => now,
+    sleep() {
+      looks++;
+      // The computer slept for an hour.
+      now += 3_600_000;
+      return Promise.resolve();
+    },
   };
-  assert.equal(await isDrawn(), false);
-  const old = (Date.now() - LEASE_MILLISECONDS - 60_000) / 1000;
-  await Deno.utime(path, old, old);
-  assert.equal(await isDrawn(), true);
-  // Ended while it wrote its name.
-  await Deno.writeTextFile(path, "");
-  assert.equal(await isDrawn(), false);
-  const before = Date.now() / 1000 - 60;
-  await Deno.utime(path, before, before);
-  assert.equal(await isDrawn(), true);
+  for await (const turn of turns(claims, [{ id: "a" }], sharing)) await turn.finish();
+  assert(looks > 4, `${looks}`);
+});
+
+Deno.test("a claim of which the owner ended before it wrote its name is free after seconds", async () => {
+  await using folder = await temporaryFolder();
+  await using claims = await ClaimFolder.open(`${folder.path}/batch`, folder.path);
+  await claimFrom(`${folder.path}/batch`, "");
+  const milliseconds = await waited(claims, () => Promise.resolve());
+  assert(milliseconds >= 10_000 && milliseconds < 20_000, `${milliseconds}`);
 });
 
 Deno.test("a picture that somebody removed is made again", async () => {
