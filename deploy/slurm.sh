@@ -3,7 +3,6 @@
 #SBATCH --array=0-7
 #SBATCH --cpus-per-task=4
 #SBATCH --requeue
-#SBATCH --signal=TERM@60
 # With GPUs: sbatch --gpus=1 deploy/slurm.sh BATCH. Without, the pictures are drawn on the processors.
 #
 # A batch as an array of jobs, submitted from the top of the toolkit. A task that failed is submitted

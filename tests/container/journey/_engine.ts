@@ -101,7 +101,7 @@ async function makeBase(archive: string, cache: string): Promise<void> {
 }
 
 /** Installs Debian's packages where a command is absent. */
-async function install(command: string, packages: readonly string[]): Promise<void> {
+export async function install(command: string, packages: readonly string[]): Promise<void> {
   const isThere = (name: string) =>
     output("sh", "-c", `command -v ${name}`).then(() => true, () => false);
   if (await isThere(command)) return;
