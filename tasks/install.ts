@@ -1,7 +1,13 @@
 /** `deno task install`: patches of dependencies, and on request ONNX Runtime's CUDA provider. */
 import { fileURLToPath } from "node:url";
 import { RequestError } from "../src/errors.ts";
-import { type AppliedPatch, applyPatch, type Patch, readPatches } from "../src/integrity/mod.ts";
+import {
+  type AppliedPatch,
+  applyPatch,
+  closeFiles,
+  type Patch,
+  readPatches,
+} from "../src/integrity/mod.ts";
 import { both, texts } from "./install/texts.ts";
 import { misfitLines } from "./cli/patch_misfits.ts";
 import { run, task, TaskFailure } from "./cli/task.ts";
@@ -30,6 +36,8 @@ await run<Options>(command, async ({ cuda, from }) => {
   }
   const patches: AppliedPatch[] = [];
   for (const patch of await readPatches(`${ROOT}${PATCHES}`)) patches.push(await apply(patch));
+  // The packages were laid anew. Some are published with files that everybody may write.
+  if (patches.some(({ changed }) => changed.length > 0)) await closeFiles(ROOT, ["node_modules"]);
   if (!cuda) return { patches };
   // Read only now: all that it needs would slow the patches down.
   const { installCuda } = await import("./install/cuda.ts");

@@ -19,7 +19,7 @@ import {
  * What differs from the list of packages:
  * - `unreadable`: the list, or a package;
  * - `other-files`: a package's files are not those that are listed;
- * - `not-listed`: it is used, and the list does not have it;
+ * - `not-listed`: the list does not have it;
  * - `other-link`: a name in node_modules leads elsewhere than to the package of that name;
  * - `other-entry`: it lies where packages are looked up, and is none.
  */
@@ -42,7 +42,7 @@ const AT_ONCE = 8;
 
 /**
  * Compares every file of the installed packages with `packages.txt`, and where their names lead.
- * Packages that are not installed are passed over, and so are those that nothing leads to.
+ * Packages that are not installed are passed over.
  *
  * @param root The top of the project.
  */
@@ -64,7 +64,6 @@ export async function checkPackages(root: string): Promise<PackagesReport> {
   const installed = await installedPackages(root);
   const places = new Map<string, InstalledPackage>();
   for (const item of installed) places.set(await realpath(join(root, item.path)), item);
-  const used = new Set<InstalledPackage>();
   const own = new Set(installed.map(({ path }) => path));
   const inside = (await packageFolders(root)).map((name) => `${PACKAGES}/${name}/node_modules`);
   for (const folder of ["node_modules", `${PACKAGES}/node_modules`, ...inside]) {
@@ -78,12 +77,11 @@ export async function checkPackages(root: string): Promise<PackagesReport> {
       const path = `${folder}/${name}`;
       const target = await realpath(join(root, path)).catch(() => undefined);
       const item = target === undefined ? undefined : places.get(target);
-      if (item?.name === name) used.add(item);
-      else problems.push({ code: "other-link", subject: path });
+      if (item?.name !== name) problems.push({ code: "other-link", subject: path });
     }
   }
   let sound = 0;
-  const queue = [...used];
+  const queue = [...installed];
   const work = async () => {
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
       const { key, path } = item;

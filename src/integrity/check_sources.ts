@@ -27,14 +27,24 @@ export interface SourcesReport {
 
 /** Files that steer Deno where they stand beside deno.json. */
 const STEERING = ["package.json", "deno.jsonc", "tsconfig.json", ".npmrc"];
-/** What runs, and what says how. */
-const CODE_FOLDERS = ["src", "tasks", "patches"];
+/** What runs when somebody draws, and what says how. */
+const DRAWING = ["src", "tasks", "patches"];
+/** What runs on clusters, and for those who measure, train, test or change the toolkit. */
+const WORKING = [".ci", "bench", "deploy", "tests", "training"];
+const CODE_FOLDERS = [...DRAWING, ...WORKING];
 const CODE_FILES = ["deno.json", "Dockerfile", PACKAGE_LIST];
+/** Where code of the toolkit lies, below the top of the project. */
+export const CODE: readonly string[] = [...CODE_FOLDERS, ...CODE_FILES];
+/** Below a code folder, and no code: measurements. */
+const RECORDS = "bench/results/";
 
 const isCode = (path: string): boolean =>
-  CODE_FILES.includes(path) || CODE_FOLDERS.some((folder) => path.startsWith(`${folder}/`));
-/** Below a code folder, and no code of the toolkit: packages that the page is built with. */
-const PAGE_PACKAGES = "src/server/page/node_modules/";
+  CODE_FILES.includes(path) ||
+  CODE_FOLDERS.some((folder) => path.startsWith(`${folder}/`)) && !path.startsWith(RECORDS);
+/** Below a code folder, and no code of the toolkit: packages that others than its users need. */
+const OTHER_PACKAGES = /^(?:src\/server\/page|tests(?:\/lab|\/server)?\/packages)\/node_modules\//;
+/** What runs, by its name: where people work, other files of theirs may lie. */
+const PROGRAM = /\.(?:[cm]?[jt]sx?|jsonc?|py|sh|wasm)$/;
 /** What desktops leave in folders that they show. */
 const DESKTOPS = /(?:^|\/)(?:\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini)$/;
 const AT_ONCE = 16;
@@ -78,9 +88,11 @@ export async function checkSources(root: string, checksums: Checksums): Promise<
   };
 }
 
-/** Whether all is as listed, or there is no list. */
-export function areSourcesSound({ changed, missing, unlisted }: SourcesReport): boolean {
-  return [changed, missing, unlisted].every(({ length }) => length === 0);
+/** Whether all is as listed. What cannot be compared is not. */
+export function areSourcesSound(
+  { against, changed, missing, unlisted }: SourcesReport,
+): boolean {
+  return against !== "nothing" && [changed, missing, unlisted].every(({ length }) => length === 0);
 }
 
 interface ExpectedSources {
@@ -159,8 +171,10 @@ async function presentFiles(root: string): Promise<string[]> {
       join(entry.parentPath, entry.name).slice(join(root, "/").length).replaceAll("\\", "/")
     );
   }));
+  const isWork = (path: string) => WORKING.some((folder) => path.startsWith(`${folder}/`));
   const code = folders.flat().filter((path) =>
-    !path.startsWith(PAGE_PACKAGES) && !DESKTOPS.test(path)
+    isCode(path) && !OTHER_PACKAGES.test(path) && !DESKTOPS.test(path) &&
+    (!isWork(path) || PROGRAM.test(path))
   );
   return [...top, ...code];
 }

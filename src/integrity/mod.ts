@@ -7,6 +7,7 @@
 export { areFilesSound, type ChangedFile, checkFiles, type FilesReport } from "./check_files.ts";
 export { checkDockerfile, type DockerfileProblem } from "./check_dockerfile.ts";
 export { checkPackages, type PackageProblem, type PackagesReport } from "./check_packages.ts";
+export { closeFiles, openFiles } from "./open_files.ts";
 export { checkPins, type PinProblem } from "./check_pins.ts";
 export { checkSources, SOURCE_LIST, type SourcesReport } from "./check_sources.ts";
 export {

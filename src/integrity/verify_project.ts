@@ -6,10 +6,11 @@ import { checkDockerfile, type DockerfileProblem } from "./check_dockerfile.ts";
 import { areFilesSound, checkFiles, type FilesReport } from "./check_files.ts";
 import { checkPackages, type PackagesReport } from "./check_packages.ts";
 import { checkPins, type PinProblem } from "./check_pins.ts";
-import { areSourcesSound, checkSources, type SourcesReport } from "./check_sources.ts";
+import { areSourcesSound, checkSources, CODE, type SourcesReport } from "./check_sources.ts";
 import { CHECKSUM_LIST, type Checksums, parseChecksums } from "./checksum_list.ts";
 import { CUDA_LIBRARIES } from "./covered_files.ts";
 import type { HashFilesOptions } from "./hash_files.ts";
+import { openFiles } from "./open_files.ts";
 import { inspectPatch, readPatches } from "./patches.ts";
 import { BASE_IMAGES, CUDA_PROVIDER } from "./pins.ts";
 import type { PatchReport } from "./types.ts";
@@ -31,6 +32,8 @@ export interface ProjectReport {
   readonly sources?: SourcesReport;
   readonly sourcesProblem?: Texts<string>;
   readonly dockerfile: readonly DockerfileProblem[];
+  /** Code that every user of the machine may change. What it is now says the rest of the report. */
+  readonly open: readonly string[];
 }
 
 /**
@@ -82,6 +85,7 @@ export async function verifyProject(
     ...(sources.value === undefined ? {} : { sources: sources.value }),
     ...(sources.problem === undefined ? {} : { sourcesProblem: sources.problem }),
     dockerfile,
+    open: await openFiles(root, [...CODE, "node_modules", CHECKSUM_LIST, "deno.lock"]),
   };
 }
 

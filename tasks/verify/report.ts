@@ -84,6 +84,7 @@ function findingsOf({ files, list, listProblem, milliseconds, ...found }: Verify
       found.dockerfile.map((problem) => text.about("Dockerfile", text.dockerfileProblem(problem))),
       text.about("Dockerfile", text.dockerfile),
     ),
+    ...(found.open.length === 0 ? [] : [openFinding(found.open)]),
     ...found.models.map(modelFinding),
   ];
 }
@@ -134,7 +135,9 @@ function packagesFindings({ sound, problems }: PackagesReport): Finding[] {
 }
 
 function sourcesFindings({ against, sound, commit = "", ...found }: SourcesReport): Finding[] {
-  if (against === "nothing") return [["note", text.about(text.sources, text.noSources)]];
+  if (against === "nothing") {
+    return [["error", text.about(text.sources, text.noSources), text.noSourcesHint]];
+  }
   const summary = text.about(text.sources, text.comparedWith[against](sound, commit));
   const problems = (["changed", "missing", "unlisted"] as const).flatMap((what) =>
     found[what].map((path): Finding => ["error", text.about(path, text.sourceProblems[what])])
@@ -142,6 +145,11 @@ function sourcesFindings({ against, sound, commit = "", ...found }: SourcesRepor
   return problems.length === 0
     ? [["ok", summary]]
     : [["note", summary, text.sourcesHints[against]], ...problems];
+}
+
+function openFinding(open: readonly string[]): Finding {
+  const tops = new Set(open.map((path) => path.split("/", 1)[0]!));
+  return ["note", text.open(open.length, open[0]!), text.close([...tops])];
 }
 
 function patchFinding(patch: PatchReport): Finding {

@@ -74,10 +74,18 @@ export const text = inLanguage({
       }
     },
     sources: "the toolkit's code",
-    noSources: "not compared, as there is neither git's commit nor an image's list here",
+    noSources: "cannot be compared, as there is neither git's commit nor a list of sources here",
+    noSourcesHint:
+      "Take a clone, what deno task pack made, or the image: they say what the code has to be.",
+    open: (count: number, first: string) =>
+      count === 1
+        ? `every user of this machine may change ${first}`
+        : `every user of this machine may change ${count} files of the code, such as ${first}`,
+    close: (places: readonly string[]) =>
+      `Where others work, too: chmod -R o-w ${places.join(" ")}`,
     comparedWith: {
       git: (count: number, commit: string) => `${count} files as git has them in ${commit}`,
-      list: (count: number) => `${count} files as the image was built with`,
+      list: (count: number) => `${count} files as in the list of sources.txt`,
     },
     sourceProblems: {
       changed: "changed",
@@ -213,7 +221,14 @@ export const text = inLanguage({
       }
     },
     sources: "工具自身的代码",
-    noSources: "没有比较，因为这里既没有 git 提交，也没有镜像的列表",
+    noSources: "无法比较，因为这里既没有 git 提交，也没有源代码列表",
+    noSourcesHint: "请使用 git 克隆、deno task pack 打包的工具或镜像：它们记录了代码应有的内容。",
+    open: (count: number, first: string) =>
+      count === 1
+        ? `本机所有用户都可以改动 ${first}`
+        : `本机所有用户都可以改动 ${count} 个代码文件，例如 ${first}`,
+    close: (places: readonly string[]) =>
+      `如果还有其他人使用本机：chmod -R o-w ${places.join(" ")}`,
     comparedWith: {
       git: (count: number, commit: string) => `${count} 个文件与 git 提交 ${commit} 中的一致`,
       list: (count: number) => `${count} 个文件与镜像构建时一致`,

@@ -56,6 +56,19 @@ Deno.test("a file that was changed, added, moved or deleted is found", async () 
   }
 });
 
+Deno.test("packages that nothing leads to are compared, too", async () => {
+  await using it = await project();
+  for (const path of Object.keys(LINKS)) await Deno.remove(it.at(path));
+  assert.deepEqual(await it.check(), { sound: 2, problems: [] });
+  await Deno.writeTextFile(it.at(`${TWO}/index.js`), "3");
+  const three = "node_modules/.deno/three@1.0.0/node_modules/three";
+  await Deno.mkdir(it.at(three), { recursive: true });
+  assert.deepEqual((await it.check()).problems, [
+    { code: "other-files", subject: TWO },
+    { code: "not-listed", subject: three },
+  ]);
+});
+
 Deno.test("a name that leads elsewhere is found", async () => {
   await using it = await project();
   const [link] = Object.keys(LINKS);

@@ -12,12 +12,22 @@ const { os, arch } = Deno.build;
 const BINDING = `${LIBRARIES}/${os === "windows" ? "win32" : os}/` +
   `${arch === "aarch64" ? "arm64" : "x64"}/onnxruntime_binding.node`;
 
-/** A clone with its patches applied, in which all is as pinned. */
+/** A clone with its patches applied, in which all is as pinned, and git. */
 async function soundClone() {
-  const it = await clone(["models", "checksums.txt", "packages.txt", "Dockerfile"]);
+  const it = await clone(["models", "checksums.txt", "packages.txt", "Dockerfile", "deploy"]);
   const { code, err } = await it.task("install");
   assert.equal(code, 0, err);
-  return it;
+  const git = async (...args: string[]) => {
+    const who = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+    const { code, out } = await sh("git", [...who, ...args], it.path);
+    assert.equal(code, 0);
+    return out.trim();
+  };
+  await git("init", "--quiet");
+  const files = ["src", "tasks", "patches", "deploy", "deno.json", "Dockerfile", "packages.txt"];
+  await git("add", ...files);
+  await git("commit", "--quiet", "--message", "one");
+  return { ...it, git };
 }
 
 function flip(at: number) {
@@ -34,7 +44,7 @@ Deno.test("what is as pinned is said to be, in both languages and as JSON", asyn
   assert.match(english.out, /^✓ checksums\.txt: \d+ files as listed/m);
   assert.match(english.out, /^✓ patches\/fix_dtype\.patch: applied$/m);
   assert.match(english.out, /^✓ packages\.txt: the code of \d+ packages is as listed$/m);
-  assert.match(english.out, /^· the toolkit's code: not compared, /m);
+  assert.match(english.out, /^✓ the toolkit's code: \d+ files as git has them in [0-9a-f]{40}$/m);
   assert.match(english.out, /^✓ Dockerfile: builds on the pinned images$/m);
   assert.match(english.out, /^✓ demo model models\/demo: weights fit their config\.json$/m);
   assert.match(english.out, /\nAll is as pinned\.\n$/);
@@ -196,15 +206,7 @@ Deno.test("a list that is damaged is named with its line, and can be made anew",
 
 Deno.test("code that was changed is named: a package's, the toolkit's, and the list that tells", async () => {
   await using it = await soundClone();
-  const git = async (...args: string[]) => {
-    const who = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
-    const { code, out } = await sh("git", [...who, ...args], it.path);
-    assert.equal(code, 0);
-    return out.trim();
-  };
-  await git("init", "--quiet");
-  await git("add", "src", "tasks", "patches", "deno.json", "Dockerfile", "packages.txt");
-  await git("commit", "--quiet", "--message", "one");
+  const { git } = it;
   const commit = await git("rev-parse", "HEAD");
   const [kept] = (await sh("sha256sum", ["checksums.txt"], it.path)).out.split(" ");
   const sound = await it.task("verify", "--sha256", kept!, "--commit", commit);
@@ -219,6 +221,7 @@ Deno.test("code that was changed is named: a package's, the toolkit's, and the l
   await it.change(`${COMMON}/package.json`, asText((text) => `${text} `));
   await it.change("deno.json", asText((text) => text.replaceAll("--deny-net ", "")));
   await it.change("src/kernels/kernels.ptx", asText((text) => `// \n${text}`));
+  await it.change("deploy/slurm.sh", asText((text) => `${text}# \n`));
   await it.change("models/demo/vae/config.json", asText((text) => `${text} `));
   assert.equal((await it.task("checksums", "--write")).code, 0);
   const { code, out } = await it.task("verify", "--sha256", kept!);
@@ -226,6 +229,7 @@ Deno.test("code that was changed is named: a package's, the toolkit's, and the l
   assert.match(out, new RegExp(`^✗ ${COMMON}: its files are not those`, "m"));
   assert.match(out, /^✗ deno\.json: changed$/m);
   assert.match(out, /^✗ src\/kernels\/kernels\.ptx: changed$/m);
+  assert.match(out, /^✗ deploy\/slurm\.sh: changed$/m);
   assert.match(
     out,
     new RegExp(`^✗ checksums\\.txt: its own SHA-256 is .*, and should be ${kept}`, "m"),
@@ -242,7 +246,33 @@ Deno.test("code that was changed is named: a package's, the toolkit's, and the l
   await Deno.remove(it.at(".git"), { recursive: true });
   const without = await it.task("verify", "--commit", commit);
   assert.match(without.out, /^✗ the toolkit's code: there is no commit here, and should be/m);
+  const uncompared = await it.task("verify");
+  assert.equal(uncompared.code, 1);
+  assert.match(uncompared.out, /^✗ the toolkit's code: cannot be compared/m);
   assert.equal((await it.task("verify", "--commit", commit.slice(0, 12))).code, 2);
+});
+
+Deno.test({
+  name: "code that every user may change is named, and packages are not laid so",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using it = await soundClone();
+    const sound = await it.task("verify");
+    assert.equal(sound.code, 0, sound.out);
+    assert.doesNotMatch(sound.out, /every user/);
+    await Deno.chmod(it.at("tasks/create.ts"), 0o646);
+    await Deno.chmod(it.at("src"), 0o777);
+    const { code, out } = await it.task("verify");
+    assert.equal(code, 0, out);
+    assert.match(
+      out,
+      /^· every user of this machine may change 2 files of the code, such as src$/m,
+    );
+    assert.match(out, /chmod -R o-w src tasks$/m);
+    // Nobody but its owner may remove a file there.
+    await Deno.chmod(it.at("src"), 0o1777);
+    assert.match((await it.task("verify")).out, /may change tasks\/create\.ts$/m);
+  },
 });
 
 Deno.test("no picture is made with weights that are not the listed ones", async () => {
