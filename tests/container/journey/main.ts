@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { bundleOf, loadByScript, loadByTask, sameAgain } from "./_bundles.ts";
 import { build, clone, succeed } from "./_clones.ts";
 import { keepImages, removeAll } from "./_contents.ts";
+import { charliecloud, compose, podman } from "./_elsewhere.ts";
 import { provideBase, Skipped, startEngine } from "./_engine.ts";
 import {
   healthCheck,
@@ -65,6 +66,9 @@ async function journey(folder: string): Promise<void> {
   await step("a killed task leaves no container", () => killed(first));
   await step("health check and pictures inside", () => pictures(first));
   await step("the studio, by a port of this computer alone", () => served(first));
+  await step("compose runs it as deploy/compose.yaml says", () => compose(first));
+  await step("Podman runs it", podman);
+  await step("Charliecloud runs it, for a user without rights", charliecloud);
 
   const bundle = await step("bundle, in volumes", () => bundleOf(first));
   await step("remove, and load by the script", () => loadByScript(first, bundle));
