@@ -4,6 +4,7 @@
  * @module
  */
 import { RequestError } from "../errors.ts";
+import { tensor } from "../tensor.ts";
 import { type RopeTensors, tabulate } from "./_rotary.ts";
 import type { NextDiTConfig } from "./next_dit_config.ts";
 
@@ -60,22 +61,40 @@ export function nextDiTRopeTables(
   columns: number,
 ): { caption: RopeTensors; image: RopeTensors } {
   checkPlaces(config, captionLength, rows, columns);
-  const frequencies = config.axes_dims.flatMap((dim, axis) =>
-    Array.from({ length: dim / 2 }, (_, index) => {
-      return { axis, frequency: ROPE_THETA ** (-2 * index / dim) };
+  // The places of a picture are many and their coordinates few: each has its cosines once.
+  const counts = [captionLength + 1, Math.max(rows, 1), Math.max(columns, 1)];
+  const axes = config.axes_dims.map((dim, axis) =>
+    tabulate(counts[axis]!, dim / 2, (coordinate, index) => {
+      return Math.fround(coordinate * ROPE_THETA ** (-2 * index / dim));
     })
   );
-  const tables = (length: number, position: (index: number) => readonly number[]) => {
-    const positions = Array.from({ length }, (_, index) => position(index));
-    return tabulate(length, frequencies.length, (row, column) => {
-      const { axis, frequency } = frequencies[column]!;
-      return Math.fround(positions[row]![axis]! * frequency);
-    });
-  };
   return {
-    caption: tables(captionLength, (token) => [token, 0, 0]),
-    image: tables(rows * columns, (patch) => {
+    caption: tablesAt(axes, captionLength, (token) => [token, 0, 0]),
+    image: tablesAt(axes, rows * columns, (patch) => {
       return [captionLength, Math.floor(patch / columns), patch % columns];
     }),
   };
+}
+
+/** The tables of so many places, put together from those of each axis' coordinates. */
+function tablesAt(
+  axes: readonly RopeTensors[],
+  length: number,
+  place: (index: number) => readonly number[],
+): RopeTensors {
+  const widths = axes.map(({ cos }) => cos.dims[1]!);
+  const width = widths.reduce((sum, width) => sum + width, 0);
+  const [cos, sin] = [new Float32Array(length * width), new Float32Array(length * width)];
+  let at = 0;
+  for (let index = 0; index < length; index++) {
+    for (const [axis, coordinate] of place(index).entries()) {
+      const { cos: { data: cosines }, sin: { data: sines } } = axes[axis]!;
+      const from = coordinate * widths[axis]!;
+      for (let offset = from; offset < from + widths[axis]!; offset++, at++) {
+        cos[at] = cosines[offset]!;
+        sin[at] = sines[offset]!;
+      }
+    }
+  }
+  return { cos: tensor(cos, [length, width]), sin: tensor(sin, [length, width]) };
 }
