@@ -33,6 +33,8 @@ import {
 /** Of a run's options: a run ends when the device has its work, not when it has done it. */
 const DO_NOT_WAIT = cString("disable_synchronize_execution_providers");
 const USUAL_OPTIONS = 0n;
+/** Milliseconds, after which a signal is not kept waiting though the device would have to. */
+const LONGEST_WITHOUT_EVENTS = 250;
 /** Two prompts and two negative prompts; each keeps a few megabytes on the device. */
 const MOST_BINDINGS = 4;
 
@@ -119,6 +121,8 @@ class OperatorSession {
   /** The one used last comes last. */
   readonly #bindings: Binding[] = [];
   #lastCall: Promise<unknown> = Promise.resolve();
+  /** When other events had their turn. */
+  #lastTurn = -Infinity;
   /** What the session points at; a GPU has a copy. */
   readonly #memory: WeightsInMemory | undefined;
 
@@ -205,13 +209,20 @@ class OperatorSession {
         const isLast = binding === last;
         // The last run waits for the device, and cleans up after those that do not.
         const options = isLast ? USUAL_OPTIONS : this.#runOptions;
-        if (isLast) await otherEvents();
+        if (isLast) await this.#otherEvents(bindings.length > 1);
         check(api.RunWithBinding(this.#session, options, binding.handle));
       }
       return bindings.map(({ handle }) => this.#results(handle, fetches));
     } finally {
       bindings.forEach(({ handle }) => api.ClearBoundOutputs(handle));
     }
+  }
+
+  /** Where the device waits meanwhile, they have their turn now and then. */
+  async #otherEvents(isBusy: boolean): Promise<void> {
+    if (!isBusy && performance.now() - this.#lastTurn < LONGEST_WITHOUT_EVENTS) return;
+    await otherEvents();
+    this.#lastTurn = performance.now();
   }
 
   /** Until the GPU has done what it was told. */
