@@ -16,6 +16,7 @@ export {
   isNeverRun,
   packageDigest,
   type PackageDigests,
+  packagesOfSomeSystems,
   parsePackageList,
 } from "./package_list.ts";
 export {

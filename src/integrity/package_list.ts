@@ -58,6 +58,20 @@ export function formatPackageList(digests: PackageDigests): string {
     .map(([key, digest]) => `${key} ${digest}\n`).join("");
 }
 
+/**
+ * The packages of a lock that are installed on some systems alone: an installation has lines for
+ * those of its own system, and cannot make the others'.
+ *
+ * @param lock What deno.lock says.
+ */
+export function packagesOfSomeSystems(lock: string): ReadonlySet<string> {
+  const { npm = {} }: { npm?: Record<string, { os?: unknown; cpu?: unknown }> } = JSON.parse(lock);
+  return new Set(
+    Object.entries(npm).filter(([, { os, cpu }]) => os !== undefined || cpu !== undefined)
+      .map(([key]) => key),
+  );
+}
+
 /** A package as it lies in {@linkcode PACKAGES}. */
 export interface InstalledPackage {
   /** Its name and version, such as `zod@4.6.7`. */

@@ -10,7 +10,9 @@ import {
   installedPackages,
   PACKAGE_LIST,
   packageDigest,
+  packagesOfSomeSystems,
   parseChecksums,
+  parsePackageList,
   updateChecksums,
 } from "../../src/integrity/mod.ts";
 import { ProgressLine } from "../cli/progress.ts";
@@ -71,9 +73,14 @@ async function listed(write: true | undefined): Promise<Checksums> {
   }
 }
 
-/** Lists the packages that are installed; returns how many. */
+/**
+ * Lists the packages that are installed, and keeps what is listed of those for other systems;
+ * returns how many there are.
+ */
 async function writePackageList(): Promise<number> {
-  const digests = new Map<string, string>();
+  const elsewhere = packagesOfSomeSystems(await readFile(`${ROOT}deno.lock`, "utf8"));
+  const listed = parsePackageList(await readFile(`${ROOT}${PACKAGE_LIST}`, "utf8"));
+  const digests = new Map([...listed].filter(([key]) => elsewhere.has(key)));
   for (const item of await installedPackages(ROOT)) {
     digests.set(item.key, await packageDigest(ROOT, item));
   }
