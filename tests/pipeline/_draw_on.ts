@@ -14,7 +14,7 @@ const { images } = await pipe.generate({
   prompt: await Deno.readTextFile(`${DEMO_MODEL}/health_check.xml`),
   width: 64,
   height: 64,
-  numInferenceSteps: 2,
+  numInferenceSteps: 1,
   guidanceScale: GUIDANCE_SCALE,
   generator: { seed: SEED },
 });

@@ -1,19 +1,24 @@
-/** The demo model on WebGPU, by a driver that computes on the processor: SwiftShader, of chromium. */
+/**
+ * The demo model on WebGPU, by a driver that computes on the processor: SwiftShader. Chromium brings
+ * it and a loader, and where it is installed these tests run.
+ */
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { GRAPH_NAMES } from "../../src/pipeline/part_graph.ts";
 import { psnr } from "../../src/image/mod.ts";
 
-/** Where Debian's packages chromium and libvulkan1 have the driver and its loader. */
-const DRIVER = "/usr/lib/chromium/vk_swiftshader_icd.json";
-const LOADER = "/usr/lib/x86_64-linux-gnu/libvulkan.so.1";
+/** Where packages have it: Debian's chromium, Fedora's, Google's Chrome. */
+const DRIVERS = ["/usr/lib/chromium", "/usr/lib64/chromium-browser", "/opt/google/chrome"]
+  .map((folder) => join(folder, "vk_swiftshader_icd.json"));
 /** The picture of `_draw_on.ts`. */
 const SIZE = 64;
 /** Both compute in float32; single operators differ by some 1e-7. */
 const LEAST_DB = 60;
 
-const isHere = await Promise.all([DRIVER, LOADER].map((path) => Deno.stat(path)))
-  .then(() => true, () => false);
+const found = await Promise.all(
+  DRIVERS.map((path) => Deno.stat(path).then(() => [path], () => [])),
+);
+const [driver] = found.flat();
 
 /** Runs a program on the driver. */
 async function onDriver(program: string, ...args: string[]): Promise<string> {
@@ -21,8 +26,12 @@ async function onDriver(program: string, ...args: string[]): Promise<string> {
   try {
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "--frozen", "--allow-all", program, ...args],
-      // The loader of Vulkan reads these when the process asks for an adapter.
-      env: { VK_DRIVER_FILES: DRIVER, XDG_RUNTIME_DIR: folder },
+      // The loader of Vulkan, beside the driver, reads these when the process asks for an adapter.
+      env: {
+        LD_LIBRARY_PATH: dirname(driver!),
+        VK_DRIVER_FILES: driver!,
+        XDG_RUNTIME_DIR: folder,
+      },
       stdout: "null",
       stderr: "piped",
     }).output();
@@ -50,7 +59,7 @@ const ON_THE_CPU = [
 
 Deno.test({
   name: "WebGPU's results do not cross to the CPU and back between layers",
-  ignore: !isHere,
+  ignore: driver === undefined,
   fn: async () => {
     // The log tells of each copy that ONNX Runtime puts into a graph, and of its node.
     const log = await onDriver("tests/pipeline/_log_copies.ts", "models/demo");
@@ -63,7 +72,7 @@ Deno.test({
 
 Deno.test({
   name: "WebGPU draws the health check's prompt as the CPU does",
-  ignore: !isHere,
+  ignore: driver === undefined,
   fn: async () => {
     const folder = await Deno.makeTempDir();
     try {
