@@ -32,7 +32,7 @@ const DRAWING = ["src", "tasks", "patches"];
 /** What runs on clusters, and for those who measure, train, test or change the toolkit. */
 const WORKING = [".ci", "bench", "deploy", "tests", "training"];
 const CODE_FOLDERS = [...DRAWING, ...WORKING];
-const CODE_FILES = ["deno.json", "Dockerfile", PACKAGE_LIST];
+const CODE_FILES = ["deno.json", "Dockerfile", PACKAGE_LIST, "newbie"];
 /** Where code of the toolkit lies, below the top of the project. */
 export const CODE: readonly string[] = [...CODE_FOLDERS, ...CODE_FILES];
 /** Below a code folder, and no code: measurements. */

@@ -17,6 +17,7 @@ import { benchSession } from "../../bench/session.ts";
 import { benchStepCache, stepCacheTable } from "../../bench/step_cache.ts";
 import { inProcess, type Kernels } from "../../bench/process.ts";
 import { benchServe, serveTable } from "../../bench/serve.ts";
+import { benchShards, shardsTable } from "../../bench/shards.ts";
 import { benchTags, tagRows } from "../../bench/tags.ts";
 import { median } from "../../bench/statistics.ts";
 import { RequestError } from "../../src/mod.ts";
@@ -55,6 +56,7 @@ interface Options {
   readonly arithmetic?: true;
   readonly tags?: true;
   readonly serve?: true;
+  readonly shards?: true;
   readonly record?: true;
 }
 
@@ -73,6 +75,7 @@ const { text, both } = catalogue({
       "and nothing else",
     tags: "CPU: a list of 200,000 tags, and nothing else",
     serve: "CPU: how fast serve answers, and its memory after 500 pictures, and nothing else",
+    shards: "CPU: a batch by one process and by two that share the cores, and nothing else",
     model: "CUDA: folder of a full-size model with AutoencoderTiny",
     modelWithKl: "CUDA: the same with AutoencoderKL",
     reference: "CUDA: what bench/reference/components.py stored of its weights",
@@ -96,6 +99,7 @@ const { text, both } = catalogue({
     arithmetic: "CUDA：只测演示模型的 16 位和 8 位图片与 float32 图片相差多少",
     tags: "CPU：只测一份 20 万个标签的列表",
     serve: "CPU：只测 serve 应答有多快，以及画 500 张图片后的内存",
+    shards: "CPU：只测一个批次由一个进程或两个分享核心的进程来画",
     model: "CUDA：带 AutoencoderTiny 的完整尺寸模型的文件夹",
     modelWithKl: "CUDA：同上，带 AutoencoderKL",
     reference: "CUDA：bench/reference/components.py 用其权重保存的结果",
@@ -119,6 +123,7 @@ const command = task("bench", text.description)
   .option("--arithmetic", text.arithmetic)
   .option("--tags", text.tags)
   .option("--serve", text.serve)
+  .option("--shards", text.shards)
   .option("--model <folder>", text.model)
   .option("--model-with-kl <folder>", text.modelWithKl)
   .option("--reference <file>", text.reference)
@@ -141,6 +146,7 @@ await run<Options>(command, async (options) => {
   if (options.tags) return await benchTheTags(options);
   if (options.draft) return await benchTheDraft(options);
   if (options.serve) return await benchTheServer(options);
+  if (options.shards) return await benchTheShards(options);
   const { runs } = options;
   if (runs < 1) throw new RequestError(both((text) => text.atLeastOne(runs)));
   const machine = await describeMachine();
@@ -371,6 +377,26 @@ async function benchTheServer(options: Options) {
   ].join("\n");
   const results = { date, machine, ...measured };
   await show(options, "serve", results, table);
+  return results;
+}
+
+/** A batch that processes share. */
+async function benchTheShards(options: Options) {
+  const machine = await describeMachine();
+  const date = today();
+  const measured = await benchShards(tell);
+  const table = [
+    `# Shared batches, ${date}`,
+    "",
+    `models/demo on ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ` +
+    `${machine.os}; Deno ${machine.deno}, ONNX Runtime ${machine.onnxruntime}. ` +
+    "`deno task bench --shards`",
+    "",
+    ...shardsTable(measured),
+    "",
+  ].join("\n");
+  const results = { date, machine, ...measured };
+  await show(options, "shards", results, table);
   return results;
 }
 

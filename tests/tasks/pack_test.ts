@@ -46,9 +46,11 @@ Deno.test({
 
     await Deno.writeTextFile(join(top, "src/mod.ts"), "// changed\n", { append: true });
     await Deno.writeTextFile(join(top, "tasks/added.ts"), "");
+    await Deno.writeTextFile(join(top, "newbie"), "# changed\n", { append: true });
     const changed = await newbie("verify");
     assert.equal(changed.code, 1);
     assert.match(changed.out, /^✗ src\/mod\.ts: changed$/m);
     assert.match(changed.out, /^✗ tasks\/added\.ts: /m);
+    assert.match(changed.out, /^✗ newbie: changed$/m);
   },
 });

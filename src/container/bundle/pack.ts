@@ -97,10 +97,15 @@ export async function makePack(options: PackOptions): Promise<Pack> {
   for (const { path, isExecutable, bytes } of sources) {
     put(path, bytes, isExecutable ? EXECUTABLE : undefined);
   }
+  const launcher = {
+    path: "newbie",
+    isExecutable: true,
+    bytes: new TextEncoder().encode(LAUNCHER),
+  };
+  put(launcher.path, launcher.bytes, EXECUTABLE);
   // Without git this list tells verify what the code has to be.
-  put(SOURCE_LIST, sourceList(sources));
+  put(SOURCE_LIST, sourceList([...sources, launcher]));
   await putFile("bin/deno", deno, true);
-  put("newbie", new TextEncoder().encode(LAUNCHER), EXECUTABLE);
   const weights = withModels ? await findModelFiles(root) : [];
   for (const { path, file } of weights) await putFile(path, file, false);
   for await (const entry of packageEntries(root)) {
