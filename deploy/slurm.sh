@@ -13,9 +13,20 @@ set -euo pipefail
 batch=${1:-outputs/prompts.jsonl}
 parts=${PARTS:-8}
 index=${SLURM_ARRAY_TASK_ID:?submit it with sbatch: it is one task of an array}
+first=${SLURM_ARRAY_TASK_MIN:-$index} last=${SLURM_ARRAY_TASK_MAX:-$index}
+count=${SLURM_ARRAY_TASK_COUNT:-1}
 case " ${*:2} " in
   *" --claim "*) share=() ;;
-  *) share=(--shard "$index/$parts") ;;
+  *)
+    # 0-3, say, looks like a whole array, and would leave four parts of eight undrawn.
+    if [[ -z ${PARTS:-} && $count -gt 1 && $count -ne $parts &&
+      ($last -gt $parts || ($first -le 1 && $((last - first + 1)) -eq $count)) ]]; then
+      echo "The array has $count tasks, and the batch $parts parts." \
+        "Say how many parts are meant: PARTS=$count sbatch …, or PARTS=$parts." >&2
+      exit 2
+    fi
+    share=(--shard "$index/$parts")
+    ;;
 esac
 # exec: Slurm's signals reach the task, and not a shell.
 exec deno task --quiet create --batch "$batch" ${share+"${share[@]}"} ${2+"${@:2}"}

@@ -113,6 +113,33 @@ Deno.test("Slurm's tasks draw the batch, and one that is submitted again draws i
     "--model",
     "/my models",
   ]);
+  // An array of another size would leave parts undrawn: it has to be said what is meant.
+  const sized = async (env: Record<string, string>) =>
+    (await new Deno.Command("bash", {
+      args: [script],
+      env: { PATH: `${folder.path}:/usr/bin:/bin`, ...env },
+    }).output()).code;
+  const four = {
+    SLURM_ARRAY_TASK_ID: "0",
+    SLURM_ARRAY_TASK_MIN: "0",
+    SLURM_ARRAY_TASK_MAX: "3",
+    SLURM_ARRAY_TASK_COUNT: "4",
+  };
+  assert.equal(await sized(four), 2);
+  assert.equal(await sized({ ...four, PARTS: "4" }), 0);
+  assert.equal(
+    await sized({ ...four, SLURM_ARRAY_TASK_MAX: "15", SLURM_ARRAY_TASK_COUNT: "2" }),
+    2,
+  );
+  // Some of eight that are submitted again, and eight that are counted from 1.
+  const some = {
+    SLURM_ARRAY_TASK_MIN: "2",
+    SLURM_ARRAY_TASK_MAX: "5",
+    SLURM_ARRAY_TASK_COUNT: "2",
+  };
+  assert.equal(await sized({ ...four, ...some, SLURM_ARRAY_TASK_ID: "5" }), 0);
+  const fromOne = { ...four, SLURM_ARRAY_TASK_MIN: "1", SLURM_ARRAY_TASK_MAX: "8" };
+  assert.equal(await sized({ ...fromOne, SLURM_ARRAY_TASK_COUNT: "8" }), 0);
   // Tasks that claim what they draw need no parts.
   const claiming = await argumentsOf(9, {}, "outputs/p.jsonl", "--claim");
   assert.deepEqual(claiming.slice(2), ["create", "--batch", "outputs/p.jsonl", "--claim"]);
