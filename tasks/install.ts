@@ -37,7 +37,7 @@ await run<Options>(command, async ({ cuda, from }) => {
   const patches: AppliedPatch[] = [];
   for (const patch of await readPatches(`${ROOT}${PATCHES}`)) patches.push(await apply(patch));
   // The packages were laid anew. Some are published with files that everybody may write.
-  if (patches.some(({ changed }) => changed.length > 0)) await closeFiles(ROOT, ["node_modules"]);
+  if (patches.some(({ changed }) => changed.length > 0)) closeFiles(ROOT, ["node_modules"]);
   if (!cuda) return { patches };
   // Read only now: all that it needs would slow the patches down.
   const { installCuda } = await import("./install/cuda.ts");

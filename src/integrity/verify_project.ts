@@ -85,7 +85,7 @@ export async function verifyProject(
     ...(sources.value === undefined ? {} : { sources: sources.value }),
     ...(sources.problem === undefined ? {} : { sourcesProblem: sources.problem }),
     dockerfile,
-    open: await openFiles(root, [...CODE, "node_modules", CHECKSUM_LIST, "deno.lock"]),
+    open: openFiles(root, [...CODE, "node_modules", CHECKSUM_LIST, "deno.lock"]),
   };
 }
 
