@@ -8,6 +8,7 @@ import * as ort from "onnxruntime-node";
 import { NewBieError } from "../errors.ts";
 import { type CompiledGraph, type Device, weightsInMemory } from "../onnx/mod.ts";
 import type { ByteTensor, Tensor } from "../tensor.ts";
+import { aloneOnGpu, onGpu } from "./gpu_turns.ts";
 import { ORT_LOG_LEVEL, ORT_LOG_LEVEL_NAME } from "./log_level.ts";
 
 // Is read when the first session is made; what belongs to no session has this level.
@@ -94,6 +95,12 @@ export interface SessionOptions {
    */
   readonly threads?: number;
   /**
+   * Whether it has convolutions: on CUDA it runs alone, since cuDNN may seek kernels for them.
+   *
+   * @default {false}
+   */
+  readonly convolves?: boolean;
+  /**
    * Inputs for a run whose result nobody wants: in the first of a size, cuDNN tries out which of its
    * kernels is the fastest.
    */
@@ -119,12 +126,21 @@ export interface SessionHost {
 export class Session implements AsyncDisposable {
   readonly #graph: CompiledGraph;
   readonly #floats: readonly string[];
+  readonly #device: Device;
+  readonly #convolves: boolean;
   #session: ort.InferenceSession | undefined;
   /** What the session points at; a GPU has a copy. */
   #memory: unknown;
 
-  private constructor(graph: CompiledGraph, session: ort.InferenceSession, memory: unknown) {
+  private constructor(
+    graph: CompiledGraph,
+    session: ort.InferenceSession,
+    memory: unknown,
+    { device, convolves = false }: Pick<SessionOptions, "device" | "convolves">,
+  ) {
     this.#graph = graph;
+    this.#device = device;
+    this.#convolves = convolves;
     this.#floats = graph.outputs.filter(({ type }) => type === "float32").map(({ name }) => name);
     this.#session = session;
     this.#memory = memory;
@@ -139,24 +155,26 @@ export class Session implements AsyncDisposable {
    */
   static async create(
     graph: CompiledGraph,
-    { device, mayUseCpu = false, threads = navigator.hardwareConcurrency, warmUp }: SessionOptions,
+    options: SessionOptions,
   ): Promise<Session> {
+    const { device, mayUseCpu = false, threads = navigator.hardwareConcurrency, warmUp } = options;
     // ONNX Runtime reads it where it is, for as long as the session is there.
     const memory = await weightsInMemory(graph);
     let loaded: ort.InferenceSession;
     try {
-      loaded = await ort.InferenceSession.create(graph.model, {
-        // What WebGPU has no kernel for, such as shapes and casts from bfloat16, the CPU computes.
-        executionProviders: device === "webgpu" ? ["webgpu", "cpu"] : [device],
-        intraOpNumThreads: threads,
-        extra: { session: sessionEntries(graph, device, mayUseCpu) },
-        externalData: Object.entries(memory).map(([path, data]) => ({ path, data })),
-        logSeverityLevel: ORT_LOG_LEVEL,
-      });
+      loaded = await onGpu(device, () =>
+        ort.InferenceSession.create(graph.model, {
+          // What WebGPU has no kernel for, such as shapes and casts from bfloat16, the CPU computes.
+          executionProviders: device === "webgpu" ? ["webgpu", "cpu"] : [device],
+          intraOpNumThreads: threads,
+          extra: { session: sessionEntries(graph, device, mayUseCpu) },
+          externalData: Object.entries(memory).map(([path, data]) => ({ path, data })),
+          logSeverityLevel: ORT_LOG_LEVEL,
+        }));
     } catch (cause) {
       throw sessionError(graph.name, "load", cause);
     }
-    const session = new Session(graph, loaded, device === "cpu" ? memory : undefined);
+    const session = new Session(graph, loaded, device === "cpu" ? memory : undefined, options);
     if (warmUp === undefined) return session;
     try {
       await session.run(warmUp);
@@ -199,7 +217,8 @@ export class Session implements AsyncDisposable {
     );
     let results: ort.InferenceSession.OnnxValueMapType;
     try {
-      results = await session.run(inputs, fetches);
+      const run = () => session.run(inputs, fetches);
+      results = await (this.#convolves ? aloneOnGpu(this.#device, run) : run());
     } catch (cause) {
       throw sessionError(this.#graph.name, "run", cause);
     }
@@ -212,7 +231,7 @@ export class Session implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
-    await session?.release();
+    await onGpu(this.#device, async () => await session?.release());
     this.#memory = undefined;
   }
 }

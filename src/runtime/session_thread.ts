@@ -9,6 +9,7 @@
  */
 import type { CompiledGraph } from "../onnx/mod.ts";
 import { mayStartThread } from "../threads.ts";
+import { aloneOnGpu, onGpu } from "./gpu_turns.ts";
 import {
   type Feeds,
   type Output,
@@ -71,25 +72,40 @@ export class SessionThread implements SessionHost, Disposable {
   }
 
   /** @throws {SessionError} As a session of the calling thread does. */
-  async create(graph: CompiledGraph, options: SessionOptions): Promise<RunningGraph> {
-    const session = this.#nextId;
-    const { failure } = await this.#ask({ load: [graph, options] });
+  async create(
+    graph: CompiledGraph,
+    { warmUp, ...options }: SessionOptions,
+  ): Promise<RunningGraph> {
+    const { device, convolves = false } = options;
+    const { id: session, failure } = await onGpu(
+      device,
+      () => this.#ask({ load: [graph, options] }),
+    );
     if (failure !== undefined) throw sessionError(graph.name, "load", failure);
     let isDisposed = false;
     const run = async (...run: RunArguments) => {
       if (isDisposed) throw sessionError(graph.name, "run", "the session was disposed");
-      const { outputs, failure } = await this.#ask({ session, run });
+      const ask = () => this.#ask({ session, run });
+      const { outputs, failure } = await (convolves ? aloneOnGpu(device, ask) : ask());
       if (outputs === undefined) throw sessionError(graph.name, "run", failure);
       return outputs;
     };
-    return {
+    const running: RunningGraph = {
       run: run as Session["run"],
       [Symbol.asyncDispose]: async () => {
         if (isDisposed) return;
         isDisposed = true;
-        await this.#ask({ free: session });
+        await onGpu(device, () => this.#ask({ free: session }));
       },
     };
+    if (warmUp === undefined) return running;
+    try {
+      await run(warmUp);
+      return running;
+    } catch (error) {
+      await running[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** Ends the thread; its sessions should have been freed. */

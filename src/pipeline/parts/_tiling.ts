@@ -46,7 +46,11 @@ export async function runInTiles(
   const [first, last] = [steps[0]!.reads[0]!, steps.at(-1)!.writes[0]!];
   const state: State = { maps: new Map([[first, input]]), moments: new Map() };
   for (const step of steps) {
-    await using session = await host.create(step.graph, { device, mayUseCpu: true });
+    await using session = await host.create(step.graph, {
+      device,
+      mayUseCpu: true,
+      convolves: true,
+    });
     await runStep(step, session, state, tileSize);
   }
   return state.maps.get(last)!;

@@ -111,6 +111,7 @@ export class Vae implements AsyncDisposable {
     const whole = await host.create(graphs.whole, {
       device,
       mayUseCpu: true,
+      convolves: true,
       // A larger picture is decoded in tiles.
       ...(side > 0 && side ** 2 <= MAX_UNTILED_PIXELS
         ? { warmUp: { latents: tensor(new Float32Array(elementCount(dims)), dims) } }
@@ -192,9 +193,11 @@ export class Vae implements AsyncDisposable {
     const inTiles = tiling === "auto" ? height * width > MAX_UNTILED_PIXELS : tiling;
     const place = { device: this.#device, host: this.#host };
     const encodeAll = async () => {
-      await using whole = inTiles
-        ? undefined
-        : await this.#host.create(graphs.whole, { device: this.#device, mayUseCpu: true });
+      await using whole = inTiles ? undefined : await this.#host.create(graphs.whole, {
+        device: this.#device,
+        mayUseCpu: true,
+        convolves: true,
+      });
       const samples: Tensor[] = [];
       const length = channels * height * width;
       for (let index = 0; index < batch; index++) {
@@ -265,6 +268,7 @@ export class Vae implements AsyncDisposable {
     this.#whole = await this.#host.create(graphs.whole, {
       device: this.#device,
       mayUseCpu: true,
+      convolves: true,
     });
     this.#graphs = graphs;
     return true;

@@ -7,6 +7,7 @@ import { NewBieError } from "../../errors.ts";
 import {
   ADAPTER_WEIGHTS,
   type CompiledGraph,
+  type Device,
   type OwnMatrix,
   weightsInMemory,
 } from "../../onnx/mod.ts";
@@ -14,6 +15,7 @@ import { elementCount, type Tensor, tensor } from "../../tensor.ts";
 import { ORT_LOG_LEVEL } from "../log_level.ts";
 import { addressOf, type CApi, cString, memoryAt, openCApi } from "./c_api.ts";
 import { type CudaDriver, openCudaDriver } from "./cuda_driver.ts";
+import { onGpu } from "../gpu_turns.ts";
 import { otherEvents } from "../yield_to_events.ts";
 import {
   ELEMENT_DATA_TYPE,
@@ -47,11 +49,14 @@ export function operatorSessions(folder: string, operators: OperatorSet): Sessio
   return {
     create: async (graph, options) => {
       const memory = await weightsInMemory(graph);
-      try {
+      const create = async () => {
         using stack = new DisposableStack();
         const matrices = await keepAll(graph.ownMatrices ?? [], operators, stack);
         const own = { folder, operators, memory, matrices, kept: stack.move() };
         return new OperatorSession(openCApi(folder), graph, own, options);
+      };
+      try {
+        return await onGpu(options.device, create);
       } catch (cause) {
         if (cause instanceof NewBieError) throw cause;
         throw sessionError(graph.name, "load", cause);
@@ -111,6 +116,7 @@ interface OwnParts {
 class OperatorSession {
   readonly #c: CApi;
   readonly #graph: CompiledGraph;
+  readonly #device: Device;
   readonly #outputs: readonly string[];
   readonly #resources: DisposableStack;
   readonly #session: bigint;
@@ -167,6 +173,7 @@ class OperatorSession {
     this.#memory = device === "cpu" ? memory : undefined;
     this.#c = c;
     this.#graph = graph;
+    this.#device = device;
     this.#outputs = graph.outputs.map(({ name }) => name);
     this.#resources = stack.move();
   }
@@ -185,7 +192,9 @@ class OperatorSession {
     fetches: readonly string[] = this.#outputs,
   ): Promise<Record<string, Tensor>[]> {
     // The bindings are those of one call at a time.
-    const results = this.#lastCall.then(() => this.#runAll(inputs, fetches));
+    const results = this.#lastCall.then(() => {
+      return onGpu(this.#device, () => this.#runAll(inputs, fetches));
+    });
     this.#lastCall = results.then(() => {}, () => {});
     try {
       return await results;
@@ -354,7 +363,7 @@ class OperatorSession {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#lastCall;
-    this.#resources.dispose();
+    await onGpu(this.#device, () => Promise.resolve(this.#resources.dispose()));
   }
 }
 
