@@ -372,7 +372,8 @@ export class Graph {
         ...(isInMemory
           ? [{ key: "location", value: storedName(value) }, { key: "offset", value: "0" }]
           : [
-            { key: "location", value: relative(folder ?? "", entry.file) },
+            // With `/` on every system, as the format has it.
+            { key: "location", value: relative(folder ?? "", entry.file).replaceAll(sep, "/") },
             { key: "offset", value: String(entry.offset) },
           ]),
         { key: "length", value: String(entry.byteLength) },
