@@ -153,12 +153,27 @@ export function copyPart({ os }: System, slot: string): string {
   return `mkdir -p ${slot} && cp -r /path/to/${slot.split("/").at(-1)}/. ${join(slot, "/")}`;
 }
 
+/** Makes the folders that the parts of a model belong into. */
+export function makeSlots({ os }: System, slots: readonly string[]): string {
+  return os === "windows" ? `mkdir ${slots.join(", ")}` : `mkdir -p ${slots.join(" ")}`;
+}
+
 /** Lets a part of the model lie on another disk. */
 export function linkPart({ os }: System, slot: string): string {
   const name = slot.split("/").at(-1);
   return os === "windows"
     ? `New-Item -ItemType Junction -Path ${slot} -Target D:/path/on/a/larger/disk/${name}`
     : `ln -s /path/on/a/larger/disk/${name} ${slot}`;
+}
+
+/** Shows who has the memory. */
+export function showBusiest({ os }: System): string {
+  if (os === "windows") {
+    return "Get-Process | Sort-Object WorkingSet -Descending | Select-Object -First 10";
+  }
+  return os === "darwin"
+    ? "ps -axm -o rss,pid,comm | head"
+    : "ps -eo rss,pid,comm --sort=-rss | head";
 }
 
 /** Shows what takes the space of a disk. */

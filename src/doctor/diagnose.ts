@@ -17,9 +17,11 @@ import {
   installProvider,
   installVulkan,
   linkPart,
+  makeSlots,
   mendBinding,
   moreMemory,
   passGpu,
+  showBusiest,
   showLargest,
   startElsewhere,
 } from "./_commands.ts";
@@ -260,7 +262,7 @@ function modelFindings(facts: Facts, fits: readonly Fit[], language: Language): 
   }
   if (model.isDemo) {
     const message = text.publishedAbsent(formatBytes(publishedBytes()));
-    const fix = `mkdir -p ${SLOTS.map(({ path }) => path).join(" ")}`;
+    const fix = makeSlots(machine, SLOTS.map(({ path }) => path));
     findings.push(finding("models", "published-absent", "note", message, fix));
   }
   for (const fit of fits.filter(({ estimate }) => estimate.device === "cpu")) {
@@ -269,7 +271,7 @@ function modelFindings(facts: Facts, fits: readonly Fit[], language: Language): 
       codes: ["memory-fits", "memory-busy", "memory-small"],
       small: fit.model === (model.isDemo ? "demo" : "used") ? "error" : "note",
       smallFix: moreMemory(machine, fit.estimate.peak.sequential),
-      busyFix: "ps -eo rss,pid,comm --sort=-rss | head",
+      busyFix: showBusiest(machine),
     }));
   }
   return findings;

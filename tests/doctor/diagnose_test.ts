@@ -421,7 +421,7 @@ Deno.test("on Windows nobody knows beforehand whether the card has float16", asy
   assert.match(find(diagnosis, "webgpu-adapter")!.message, /float16 where it can/);
 });
 
-const unixWords = /\b(sudo|apt-get|ln -s|du|xdg-open|cp|docker)\b/;
+const unixWords = /\b(sudo|apt-get|ln -s|du|xdg-open|cp|docker|mkdir -p|ps)\b/;
 
 Deno.test("on Windows and macOS no command is one of Linux", async () => {
   const part = { ...DEMO.parts[0]!, problem: "not a safetensors file" };
