@@ -35,11 +35,18 @@ export function languageOf(locale: string): Language {
   return /^zh(?:$|[_.@-])/i.test(locale) ? "zh" : "en";
 }
 
-/** The language that an environment asks for. */
-export function languageOfEnvironment(get: (name: string) => string | undefined): Language {
+/**
+ * The language that an environment asks for.
+ *
+ * @param system The system's own language, where no variable is set: Windows sets none.
+ */
+export function languageOfEnvironment(
+  get: (name: string) => string | undefined,
+  system: string = navigator.language,
+): Language {
   for (const name of LANGUAGE_VARIABLES) {
     const locale = get(name);
     if (locale) return languageOf(locale);
   }
-  return "en";
+  return languageOf(system);
 }

@@ -33,7 +33,8 @@ const EXIT_WRONG_REQUEST = 2;
 const text = inLanguage({
   en: {
     json: "print one JSON object on stdout, everything else on stderr",
-    lang: "language of messages: en or zh (default: that of LC_ALL, LC_MESSAGES or LANG)",
+    lang:
+      "language of messages: en or zh (default: that of LC_ALL, LC_MESSAGES, LANG or the system)",
     help: "show this help",
     languages: "Expected en or zh.",
     wholeNumber: "Expected a whole number.",
@@ -49,7 +50,7 @@ const text = inLanguage({
   },
   zh: {
     json: "在标准输出打印一个 JSON 对象，其余内容打印到标准错误",
-    lang: "消息的语言：en 或 zh（默认取自 LC_ALL、LC_MESSAGES 或 LANG）",
+    lang: "消息的语言：en 或 zh（默认取自 LC_ALL、LC_MESSAGES、LANG 或系统）",
     help: "显示本帮助",
     languages: "应为 en 或 zh。",
     wholeNumber: "应为非负整数。",
