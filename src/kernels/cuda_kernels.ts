@@ -132,12 +132,8 @@ export class CudaKernels {
     const number = new Int32Array(1);
     check(functions.cuCtxGetDevice(number), "name its device");
     const [device] = number as unknown as [number];
-    const attribute = (which: number) => {
-      check(functions.cuDeviceGetAttribute(number, which, device), "describe its device");
-      return number[0]!;
-    };
-    this.multiprocessors = attribute(MULTIPROCESSORS);
-    this.isHopper = attribute(CAPABILITY_MAJOR) === HOPPER && attribute(CAPABILITY_MINOR) === 0;
+    this.multiprocessors = attributeOf(driver, device, MULTIPROCESSORS);
+    this.isHopper = isHopper(driver, device);
   }
 
   /** @throws {Error} When the kernels cannot be loaded: the GPU or its driver is too old. */
@@ -396,6 +392,18 @@ export class CudaKernels {
     );
     checkBlas(status, "multiply");
   }
+}
+
+/** Whether a GPU, by its number, is one of Hopper's. */
+export function isHopper(driver: CudaDriver, device: number): boolean {
+  return attributeOf(driver, device, CAPABILITY_MAJOR) === HOPPER &&
+    attributeOf(driver, device, CAPABILITY_MINOR) === 0;
+}
+
+function attributeOf({ functions, check }: CudaDriver, device: number, attribute: number): number {
+  const number = new Int32Array(1);
+  check(functions.cuDeviceGetAttribute(number, attribute, device), "describe its device");
+  return number[0]!;
 }
 
 /** A product as cuBLAS is asked for it. Strides are in values, places are addresses. */

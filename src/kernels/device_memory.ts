@@ -18,9 +18,8 @@ export class DeviceMemory {
    * @throws {Error} When there is not enough.
    */
   allocate(bytes: number): Disposable & { readonly address: bigint } {
-    const { functions } = this.#driver;
     const address = this.#room(bytes);
-    return { address, [Symbol.dispose]: () => void functions.cuMemFree_v2(address) };
+    return { address, [Symbol.dispose]: () => void this.#driver.functions.cuMemFree_v2(address) };
   }
 
   /**

@@ -3,42 +3,53 @@
  *
  * @module
  */
-import { cast, Graph, INTERFACE_TYPE, swiglu } from "../onnx/mod.ts";
+import { cast, type DtypePolicy, Graph, INTERFACE_TYPE, swiglu } from "../onnx/mod.ts";
 import { bindingFolder } from "../runtime/binding_folder.ts";
 import { openCudaDriver } from "../runtime/native/cuda_driver.ts";
 import { operatorSessions } from "../runtime/native/custom_session.ts";
 import { sessionError, type SessionHost } from "../runtime/session.ts";
 import { tensor } from "../tensor.ts";
-import { CudaKernels, type KernelType } from "./cuda_kernels.ts";
+import { isHopper, type KernelType } from "./cuda_kernels.ts";
 import { cudaOperators } from "./cuda_operators.ts";
 
 const SILU_OF_ONE = 0.731;
 /** A few roundings of bfloat16. */
 const TOLERANCE = 0.01;
 
+/** What not every GPU that has our own operators can; the words are those of the policy. */
+export type Abilities = Required<Pick<DtypePolicy, "gatesProducts" | "attendsInGroups">>;
+
 /** Where graphs with our own operators run. */
 export interface KernelSessions extends SessionHost {
-  /** Whether they have {@linkcode DtypePolicy.gatesProducts}. */
-  readonly gatesProducts: boolean;
-  /** Whether they have {@linkcode DtypePolicy.attendsInGroups}. */
-  readonly attendsInGroups: boolean;
+  /**
+   * What GPUs can besides: that which all of them can.
+   *
+   * @param others Numbers of GPUs besides the sessions' own.
+   */
+  abilities(others: readonly number[]): Abilities;
 }
 
-/** What was tried and works. */
-const tried = new Map<KernelType, KernelSessions>();
+/** What was tried and works, by type and GPU. */
+const tried = new Map<string, KernelSessions>();
 
 /**
  * Where graphs with our own operators run on CUDA, on the thread that asks. The kernels are tried
  * once: they need a GPU of compute capability 8.0 (Ampere) and a driver for CUDA 13.
  *
  * @param type In which the graphs compute.
+ * @param deviceId The GPU's number among those that CUDA shows to this program.
  * @throws {SessionError} When the kernels do not load here, or are wrong.
  */
-export async function kernelSessions(type: KernelType): Promise<KernelSessions> {
-  const known = tried.get(type);
+export async function kernelSessions(type: KernelType, deviceId = 0): Promise<KernelSessions> {
+  const key = `${type} ${deviceId}`;
+  const known = tried.get(key);
   if (known !== undefined) return known;
   const folder = bindingFolder(Deno.build);
-  const host = operatorSessions(folder, cudaOperators(type, () => openCudaDriver(folder)));
+  const openDriver = () => openCudaDriver(folder, deviceId);
+  const operators = operatorSessions(folder, cudaOperators(type, openDriver));
+  const host: SessionHost = {
+    create: (graph, options) => operators.create(graph, { ...options, deviceId }),
+  };
   const width = 8;
   const graph = new Graph("kernel probe", { device: "cuda", ownOperators: true });
   const x = cast(graph.input("x", INTERFACE_TYPE, [1, width]), type);
@@ -49,9 +60,13 @@ export async function kernelSessions(type: KernelType): Promise<KernelSessions> 
   if (Math.abs(found - SILU_OF_ONE) >= TOLERANCE) {
     throw sessionError(graph.name, "run", `silu(1) is ${SILU_OF_ONE}, and ${found} came out`);
   }
-  const { isHopper } = CudaKernels.of(openCudaDriver(folder));
-  const gatesProducts = isHopper && type === "bfloat16";
-  const sessions = { ...host, gatesProducts, attendsInGroups: isHopper };
-  tried.set(type, sessions);
+  const sessions: KernelSessions = {
+    ...host,
+    abilities: (others) => {
+      const areHopper = [deviceId, ...others].every((id) => isHopper(openDriver(), id));
+      return { gatesProducts: areHopper && type === "bfloat16", attendsInGroups: areHopper };
+    },
+  };
+  tried.set(key, sessions);
   return sessions;
 }

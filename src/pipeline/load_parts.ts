@@ -11,7 +11,7 @@ import { type Adaptation, type DtypePolicy, MOST_OWN_BYTES } from "../onnx/mod.t
 import type { PromptEncoder } from "../prompt/mod.ts";
 import type { SessionHost } from "../runtime/session.ts";
 import type { SessionThread } from "../runtime/session_thread.ts";
-import { withThreads } from "../runtime/with_threads.ts";
+import { withOptions } from "../runtime/with_options.ts";
 import { createScheduler, type Scheduler, schedulerFromConfig } from "../schedulers/mod.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
@@ -71,6 +71,8 @@ export interface LoadPartsOptions {
   readonly policy: DtypePolicy;
   /** How many threads compute an operator. */
   readonly computeThreads: number;
+  /** On CUDA the numbers of the GPUs; the first has all parts, the others the transformer's steps. */
+  readonly deviceIds?: readonly [number, ...number[]];
   /** Decides which parts stay loaded. */
   readonly chooseOffload: (parts: readonly SizedPart[]) => OffloadMode;
   /** Is called when the VAE overflows in 16 bits and goes over to float32. */
@@ -97,7 +99,8 @@ export async function loadParts(
 ): Promise<PipelineParts> {
   const { policy: wanted, computeThreads, chooseOffload, onVaeFallback, onOperatorFallback } =
     options;
-  const { checkAdapters = () => Promise.resolve() } = options;
+  const { checkAdapters = () => Promise.resolve(), deviceIds = [0] } = options;
+  const [deviceId] = deviceIds;
   const policy = await permittedPolicy(wanted);
   const { family } = files;
   const { networks, encoders } = family;
@@ -187,9 +190,11 @@ export async function loadParts(
     const thread = device === "cuda" ? await openThread() : undefined;
     if (thread !== undefined) threads.push(thread);
     const checkAll = () => check().then(checkAdapters);
-    return new HeldPart(() => load(withThreads(computeThreads, thread)), checkAll, keep, thread);
+    const place = { threads: computeThreads, deviceId };
+    return new HeldPart(() => load(withOptions(place, thread)), checkAll, keep, thread);
   };
   const hold = { device, resident: offload !== "sequential" };
+  const gpus = deviceIds.length === 1 ? [] : await openGpuThreads(deviceIds);
   const exactPolicy: DtypePolicy = { ...policy, convolution: "float32" };
   const encoder = (policy: DtypePolicy) =>
     networks.vae.compileEncoder(vae.config, vae.json, vae.file, vae.weights, policy);
@@ -229,13 +234,16 @@ export async function loadParts(
         return await loadTransformer(transformer.config, compiled, {
           policy: transformerPolicy,
           resident: hold.resident,
-          host: withThreads(computeThreads),
+          host: withOptions({ threads: computeThreads }),
+          deviceId,
+          gpus,
           adapterWeights: adapters.weights,
           onOperatorFallback,
         });
       },
       () => transformer.check().then(checkAdapters),
       keep,
+      endOf(gpus),
     ),
     textEncoder: await threaded(textEncoder, async (host) => {
       const { TextEncoder } = await import("./parts/text_encoder.ts");
@@ -296,6 +304,33 @@ function piecesFor(adaptation: Adaptation | undefined, { compute }: DtypePolicy)
 async function openThread(): Promise<SessionThread | undefined> {
   const { SessionThread } = await import("../runtime/session_thread.ts");
   return await SessionThread.open();
+}
+
+/** GPUs, each with a thread. */
+async function openGpuThreads(deviceIds: readonly number[]) {
+  const { SessionThread } = await import("../runtime/session_thread.ts");
+  const { KERNEL_THREAD } = await import("../kernels/thread_module.ts");
+  return await Promise.all(deviceIds.map(async (deviceId) => {
+    const thread = await SessionThread.open(KERNEL_THREAD);
+    if (thread === undefined) throw mayNotStartThreads();
+    return { deviceId, thread };
+  }));
+}
+
+function endOf(gpus: readonly { readonly thread: Disposable }[]): Disposable {
+  return { [Symbol.dispose]: () => gpus.forEach(({ thread }) => thread[Symbol.dispose]()) };
+}
+
+/** For several GPUs where the program may not start a thread for each. */
+function mayNotStartThreads(): RequestError {
+  return new RequestError(
+    "Several GPUs need a thread each, and this program may not read the toolkit's own files, which a " +
+      "thread is started from. Run it with --allow-read, or draw on one GPU.",
+    {
+      zh: "多块显卡需要各有一个线程，而本程序无权读取用来启动线程的工具箱自身文件。" +
+        "请用 --allow-read 运行，或只用一块显卡。",
+    },
+  );
 }
 
 /** The files of the CLIP model, which the transformer was found to need. */

@@ -81,6 +81,16 @@ function reasonOf(cause: unknown): string {
 export interface SessionOptions {
   readonly device: Device;
   /**
+   * On CUDA the GPU's number among those that CUDA shows to this program.
+   *
+   * @default {0}
+   */
+  readonly deviceId?: number;
+  /**
+   * The type of arithmetic of a graph with operators of our own; hosts that have none refuse the graph.
+   */
+  readonly ownOperators?: "bfloat16" | "float16";
+  /**
    * Whether the CPU may compute what CUDA has no kernel for, such as shapes. Otherwise a graph that
    * would need it is refused.
    *
@@ -157,15 +167,15 @@ export class Session implements AsyncDisposable {
     graph: CompiledGraph,
     options: SessionOptions,
   ): Promise<Session> {
-    const { device, mayUseCpu = false, threads = navigator.hardwareConcurrency, warmUp } = options;
+    const { device, deviceId = 0, mayUseCpu = false, warmUp } = options;
+    const { threads = navigator.hardwareConcurrency } = options;
     // ONNX Runtime reads it where it is, for as long as the session is there.
     const memory = await weightsInMemory(graph);
     let loaded: ort.InferenceSession;
     try {
       loaded = await onGpu(device, () =>
         ort.InferenceSession.create(graph.model, {
-          // What WebGPU has no kernel for, such as shapes and casts from bfloat16, the CPU computes.
-          executionProviders: device === "webgpu" ? ["webgpu", "cpu"] : [device],
+          executionProviders: PROVIDERS[device](deviceId),
           intraOpNumThreads: threads,
           extra: { session: sessionEntries(graph, device, mayUseCpu) },
           externalData: Object.entries(memory).map(([path, data]) => ({ path, data })),
@@ -253,6 +263,16 @@ export function sessionEntries(
       : { model_external_initializers_file_folder_path: weightFolder }),
   };
 }
+
+/** What a graph runs on, by the binding's names. */
+const PROVIDERS: Readonly<
+  Record<Device, (deviceId: number) => ort.InferenceSession.ExecutionProviderConfig[]>
+> = {
+  cpu: () => ["cpu"],
+  cuda: (deviceId) => [{ name: "cuda", deviceId }],
+  // What WebGPU has no kernel for, such as shapes and casts from bfloat16, the CPU computes.
+  webgpu: () => ["webgpu", "cpu"],
+};
 
 const CUDA_ENTRIES = {
   // The arena would double its memory each time the weights need more.

@@ -11,6 +11,7 @@ import type { CompiledGraph } from "../onnx/mod.ts";
 import { mayStartThread } from "../threads.ts";
 import { aloneOnGpu, onGpu } from "./gpu_turns.ts";
 import {
+  type Feed,
   type Feeds,
   type Output,
   type RunningGraph,
@@ -25,12 +26,26 @@ export type SessionRequest =
   & { readonly id: number }
   & (
     | { readonly load: readonly [graph: CompiledGraph, options: SessionOptions] }
-    | { readonly session: number; readonly run: RunArguments }
+    | {
+      readonly session: number;
+      readonly run: readonly [
+        feeds: Readonly<Record<string, SentFeed>>,
+        fetches?: readonly string[],
+      ];
+      /** What nobody will ask for any more, once this has been run. */
+      readonly drop: readonly number[];
+    }
     | { readonly free: number }
   );
 
+/** An input: one that is to be kept under a number, or that was kept under it. */
+export type SentFeed = Feed & { readonly keep?: number } | { readonly kept: number };
+
 /** Those of {@linkcode Session.run}. */
 type RunArguments = readonly [feeds: Feeds, fetches?: readonly string[]];
+
+/** Inputs of four prompts and their sizes are kept: some megabytes. */
+const MOST_KEPT = 32;
 
 /** What it answers to the request of the same `id`. */
 export interface SessionAnswer {
@@ -48,22 +63,31 @@ type Asked = SessionRequest extends infer R ? R extends { id: number } ? Omit<R,
 const WORKER = new URL("./_session_worker.ts", import.meta.url);
 
 /**
- * A thread that loads and runs graphs; it begins with the first. What goes to it is copied, what it
- * answers is not. Until it is disposed, it keeps the program from ending.
+ * A thread that loads and runs graphs; it begins with the first. What goes to it is copied, constants
+ * once; what it answers is not. Until it is disposed, it keeps the program from ending.
  */
 export class SessionThread implements SessionHost, Disposable {
+  readonly #module: URL;
   #worker: Worker | undefined;
+  /** The numbers of constants that the thread keeps; the one used last comes last. */
+  readonly #kept = new Map<Feed["data"], number>();
   readonly #waiting = new Map<number, PromiseWithResolvers<SessionAnswer>>();
   readonly #asked = Promise.withResolvers<void>();
   #nextId = 0;
   /** Why the thread does not answer any more. */
   #ended: string | undefined;
 
-  private constructor() {}
+  private constructor(module: URL) {
+    this.#module = module;
+  }
 
-  /** A thread; `undefined` where the program may not have one. */
-  static async open(): Promise<SessionThread | undefined> {
-    return await mayStartThread(WORKER) ? new SessionThread() : undefined;
+  /**
+   * A thread; `undefined` where the program may not have one.
+   *
+   * @param module What runs there: it calls `answerRequests`.
+   */
+  static async open(module: URL = WORKER): Promise<SessionThread | undefined> {
+    return await mayStartThread(module) ? new SessionThread(module) : undefined;
   }
 
   /** Resolves when something was asked of the thread. */
@@ -76,7 +100,7 @@ export class SessionThread implements SessionHost, Disposable {
     graph: CompiledGraph,
     { warmUp, ...options }: SessionOptions,
   ): Promise<RunningGraph> {
-    const { device, convolves = false } = options;
+    const { device, convolves = false, ownOperators } = options;
     const { id: session, failure } = await onGpu(
       device,
       () => this.#ask({ load: [graph, options] }),
@@ -85,8 +109,10 @@ export class SessionThread implements SessionHost, Disposable {
     let isDisposed = false;
     const run = async (...run: RunArguments) => {
       if (isDisposed) throw sessionError(graph.name, "run", "the session was disposed");
-      const ask = () => this.#ask({ session, run });
-      const { outputs, failure } = await (convolves ? aloneOnGpu(device, ask) : ask());
+      const ask = () => this.#ask({ session, ...this.#sent(run) });
+      const { outputs, failure } = convolves
+        ? await aloneOnGpu(device, ask)
+        : await (ownOperators === undefined ? ask() : onGpu(device, ask));
       if (outputs === undefined) throw sessionError(graph.name, "run", failure);
       return outputs;
     };
@@ -113,6 +139,22 @@ export class SessionThread implements SessionHost, Disposable {
     this.#end("the thread was ended");
   }
 
+  /** A run as it goes to the thread: what that keeps is not copied again. */
+  #sent([feeds, ...fetches]: RunArguments) {
+    const sent = Object.entries(feeds).map(([name, feed]): [string, SentFeed] => {
+      if (!feed.constant) return [name, feed];
+      const kept = this.#kept.get(feed.data);
+      const number = kept ?? this.#nextId++;
+      this.#kept.delete(feed.data);
+      this.#kept.set(feed.data, number);
+      return [name, kept === undefined ? { ...feed, keep: number } : { kept }];
+    });
+    const surplus = [...this.#kept].slice(0, Math.max(0, this.#kept.size - MOST_KEPT));
+    for (const [data] of surplus) this.#kept.delete(data);
+    const run = [Object.fromEntries(sent), ...fetches] as const;
+    return { run, drop: surplus.map(([, number]) => number) };
+  }
+
   async #ask(request: Asked): Promise<SessionAnswer> {
     const id = this.#nextId++;
     if (this.#ended !== undefined) return { id, failure: this.#ended };
@@ -125,7 +167,7 @@ export class SessionThread implements SessionHost, Disposable {
   }
 
   #start(): Worker {
-    const worker = new Worker(WORKER, { type: "module" });
+    const worker = new Worker(this.#module, { type: "module" });
     worker.onmessage = ({ data }: MessageEvent<SessionAnswer>) => {
       this.#waiting.get(data.id)?.resolve(data);
       this.#waiting.delete(data.id);

@@ -118,3 +118,21 @@ Deno.test("a decoder draws the same on a thread of its own, warmed up or not, ti
     assert.deepEqual(found, expected);
   }
 });
+
+Deno.test("a constant goes to a thread once, and more of them than it keeps are right again and again", async () => {
+  using thread = await openThread();
+  await using session = await thread.create(powerGraph(0), { device: "cpu" });
+  const values = Array.from({ length: 40 }, (_, index) => Float32Array.of(index));
+  const run = async (data: Float32Array) => {
+    const { power } = await session.run({ x: { ...tensor(data, [1, 1]), constant: true } });
+    return power!.data[0];
+  };
+  for (let round = 0; round < 2; round++) {
+    for (const [index, data] of values.entries()) assert.equal(await run(data), index);
+  }
+  // What is kept is not copied again: a change here, which the word forbids, is not seen there.
+  values[39]![0] = -1;
+  assert.equal(await run(values[39]!), 39);
+  values[0]![0] = -1;
+  assert.equal(await run(values[0]!), -1);
+});

@@ -6,7 +6,7 @@
  */
 import { RequestError } from "../../errors.ts";
 import { type NextDiTConfig, type NextDiTGraphs, nextDiTRopeTables } from "../../models/mod.ts";
-import { type Feed, type Feeds, integers } from "../../runtime/session.ts";
+import { type Feed, type Feeds, integers, type SessionHost } from "../../runtime/session.ts";
 import { SessionChain, type SessionChainOptions } from "../../runtime/session_chain.ts";
 import { type Tensor, tensor } from "../../tensor.ts";
 import { adapterFeed, type AdapterWeights } from "./adapter_feed.ts";
@@ -55,12 +55,16 @@ export class Transformer implements AsyncDisposable {
   static async create(
     config: NextDiTConfig,
     graphs: NextDiTGraphs,
-    options: SessionChainOptions,
+    options: SessionChainOptions & {
+      /** Where the steps' graphs are loaded and run, if elsewhere: several at once, it may be. */
+      readonly stepsHost?: SessionHost | undefined;
+    },
     adapterWeights: AdapterWeights = () => undefined,
   ): Promise<Transformer> {
     await using stack = new AsyncDisposableStack();
     const text = stack.use(await SessionChain.create([graphs.text], options));
-    const steps = stack.use(await SessionChain.create(graphs.steps, options));
+    const { stepsHost: host = options.host } = options;
+    const steps = stack.use(await SessionChain.create(graphs.steps, { ...options, host }));
     return new Transformer(config, stack.move(), text, steps, adapterWeights);
   }
 

@@ -96,12 +96,12 @@ export interface CApi {
   readonly env: bigint;
   /** What tensors in ordinary memory are made with. */
   readonly cpuMemory: bigint;
-  /** What tensors in the first GPU's memory are made with. */
-  readonly cudaMemory: bigint;
+  /** What tensors in a GPU's memory are made with. */
+  readonly cudaMemory: (deviceId: number) => bigint;
   /** Frees the lists that ONNX Runtime makes. */
   readonly allocator: bigint;
-  /** Adds the CUDA provider to a session's options. @throws {Error} */
-  readonly appendCuda: (options: bigint) => void;
+  /** Adds the CUDA provider, on one of the GPUs, to a session's options. @throws {Error} */
+  readonly appendCuda: (options: bigint, deviceId: number) => void;
   /** @throws {Error} With ONNX Runtime's words, when a status says that something went wrong. */
   readonly check: (status: bigint) => void;
   /** What a function writes to the place it is given. @throws {Error} As `check` does. */
@@ -169,19 +169,28 @@ function open(path: string): CApi {
       api.ReleaseTensorTypeAndShapeInfo(info);
     }
   };
+  const cudaMemories = new Map<number, bigint>();
+  const cudaMemory = (deviceId: number) => {
+    const known = cudaMemories.get(deviceId);
+    if (known !== undefined) return known;
+    const name = cString("Cuda");
+    const memory = made((place) =>
+      api.CreateMemoryInfo(name, ARENA_ALLOCATOR, deviceId, DEFAULT_MEMORY, place)
+    );
+    cudaMemories.set(deviceId, memory);
+    return memory;
+  };
   return {
     api,
     check,
     made,
     dimsOf,
+    cudaMemory,
     env: made((place) => api.CreateEnv(ORT_LOG_LEVEL, cString("newbie"), place)),
     cpuMemory: made((place) => api.CreateCpuMemoryInfo(ARENA_ALLOCATOR, DEFAULT_MEMORY, place)),
-    cudaMemory: made((place) =>
-      api.CreateMemoryInfo(cString("Cuda"), ARENA_ALLOCATOR, 0, DEFAULT_MEMORY, place)
-    ),
     allocator: made((place) => api.GetAllocatorWithDefaultOptions(place)),
-    appendCuda: (options) =>
-      check(symbols.OrtSessionOptionsAppendExecutionProvider_CUDA(options, 0)),
+    appendCuda: (options, deviceId) =>
+      check(symbols.OrtSessionOptionsAppendExecutionProvider_CUDA(options, deviceId)),
   };
 }
 

@@ -43,6 +43,7 @@ const FUNCTIONS = {
     ],
     result: "i32",
   },
+  cudaSetDevice: { parameters: ["i32"], result: "i32" },
   cuCtxGetDevice: { parameters: ["buffer"], result: "i32" },
   cuDeviceGetAttribute: { parameters: ["buffer", "i32", "i32"], result: "i32" },
   cuMemAlloc_v2: { parameters: ["buffer", "usize"], result: "i32" },
@@ -85,14 +86,19 @@ const FUNCTIONS = {
   cuGetErrorString: { parameters: ["i32", "buffer"], result: "i32" },
 } as const;
 
-/** CUDA's driver, on a thread where ONNX Runtime uses CUDA already. */
+/** CUDA's driver for one GPU, on a thread where ONNX Runtime uses CUDA already. */
 export interface CudaDriver {
+  /**
+   * Whoever takes the functions makes the GPU the one that this thread's calls are for: take them
+   * anew where something else may have run in between.
+   */
   readonly functions: Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"];
   /** @throws {Error} With the driver's words, when a status says that something went wrong. */
   readonly check: (status: number, doing: string) => void;
 }
 
-let opened: CudaDriver | undefined;
+let library: Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"] | undefined;
+const opened = new Map<number, CudaDriver>();
 
 /**
  * Opens the driver and cuBLAS; they stay so until the program ends. The CUDA provider needs their
@@ -100,16 +106,28 @@ let opened: CudaDriver | undefined;
  * calls, wherever the system keeps them.
  *
  * @param folder Where the provider lies.
+ * @param deviceId The GPU's number among those that CUDA shows to this program.
  * @throws {Error} When it cannot be opened.
  */
-export function openCudaDriver(folder: string): CudaDriver {
-  return opened ??= open(posix.join(folder, CUDA_PROVIDER_FILES[0]));
+export function openCudaDriver(folder: string, deviceId = 0): CudaDriver {
+  const known = opened.get(deviceId);
+  if (known !== undefined) return known;
+  library ??= Deno.dlopen(posix.join(folder, CUDA_PROVIDER_FILES[0]), FUNCTIONS).symbols;
+  const driver = driverOf(library, deviceId);
+  opened.set(deviceId, driver);
+  return driver;
 }
 
-function open(provider: string): CudaDriver {
-  const functions = Deno.dlopen(provider, FUNCTIONS).symbols;
+function driverOf(
+  functions: Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"],
+  deviceId: number,
+): CudaDriver {
   return {
-    functions,
+    get functions() {
+      // What is wrong with a GPU, the call that follows says.
+      functions.cudaSetDevice(deviceId);
+      return functions;
+    },
     check: (status, doing) => {
       if (status === 0) return;
       const place = new BigUint64Array(1);

@@ -137,7 +137,8 @@ class OperatorSession {
     c: CApi,
     graph: CompiledGraph,
     { folder, operators, memory, matrices, kept }: OwnParts,
-    { device, mayUseCpu = false, threads = navigator.hardwareConcurrency }: SessionOptions,
+    { device, deviceId = 0, mayUseCpu = false, threads = navigator.hardwareConcurrency }:
+      SessionOptions,
   ) {
     using stack = new DisposableStack();
     stack.use(kept);
@@ -150,7 +151,7 @@ class OperatorSession {
       for (const [key, value] of Object.entries(sessionEntries(graph, device, mayUseCpu))) {
         check(api.AddSessionConfigEntry(options, cString(`session.${key}`), cString(value)));
       }
-      if (device === "cuda") c.appendCuda(options);
+      if (device === "cuda") c.appendCuda(options, deviceId);
       domain.addTo(options);
       giveWeights(c, options, memory);
       const model = graph.model as Uint8Array<ArrayBuffer>;
@@ -165,9 +166,10 @@ class OperatorSession {
     stack.defer(() => api.ReleaseRunOptions(this.#runOptions));
     check(api.AddRunConfigEntry(this.#runOptions, DO_NOT_WAIT, cString("1")));
     if (device === "cuda") {
-      const allocator = made((place) => api.CreateAllocator(this.#session, c.cudaMemory, place));
+      const memory = c.cudaMemory(deviceId);
+      const allocator = made((place) => api.CreateAllocator(this.#session, memory, place));
       stack.defer(() => api.ReleaseAllocator(allocator));
-      this.#gpu = { driver: openCudaDriver(folder), allocator };
+      this.#gpu = { driver: openCudaDriver(folder, deviceId), memory, allocator };
     }
     stack.defer(() => this.#bindings.forEach((binding) => this.#release(binding)));
     this.#memory = device === "cpu" ? memory : undefined;
@@ -260,7 +262,7 @@ class OperatorSession {
   }
 
   #bind(binding: Binding, feeds: Feeds, fetches: readonly string[]): void {
-    const { api, check, cpuMemory, cudaMemory } = this.#c;
+    const { api, check, cpuMemory } = this.#c;
     const { handle, bound } = binding;
     for (const { name } of this.#graph.inputs) {
       const feed = feeds[name];
@@ -280,7 +282,7 @@ class OperatorSession {
       }
       bound.set(name, feed);
     }
-    const memory = this.#gpu === undefined ? cpuMemory : cudaMemory;
+    const memory = this.#gpu?.memory ?? cpuMemory;
     for (const name of fetches) check(api.BindOutputToDevice(handle, cString(name), memory));
   }
 
@@ -386,5 +388,7 @@ interface Place {
 /** What a session on a GPU needs of it. */
 interface Gpu {
   readonly driver: CudaDriver;
+  /** What tensors in its memory are made with. */
+  readonly memory: bigint;
   readonly allocator: bigint;
 }
