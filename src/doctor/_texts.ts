@@ -13,6 +13,7 @@ interface Catalogue {
   diskFull(folder: string, free: string): string;
   diskSmall(folder: string, free: string, needed: string): string;
   readonly ownKernels: string;
+  severalGpus(usable: readonly string[]): string;
   largerGpuIdle(index: number, free: string): string;
   adapter(name: string, hasFloat16: boolean | undefined, buffer: string): string;
   softwareAdapter(name: string): string;
@@ -50,6 +51,12 @@ export const TEXTS: Texts<Catalogue> = {
     ownKernels:
       "`create:fast`, and `create` in the image, draw by the toolkit's own kernels, every " +
       "other task by ONNX Runtime's.",
+    severalGpus: (usable) =>
+      `Several GPUs can draw: ${usable.join(", ")}. By default the first does; --device ` +
+      `${
+        usable.at(-1)
+      } takes another, and --gpus all computes the prompt and the negative prompt at ` +
+      "the same time and draws several pictures side by side.",
     largerGpuIdle: (index, free) =>
       `GPU ${index} has more free memory (${free}), but the first GPU is the one that is used.`,
     adapter: (name, hasFloat16, buffer) =>
@@ -93,6 +100,11 @@ export const TEXTS: Texts<Catalogue> = {
       `${folder} 所在磁盘只剩 ${free}，正式模型的文件需要 ${needed}。可以放在别的磁盘上。`,
     ownKernels:
       "`create:fast` 以及镜像中的 `create` 用本工具箱自带的内核作画，其他任务用 ONNX Runtime 的内核。",
+    severalGpus: (usable) =>
+      `有多块显卡可以作画：${usable.join("、")}。默认使用第一块；--device ${
+        usable.at(-1)
+      } 换用另一块，` +
+      "--gpus all 同时计算提示词与反向提示词，并行绘制多张图片。",
     largerGpuIdle: (index, free) =>
       `${index} 号显卡的空闲显存更多（${free}），但默认使用第一块显卡。`,
     adapter: (name, hasFloat16, buffer) =>

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { Language } from "../language.ts";
 import type { Device } from "../onnx/mod.ts";
 import {
+  BFLOAT16_CAPABILITY,
   chooseProvider,
   compareVersions,
   NOTHING_TO_MEND,
@@ -56,7 +57,7 @@ export function diagnose(facts: Facts, language: Language = "en"): Diagnosis {
     ...systemFindings(facts, language),
     ...choice.reasons.map((obstacle) => obstacleFinding(obstacle, facts, language)),
     ...kernelFindings(choice.provider, language),
-    ...gpuFindings(facts, fits, language),
+    ...gpuFindings(facts, fits, choice.provider, language),
     ...adapterFindings(facts, choice.provider, language),
     ...modelFindings(facts, fits, language),
   ];
@@ -182,11 +183,22 @@ function kernelFindings(provider: Device, language: Language): Finding[] {
   return [finding("provider", "own-kernels", "ok", TEXTS[language].ownKernels)];
 }
 
-function gpuFindings({ gpu }: Facts, fits: readonly Fit[], language: Language): Finding[] {
+function gpuFindings(
+  { gpu }: Facts,
+  fits: readonly Fit[],
+  provider: Device,
+  language: Language,
+): Finding[] {
   const text = TEXTS[language];
   const findings: Finding[] = [];
   const [first] = gpu.visible;
   if (!first) return [];
+  const usable = gpu.visible.flatMap((gpu, deviceId) =>
+    (gpu?.computeCapability ?? Infinity) < BFLOAT16_CAPABILITY ? [] : [`cuda:${deviceId}`]
+  );
+  if (provider === "cuda" && usable.length > 1) {
+    findings.push(finding("gpu", "several-gpus", "ok", text.severalGpus(usable)));
+  }
   const larger = gpu.gpus.filter(({ memoryFree }) => (memoryFree ?? 0) > (first.memoryFree ?? 0))
     .toSorted((a, b) => b.memoryFree! - a.memoryFree!)[0];
   // A person who set the variable chose a GPU already and needs no advice.

@@ -40,6 +40,7 @@ export type FindingCode =
   | "outputs-read-only"
   | "disk-small"
   | "own-kernels"
+  | "several-gpus"
   | "larger-gpu-idle"
   | "webgpu-adapter"
   | "webgpu-software"

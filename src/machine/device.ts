@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { RequestError } from "../errors.ts";
 import { inBoth, type Texts } from "../language.ts";
 import {
   type Adapter,
@@ -19,12 +20,13 @@ import { Session } from "../runtime/session.ts";
 import { tensor } from "../tensor.ts";
 import { readCudaFiles } from "./binding.ts";
 import { DeviceError } from "./device_error.ts";
-import { type Gpu, readGpus } from "./gpus.ts";
+import { type DeviceName, expectDevice, type GpuCount, type NamedDevice } from "./device_name.ts";
+import { type Gpu, type GpuFacts, readGpus } from "./gpus.ts";
 import { type Host, localHost } from "./host.ts";
 import { type AdapterFacts, hasDisplayCard, isCard } from "./webgpu_adapter.ts";
 import { readSurroundings } from "./machine.ts";
 import { obstacleTexts } from "./obstacle_texts.ts";
-import { chooseProvider, NOTHING_TO_MEND, type Obstacle } from "./provider.ts";
+import { BFLOAT16_CAPABILITY, chooseProvider, NOTHING_TO_MEND, type Obstacle } from "./provider.ts";
 
 /** Where it is computed. */
 export interface DeviceChoice {
@@ -35,13 +37,27 @@ export interface DeviceChoice {
   readonly gpu?: string;
   /** Bytes of the GPU's memory that are free, where nvidia-smi says it. */
   readonly memoryFree?: number;
+  /** On CUDA the GPU's number among those that CUDA shows to this program; absent for the first. */
+  readonly deviceId?: number;
+  /** On CUDA the further GPUs, where several were asked for. */
+  readonly others?: readonly ChosenGpu[];
   /** What WebGPU's adapter can; absent on other devices. */
   readonly adapter?: Adapter & Pick<AdapterFacts, "maxBufferBytes">;
 }
 
+/** One of several GPUs. */
+export interface ChosenGpu {
+  /** Its number among those that CUDA shows to this program. */
+  readonly deviceId: number;
+  /** Its name, where nvidia-smi says it. */
+  readonly gpu?: string;
+  /** Bytes of its memory that are free, where nvidia-smi says it. */
+  readonly memoryFree?: number;
+}
+
 /** Trials of devices; they throw where a device does not work. */
 export interface Probes {
-  cuda(): Promise<void>;
+  cuda(deviceId: number): Promise<void>;
   /** @returns Whether fused attention is right. */
   webgpu(dtype: FloatType): Promise<{ readonly fusedAttention: boolean }>;
 }
@@ -54,27 +70,35 @@ const PROBES: Probes = { cuda: probeCuda, webgpu: probeWebGpu };
  * trial takes as long as the device needs to start; where there is none, nothing is tried.
  *
  * @param probes Run tiny graphs.
- * @throws {DeviceError} When CUDA or WebGPU was asked for by name and does not work, with the reason
- *   and what to do.
+ * @param gpus On CUDA, how many GPUs, from the named one on; `"all"` passes over those that are too old.
+ * @throws {DeviceError} When CUDA, WebGPU or several GPUs were asked for and do not work, with the
+ *   reason and what to do.
+ * @throws {RequestError} When a name is none, or there are fewer GPUs.
  */
 export async function chooseDevice(
-  asked: "auto" | Device = "auto",
+  asked: DeviceName = "auto",
   host: Host = localHost(),
   probes: Probes = PROBES,
+  gpus: GpuCount = 1,
 ): Promise<DeviceChoice> {
-  if (asked === "cpu") return { device: "cpu" };
-  if (asked === "webgpu") return await chooseWebGpu(host, probes);
-  const { problem, gpu } = await tryCuda(host, probes.cuda);
+  const named = expectDevice(asked, gpus);
+  const { device } = named;
+  if (device === "cpu") return { device };
+  if (device === "webgpu") return await chooseWebGpu(host, probes);
+  const { problem, chosen } = await tryCuda(host, probes.cuda, named, gpus);
   if (problem === undefined) {
-    const free = gpu?.memoryFree;
+    const [{ deviceId, ...first }, ...others] = chosen as [ChosenGpu, ...ChosenGpu[]];
     return {
       device: "cuda",
-      ...(gpu === undefined ? {} : { gpu: gpu.name }),
-      ...(free === undefined ? {} : { memoryFree: free }),
+      ...first,
+      ...(deviceId === 0 ? {} : { deviceId }),
+      ...(others.length === 0 ? {} : { others }),
     };
   }
   const { clause, remedy, cause } = problem;
-  if (asked === "cuda") throw new DeviceError("cuda", joined(clause, remedy), { cause });
+  if (device === "cuda" || typeof gpus === "number" && gpus > 1) {
+    throw new DeviceError("cuda", joined(clause, remedy), { cause });
+  }
   const reason = problem.nothingToMend ? clause : joined(clause, remedy);
   const adapter = await hasDisplayCard(host) ? await host.adapter() : undefined;
   if (isCard(adapter)) {
@@ -143,16 +167,19 @@ interface CudaProblem {
   readonly cause?: unknown;
 }
 
+/** CUDA's GPUs, from one on, or why there are none. */
 async function tryCuda(
   host: Host,
-  probe: () => Promise<void>,
-): Promise<{ problem?: CudaProblem; gpu?: Gpu }> {
+  probe: Probes["cuda"],
+  { deviceId }: NamedDevice,
+  gpus: GpuCount,
+): Promise<{ problem?: CudaProblem; chosen?: readonly ChosenGpu[] }> {
   const machine = await readSurroundings(host);
   const [gpu, cuda] = await Promise.all([
     readGpus(host),
     readCudaFiles(host, bindingFolder(machine)),
   ]);
-  const obstacles = chooseProvider({ machine, gpu, cuda }).reasons.filter(({ code }) =>
+  const obstacles = chooseProvider({ machine, gpu, cuda, deviceId }).reasons.filter(({ code }) =>
     host.seesEverything() || !code.startsWith("libraries-")
   );
   const [first] = obstacles;
@@ -160,13 +187,92 @@ async function tryCuda(
   // Other obstacles may be overcome in ways that cannot be seen from here.
   const isHopeless = !cuda.provider || obstacles.some(({ code }) => HOPELESS.includes(code));
   if (isHopeless && first !== undefined) return { problem: told() };
+  const ids = idsOf(gpu, deviceId, gpus);
   try {
-    await probe();
-    const [device] = gpu.visible;
-    return device ? { gpu: device } : {};
+    await probe(deviceId);
   } catch (error) {
     return { problem: first === undefined ? unforeseen(error) : told(error) };
   }
+  for (const id of ids) {
+    // Those that nvidia-smi knows start as the first does.
+    if (id === deviceId || gpu.visible[id] !== undefined) continue;
+    try {
+      await probe(id);
+    } catch (cause) {
+      const texts = { en: `cuda:${id} does not start`, zh: `cuda:${id} 无法启动` };
+      const clause = withWords(texts, messageOf(cause));
+      return { problem: { clause, remedy: ASK_DOCTOR, nothingToMend: false, cause } };
+    }
+  }
+  return { chosen: ids.map((id) => chosenGpu(id, gpu.visible[id])) };
+}
+
+/**
+ * The numbers of the GPUs to use.
+ *
+ * @throws {RequestError} When there are fewer than asked for, as far as that is known.
+ */
+function idsOf(facts: GpuFacts, first: number, gpus: GpuCount): readonly number[] {
+  const { visible } = facts;
+  const known = visible.length;
+  if (known > 0 && first >= known) throw absentDevice(first, facts);
+  const count = gpus === "all" ? Math.max(1, known - first) : gpus;
+  if (known > 0 && first + count > known) throw tooFewGpus(count, first, facts);
+  const ids = Array.from({ length: count }, (_, index) => first + index);
+  const isOld = (id: number) =>
+    id !== first && (visible[id]?.computeCapability ?? Infinity) < BFLOAT16_CAPABILITY;
+  if (gpus === "all") return ids.filter((id) => !isOld(id));
+  const old = ids.find(isOld);
+  if (old !== undefined) throw oldGpu(old, visible[old]!);
+  return ids;
+}
+
+function chosenGpu(deviceId: number, gpu: Gpu | null | undefined): ChosenGpu {
+  if (!gpu) return { deviceId };
+  const { name, memoryFree } = gpu;
+  return { deviceId, gpu: name, ...(memoryFree === undefined ? {} : { memoryFree }) };
+}
+
+/** The GPUs that there are, with their numbers, and the variable that chose them. */
+function shownGpus({ visible, visibleDevices }: GpuFacts): string {
+  const list = visible.map((gpu, id) => gpu === null ? `cuda:${id}` : `cuda:${id} (${gpu.name})`);
+  const chosenBy = visibleDevices === undefined ? [] : [`CUDA_VISIBLE_DEVICES=${visibleDevices}`];
+  return [...list, ...chosenBy].join(", ");
+}
+
+function absentDevice(deviceId: number, facts: GpuFacts): RequestError {
+  const shown = shownGpus(facts);
+  return new RequestError(
+    `There is no cuda:${deviceId}: this program sees ${shown}. GPUs are counted from 0; choose ` +
+      "one of these.",
+    { zh: `没有 cuda:${deviceId}：本程序能看到 ${shown}。显卡从 0 编号，请选择其中之一。` },
+  );
+}
+
+function tooFewGpus(count: number, first: number, facts: GpuFacts): RequestError {
+  const shown = shownGpus(facts);
+  const most = facts.visible.length - first;
+  return new RequestError(
+    `gpus is ${count}, but from cuda:${first} on there ${
+      most === 1 ? "is" : "are"
+    } ${most}: this ` +
+      `program sees ${shown}. Ask for fewer, or for all of them: --gpus all`,
+    {
+      zh: `gpus 是 ${count}，但从 cuda:${first} 起只有 ${most} 块：本程序能看到 ${shown}。` +
+        "请减少数量，或使用全部：--gpus all",
+    },
+  );
+}
+
+function oldGpu(deviceId: number, { name, computeCapability }: Gpu): RequestError {
+  return new RequestError(
+    `cuda:${deviceId} (${name}) has compute capability ${computeCapability}; CUDA graphs need ` +
+      `${BFLOAT16_CAPABILITY}.0. Leave it out: --gpus all passes over it.`,
+    {
+      zh: `cuda:${deviceId}（${name}）的计算能力是 ${computeCapability}，CUDA 计算图需要 ` +
+        `${BFLOAT16_CAPABILITY}.0。请不要用它：--gpus all 会跳过它。`,
+    },
+  );
 }
 
 /** With these a trial cannot succeed, or would hang. */
@@ -231,11 +337,11 @@ function withWords(texts: Texts<string>, message: string): Texts<string> {
 }
 
 /** @throws {Error} When a product in bfloat16 does not run on CUDA, or is wrong. */
-async function probeCuda(): Promise<void> {
+async function probeCuda(deviceId: number): Promise<void> {
   const graph = new Graph("probe", { device: "cuda" });
   const x = cast(graph.input("x", INTERFACE_TYPE, [1, 8]), "bfloat16");
   graph.output("y", cast(linear(x, x), INTERFACE_TYPE), [1, 1]);
-  await using session = await Session.create(graph.compile(), { device: "cuda" });
+  await using session = await Session.create(graph.compile(), { device: "cuda", deviceId });
   const { y } = await session.run({ x: tensor(new Float32Array(8).fill(2), [1, 8]) });
   if (y?.data[0] !== 32) throw new Error(`2 · 2 · 8 gave ${y?.data[0]}`);
 }

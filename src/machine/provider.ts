@@ -9,6 +9,12 @@ export interface ProviderFacts {
   readonly machine: Pick<Machine, "os" | "arch" | "container" | "wsl">;
   readonly gpu: GpuFacts;
   readonly cuda: BindingFacts["cuda"];
+  /**
+   * Which of the GPUs that CUDA shows is to be used.
+   *
+   * @default {0}
+   */
+  readonly deviceId?: number;
   /** What WebGPU would compute on; absent where there is nothing. */
   readonly adapter?: AdapterFacts | undefined;
 }
@@ -52,7 +58,7 @@ export interface ProviderChoice {
 /** The first driver branch for CUDA 13 (CUDA Toolkit release notes, minimum driver versions). */
 export const CUDA_13_DRIVER = 580;
 /** The first GPUs with bfloat16 matrix products, in which graphs for CUDA compute: Ampere. */
-const BFLOAT16_CAPABILITY = 8;
+export const BFLOAT16_CAPABILITY = 8;
 
 /**
  * Predicts which execution provider `device: "auto"` takes: CUDA where nothing stands in the way of
@@ -74,7 +80,7 @@ export function chooseProvider(facts: ProviderFacts): ProviderChoice {
   return { provider: reasons.length === 0 ? "cuda" : otherwise, reasons };
 }
 
-function cudaObstacles({ machine, gpu, cuda }: ProviderFacts): Obstacle[] {
+function cudaObstacles({ machine, gpu, cuda, deviceId = 0 }: ProviderFacts): Obstacle[] {
   const { os, arch } = machine;
   if (os !== "linux" || arch !== "x86_64") return [{ code: "platform", os, arch }];
   const absence = gpuAbsence(machine, gpu);
@@ -90,11 +96,11 @@ function cudaObstacles({ machine, gpu, cuda }: ProviderFacts): Obstacle[] {
   if (major < CUDA_13_DRIVER) {
     obstacles.push({ code: "driver-old", driver: gpu.driver!, minimum: CUDA_13_DRIVER });
   }
-  const [first] = gpu.visible;
-  const capability = first?.computeCapability;
+  const used = gpu.visible[deviceId];
+  const capability = used?.computeCapability;
   if (capability !== undefined && capability < BFLOAT16_CAPABILITY) {
     const minimum = BFLOAT16_CAPABILITY;
-    obstacles.push({ code: "gpu-old", gpu: first!.name, capability, minimum });
+    obstacles.push({ code: "gpu-old", gpu: used!.name, capability, minimum });
   }
   if (!cuda.provider) obstacles.push({ code: "provider-missing" });
   // libcuda.so.1 comes with the driver, so where the driver does not work nothing else is reported.

@@ -59,6 +59,7 @@ const text = inLanguage({
     cuda: (version: string) => `CUDA up to ${version}`,
     capability: "compute capability",
     noGpu: "none found",
+    hidden: "hidden by CUDA_VISIBLE_DEVICES",
     pci: (count: number) => `${count} on the PCI bus`,
     unknown: "unknown",
     provider: "CUDA provider",
@@ -129,6 +130,7 @@ const text = inLanguage({
     cuda: (version: string) => `最高支持 CUDA ${version}`,
     capability: "计算能力",
     noGpu: "未找到",
+    hidden: "被 CUDA_VISIBLE_DEVICES 隐藏",
     pci: (count: number) => `PCI 总线上有 ${count} 块`,
     unknown: "未知",
     provider: "CUDA 执行提供程序",
@@ -385,9 +387,12 @@ function systemRows({ machine, binding, disks }: Facts): [string, string][] {
 }
 
 function gpuRows({ gpu }: Facts): [string, string][] {
-  const rows = gpu.gpus.map(({ index, name, memoryTotal, memoryFree, computeCapability }) => {
+  const rows = gpu.gpus.map((card) => {
+    const { index, name, memoryTotal, memoryFree, computeCapability } = card;
+    const deviceId = gpu.visible.indexOf(card);
     const facts = [
       name,
+      ...(gpu.gpus.length === 1 ? [] : [deviceId < 0 ? text.hidden : `cuda:${deviceId}`]),
       ...(memoryTotal === undefined ? [] : [
         text.memory(
           formatBytes(memoryTotal),

@@ -10,6 +10,7 @@ import { chooseProvider } from "../../src/machine/provider.ts";
 import {
   cudaLibraries,
   driverFiles,
+  type FakeGpu,
   GPU_12,
   GPU_24,
   GPU_8,
@@ -230,6 +231,16 @@ Deno.test("of two GPUs the first is used, and a freer second one is pointed out"
     commands: nvidiaSmi("580.95.05", "13.0", [H100, GPU_8]),
   });
   assert.equal(find(sorted, "larger-gpu-idle"), undefined);
+});
+
+Deno.test("where several GPUs can draw, it is said how to choose one or use all", async () => {
+  const old = { ...GPU_8, name: "NVIDIA GeForce RTX 2080", capability: "7.5" };
+  const env = { CUDA_DEVICE_ORDER: "PCI_BUS_ID" };
+  const examined = (gpus: readonly FakeGpu[]) =>
+    examine({ files: WELL, commands: nvidiaSmi("580.95.05", "13.0", gpus), env });
+  const { message } = find(await examined([GPU_24, old, GPU_12]), "several-gpus")!;
+  assert.match(message, /can draw: cuda:0, cuda:2\..*--device cuda:2 .*--gpus all/);
+  assert.equal(find(await examined([GPU_24, old]), "several-gpus"), undefined);
 });
 
 Deno.test("CUDA_VISIBLE_DEVICES decides which GPU's memory is judged, and ends the advice", async () => {

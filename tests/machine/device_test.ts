@@ -1,7 +1,9 @@
 /** What each machine lacks was written down by hand; see tests/doctor/diagnose_test.ts. */
 import assert from "node:assert/strict";
 import { chooseDevice, type Probes } from "../../src/machine/device.ts";
+import { RequestError } from "../../src/errors.ts";
 import { DeviceError } from "../../src/machine/device_error.ts";
+import type { DeviceName, GpuCount } from "../../src/machine/device_name.ts";
 import type { AdapterFacts } from "../../src/machine/webgpu_adapter.ts";
 import { OutOfMemoryError, SessionError } from "../../src/runtime/session.ts";
 import { providerFiles } from "../doctor/_machines.ts";
@@ -11,6 +13,8 @@ import {
   fakeHost,
   type FakeMachine,
   GPU_12,
+  GPU_24,
+  GPU_8,
   nvidiaSmi,
   pciCard,
   UBUNTU,
@@ -246,4 +250,121 @@ Deno.test("WebGPU by name without an adapter, or with one that fails, says what 
     assert.match(error.message, expected);
     assert.match(error.explain("zh"), /。$/);
   }
+});
+
+/** Two large cards and an old one, as nvidia-smi lists them, and what is asked of them. */
+const THREE = nvidiaSmi("580.95.05", "13.0", [
+  { ...GPU_24, free: 20000 },
+  GPU_12,
+  { ...GPU_8, name: "NVIDIA GeForce RTX 2080", capability: "7.5" },
+]);
+const ordered = { CUDA_DEVICE_ORDER: "PCI_BUS_ID" };
+const choose = (
+  device: DeviceName,
+  gpus: GpuCount,
+  { env = {}, commands = THREE }: Pick<FakeMachine, "env" | "commands"> = {},
+  probes = works,
+) =>
+  chooseDevice(
+    device,
+    fakeHost({ files: WELL, commands, env: { ...ordered, ...env } }),
+    probes,
+    gpus,
+  );
+
+Deno.test("a GPU is chosen by its number, and tried alone", async () => {
+  const tried: number[] = [];
+  const probes = { ...works, cuda: (id: number) => Promise.resolve(void tried.push(id)) };
+  assert.deepEqual(await choose("cuda:1", 1, {}, probes), {
+    device: "cuda",
+    deviceId: 1,
+    gpu: "NVIDIA GeForce RTX 4070",
+    memoryFree: 11900 * 2 ** 20,
+  });
+  assert.deepEqual(tried, [1]);
+});
+
+Deno.test("several GPUs are those from the named one on, each with its memory", async () => {
+  const both = await choose("auto", 2);
+  assert.deepEqual([both.deviceId, both.gpu, both.memoryFree], [
+    undefined,
+    "NVIDIA GeForce RTX 4090",
+    20000 * 2 ** 20,
+  ]);
+  const second = { deviceId: 1, gpu: "NVIDIA GeForce RTX 4070", memoryFree: 11900 * 2 ** 20 };
+  assert.deepEqual(both.others, [second]);
+  // The one that is too old is passed over.
+  assert.deepEqual((await choose("cuda", "all")).others, [second]);
+  assert.equal((await choose("cuda:1", "all")).others, undefined);
+});
+
+Deno.test("CUDA_VISIBLE_DEVICES counts the GPUs anew, by number and by identifier", async () => {
+  for (const order of ["1,0", "GPU-1,GPU-0"]) {
+    const { gpu, others } = await choose("cuda", 2, {
+      env: { CUDA_VISIBLE_DEVICES: order },
+    });
+    assert.deepEqual([gpu, others?.map(({ gpu }) => gpu)], [
+      "NVIDIA GeForce RTX 4070",
+      ["NVIDIA GeForce RTX 4090"],
+    ]);
+  }
+  const { gpu, deviceId } = await choose("cuda:1", 1, { env: { CUDA_VISIBLE_DEVICES: "2,0" } });
+  assert.deepEqual([gpu, deviceId], ["NVIDIA GeForce RTX 4090", 1]);
+});
+
+Deno.test("GPUs that are not there are refused, with those that are", async () => {
+  const cases: [DeviceName, GpuCount, Record<string, string>, RegExp, RegExp][] = [
+    ["cuda:3", 1, {}, /no cuda:3:.*cuda:0 \(.*4090\), cuda:1 .*cuda:2/, /没有 cuda:3：.*cuda:0/],
+    [
+      "cuda:1",
+      1,
+      { CUDA_VISIBLE_DEVICES: "0" },
+      /no cuda:1:.*cuda:0 \(.*\), CUDA_VISIBLE_DEVICES=0\./,
+      /CUDA_VISIBLE_DEVICES=0/,
+    ],
+    [
+      "cuda",
+      4,
+      {},
+      /gpus is 4, but from cuda:0 on there are 3:.*--gpus all/,
+      /只有 3 块.*--gpus all/,
+    ],
+    ["cuda:2", 2, {}, /gpus is 2, but from cuda:2 on there is 1:/, /只有 1 块/],
+    ["auto", 3, {}, /cuda:2 \(.*2080\) has compute capability 7\.5;.*8\.0/, /7\.5.*8\.0/],
+    ["cpu", 2, {}, /gpus is 2, but device is "cpu": only CUDA/, /只有 CUDA/],
+    ["webgpu", "all", {}, /gpus is all, but device is "webgpu"/, /webgpu/],
+    ["cuda", 0, {}, /gpus is 0; expected a whole number from 1, or "all"/, /1 以上的整数/],
+    ["cuda:x" as DeviceName, 1, {}, /device is "cuda:x"; .*"cuda:N"/, /"cuda:N"/],
+  ];
+  for (const [device, gpus, env, en, zh] of cases) {
+    const error = await choose(device, gpus, { env }, never).then(() => {}, (error) => error);
+    assert(error instanceof RequestError, `${device} ${gpus}: ${error}`);
+    assert.match(error.explain("en"), en);
+    assert.match(error.explain("zh"), zh);
+  }
+});
+
+Deno.test("where nvidia-smi is absent, every GPU is tried, and one that fails is told of", async () => {
+  const machine = { files: { ...WELL }, commands: () => undefined };
+  const tried: number[] = [];
+  const probes = {
+    ...works,
+    cuda: (id: number) => {
+      tried.push(id);
+      return id < 2 ? Promise.resolve() : Promise.reject(new Error("invalid device ordinal"));
+    },
+  };
+  const { others } = await chooseDevice("cuda", fakeHost(machine), probes, 2);
+  assert.deepEqual([others, tried], [[{ deviceId: 1 }], [0, 1]]);
+  await assert.rejects(
+    chooseDevice("auto", fakeHost(machine), probes, 3),
+    (error) =>
+      error instanceof DeviceError && /cuda:2 does not start \(invalid/.test(error.message),
+  );
+});
+
+Deno.test("several GPUs are not replaced by a CPU, all that there are may be none", async () => {
+  const host = fakeHost({ files: UBUNTU });
+  await assert.rejects(chooseDevice("auto", host, never, 2), DeviceError);
+  assert.equal((await chooseDevice("auto", host, never, "all")).device, "cpu");
 });
