@@ -40,7 +40,7 @@ export {
 } from "./adapters/mod.ts";
 export type { OffloadMode } from "./pipeline/checkpoint/memory.ts";
 export { CheckpointNotFoundError } from "./pipeline/checkpoint/checkpoint_not_found_error.ts";
-export { type Arithmetic, DeviceError } from "./machine/mod.ts";
+export { type Arithmetic, DeviceError, type DeviceName, type GpuCount } from "./machine/mod.ts";
 export { DeviceMemoryError } from "./pipeline/device_memory_error.ts";
 export {
   InsufficientMemoryError,

@@ -33,8 +33,10 @@ import { makePictures, savedLine } from "./create/picture.ts";
 import { tellOfFastKernels } from "./create/tell_of_fast_kernels.ts";
 import { both, text } from "./create/texts.ts";
 import {
+  addGpuOption,
   addModelOptions,
   addPartOptions,
+  type GpuOptions,
   type ModelOptions,
   type PartOptions,
   partOptions,
@@ -50,7 +52,7 @@ import { type Painted, print, tell } from "./cli/print.ts";
 const NAME = "output.png";
 
 /** The options besides the settings, which {@linkcode settingsOf} reads. */
-interface Options extends ModelOptions, PartOptions, Readonly<Record<string, unknown>> {
+interface Options extends ModelOptions, GpuOptions, PartOptions, Readonly<Record<string, unknown>> {
   readonly json?: true;
   readonly prompt?: string;
   readonly promptFile?: string;
@@ -97,7 +99,7 @@ addSettingOptions(command)
   .addHelpText("after", text.examples)
   .addHelpText("after", text.presetsThere(await presetNames()));
 
-addPartOptions(addModelOptions(command));
+addPartOptions(addGpuOption(addModelOptions(command)));
 
 await run<Options>(command, async (options) => {
   refuseContradictions(options);
@@ -356,8 +358,8 @@ function refuseContradictions(options: Options): void {
 }
 
 async function open(asked: Options): Promise<Studio> {
-  const { model, device, dtype, offload, threads, strict = false } = asked;
-  const options = { device, dtype, offload, threads, strict, language, log: tell };
+  const { model, device, gpus, dtype, offload, threads, strict = false } = asked;
+  const options = { device, gpus, dtype, offload, threads, strict, language, log: tell };
   const studio = await Studio.open(model, { ...options, ...partOptions(asked) });
   await tellOfFastKernels(studio.pipe, tell);
   return studio;

@@ -12,8 +12,10 @@ import { WILDCARD_FOLDER } from "../src/studio/prompt_template.ts";
 import { readText } from "../src/studio/read_text.ts";
 import { StudioThread } from "../src/studio/studio_thread.ts";
 import {
+  addGpuOption,
   addModelOptions,
   addPartOptions,
+  type GpuOptions,
   type ModelOptions,
   type PartOptions,
   partOptions,
@@ -25,7 +27,7 @@ import { onSignals } from "./cli/signals.ts";
 import { lanAddresses, linkWithToken, newToken } from "./serve/lan.ts";
 import { both, text } from "./serve/texts.ts";
 
-interface Options extends ModelOptions, PartOptions {
+interface Options extends ModelOptions, GpuOptions, PartOptions {
   readonly json?: true;
   readonly model: string;
   readonly port: number;
@@ -53,12 +55,12 @@ const command = task("serve", text.description)
   .option("--tls-key <file>", help.tlsKey)
   .option("--output-root <folder>", outputRootHelp)
   .addHelpText("after", text.examples);
-addPartOptions(addModelOptions(command));
+addPartOptions(addGpuOption(addModelOptions(command)));
 
 await run<Options>(command, async (options) => {
   const { model, port, lan = false } = options;
-  const { device, dtype, offload, threads } = options;
-  const loading = { device, dtype, offload, threads, language, ...partOptions(options) };
+  const { device, gpus, dtype, offload, threads } = options;
+  const loading = { device, gpus, dtype, offload, threads, language, ...partOptions(options) };
   const tls = await certificate(options);
   if (options.token !== undefined && options.token.length < 16) {
     throw new RequestError(both((text) => text.shortToken));

@@ -1,11 +1,10 @@
 /** `deno task upscale`: a larger picture, by a network or by a filter. */
 import { createHash } from "node:crypto";
 import { basename, extname } from "node:path";
-import { Option } from "commander";
 import { wayFromHere } from "../src/files.ts";
 import { encodePictureAs, formatOfName, readPictureText } from "../src/image/mod.ts";
-import { chooseDevice } from "../src/machine/mod.ts";
-import { type Device, DEVICES, dtypePolicy } from "../src/onnx/mod.ts";
+import { chooseDevice, type DeviceName } from "../src/machine/mod.ts";
+import { dtypePolicy } from "../src/onnx/mod.ts";
 import { upscalerNames } from "../src/pipeline/find_upscaler.ts";
 import { upscalePicture } from "../src/pipeline/upscale_picture.ts";
 import { currentVersions, upscaledTexts, type UpscaleRecord } from "../src/recipe/mod.ts";
@@ -13,6 +12,7 @@ import { BATCH_KEYWORD } from "../src/studio/batch.ts";
 import { LAST, latestPicture } from "../src/studio/latest_picture.ts";
 import { openFolderOfDay, pictureName, savePicture } from "../src/studio/outputs.ts";
 import { readPicture } from "../src/studio/read_picture.ts";
+import { addDeviceOption } from "./cli/model_options.ts";
 import { outputRootHelp, outputsOf } from "./cli/output_root.ts";
 import { tell } from "./cli/print.ts";
 import { inLanguage, positiveNumber, run, task, wholeNumber } from "./cli/task.ts";
@@ -28,7 +28,8 @@ const text = inLanguage({
       "lanczos, or a network's file or its name in models/upscaler (default: the first there)",
     tile: "the side of a network's tiles in pixels of what it makes; smaller ones take less memory",
     output: "its file name (default: the picture's, with -upscaled)",
-    device: "where a network runs",
+    device:
+      "where a network runs: auto, cpu, cuda, webgpu, or cuda:1 for the second GPU that CUDA shows",
     filter: "There is no network in models/upscaler/: Lanczos' filter enlarges.",
     done: (path: string, from: string, to: string, by: string) =>
       `Done! Saved to ${path} (${from} → ${to}, ${by})`,
@@ -43,7 +44,7 @@ const text = inLanguage({
     upscaler: "lanczos，或网络的文件，或其在 models/upscaler 中的名称（默认取其中第一个）",
     tile: "网络分块的边长，按放大后的像素计；越小占用内存越少",
     output: "文件名（默认为原名加 -upscaled）",
-    device: "网络在哪里运行",
+    device: "网络在哪里运行：auto、cpu、cuda、webgpu，或 cuda:1（CUDA 可见的第二块显卡）",
     filter: "models/upscaler/ 中没有网络：改用 Lanczos 滤波放大。",
     done: (path: string, from: string, to: string, by: string) =>
       `完成！已保存到 ${path}（${from} → ${to}，${by}）`,
@@ -58,7 +59,7 @@ interface Options {
   readonly tile?: number;
   readonly output?: string;
   readonly outputRoot?: string;
-  readonly device: "auto" | Device;
+  readonly device: DeviceName;
 }
 
 const command = task("upscale", text.description)
@@ -67,10 +68,8 @@ const command = task("upscale", text.description)
   .option("--upscaler <name>", text.upscaler)
   .option("--tile <pixels>", text.tile, wholeNumber)
   .option("--output <name>", text.output)
-  .option("--output-root <folder>", outputRootHelp)
-  .addOption(
-    new Option("--device <name>", text.device).choices(["auto", ...DEVICES]).default("auto"),
-  );
+  .option("--output-root <folder>", outputRootHelp);
+addDeviceOption(command, text.device);
 
 await run<Options>(
   command,
@@ -85,7 +84,13 @@ await run<Options>(
     if (asked.upscaler === undefined && first === undefined) tell(text.filter);
     const place = await chooseDevice(device);
     const policy = dtypePolicy(place.device, "auto", place.adapter)!;
-    const larger = await upscalePicture(image, { upscaler, scale, tileSize: tile, policy });
+    const larger = await upscalePicture(image, {
+      upscaler,
+      scale,
+      tileSize: tile,
+      policy,
+      deviceId: place.deviceId,
+    });
     const record: UpscaleRecord = {
       image: {
         name: wayFromHere(path),

@@ -1,10 +1,16 @@
-/** From noise to latents: every picture of a call, one after the other. */
+/** From noise to latents: every picture of a call. */
 import { RequestError } from "../errors.ts";
 import type { Scheduler, SchedulerStep, Velocity } from "../schedulers/mod.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { sampleOf } from "./_batches.ts";
 import { type PictureStart, startOf } from "./_picture_start.ts";
-import { conditioningsOf, type Guidance, guidedVelocity } from "./_guided_velocity.ts";
+import {
+  type Conditionings,
+  conditioningsOf,
+  type Guidance,
+  guidedVelocity,
+} from "./_guided_velocity.ts";
+import { sideBySide } from "../side_by_side.ts";
 import type { Transformer } from "./parts/transformer.ts";
 import type { PromptEmbeds, StepInfo } from "./types.ts";
 
@@ -23,6 +29,8 @@ export interface DenoiseOptions {
   readonly guidance: Guidance;
   /** Whether any step asks for the negative prompt. */
   readonly guided: boolean;
+  /** How many pictures are drawn side by side: on one GPU one after the other. */
+  readonly lanes: number;
   readonly onStep?: ((step: StepInfo) => void | Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -47,40 +55,48 @@ export async function denoise(
   options: DenoiseOptions,
 ): Promise<Denoised> {
   const { embeds, noise, imagesPerPrompt, scheduler, steps, first, picture, guidance } = options;
-  const { guided, signal } = options;
+  const { guided, lanes } = options;
   const imageCount = noise.dims[0]!;
   const samples: Tensor[] = [];
   let evaluations = 0;
-  for (let prompt = 0; prompt * imagesPerPrompt < imageCount; prompt++) {
-    const conditionings = await conditioningsOf(transformer, embeds, prompt, guided);
-    for (let image = 0; image < imagesPerPrompt; image++) {
-      const imageIndex = samples.length;
-      const { data, dims } = sampleOf("latents", noise, imageIndex, imageCount);
-      const start = picture && startOf(picture, data, {
-        scheduler,
-        steps,
-        first,
-        index: imageIndex,
-        count: imageCount,
-      });
-      const predict = guidedVelocity(transformer, conditionings, dims, guidance);
-      const velocity: Velocity = (latents, timestep) => {
-        evaluations++;
-        return predict(latents, timestep);
-      };
-      const onStep = async (step: SchedulerStep) => {
-        const index = step.index - first;
-        if (index < 0) throw cannotBeginLate(scheduler);
-        const latents = start?.keep?.(step.latents, step) ?? step.latents;
-        const shared = { latents: tensor(latents, dims), imageIndex, imageCount };
-        await options.onStep?.({ ...step, index, total: steps - first, ...shared });
-        return latents;
-      };
-      const begin = start?.latents ?? data;
-      const sample = await scheduler.sample(begin, steps, velocity, onStep, signal, first);
-      samples.push(tensor(sample, dims));
+  let last: { readonly prompt: number; readonly conditionings: Promise<Conditionings> } | undefined;
+  /** Pictures are begun in their order, so that those of one prompt follow each other. */
+  const conditioningsFor = (prompt: number) => {
+    if (last?.prompt !== prompt) {
+      last = { prompt, conditionings: conditioningsOf(transformer, embeds, prompt, guided) };
     }
-  }
+    return last.conditionings;
+  };
+  await sideBySide(imageCount, lanes, async (imageIndex, failed) => {
+    const conditionings = await conditioningsFor(Math.floor(imageIndex / imagesPerPrompt));
+    const { data, dims } = sampleOf("latents", noise, imageIndex, imageCount);
+    const start = picture && startOf(picture, data, {
+      scheduler,
+      steps,
+      first,
+      index: imageIndex,
+      count: imageCount,
+    });
+    const predict = guidedVelocity(transformer, conditionings, dims, guidance);
+    const velocity: Velocity = (latents, timestep) => {
+      evaluations++;
+      return predict(latents, timestep);
+    };
+    const onStep = async (step: SchedulerStep) => {
+      const index = step.index - first;
+      if (index < 0) throw cannotBeginLate(scheduler);
+      const latents = start?.keep?.(step.latents, step) ?? step.latents;
+      const shared = { latents: tensor(latents, dims), imageIndex, imageCount };
+      await options.onStep?.({ ...step, index, total: steps - first, ...shared });
+      return latents;
+    };
+    const begin = start?.latents ?? data;
+    const signal = options.signal === undefined
+      ? failed
+      : AbortSignal.any([options.signal, failed]);
+    const sample = await scheduler.sample(begin, steps, velocity, onStep, signal, first);
+    samples[imageIndex] = tensor(sample, dims);
+  });
   return { samples, evaluations };
 }
 

@@ -1,5 +1,13 @@
 /** Whether a picture fits into the computer's memory, asked before anything is computed. */
-import { type DeviceChoice, localHost, type MachineMemory, readMemory } from "../machine/mod.ts";
+import { RequestError } from "../errors.ts";
+import { formatBytes } from "../format_bytes.ts";
+import {
+  type ChosenGpu,
+  type DeviceChoice,
+  localHost,
+  type MachineMemory,
+  readMemory,
+} from "../machine/mod.ts";
 import type { Dtype } from "../onnx/mod.ts";
 import {
   estimateMemory,
@@ -61,6 +69,35 @@ export function offloadForGpu(
   const estimate = estimateMemory(parts, device, trainedSize(parts), dtype);
   if (memoryFree !== undefined) return offloadThatFits(estimate, memoryFree) ?? "sequential";
   return estimate.peak.none <= (adapter?.maxBufferBytes ?? 0) ? "none" : "model";
+}
+
+/**
+ * Refuses GPUs besides the first that have no room for what they are to hold: the transformer.
+ *
+ * @throws {RequestError} With what one has and what it needs.
+ */
+export function requireGpuMemory(
+  parts: readonly SizedPart[],
+  others: readonly ChosenGpu[],
+  offload: OffloadMode,
+  dtype: Dtype | "auto",
+): void {
+  const shared = parts.filter(({ name }) => name === "transformer");
+  const needed = estimateMemory(shared, "cuda", trainedSize(parts), dtype).peak[offload];
+  const small = others.find(({ memoryFree = Infinity }) => memoryFree < needed);
+  if (small === undefined) return;
+  const { deviceId, gpu = "GPU", memoryFree } = small;
+  const [free, share] = [memoryFree!, needed].map((bytes) => formatBytes(bytes));
+  throw new RequestError(
+    `cuda:${deviceId} (${gpu}) has ${free} of memory free, and the transformer takes about ${share} ` +
+      `there (offload: ${offload}). End what uses it, leave it out with CUDA_VISIBLE_DEVICES, or draw ` +
+      "on one GPU: --gpus 1",
+    {
+      zh: `cuda:${deviceId}（${gpu}）空闲显存为 ${free}，而 Transformer 在其上约需 ${share}` +
+        `（offload: ${offload}）。请结束占用它的程序，用 CUDA_VISIBLE_DEVICES 排除它，` +
+        "或只用一块显卡：--gpus 1",
+    },
+  );
 }
 
 /**

@@ -7,24 +7,19 @@ import { logLine } from "../shown.ts";
 import { NewBieError, RequestError } from "../errors.ts";
 import type { RgbImage } from "../image/mod.ts";
 import type { Language, Texts } from "../language.ts";
-import {
-  type Device,
-  DEVICES,
-  type Dtype,
-  type DtypePolicy,
-  dtypePolicy,
-  DTYPES,
-} from "../onnx/mod.ts";
+import { type Device, type Dtype, type DtypePolicy, dtypePolicy, DTYPES } from "../onnx/mod.ts";
 import { parseXmlPrompt, type PromptEncoder, type XmlPromptObject } from "../prompt/mod.ts";
 import {
   type Arithmetic,
   chooseDevice,
   cpuArithmetic,
   type DeviceChoice,
+  expectDevice,
   localHost,
   usableThreads,
 } from "../machine/mod.ts";
 import { OutOfMemoryError } from "../runtime/session.ts";
+import { withOptions } from "../runtime/with_options.ts";
 import {
   createScheduler,
   needsUnconditional,
@@ -62,6 +57,7 @@ import {
   memoryBudget,
   offloadFor,
   offloadForGpu,
+  requireGpuMemory,
   requireMemory,
   requireModelMemory,
 } from "./_memory_budget.ts";
@@ -124,6 +120,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
   readonly isDemo: boolean;
   /** Where it runs. */
   readonly device: Device;
+  /** On CUDA the numbers of the GPUs on which it draws, among those that CUDA shows to this program. */
+  readonly deviceIds: readonly number[];
   /** The type of arithmetic in the text encoders and the transformer. */
   readonly dtype: Dtype;
   /**
@@ -149,12 +147,13 @@ export class NewBieImagePipeline implements AsyncDisposable {
     parts: PipelineParts,
     adapters: AdapterSet,
     arithmetic: () => Arithmetic,
-    { log, language, verifiedFiles, hash }: {
+    { log, language, verifiedFiles, hash, deviceIds }: {
       readonly log: (line: string) => void;
       readonly language: Language;
       readonly verifiedFiles: readonly string[];
       /** A file's SHA-256, after it was compared with the toolkit's list. */
       readonly hash: (file: string) => Promise<string>;
+      readonly deviceIds: readonly number[];
     },
   ) {
     this.checkpoint = files;
@@ -162,6 +161,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     this.layout = files.layout;
     this.isDemo = files.isDemo;
     this.device = policy.device;
+    this.deviceIds = deviceIds;
     this.dtype = policy.products ?? policy.compute;
     this.#policy = policy;
     this.#parts = parts;
@@ -196,10 +196,10 @@ export class NewBieImagePipeline implements AsyncDisposable {
     folder: string,
     options: PretrainedOptions = {},
   ): Promise<NewBieImagePipeline> {
-    const { device: asked = "auto", dtype = "auto", offload = "auto" } = options;
+    const { device: asked = "auto", dtype = "auto", offload = "auto", gpus = 1 } = options;
     const { language = "en", log = logLine } = options;
     const { threads = await usableThreads(localHost()) } = options;
-    checkChoice("device", asked, ["auto", ...DEVICES]);
+    expectDevice(asked, gpus);
     checkChoice("dtype", dtype, ["auto", ...DTYPES]);
     checkChoice("offload", offload, ["auto", ...OFFLOAD_MODES]);
     checkThreads(threads);
@@ -209,8 +209,10 @@ export class NewBieImagePipeline implements AsyncDisposable {
       variant,
     });
     log(describeCheckpoint(files, folder, language));
-    const place = await chooseDevice(asked);
-    if (asked === "auto") log(TEXTS[language].place(place));
+    const place = await chooseDevice(asked, localHost(), undefined, gpus);
+    const { deviceId = 0, others = [] } = place;
+    if (others.length > 0) log(TEXTS[language].gpus(gpusOf(place)));
+    else if (asked === "auto") log(TEXTS[language].place(place));
     const policy = dtypePolicy(place.device, dtype, place.adapter);
     if (policy === undefined) throw dtypeError(dtype, place);
     const budget = place.device === "cpu" ? await memoryBudget() : undefined;
@@ -219,12 +221,14 @@ export class NewBieImagePipeline implements AsyncDisposable {
     let kernels: NonNullable<Arithmetic["kernels"]> = ownOperators && compute !== "float32"
       ? "toolkit"
       : "onnxruntime";
-    const { gpu = "CUDA" } = place;
+    const processor = [...new Set([place, ...others].map(({ gpu = "CUDA" }) => gpu))].join(" + ");
     const onCpu = place.device === "cpu" ? await cpuArithmetic() : undefined;
+    const deviceIds = [deviceId, ...others.map(({ deviceId }) => deviceId)] as const;
     const parts = await loadParts(files, {
       policy,
       checkAdapters: () => adapters.check(),
       computeThreads: threads,
+      deviceIds,
       onVaeFallback: () => log(TEXTS[language].vaeFallback),
       onOperatorFallback: (reason) => {
         kernels = "onnxruntime";
@@ -237,7 +241,9 @@ export class NewBieImagePipeline implements AsyncDisposable {
           return mode;
         }
         if (offload !== "auto") return offload;
-        return offloadForGpu(parts, place, dtype);
+        const mode = offloadForGpu(parts, place, dtype);
+        requireGpuMemory(parts, others, mode, dtype);
+        return mode;
       },
     });
     const hash = (file: string) => hashListedFile(file, options);
@@ -258,8 +264,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
       policy,
       parts,
       adapters,
-      () => onCpu ?? { processor: gpu, kernels },
-      { log, language, verifiedFiles, hash },
+      () => onCpu ?? { processor, kernels },
+      { log, language, verifiedFiles, hash, deviceIds: place.device === "cuda" ? deviceIds : [] },
     );
     if (parts.offload === "none") await pipeline.#loadSessions();
     return pipeline;
@@ -571,6 +577,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
       scheduler,
       guidance,
       guided,
+      lanes: Math.max(1, this.deviceIds.length),
       signal,
     };
     // Steps are counted through both drawings.
@@ -639,7 +646,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
     this.#parts.checkEncoder();
     if (typeof upscaler === "string") return undefined;
     const { name, file } = upscaler;
-    const network = await Upscaler.open(file, this.#policy);
+    const [deviceId = 0] = this.deviceIds;
+    const network = await Upscaler.open(file, this.#policy, withOptions({ deviceId }));
     return { network, used: { name, sha256: await this.#hash(file) } };
   }
 
@@ -919,14 +927,23 @@ interface PartOf {
 /** The most threads; no machine has more cores. */
 const MOST_THREADS = 1024;
 
+/** GPUs by their numbers, with their names where they are known. */
+function gpusOf(first: DeviceChoice): string[] {
+  return [first, ...first.others ?? []].map(({ deviceId = 0, gpu }) =>
+    `cuda:${deviceId}${gpu === undefined ? "" : ` (${gpu})`}`
+  );
+}
+
 /** What the log says. */
 const TEXTS: Texts<{
+  readonly gpus: (gpus: readonly string[]) => string;
   readonly place: (place: DeviceChoice) => string;
   readonly vaeFallback: string;
   readonly operatorFallback: (reason: string) => string;
   readonly cut: (tokens: number, encoder: string, read: number) => string;
 }> = {
   en: {
+    gpus: (gpus) => `On ${gpus.length} GPUs: ${gpus.join(", ")}.`,
     place: ({ device, gpu, reason }) =>
       reason === undefined
         ? `On CUDA: ${gpu ?? "an NVIDIA GPU"}.`
@@ -939,6 +956,7 @@ const TEXTS: Texts<{
       `A prompt has ${tokens} tokens; ${encoder} reads the first ${read}.`,
   },
   zh: {
+    gpus: (gpus) => `使用 ${gpus.length} 块显卡：${gpus.join("、")}。`,
     place: ({ device, gpu, reason }) =>
       reason === undefined
         ? `使用 CUDA：${gpu ?? "NVIDIA GPU"}。`

@@ -5,7 +5,8 @@
  */
 import type { RgbImage } from "../image/mod.ts";
 import type { Language } from "../language.ts";
-import type { Device, Dtype } from "../onnx/mod.ts";
+import type { DeviceName, GpuCount } from "../machine/mod.ts";
+import type { Dtype } from "../onnx/mod.ts";
 import type { GeneratorOptions } from "../random/mod.ts";
 import type { Scheduler, SchedulerName } from "../schedulers/mod.ts";
 import type { AskedSettings, Settings } from "../settings/mod.ts";
@@ -18,12 +19,22 @@ export interface PretrainedOptions {
   /**
    * Where to run. `"auto"` is CUDA when it works, else WebGPU where there is a card, else the CPU,
    * and the log says why; `"cuda"` needs ONNX Runtime's CUDA provider beside its binding, and fails
-   * where it does not work. On CUDA
-   * a program with `--allow-ffi` (no list) has the toolkit's own kernels, which are faster.
+   * where it does not work. `"cuda:1"` is the second of the GPUs that CUDA shows to this program, after
+   * CUDA_VISIBLE_DEVICES. On CUDA a program with `--allow-ffi` (no list) has the toolkit's own kernels,
+   * which are faster.
    *
    * @default {"auto"}
    */
-  readonly device?: "auto" | Device;
+  readonly device?: DeviceName;
+  /**
+   * On CUDA, on how many GPUs to draw, from the device on. Each has the transformer; the text encoders
+   * and the VAE are on the first. Of a picture with guidance, the prompt and the negative prompt are
+   * computed at the same time, and several pictures of a call are drawn side by side. `"all"` is all
+   * that are new enough. The pictures are those of one GPU, bit for bit, where the GPUs are of one kind.
+   *
+   * @default {1}
+   */
+  readonly gpus?: GpuCount;
   /**
    * The type of arithmetic. `"auto"` is float32 on the CPU, which has no other, bfloat16 on CUDA, and
    * on WebGPU float16 where the adapter has it, else float32. In float16 what is made of the text

@@ -1,6 +1,7 @@
 import { resizeImage, type RgbImage } from "../image/mod.ts";
 import { hashCachedFile } from "../integrity/mod.ts";
 import type { DtypePolicy } from "../onnx/mod.ts";
+import { withOptions } from "../runtime/with_options.ts";
 import { LANCZOS } from "./_hires.ts";
 import { findUpscaler } from "./find_upscaler.ts";
 import { expectPixels } from "./parts/expect_pixels.ts";
@@ -20,6 +21,8 @@ export interface UpscaleOptions {
   readonly tileSize?: number | undefined;
   /** Where and with which arithmetic a network runs. */
   readonly policy: DtypePolicy;
+  /** On CUDA the GPU's number among those that CUDA shows to this program; by default the first. */
+  readonly deviceId?: number | undefined;
 }
 
 /** An enlarged picture, and what made it so. */
@@ -38,10 +41,10 @@ export interface UpscaledPicture {
  */
 export async function upscalePicture(
   image: RgbImage,
-  { upscaler, policy, ...asked }: UpscaleOptions,
+  { upscaler, policy, deviceId = 0, ...asked }: UpscaleOptions,
 ): Promise<UpscaledPicture> {
   const found = upscaler === LANCZOS ? undefined : await findUpscaler(upscaler);
-  const network = found && await Upscaler.open(found.file, policy);
+  const network = found && await Upscaler.open(found.file, policy, withOptions({ deviceId }));
   const { scale = network?.scale ?? DEFAULT_SCALE, tileSize = network?.tileSize } = asked;
   expectPixels(image, scale);
   const enlarged = network === undefined ? image : await network.upscale(image, tileSize);

@@ -90,7 +90,7 @@ function factsOf({ pipe }: Studio): StudioFacts {
   const { processor, kernels } = pipe.arithmetic;
   return {
     isDemo: pipe.isDemo,
-    device: pipe.device,
+    device: deviceOf(pipe),
     dtype: pipe.dtype,
     offload: pipe.offload,
     layout: pipe.layout,
@@ -103,6 +103,12 @@ function factsOf({ pipe }: Studio): StudioFacts {
     processor,
     ...(kernels === undefined ? {} : { kernels }),
   };
+}
+
+/** Where it computes: GPUs by their numbers, where it is not the first alone. */
+function deviceOf({ device, deviceIds }: Studio["pipe"]): string {
+  const isFirst = deviceIds.every((id) => id === 0);
+  return isFirst ? device : deviceIds.map((id) => `cuda:${id}`).join(" + ");
 }
 
 function failureOf(error: unknown): Failure {

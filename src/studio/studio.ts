@@ -22,6 +22,7 @@ import {
   recipeText,
 } from "../recipe/mod.ts";
 import { type AskedSettings, defaultOf } from "../settings/mod.ts";
+import { Groups } from "./_groups.ts";
 import { putBack } from "./_masked_place.ts";
 import { beyondTraining, KnownWords } from "./known_words.ts";
 import {
@@ -87,6 +88,8 @@ export class Studio implements AsyncDisposable {
   readonly #loras = new Map<string, string>();
 
   readonly #folders: readonly string[];
+  /** Pictures with the same adapters may be made side by side. */
+  readonly #groups = new Groups();
 
   private constructor(
     pipe: NewBieImagePipeline,
@@ -113,7 +116,8 @@ export class Studio implements AsyncDisposable {
   }
 
   /**
-   * Makes one picture, with the adapters that the request and its prompts ask for and no others.
+   * Makes one picture, with the adapters that the request and its prompts ask for and no others. Where
+   * it is asked for several at once, those with other adapters wait for each other.
    *
    * @throws {AdapterError} When one of them is none of this model.
    * @throws {RequestError} When the request cannot be met; see {@linkcode NewBieImagePipeline.generate}.
@@ -128,6 +132,7 @@ export class Studio implements AsyncDisposable {
     const generator = requestedGenerator(request.generator);
     const source = asked === undefined ? undefined : await this.openSource(asked, settings);
     if (source !== undefined) onSource?.(source);
+    using _member = await this.#groups.enter(JSON.stringify(loras));
     await this.#useLoras(loras);
     const drawn = source === undefined ? settings : fromSource(settings, source);
     const result = await pipe.generate({ ...drawn, generator, ...options });

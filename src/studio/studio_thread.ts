@@ -18,6 +18,7 @@ export type StudioOptions = Omit<PretrainedOptions, "log">;
 /** What is known of a loaded model. */
 export interface StudioFacts {
   readonly isDemo: boolean;
+  /** Such as `cuda`, or `cuda:0 + cuda:1`. */
   readonly device: string;
   readonly dtype: string;
   readonly offload: string;

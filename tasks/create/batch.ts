@@ -13,6 +13,7 @@ import { ClaimFolder } from "../../src/studio/claim_folder.ts";
 import { forgetRemoved, type Turn, turns } from "../../src/studio/claims.ts";
 import { DiskError, prepareFolder } from "../../src/studio/outputs.ts";
 import type { Studio } from "../../src/studio/studio.ts";
+import { sideBySide } from "../../src/side_by_side.ts";
 import { isTemplate } from "../../src/templates/mod.ts";
 import {
   makePictures,
@@ -46,7 +47,7 @@ interface Failure {
 }
 
 /**
- * Makes what is not there yet, and reports what failed at the end.
+ * Makes what is not there yet, on several GPUs so many pictures side by side, and reports what failed at the end.
  *
  * @throws {TaskFailure} When any request failed; the others were made.
  */
@@ -87,25 +88,32 @@ export async function runBatch(studio: Studio, batch: Batch, options: BatchOptio
   const shared = claims === undefined
     ? allTurns(todo, sharing)
     : turns(claims, fromAnywhere(todo), sharing);
-  for await (const turn of shared) {
-    await using _turn = turn;
-    const { item } = turn;
-    done++;
-    try {
-      const [picture] = await makeItem(studio, item, folder, options);
-      await turn.finish();
-      pictures.push({ place: item.place, ...picture! });
-      const rest = millisecondsLeft(performance.now() - start, done, todo.length - done);
-      const took = duration(picture!.milliseconds);
-      say(text.batchLine(done, todo.length, picture!.path, took, duration(rest)));
-    } catch (error) {
-      // Where the disk takes no more, nothing else will succeed.
-      if (!(error instanceof Error) || error instanceof DiskError) throw error;
-      const failure = { place: item.place, message: messageOf(error), item };
-      failures.push(failure);
-      say(failedLines(failure));
+  // Where one part of the model is loaded at a time, so is one picture drawn.
+  const { offload, deviceIds } = studio.pipe;
+  const lanes = offload === "none" ? Math.max(1, deviceIds.length) : 1;
+  const isSilent = lanes > 1;
+  await sideBySide(lanes, lanes, async () => {
+    for await (const turn of shared) {
+      await using _turn = turn;
+      const { item } = turn;
+      try {
+        const [picture] = await makeItem(studio, item, folder, { ...options, isSilent });
+        await turn.finish();
+        done++;
+        pictures.push({ place: item.place, ...picture! });
+        const rest = millisecondsLeft(performance.now() - start, done, todo.length - done);
+        const took = duration(picture!.milliseconds);
+        say(text.batchLine(done, todo.length, picture!.path, took, duration(rest)));
+      } catch (error) {
+        // Where the disk takes no more, nothing else will succeed.
+        if (!(error instanceof Error) || error instanceof DiskError) throw error;
+        done++;
+        const failure = { place: item.place, message: messageOf(error), item };
+        failures.push(failure);
+        say(failedLines(failure));
+      }
     }
-  }
+  });
   // What failed here may have succeeded elsewhere meanwhile.
   for (const failure of claims === undefined ? [] : [...failures]) {
     if (failure.item === undefined || !await isItemFinished(failure.item, folder)) continue;
@@ -156,7 +164,9 @@ async function makeItem(
   studio: Studio,
   { id, place, name, request }: BatchItem,
   folder: string,
-  { root, show, showSteps, preset, wildcards, say }: BatchOptions,
+  { root, show, showSteps, preset, wildcards, isSilent, say }: BatchOptions & {
+    readonly isSilent: boolean;
+  },
 ): Promise<SavedPicture[]> {
   if (request.prompt.trim() === "") throw new RequestError(both((text) => text.emptyPrompt));
   const encoders = studio.pipe.promptEncoders;
@@ -181,5 +191,6 @@ async function makeItem(
     wildcards,
     show,
     showSteps,
+    isSilent,
   });
 }

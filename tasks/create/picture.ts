@@ -52,6 +52,8 @@ export interface MakeRequestOptions extends ShowOptions, PlanOptions {
   readonly signal?: AbortSignal | undefined;
   /** The request of a batch that the picture answers. */
   readonly batchId?: string;
+  /** Whether how far a picture is goes unsaid, as where others are drawn beside it. */
+  readonly isSilent?: boolean;
   readonly onSaved?: (picture: SavedPicture) => void;
   readonly onSheet?: (sheet: SavedSheet) => void;
 }
@@ -97,6 +99,7 @@ export async function makePictures(
           }),
           onStep: async (step) => {
             if (preview !== undefined) screen!.show(await preview(step));
+            if (options.isSilent) return;
             progress.show(
               step.index + 1,
               step.total,
