@@ -10,6 +10,12 @@ import type { FromPictureRequest, FromPictureResult } from "./from_picture.ts";
 import { GpuMemory } from "./gpu_memory.ts";
 import type { PictureRequest, PictureResult } from "./picture.ts";
 import { inProcess, type Kernels } from "./process.ts";
+import {
+  benchSeveralGpus,
+  countGpus,
+  type MeasuredGpus,
+  severalGpusTable,
+} from "./several_gpus.ts";
 import { median } from "./statistics.ts";
 
 /** What the GPU benchmark needs. */
@@ -72,6 +78,8 @@ export interface CudaBenchResult {
   readonly gpu: string;
   readonly forward: readonly MeasuredForward[];
   readonly pictures: readonly MeasuredPicture[];
+  /** Present where there are two GPUs. */
+  readonly severalGpus?: readonly MeasuredGpus[];
   /** With AutoencoderKL where there is a model that has it. */
   readonly fromPictures: readonly MeasuredFromPicture[];
   /** Present with a model that has AutoencoderKL. */
@@ -174,9 +182,14 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
     );
     pictures.push(await measured(request, kernels));
   };
+  const onSeveralGpus = async () =>
+    await countGpus() < 2
+      ? {}
+      : { severalGpus: await benchSeveralGpus({ model, steps, size, caption, log }) };
   if (residentOnly) {
     for (const { kernels, dtype } of WAYS) await measure({ ...warm, dtype }, kernels);
-    return { gpu: await gpuName(), forward, pictures, fromPictures: [], quantized: [] };
+    const several = await onSeveralGpus();
+    return { gpu: await gpuName(), forward, pictures, ...several, fromPictures: [], quantized: [] };
   }
   for (const request of requests) await measure(request, "onnxruntime");
   for (const request of withOwnKernels) await measure(request, "own");
@@ -237,6 +250,7 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
     gpu: await gpuName(),
     forward,
     pictures,
+    ...await onSeveralGpus(),
     fromPictures,
     ...(decoders === undefined ? {} : { decoders }),
     quantized: copies,
@@ -276,7 +290,7 @@ const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** The results as Markdown. */
 export function cudaTable(result: CudaBenchResult): string[] {
-  const { forward, pictures, fromPictures, decoders } = result;
+  const { forward, pictures, severalGpus = [], fromPictures, decoders } = result;
   const { quantized, accuracy, ownAccuracy = [], int8Accuracy = [] } = result;
   const named = (accuracies: readonly Accuracy[], way: string) =>
     accuracies.map((of) => ({ ...of, output: `${of.output}, ${way}` }));
@@ -302,6 +316,7 @@ export function cudaTable(result: CudaBenchResult): string[] {
         } | ${seconds(result.firstPicture)} | ${seconds(result.loaded)} | ` +
         `${of("total")} | ${of("denoise")} | ${of("decode")} | ${gigabytes(peakMemory)} |`;
     }),
+    ...(severalGpus.length === 0 ? [] : ["", ...severalGpusTable(severalGpus)]),
     ...(fromPictures.length === 0 ? [] : [
       "",
       `| strength ${STRENGTH}, hires ${HIRES} | kernels | VAE | offload | warm | of it encoding | ` +

@@ -4,17 +4,18 @@
 const MIB = 2 ** 20;
 const INTERVAL_MILLISECONDS = 20;
 
-/** Watches the first GPU's memory from its creation to its end. */
+/** Watches a GPU's memory from its creation to its end. */
 export class GpuMemory implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
   readonly #reading: Promise<void>;
   #peak = 0;
   #first: number | undefined;
 
-  constructor() {
+  /** @param index nvidia-smi's number for the GPU. */
+  constructor(index = 0) {
     this.#process = new Deno.Command("nvidia-smi", {
       args: [
-        "--id=0",
+        `--id=${index}`,
         "--query-gpu=memory.used",
         "--format=csv,noheader,nounits",
         `--loop-ms=${INTERVAL_MILLISECONDS}`,

@@ -2,10 +2,12 @@
  * Pictures of a model, in a process of its own so that memory and the time to the first picture are
  * its own. Takes its request as JSON, prints its result as JSON.
  */
+import { createHash } from "node:crypto";
 import { NewBieImagePipeline, type PretrainedOptions, type Timings } from "../src/mod.ts";
 
 /** What to make. */
-export interface PictureRequest extends Pick<PretrainedOptions, "device" | "dtype" | "offload"> {
+export interface PictureRequest
+  extends Pick<PretrainedOptions, "device" | "gpus" | "dtype" | "offload"> {
   /** The folder of the model. */
   readonly model: string;
   /** Width and height in pixels. */
@@ -13,8 +15,10 @@ export interface PictureRequest extends Pick<PretrainedOptions, "device" | "dtyp
   readonly steps: number;
   /** Tokens that Gemma reads of the prompt, about. */
   readonly caption: number;
-  /** How many pictures; the first is not warm. */
+  /** How many calls; the first is not warm. */
   readonly count: number;
+  /** How many pictures a call makes: one by default. */
+  readonly pictures?: number;
   /** The relative error that is accepted of a velocity; none without it. */
   readonly stepCache?: number;
 }
@@ -25,7 +29,7 @@ export interface PictureResult {
   readonly loaded: number;
   /** From the start of the process to the first picture's pixels. */
   readonly firstPicture: number;
-  /** Of every picture. */
+  /** Of every call. */
   readonly timings: readonly Timings[];
   readonly offload: string;
   readonly vae: string;
@@ -34,6 +38,8 @@ export interface PictureResult {
   readonly isBlank: boolean;
   /** Evaluations of the model in the last picture that the step cache foretold. */
   readonly foretold: number;
+  /** SHA-256 of the last call's pictures, in hexadecimal. */
+  readonly sha256: string;
 }
 
 /** A prompt of nearly so many tokens. */
@@ -49,10 +55,8 @@ function promptOf(pipe: NewBieImagePipeline, tokens: number): string {
 }
 
 if (import.meta.main) {
-  const { model, size, steps, caption, count, stepCache = 0, ...loading }: PictureRequest = JSON
-    .parse(
-      Deno.args[0]!,
-    );
+  const request: PictureRequest = JSON.parse(Deno.args[0]!);
+  const { model, size, steps, caption, count, pictures = 1, stepCache = 0, ...loading } = request;
   await using pipe = await NewBieImagePipeline.fromPretrained(model, loading);
   const loaded = performance.now();
   const prompt = promptOf(pipe, caption);
@@ -60,6 +64,7 @@ if (import.meta.main) {
   let firstPicture = 0;
   let isBlank = false;
   let foretold = 0;
+  let sha256 = "";
   for (let index = 0; index < count; index++) {
     const result = await pipe.generate({
       prompt,
@@ -69,13 +74,19 @@ if (import.meta.main) {
       numInferenceSteps: steps,
       guidanceScale: 5,
       stepCache,
-      generator: { seed: index },
+      numImagesPerPrompt: pictures,
+      generator: Array.from({ length: pictures }, (_, picture) => ({
+        seed: index * pictures + picture,
+      })),
     });
     if (index === 0) firstPicture = performance.now();
     timings.push(result.timings);
     foretold = result.evaluations.foretold;
     const { data } = result.images[0]!;
     isBlank = data.every((value) => value === data[0]);
+    const hash = createHash("sha256");
+    for (const { data } of result.images) hash.update(data);
+    sha256 = hash.digest("hex");
   }
   const result: PictureResult = {
     loaded,
@@ -86,6 +97,7 @@ if (import.meta.main) {
     dtype: pipe.dtype,
     isBlank,
     foretold,
+    sha256,
   };
   console.log(JSON.stringify(result));
 }

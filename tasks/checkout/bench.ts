@@ -16,6 +16,7 @@ import { describeMachine } from "../../bench/machine.ts";
 import { benchSession } from "../../bench/session.ts";
 import { benchStepCache, stepCacheTable } from "../../bench/step_cache.ts";
 import { inProcess, type Kernels } from "../../bench/process.ts";
+import { benchSeveralGpus, severalGpusTable } from "../../bench/several_gpus.ts";
 import { benchServe, serveTable } from "../../bench/serve.ts";
 import { benchShards, shardsTable } from "../../bench/shards.ts";
 import { benchTags, tagRows } from "../../bench/tags.ts";
@@ -49,6 +50,7 @@ interface Options {
   readonly reference?: string;
   readonly quantized?: readonly string[];
   readonly resident?: true;
+  readonly severalGpus?: true;
   readonly pytorch?: string;
   readonly stepCache?: true;
   readonly draft?: true;
@@ -83,6 +85,7 @@ const { text, both } = catalogue({
     pytorch:
       "CPU: one forward beside PyTorch's, by this Python, and nothing else; with --quantized",
     resident: "CUDA: forwards and pictures with all parts in the GPU's memory, and nothing else",
+    severalGpus: "CUDA: pictures on one GPU and on two, and nothing else",
     examples: "Examples:",
     atLeastOne: (runs: number) => `--runs is ${runs}; expected at least 1.`,
     copyNeeded: "--pytorch needs --quantized: deno task quantize models/demo --bits 8 makes one.",
@@ -106,6 +109,7 @@ const { text, both } = catalogue({
     quantized: "CUDA：该模型的量化副本；与 --pytorch 同用时为演示模型的一份",
     pytorch: "CPU：只测一次前向，并用这个 Python 测 PyTorch 作比较；需要 --quantized",
     resident: "CUDA：只测 Transformer 的一次前向，以及各部分常驻显存时的图片",
+    severalGpus: "CUDA：只测一块显卡与两块显卡上的图片",
     examples: "示例：",
     atLeastOne: (runs: number) => `--runs 是 ${runs}；至少应为 1。`,
     copyNeeded:
@@ -130,6 +134,7 @@ const command = task("bench", text.description)
   .option("--quantized <folders...>", text.quantized)
   .option("--pytorch <python>", text.pytorch)
   .option("--resident", text.resident)
+  .option("--several-gpus", text.severalGpus)
   .option("--record", text.record)
   .addHelpText(
     "after",
@@ -408,15 +413,31 @@ async function benchOnCuda(options: Options) {
   }
   const machine = await describeMachine();
   const date = today();
+  const drawn = { model, steps: PICTURE_STEPS, size: PICTURE_SIZE, caption: CAPTION_TOKENS };
+  if (options.severalGpus) {
+    const measured = await benchSeveralGpus({ ...drawn, log: tell });
+    const gpu = await gpuName();
+    const table = [
+      `# Several GPUs, ${date}`,
+      "",
+      `${gpu}; ${machine.cpu}, ${machine.cores} cores; Deno ${machine.deno}, ONNX Runtime ` +
+      `${machine.onnxruntime}; our own kernels, random weights of the published sizes, ` +
+      `${PICTURE_SIZE} × ${PICTURE_SIZE}, ${PICTURE_STEPS} steps, ${CAPTION_TOKENS} caption tokens, ` +
+      "guidance 5 (two forwards a step). `deno task bench --device cuda --several-gpus`",
+      "",
+      ...severalGpusTable(measured),
+      "",
+    ].join("\n");
+    const results = { date, machine, gpu, measured };
+    await show(options, "several_gpus", results, table);
+    return results;
+  }
   const measured = await benchCuda({
-    model,
+    ...drawn,
     ...(modelWithKl === undefined ? {} : { modelWithKl }),
     ...(reference === undefined ? {} : { reference }),
     quantized,
     residentOnly,
-    steps: PICTURE_STEPS,
-    size: PICTURE_SIZE,
-    caption: CAPTION_TOKENS,
     log: tell,
   });
   const results = { date, machine, ...measured };
