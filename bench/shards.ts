@@ -4,12 +4,13 @@
  *
  * @module
  */
+import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { inProcess } from "./process.ts";
 import { median } from "./statistics.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const PICTURES = 16;
+const PICTURES = 8;
 const PICTURE = { width: 256, height: 256, steps: 10 };
 const ROUNDS = 3;
 
@@ -103,13 +104,18 @@ async function draw({ processes, areApart }: Way): Promise<number> {
           ...["--output-root", "outputs", ...options],
         ],
         cwd: folder,
+        // Where pictures go, whatever started the benchmark.
+        env: { INIT_CWD: folder },
         stdin: "null",
         stdout: "null",
         stderr: "piped",
       }).output();
       if (!success) throw new Error(new TextDecoder().decode(stderr));
     }));
-    return (performance.now() - start) / 1000;
+    const seconds = (performance.now() - start) / 1000;
+    const drawn = [...Deno.readDirSync(`${folder}/outputs/prompts`)];
+    assert.equal(drawn.filter(({ name }) => name.endsWith(".png")).length, PICTURES);
+    return seconds;
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
