@@ -1,18 +1,13 @@
 /** What an adapter on every layer costs: forwards with and without, in turn. */
 import { join } from "node:path";
 import { compileNextDiT, parseNextDiTConfig } from "../src/models/mod.ts";
-import {
-  type Adaptation,
-  type Device,
-  type Dtype,
-  dtypePolicy,
-  type ThinChange,
-} from "../src/onnx/mod.ts";
+import { type Adaptation, dtypePolicy, type ThinChange } from "../src/onnx/mod.ts";
 import { loadTransformer } from "../src/pipeline/parts/load_transformer.ts";
 import { permittedPolicy } from "../src/pipeline/parts/permitted_policy.ts";
 import type { Transformer } from "../src/pipeline/parts/transformer.ts";
 import { openWeights, type TensorSource, writeSafetensors } from "../src/safetensors/mod.ts";
 import { tensor } from "../src/tensor.ts";
+import type { ForwardRequest } from "./forward.ts";
 import { noise } from "./noise.ts";
 import { median } from "./statistics.ts";
 
@@ -23,16 +18,7 @@ const LAYERS =
   /(?:layers|refiner)\.\d+\.(?:attention\.(?:qkv|out)|feed_forward\.w[123]|adaLN_modulation\.1)\.weight$/;
 
 /** What to run. */
-export interface AdaptersRequest {
-  /** The transformer's folder. */
-  readonly folder: string;
-  readonly device: Device;
-  readonly dtype: Dtype | "auto";
-  /** Width and height of the picture in latents. */
-  readonly latentSize: number;
-  /** Tokens of the caption. */
-  readonly caption: number;
-  readonly runs: number;
+export interface AdaptersRequest extends ForwardRequest {
   readonly rank: number;
 }
 

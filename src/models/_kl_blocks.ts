@@ -11,21 +11,24 @@ import {
   conv2d,
   crop,
   type DtypePolicy,
-  type Graph,
+  Graph,
   type GroupMoments,
   groupMoments,
   groupNorm,
   groupNormByMoments,
   INTERFACE_TYPE,
   linear,
-  type Parameters,
+  Parameters,
   reshape,
   shapeOf,
   transpose,
   type Value,
+  withoutOwnOperators,
 } from "../onnx/mod.ts";
+import type { Weights } from "../safetensors/mod.ts";
 import { activate, type ActivationName } from "./_activation.ts";
 import { CORE_END, CORE_START, type TiledStep } from "./autoencoder_graphs.ts";
+import type { Naming } from "./names.ts";
 
 /** diffusers has this in every norm, whatever the configuration. */
 const NORM_EPSILON = 1e-6;
@@ -36,12 +39,32 @@ export const KL_TILE_SIZE = 256;
 /** The maps that go out, and need no moments. */
 const ENDS: readonly string[] = ["image", "latents"];
 
+/** What both halves' configurations say. */
+interface Config {
+  readonly norm_num_groups: number;
+  readonly act_fn: ActivationName;
+}
+
 /** A graph under construction, and what it is made from. */
-export interface Part {
+export interface Part<C extends Config = Config> {
   readonly graph: Graph;
-  readonly config: { readonly norm_num_groups: number; readonly act_fn: ActivationName };
+  readonly config: C;
   readonly parameters: Parameters;
   readonly type: DtypePolicy["convolution"];
+}
+
+/** Begins graphs of one configuration over one file's weights, by the graphs' names. */
+export function partsOf<C extends Config>(
+  config: C,
+  weights: Weights,
+  { nameInFile }: Pick<Naming, "nameInFile">,
+  policy: DtypePolicy,
+): (name: string) => Part<C> {
+  return (name) => {
+    const graph = new Graph(name, withoutOwnOperators(policy));
+    const parameters = new Parameters(graph, weights, { nameInFile });
+    return { graph, config, parameters, type: policy.convolution };
+  };
 }
 
 /** A list of steps that grows, and how one is added. */

@@ -17,15 +17,12 @@ import {
   type CompiledGraph,
   conv2d,
   type DtypePolicy,
-  Graph,
   type GroupMoments,
   INTERFACE_TYPE,
-  Parameters,
   scale,
   silu,
   upsampleNearest2x,
   type Value,
-  withoutOwnOperators,
 } from "../onnx/mod.ts";
 import { ConfigError } from "../errors.ts";
 import type { Texts } from "../language.ts";
@@ -33,12 +30,14 @@ import type { Weights } from "../safetensors/mod.ts";
 import { inSchema } from "../schema_problems.ts";
 import { type ActivationName, activationName } from "./_activation.ts";
 import { parseConfig } from "./_config.ts";
+import { MOST_STAGES, outputChannels } from "./_pictures.ts";
 import {
   convolution3x3,
   firstHalf,
   KL_TILE_SIZE,
   normalise,
   type Part as KLPart,
+  partsOf,
   resnet,
   secondHalf,
   selfAttention,
@@ -67,8 +66,6 @@ export interface AutoencoderKLConfig {
 
 const count = z.int().positive();
 const UP_BLOCK = "UpDecoderBlock2D";
-/** Each stage doubles the picture's side: with more stages no memory could hold the picture. */
-const MOST_STAGES = 16;
 const noStatistics = z.null({
   error: inSchema({ en: "normalised latents are not supported", zh: "不支持归一化的 latent" }),
 }).optional();
@@ -76,12 +73,7 @@ const noStatistics = z.null({
 /** diffusers' defaults (`AutoencoderKL.__init__`). */
 const schema = z.object({
   latent_channels: count.default(4),
-  out_channels: z.literal(3, {
-    error: inSchema({
-      en: "the decoder must make pictures of 3 channels",
-      zh: "解码器必须生成 3 通道的图片",
-    }),
-  }).default(3),
+  out_channels: outputChannels,
   block_out_channels: z.array(count).min(1).max(MOST_STAGES).default([64]),
   layers_per_block: count.default(1),
   norm_num_groups: count.default(32),
@@ -266,12 +258,7 @@ export function compileAutoencoderKL(
   weights: Weights,
   policy: DtypePolicy,
 ): DecoderGraphs {
-  const start = (name: string): Part => {
-    const graph = new Graph(name, withoutOwnOperators(policy));
-    const options = { nameInFile: autoencoderKLNaming(weights).nameInFile };
-    const parameters = new Parameters(graph, weights, options);
-    return { graph, config, parameters, type: policy.convolution };
-  };
+  const start = partsOf(config, weights, autoencoderKLNaming(weights), policy);
   return {
     whole: compileWhole(start("autoencoder_kl")),
     steps: compileSteps(config, start),
@@ -280,9 +267,7 @@ export function compileAutoencoderKL(
 }
 
 /** The decoder's graph under construction. */
-interface Part extends KLPart {
-  readonly config: AutoencoderKLConfig;
-}
+type Part = KLPart<AutoencoderKLConfig>;
 
 const UPSAMPLING = 2;
 

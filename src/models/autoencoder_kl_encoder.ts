@@ -14,15 +14,12 @@ import {
   type CompiledGraph,
   conv2d,
   type DtypePolicy,
-  Graph,
   halvingConv2d,
   INTERFACE_TYPE,
-  Parameters,
   scale,
   silu,
   slice,
   type Value,
-  withoutOwnOperators,
 } from "../onnx/mod.ts";
 import { ConfigError } from "../errors.ts";
 import type { Texts } from "../language.ts";
@@ -30,13 +27,14 @@ import type { Weights } from "../safetensors/mod.ts";
 import { type AutoencoderKLConfig, autoencoderKLNaming } from "./autoencoder_kl.ts";
 import type { EncoderGraphs, TiledStep } from "./autoencoder_graphs.ts";
 import { parseConfig } from "./_config.ts";
-import { inputChannels, PICTURE_CHANNELS } from "./_input_channels.ts";
+import { inputChannels, PICTURE_CHANNELS } from "./_pictures.ts";
 import {
   convolution3x3,
   firstHalf,
   KL_TILE_SIZE,
   normalise,
   type Part as KLPart,
+  partsOf,
   resnet,
   secondHalf,
   selfAttention,
@@ -101,12 +99,7 @@ export function compileAutoencoderKLEncoder(
   policy: DtypePolicy,
 ): EncoderGraphs {
   const full = encoderConfig(config, json, file, weights);
-  const start = (name: string): Part => {
-    const graph = new Graph(name, withoutOwnOperators(policy));
-    const options = { nameInFile: autoencoderKLNaming(weights).nameInFile };
-    const parameters = new Parameters(graph, weights, options);
-    return { graph, config: full, parameters, type: policy.convolution };
-  };
+  const start = partsOf(full, weights, autoencoderKLNaming(weights), policy);
   return {
     whole: compileWhole(start("autoencoder_kl_encoder")),
     steps: compileSteps(full, start),
@@ -115,9 +108,7 @@ export function compileAutoencoderKLEncoder(
 }
 
 /** A graph under construction, and what it is made from. */
-interface Part extends KLPart {
-  readonly config: EncoderConfig;
-}
+type Part = KLPart<EncoderConfig>;
 
 const DOWNSAMPLING = 2;
 const ATTENTION = "encoder.mid_block.attentions.0";

@@ -21,9 +21,9 @@ import {
 } from "../onnx/mod.ts";
 import { ConfigError } from "../errors.ts";
 import type { Weights } from "../safetensors/mod.ts";
-import { inSchema } from "../schema_problems.ts";
 import { activate, type ActivationName, activationName } from "./_activation.ts";
 import { parseConfig } from "./_config.ts";
+import { MOST_STAGES, outputChannels } from "./_pictures.ts";
 import { type ConvolutionNetwork, tileStep, wholeGraph } from "./_convolution_graphs.ts";
 import { CONVOLUTIONS_IN_BLOCK, TINY_TILE_SIZE, tinyBlock } from "./_tiny_block.ts";
 import { findNaming, type Naming, naming } from "./names.ts";
@@ -45,18 +45,11 @@ export interface AutoencoderTinyConfig {
 }
 
 const count = z.int().positive();
-/** Each stage doubles the picture's side: with more stages no memory could hold the picture. */
-const MOST_STAGES = 16;
 
 /** diffusers' defaults (`AutoencoderTiny.__init__`). */
 const schema = z.object({
   latent_channels: count.default(4),
-  out_channels: z.literal(3, {
-    error: inSchema({
-      en: "the decoder must make pictures of 3 channels",
-      zh: "解码器必须生成 3 通道的图片",
-    }),
-  }).default(3),
+  out_channels: outputChannels,
   decoder_block_out_channels: z.array(count).min(1).max(MOST_STAGES).default([64, 64, 64, 64]),
   num_decoder_blocks: z.array(z.int().nonnegative()).max(MOST_STAGES).default([3, 3, 3, 1]),
   upsampling_scaling_factor: count.default(2),

@@ -22,7 +22,7 @@ import { ConfigError } from "../errors.ts";
 import type { Weights } from "../safetensors/mod.ts";
 import { parseConfig } from "./_config.ts";
 import { type ConvolutionNetwork, tileStep, wholeGraph } from "./_convolution_graphs.ts";
-import { inputChannels, PICTURE_CHANNELS } from "./_input_channels.ts";
+import { inputChannels, PICTURE_CHANNELS } from "./_pictures.ts";
 import { CONVOLUTIONS_IN_BLOCK, TINY_TILE_SIZE, tinyBlock } from "./_tiny_block.ts";
 import { type AutoencoderTinyConfig, autoencoderTinyNaming } from "./autoencoder_tiny.ts";
 import type { EncoderGraphs } from "./autoencoder_graphs.ts";

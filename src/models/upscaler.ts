@@ -32,7 +32,7 @@ import {
 import type { Weights } from "../safetensors/mod.ts";
 import type { TiledStep } from "./autoencoder_graphs.ts";
 import { tileStep } from "./_convolution_graphs.ts";
-import { PICTURE_CHANNELS } from "./_input_channels.ts";
+import { PICTURE_CHANNELS } from "./_pictures.ts";
 import { countOf, findNaming, type NameStyle, type Naming } from "./names.ts";
 
 /** An upscaler, compiled. */

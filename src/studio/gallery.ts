@@ -10,10 +10,11 @@ import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, sep } from "node:path";
 import { isMissing, readIfThere, readJson, writeFileAtomically } from "../files.ts";
-import { formatOfName, type PictureFormat } from "../image/mod.ts";
+import { formatOfName } from "../image/mod.ts";
 import { Favourites } from "./_favourites.ts";
 import { type PictureNotes, readNotes } from "./_picture_notes.ts";
 import { OUTPUTS } from "./outputs.ts";
+import { type PictureFile, readPictureFile } from "./picture_file.ts";
 import { PictureThread } from "./picture_thread.ts";
 
 /** A picture of the gallery. */
@@ -187,17 +188,11 @@ export class Gallery implements AsyncDisposable {
   }
 
   /** The bytes of a picture in the bin; undefined where none lies there under the name. */
-  async readBinned(
-    binned: string,
-  ): Promise<
-    { readonly bytes: Uint8Array<ArrayBuffer>; readonly format: PictureFormat } | undefined
-  > {
+  async readBinned(binned: string): Promise<PictureFile | undefined> {
     const format = formatOfName(binned);
     if (nameBeforeBin(binned) === undefined || format === undefined) return undefined;
     const path = join(this.#root, BIN, binned);
-    if (!await this.#isInside(path)) return undefined;
-    const bytes = await readIfThere(path);
-    return bytes && { bytes, format };
+    return await this.#isInside(path) ? await readPictureFile(path, format) : undefined;
   }
 
   /**
@@ -228,14 +223,8 @@ export class Gallery implements AsyncDisposable {
   }
 
   /** The bytes of a picture; undefined where the gallery has none of the name. */
-  async read(
-    name: string,
-  ): Promise<
-    { readonly bytes: Uint8Array<ArrayBuffer>; readonly format: PictureFormat } | undefined
-  > {
-    const path = await this.pathOf(name);
-    const bytes = path === undefined ? undefined : await readIfThere(path);
-    return bytes && { bytes, format: formatOfName(name)! };
+  async read(name: string): Promise<PictureFile | undefined> {
+    return await readPictureFile(await this.pathOf(name), formatOfName(name)!);
   }
 
   /**

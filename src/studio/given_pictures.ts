@@ -7,15 +7,16 @@
 import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
 import { join } from "node:path";
-import { isMissing, readIfThere, writeFileAtomically } from "../files.ts";
-import type { PictureFormat } from "../image/mod.ts";
+import { isMissing, writeFileAtomically } from "../files.ts";
+import { formatOfName, type PictureFormat } from "../image/mod.ts";
 import { OUTPUTS } from "./outputs.ts";
+import { type PictureFile, readPictureFile } from "./picture_file.ts";
 import type { PictureMeasure, PictureThread } from "./picture_thread.ts";
 
 /** Their folder inside of the outputs; the gallery does not show it. */
 const GIVEN = ".given";
 const FORMATS: readonly PictureFormat[] = ["png", "jpeg", "webp", "avif"];
-const NAME = new RegExp(`^\\.given/[0-9a-f]{64}\\.(${FORMATS.join("|")})$`);
+const NAME = new RegExp(`^\\.given/[0-9a-f]{64}\\.(?:${FORMATS.join("|")})$`);
 const MOST_BYTES = 2 * 2 ** 30;
 const DAY_MILLISECONDS = 86_400_000;
 /** How often the folder is looked through for what is too much. */
@@ -104,14 +105,8 @@ export class GivenPictures {
   }
 
   /** The bytes of a picture; undefined where there is none of the name. */
-  async read(
-    name: string,
-  ): Promise<
-    { readonly bytes: Uint8Array<ArrayBuffer>; readonly format: PictureFormat } | undefined
-  > {
-    const path = await this.pathOf(name);
-    const bytes = path === undefined ? undefined : await readIfThere(path);
-    return bytes && { bytes, format: NAME.exec(name)![1] as PictureFormat };
+  async read(name: string): Promise<PictureFile | undefined> {
+    return await readPictureFile(await this.pathOf(name), formatOfName(name)!);
   }
 
   async #prune(): Promise<void> {

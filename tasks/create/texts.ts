@@ -5,6 +5,18 @@ import type { LeftOver } from "../../src/recipe/mod.ts";
 import { shown } from "../../src/shown.ts";
 import { catalogue } from "../cli/language.ts";
 
+/** The same in all languages. */
+const EXAMPLES = `  deno task create
+  deno task create --prompt-file models/demo/health_check.xml --seed 7 --output miku.png
+  deno task create --prompt "1girl, solo, blue hair, smile" --steps 20 --count 4
+  deno task create --batch prompts.jsonl --shard 0/4
+  deno task create --batch prompts.jsonl --claim
+  deno task create --prompt @models/demo/two_characters.xml --draft
+  deno task create --prompt "1girl, red hair" --grid "seed=1-3 steps=10,20,30"
+  deno task create --from last --seed 8
+  deno task create --from last --strength 0.4 --prompt "1girl, smile"
+  deno task create --image room.png --mask window.png --prompt "a window at night"`;
+
 export const { text, both } = catalogue({
   en: {
     description:
@@ -43,18 +55,7 @@ export const { text, both } = catalogue({
       sheet: "a sheet of all the pictures, too: --count 9 --sheet",
       strict: "read all weights again and compare them with checksums.txt",
     },
-    examples: `
-Examples:
-  deno task create
-  deno task create --prompt-file models/demo/health_check.xml --seed 7 --output miku.png
-  deno task create --prompt "1girl, solo, blue hair, smile" --steps 20 --count 4
-  deno task create --batch prompts.jsonl --shard 0/4
-  deno task create --batch prompts.jsonl --claim
-  deno task create --prompt @models/demo/two_characters.xml --draft
-  deno task create --prompt "1girl, red hair" --grid "seed=1-3 steps=10,20,30"
-  deno task create --from last --seed 8
-  deno task create --from last --strength 0.4 --prompt "1girl, smile"
-  deno task create --image room.png --mask window.png --prompt "a window at night"`,
+    examples: `\nExamples:\n${EXAMPLES}`,
     askPrompt: "Enter your XML prompt (or 'q' to quit): ",
     promptHint:
       "XML may take several lines, and an empty line ends it. @file.xml reads a file, - takes lines as " +
@@ -200,18 +201,7 @@ Examples:
       sheet: "另外把所有图片拼成一张总览图：--count 9 --sheet",
       strict: "重新读取全部权重，并与 checksums.txt 比较",
     },
-    examples: `
-示例：
-  deno task create
-  deno task create --prompt-file models/demo/health_check.xml --seed 7 --output miku.png
-  deno task create --prompt "1girl, solo, blue hair, smile" --steps 20 --count 4
-  deno task create --batch prompts.jsonl --shard 0/4
-  deno task create --batch prompts.jsonl --claim
-  deno task create --prompt @models/demo/two_characters.xml --draft
-  deno task create --prompt "1girl, red hair" --grid "seed=1-3 steps=10,20,30"
-  deno task create --from last --seed 8
-  deno task create --from last --strength 0.4 --prompt "1girl, smile"
-  deno task create --image room.png --mask window.png --prompt "a window at night"`,
+    examples: `\n示例：\n${EXAMPLES}`,
     askPrompt: "请输入 XML 提示词（输入 q 退出）：",
     promptHint:
       "XML 可以分多行输入，以空行结束。@file.xml 读取文件，- 逐行原样读取。方向键找回以前的提示词，Tab 补全。" +
