@@ -5,6 +5,7 @@ import { DEFAULT_HIRES_STRENGTH, DEFAULT_UPSCALER, type Settings } from "../sett
 import type { Tensor } from "../tensor.ts";
 import { stack } from "./_batches.ts";
 import { firstStepOf } from "./_picture_start.ts";
+import type { HeldPart } from "./parts/held_part.ts";
 import type { Upscaler } from "./parts/upscaler.ts";
 import type { Vae } from "./parts/vae.ts";
 import { findUpscaler, type FoundUpscaler } from "./find_upscaler.ts";
@@ -88,19 +89,20 @@ export async function enlargePictures(
   { width, height }: Hires,
   { vae, network, finish }: {
     readonly vae: Vae;
-    readonly network: Upscaler | undefined;
+    readonly network: HeldPart<Upscaler> | undefined;
     readonly finish: (image: RgbImage, index: number) => RgbImage;
   },
 ): Promise<Enlarged> {
-  const images: RgbImage[] = [];
-  const latents: Tensor[] = [];
+  const drawn: RgbImage[] = [];
   for (const [index, sample] of samples.entries()) {
-    const [drawn] = await vae.decodeImages(sample);
-    const image = finish(drawn!, index);
-    const larger = network === undefined ? image : await network.upscale(image);
-    const sized = resizeImage(larger, { width, height });
-    images.push(sized);
-    latents.push(await vae.encode(tensorFromImage(sized)));
+    const [image] = await vae.decodeImages(sample);
+    drawn.push(finish(image!, index));
   }
+  const larger =
+    await network?.use((network) => Array.fromAsync(drawn, (image) => network.upscale(image))) ??
+      drawn;
+  const images = larger.map((image) => resizeImage(image, { width, height }));
+  const latents: Tensor[] = [];
+  for (const image of images) latents.push(await vae.encode(tensorFromImage(image)));
   return { images, latents: stack(latents) };
 }

@@ -14,6 +14,8 @@ import {
   OFFLOAD_MODES,
   type OffloadMode,
   offloadThatFits,
+  type SpareMemory,
+  spareMemory,
   trainedSize,
 } from "./checkpoint/memory.ts";
 import type { SizedPart } from "./load_parts.ts";
@@ -69,6 +71,17 @@ export function offloadForGpu(
   const estimate = estimateMemory(parts, device, trainedSize(parts), dtype);
   if (memoryFree !== undefined) return offloadThatFits(estimate, memoryFree) ?? "sequential";
   return estimate.peak.none <= (adapter?.maxBufferBytes ?? 0) ? "none" : "model";
+}
+
+/** What a model leaves of a GPU's memory; `undefined` where that is not known. */
+export function spareOnGpu(
+  parts: readonly SizedPart[],
+  { device, memoryFree }: DeviceChoice,
+  offload: OffloadMode,
+  dtype: Dtype | "auto",
+): SpareMemory | undefined {
+  if (device === "cpu" || memoryFree === undefined) return undefined;
+  return spareMemory(estimateMemory(parts, device, trainedSize(parts), dtype), offload, memoryFree);
 }
 
 /**

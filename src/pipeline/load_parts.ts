@@ -21,7 +21,12 @@ import { PartAdapters } from "./adapters/part_adapters.ts";
 import { compileParts } from "./_compile_parts.ts";
 import { CheckpointNotFoundError } from "./checkpoint/checkpoint_not_found_error.ts";
 import { type ConfigOf, expectFit } from "./checkpoint/fit.ts";
-import { type OffloadMode, SEGMENTS } from "./checkpoint/memory.ts";
+import {
+  type OffloadMode,
+  SEGMENTS,
+  type SpareMemory,
+  UPSCALER_BYTES,
+} from "./checkpoint/memory.ts";
 import { type OpenedPart, openPart } from "./checkpoint/open_part.ts";
 import { openTokenizer } from "./checkpoint/open_tokenizer.ts";
 import { partShape } from "./checkpoint/part_needs.ts";
@@ -55,6 +60,8 @@ export interface PipelineParts {
   /** What each part's memory depends on. */
   readonly sizes: readonly SizedPart[];
   readonly offload: OffloadMode;
+  /** Whether a network that enlarges pictures may stay loaded. */
+  readonly keepsUpscaler: boolean;
   /** The threads of the parts that have one of their own. */
   readonly threads: readonly SessionThread[];
   /** What adapters make of the parts in which they can change anything. */
@@ -75,6 +82,8 @@ export interface LoadPartsOptions {
   readonly deviceIds?: readonly [number, ...number[]];
   /** Decides which parts stay loaded. */
   readonly chooseOffload: (parts: readonly SizedPart[]) => OffloadMode;
+  /** What they leave of the memory; where that is not known, it is taken for little. */
+  readonly spare?: (parts: readonly SizedPart[], offload: OffloadMode) => SpareMemory | undefined;
   /** Is called when the VAE overflows in 16 bits and goes over to float32. */
   readonly onVaeFallback: () => void;
   /** Is called when our own operators cannot be used, with why. */
@@ -130,6 +139,7 @@ export async function loadParts(
     return [{ name, ...partShape(name, part.json, part.file, part.weights, family) }];
   });
   const offload = chooseOffload(sizes);
+  const spare = options.spare?.(sizes, offload);
   const segments = offload === "sequential" ? SEGMENTS : 1;
   const graphs = compileParts(family, opened, policy, segments);
   const { steps } = graphs.transformer;
@@ -218,6 +228,7 @@ export async function loadParts(
     checkEncoder: () => void encoder(policy),
     sizes,
     offload,
+    keepsUpscaler: offload === "none" && spare !== undefined && spare.bytes >= UPSCALER_BYTES,
     threads,
     adapters,
     adaptable,
@@ -258,6 +269,7 @@ export async function loadParts(
         encoder: () => encoder(policy),
         fallback,
         host,
+        fitsWhole: spare?.fitsWhole,
         warmUpSize: keep && threads.length > 0 ? transformer.config.sample_size : undefined,
       });
     }),

@@ -60,6 +60,7 @@ import {
   requireGpuMemory,
   requireMemory,
   requireModelMemory,
+  spareOnGpu,
 } from "./_memory_budget.ts";
 import { drawNoise, imageGenerators, isList } from "./_noise.ts";
 import { firstStepOf, latentMask, type MaskKind } from "./_picture_start.ts";
@@ -79,7 +80,7 @@ import type { PartName } from "../families/mod.ts";
 import { loadParts, type PipelineParts, type SizedPart } from "./load_parts.ts";
 import { DeviceMemoryError } from "./device_memory_error.ts";
 import type { ClipModel } from "./parts/clip_model.ts";
-import type { HeldPart } from "./parts/held_part.ts";
+import { HeldPart } from "./parts/held_part.ts";
 import { expectDims, expectTensor } from "./parts/expect_tensor.ts";
 import { permittedPolicy } from "./parts/permitted_policy.ts";
 import type { TextEncoder } from "./parts/text_encoder.ts";
@@ -140,6 +141,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
   readonly #arithmetic: () => Arithmetic;
   /** Rows × columns of the largest latents for which there was memory enough. */
   #largestLatents = 0;
+  /** The network that enlarged last. */
+  #upscaler: { readonly sha256: string; readonly part: HeldPart<Upscaler> } | undefined;
 
   private constructor(
     files: CheckpointFiles,
@@ -245,6 +248,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
         requireGpuMemory(parts, others, mode, dtype);
         return mode;
       },
+      spare: (parts, mode) => spareOnGpu(parts, place, mode, dtype),
     });
     const hash = (file: string) => hashListedFile(file, options);
     const adapters = new AdapterSet({
@@ -595,7 +599,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     let { samples: latents, evaluations } = await draw(drawing);
     if (hires !== undefined) {
       signal?.throwIfAborted();
-      const enlarged = await this.#enlarge(latents, hires, upscaler?.network, paste);
+      const enlarged = await this.#enlarge(latents, hires, upscaler?.part, paste);
       overlay = overlay?.enlarged(hires, enlarged.images);
       const [, , height = 0, width = 0] = enlarged.latents.dims;
       const picture = {
@@ -647,15 +651,26 @@ export class NewBieImagePipeline implements AsyncDisposable {
     if (typeof upscaler === "string") return undefined;
     const { name, file } = upscaler;
     const [deviceId = 0] = this.deviceIds;
-    const network = await Upscaler.open(file, this.#policy, withOptions({ deviceId }));
-    return { network, used: { name, sha256: await this.#hash(file) } };
+    const sha256 = await this.#hash(file);
+    if (this.#upscaler?.sha256 !== sha256) {
+      await this.#upscaler?.part.free();
+      const part = new HeldPart(
+        () => Upscaler.open(file, this.#policy, withOptions({ deviceId })),
+        () => Promise.resolve(),
+        this.#parts.keepsUpscaler,
+      );
+      this.#upscaler = { sha256, part };
+    }
+    const { part } = this.#upscaler;
+    await part.load();
+    return { part, used: { name, sha256 } };
   }
 
   /** Latents [1, C, h, w] of pictures, enlarged and joined. */
   async #enlarge(
     latents: readonly Tensor[],
     hires: Hires,
-    network: Upscaler | undefined,
+    network: HeldPart<Upscaler> | undefined,
     finish: (image: RgbImage, index: number) => RgbImage,
   ): Promise<Enlarged> {
     return hires.upscaler === LATENT
@@ -704,6 +719,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
    */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const part of Object.values(heldParts(this.#parts))) await part?.[Symbol.asyncDispose]();
+    await this.#upscaler?.part[Symbol.asyncDispose]();
   }
 
   async #loadSessions(): Promise<void> {

@@ -44,7 +44,8 @@ export async function upscalePicture(
   { upscaler, policy, deviceId = 0, ...asked }: UpscaleOptions,
 ): Promise<UpscaledPicture> {
   const found = upscaler === LANCZOS ? undefined : await findUpscaler(upscaler);
-  const network = found && await Upscaler.open(found.file, policy, withOptions({ deviceId }));
+  await using network = found &&
+    await Upscaler.open(found.file, policy, withOptions({ deviceId }));
   const { scale = network?.scale ?? DEFAULT_SCALE, tileSize = network?.tileSize } = asked;
   expectPixels(image, scale);
   const enlarged = network === undefined ? image : await network.upscale(image, tileSize);

@@ -31,11 +31,14 @@ export interface MemoryEstimate {
   readonly device: Device;
   /** Width and height of the picture, or the side of a square of as many pixels. */
   readonly pictureSize: number;
+  readonly bytesPerValue: number;
   readonly peak: Readonly<Record<OffloadMode, number>>;
   readonly parts: readonly {
     readonly name: PartName;
     readonly weights: number;
     readonly workspace: number;
+    /** Of an autoencoder. */
+    readonly picture?: PartShape["picture"];
   }[];
 }
 
@@ -58,6 +61,13 @@ interface Rule {
 
 /** The largest picture, in pixels, that is decoded in one run unless the caller says otherwise. */
 export const MAX_UNTILED_PIXELS = 1024 * 1024;
+
+/** The largest that is tried in one run wherever the memory is: cuDNN counts values with 31 bits. */
+const MOST_UNTILED_PIXELS = 2048 * 2048;
+/** What a network that enlarges pictures takes on a GPU: ESRGAN's with 23 blocks; bytes. */
+export const UPSCALER_BYTES = 4e9;
+/** How many times as much as one run takes an autoencoder that was used for a usual picture before. */
+const LARGE_RUNS = 1.5;
 
 const CUDA: Rule = {
   bytesPerValue: 2,
@@ -144,6 +154,7 @@ export function estimateMemory(
       weights: (deviceParameters - int8Parameters) * bytesPerValue + int8Parameters +
         quantizedBytes,
       workspace: values * bytesPerValue + sessions,
+      ...(picture === undefined ? {} : { picture }),
     };
   });
   const allWeights = sized.reduce((sum, { weights }) => sum + weights, 0);
@@ -154,6 +165,7 @@ export function estimateMemory(
   return {
     device,
     pictureSize,
+    bytesPerValue,
     peak: {
       none: runtime + allWeights + allWorkspace,
       model: runtime + Math.max(0, ...sized.map((part) => part.weights + part.workspace)),
@@ -166,6 +178,49 @@ export function estimateMemory(
     },
     parts: sized,
   };
+}
+
+/** What a model leaves of a device's memory. */
+export interface SpareMemory {
+  /** While all of it is loaded that stays so. */
+  readonly bytes: number;
+  /** Whether a picture of so many pixels can be decoded, or encoded, in one run. */
+  readonly fitsWhole: (pixels: number) => boolean;
+}
+
+/**
+ * What a model leaves of a device's memory.
+ *
+ * @param estimate For pictures of the model's own size.
+ * @param free Bytes of the memory that nobody has, before it is loaded.
+ */
+export function spareMemory(
+  estimate: MemoryEstimate,
+  offload: OffloadMode,
+  free: number,
+): SpareMemory {
+  const { peak, parts } = estimate;
+  const vae = parts.find(({ name }) => name === "vae");
+  const largest = Math.max(0, ...parts.map(({ weights, workspace }) => weights + workspace));
+  // A part that is not kept is alone when it works.
+  const others = offload === "none"
+    ? peak.none - (vae?.workspace ?? 0)
+    : peak.model - largest + (vae?.weights ?? 0);
+  const kept = offload === "none" ? UPSCALER_BYTES : 0;
+  return {
+    bytes: free - peak[offload],
+    fitsWhole: (pixels) =>
+      pixels <= MAX_UNTILED_PIXELS ||
+      pixels <= MOST_UNTILED_PIXELS && wholeBytes(estimate, pixels) <= free - others - kept,
+  };
+}
+
+/** What an autoencoder takes for a large picture in one run, its encoder beside its decoder. */
+function wholeBytes({ device, bytesPerValue, parts }: MemoryEstimate, pixels: number): number {
+  const picture = parts.find(({ name }) => name === "vae")?.picture;
+  if (picture === undefined) return Infinity;
+  const { kind, channels } = picture;
+  return pixels * channels * RULES[device].decoderMaps[kind] * LARGE_RUNS * bytesPerValue;
 }
 
 /** Width and height that a model was trained for, in pixels; 0 where a part is not known. */

@@ -25,7 +25,10 @@ interface State {
 
 /** How {@linkcode runInTiles} goes over a map. */
 export interface TilingOptions {
-  /** The side of a tile, in pixels of the larger of the maps that a step reads and writes. */
+  /**
+   * The side of a tile, in pixels of the larger of the maps that a step reads and writes; of strips, the
+   * side of a square of as many pixels.
+   */
   readonly tileSize: number;
   readonly device: Device;
   readonly host: SessionHost;
@@ -69,7 +72,7 @@ async function runStep(
   const side = step.global ? Infinity : Math.max(1, most);
   const written = new Map<string, Tensor>();
   const measured = new MomentPool();
-  for (const smaller of tiles(height / unit, width / unit, side)) {
+  for (const smaller of tiles(height / unit, width / unit, side, halo / unit)) {
     const core = times(smaller, unit);
     const seen: Region = {
       top: Math.max(0, core.top - halo),
@@ -85,11 +88,8 @@ async function runStep(
     const outputs = await session.run({ ...Object.fromEntries(moments), ...feeds } as Feeds);
     for (const name of step.writes) {
       const tile = outputs[`${name}_tile`]!;
-      let map = step.inPlace ? maps.get(name) : written.get(name);
-      if (map === undefined) {
-        const dims = [1, tile.dims[1]!, height * scale, width * scale];
-        map = tensor(new Float32Array(elementCount(dims)), dims);
-      }
+      const dims = [1, tile.dims[1]!, height * scale, width * scale];
+      const map = written.get(name) ?? mapFor(name, dims, step, maps);
       paste(tile, map, core.top * scale, core.left * scale);
       written.set(name, map);
     }
@@ -99,9 +99,31 @@ async function runStep(
   measured.result().forEach((value, port) => moments.set(port, value));
 }
 
-/** Covers a map with tiles of nearly equal size, none with a side longer than `side`. */
-function* tiles(height: number, width: number, side: number): Generator<Region> {
-  const [rows, columns] = [Math.ceil(height / side) || 1, Math.ceil(width / side) || 1];
+/** What a step writes to: the map that it changes, one that nobody reads any more, or a new one. */
+function mapFor(
+  name: string,
+  dims: readonly number[],
+  { reads, inPlace }: TiledStep,
+  maps: State["maps"],
+): Tensor {
+  const former = maps.get(name);
+  const mayReplace = inPlace || !reads.includes(name);
+  const fits = former?.data.length === elementCount(dims);
+  return tensor(mayReplace && fits ? former!.data : new Float32Array(elementCount(dims)), dims);
+}
+
+/** A strip is worth it where what it sees beyond its edges is less than so large a part of it. */
+const STRIP_HALO = 1 / 8;
+
+/**
+ * Covers a map with tiles of nearly equal size, none larger than a square of `side`: with strips of the
+ * whole width, which lie in memory in one piece, or where those would have to see too much, with squares.
+ */
+function* tiles(height: number, width: number, side: number, halo: number): Generator<Region> {
+  const strip = Math.floor(side ** 2 / width);
+  const isStrip = strip > 0 && halo <= strip * STRIP_HALO;
+  const rows = Math.ceil(height / (isStrip ? strip : side)) || 1;
+  const columns = isStrip ? 1 : Math.ceil(width / side) || 1;
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       yield {
@@ -125,30 +147,37 @@ function times({ top, left, bottom, right }: Region, factor: number): Region {
 
 function cut({ data, dims }: Tensor, { top, left, bottom, right }: Region): Tensor {
   const [, channels, height, width] = dims as [number, number, number, number];
-  const columns = right - left;
-  const part = new Float32Array(channels * (bottom - top) * columns);
+  const [rows, columns] = [bottom - top, right - left];
+  const part = new Float32Array(channels * rows * columns);
+  const length = runLength(columns, rows, width);
   let target = 0;
   for (let channel = 0; channel < channels; channel++) {
-    for (let row = top; row < bottom; row++) {
+    for (let row = top; row < bottom; row += length / columns) {
       const source = (channel * height + row) * width + left;
-      part.set(data.subarray(source, source + columns), target);
-      target += columns;
+      part.set(data.subarray(source, source + length), target);
+      target += length;
     }
   }
-  return tensor(part, [1, channels, bottom - top, columns]);
+  return tensor(part, [1, channels, rows, columns]);
 }
 
 function paste(tile: Tensor, map: Tensor, top: number, left: number): void {
   const [, channels, rows, columns] = tile.dims as [number, number, number, number];
   const [, , height, width] = map.dims as [number, number, number, number];
+  const length = runLength(columns, rows, width);
   let source = 0;
   for (let channel = 0; channel < channels; channel++) {
-    for (let row = 0; row < rows; row++) {
+    for (let row = 0; row < rows; row += length / columns) {
       const target = (channel * height + top + row) * width + left;
-      map.data.set(tile.data.subarray(source, source + columns), target);
-      source += columns;
+      map.data.set(tile.data.subarray(source, source + length), target);
+      source += length;
     }
   }
+}
+
+/** How many values of a tile lie one behind the other in its map. */
+function runLength(columns: number, rows: number, width: number): number {
+  return columns === width ? rows * columns : columns;
 }
 
 /** Puts the moments of tiles together to those of the map (Chan, Golub & LeVeque 1983). */

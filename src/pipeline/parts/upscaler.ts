@@ -1,6 +1,7 @@
 import { imageFromTensor, type RgbImage, tensorFromImage } from "../../image/mod.ts";
 import { compileUpscaler, type UpscalerGraphs } from "../../models/mod.ts";
 import type { DtypePolicy } from "../../onnx/mod.ts";
+import { KeptSessions } from "../../runtime/kept_sessions.ts";
 import { Session, type SessionHost } from "../../runtime/session.ts";
 import { openWeights, type Weights } from "../../safetensors/mod.ts";
 import { tensor } from "../../tensor.ts";
@@ -9,18 +10,18 @@ import { expectPixels } from "./expect_pixels.ts";
 import { isFiniteTensor, NonFiniteError } from "./non_finite_error.ts";
 import { runInTiles } from "./_tiling.ts";
 
-/** A network that enlarges pictures. Its graph is loaded while it works. */
-export class Upscaler {
+/** A network that enlarges pictures. Its graph is loaded when it first works. */
+export class Upscaler implements AsyncDisposable {
   readonly #weights: Weights;
   #policy: DtypePolicy;
   #graphs: UpscalerGraphs;
-  readonly #host: SessionHost;
+  readonly #host: KeptSessions;
 
   private constructor(weights: Weights, policy: DtypePolicy, host: SessionHost) {
     this.#weights = weights;
     this.#policy = policy;
     this.#graphs = compileUpscaler(weights, policy);
-    this.#host = host;
+    this.#host = new KeptSessions(host);
   }
 
   /**
@@ -79,6 +80,7 @@ export class Upscaler {
     let enlarged = await enlarge();
     if (!isFiniteTensor(enlarged) && this.#policy.convolution !== "float32") {
       this.#policy = { ...this.#policy, convolution: "float32" };
+      await this[Symbol.asyncDispose]();
       this.#graphs = compileUpscaler(this.#weights, this.#policy);
       enlarged = await enlarge();
     }
@@ -87,6 +89,11 @@ export class Upscaler {
       tensor(enlarged.data.map((value) => 2 * value - 1), enlarged.dims),
     );
     return cropTo(whole, image.width * scale, image.height * scale);
+  }
+
+  /** Frees the graph; it is loaded again when it next works. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#host[Symbol.asyncDispose]();
   }
 }
 

@@ -24,7 +24,8 @@ import { runInTiles } from "./_tiling.ts";
 /** Options of {@linkcode Vae.decode} and {@linkcode Vae.encode}. */
 export interface TiledOptions {
   /**
-   * Whether to go over the picture tile by tile: `"auto"` does so above 1024 × 1024 pixels.
+   * Whether to go over the picture tile by tile: `"auto"` does so where it is too large for one run,
+   * which is as {@linkcode VaeOptions.fitsWhole} has it.
    *
    * @default {"auto"}
    */
@@ -62,6 +63,12 @@ export interface VaeOptions {
   readonly host?: SessionHost | undefined;
   /** The side, in latents, of the picture for which the fastest kernels are sought at once. */
   readonly warmUpSize?: number | undefined;
+  /**
+   * Whether a picture of so many pixels is small enough for one run.
+   *
+   * @default Up to 1024 × 1024 pixels are.
+   */
+  readonly fitsWhole?: ((pixels: number) => boolean) | undefined;
 }
 
 /** An autoencoder: its decoder loaded, its encoder loaded while it encodes. */
@@ -78,6 +85,7 @@ export class Vae implements AsyncDisposable {
   #graphs: DecoderGraphs;
   #whole: RunningGraph;
   #encoder: () => EncoderGraphs;
+  #fitsWhole: (pixels: number) => boolean;
 
   private constructor(
     config: VaeConfig,
@@ -87,6 +95,7 @@ export class Vae implements AsyncDisposable {
     host: SessionHost,
     fallback: VaeFallback | undefined,
     encoder: () => EncoderGraphs,
+    fitsWhole: (pixels: number) => boolean,
   ) {
     this.config = config;
     this.latentChannels = config.latent_channels;
@@ -97,6 +106,7 @@ export class Vae implements AsyncDisposable {
     this.#host = host;
     this.#fallback = fallback;
     this.#encoder = encoder;
+    this.#fitsWhole = fitsWhole;
   }
 
   /** @throws {SessionError} When ONNX Runtime cannot load the graph. */
@@ -104,8 +114,10 @@ export class Vae implements AsyncDisposable {
     config: VaeConfig,
     graphs: DecoderGraphs,
     device: Device,
-    { encoder = noEncoder, fallback, host = Session, warmUpSize }: VaeOptions = {},
+    options: VaeOptions = {},
   ): Promise<Vae> {
+    const { encoder = noEncoder, fallback, host = Session, warmUpSize } = options;
+    const { fitsWhole = isUsual } = options;
     const side = (warmUpSize ?? 0) * pixelsPerLatent(config);
     const dims = [1, config.latent_channels, warmUpSize ?? 0, warmUpSize ?? 0];
     const whole = await host.create(graphs.whole, {
@@ -113,11 +125,11 @@ export class Vae implements AsyncDisposable {
       mayUseCpu: true,
       convolves: true,
       // A larger picture is decoded in tiles.
-      ...(side > 0 && side ** 2 <= MAX_UNTILED_PIXELS
+      ...(side > 0 && fitsWhole(side ** 2)
         ? { warmUp: { latents: tensor(new Float32Array(elementCount(dims)), dims) } }
         : {}),
     });
-    return new Vae(config, graphs, device, whole, host, fallback, encoder);
+    return new Vae(config, graphs, device, whole, host, fallback, encoder, fitsWhole);
   }
 
   /**
@@ -190,7 +202,7 @@ export class Vae implements AsyncDisposable {
     let graphs = this.#encoder();
     const { tiling = "auto", tileSize = graphs.tileSize } = options;
     expectTileSize(tileSize);
-    const inTiles = tiling === "auto" ? height * width > MAX_UNTILED_PIXELS : tiling;
+    const inTiles = tiling === "auto" ? !this.#fitsWhole(height * width) : tiling;
     const place = { device: this.#device, host: this.#host };
     const encodeAll = async () => {
       await using whole = inTiles ? undefined : await this.#host.create(graphs.whole, {
@@ -237,7 +249,7 @@ export class Vae implements AsyncDisposable {
   ): AsyncGenerator<T> {
     expectTileSize(tileSize);
     const { batch, rows, columns } = this.#pictures(latents);
-    const inTiles = tiling === "auto" ? rows * columns > MAX_UNTILED_PIXELS : tiling;
+    const inTiles = tiling === "auto" ? !this.#fitsWhole(rows * columns) : tiling;
     const place = { device: this.#device, host: this.#host };
     const [, ...dims] = latents.dims;
     const length = elementCount(dims);
@@ -263,6 +275,9 @@ export class Vae implements AsyncDisposable {
     this.#fallback = undefined;
     fallback.onUse();
     if (fallback.exactEncoder !== undefined) this.#encoder = fallback.exactEncoder;
+    const fitsWhole = this.#fitsWhole;
+    // Values take twice as many bytes.
+    this.#fitsWhole = (pixels) => isUsual(pixels) || fitsWhole(2 * pixels);
     const graphs = fallback.exactGraphs();
     await this.#whole[Symbol.asyncDispose]();
     this.#whole = await this.#host.create(graphs.whole, {
@@ -317,6 +332,10 @@ export class Vae implements AsyncDisposable {
       { zh: `图片应为 [B, 3, H, W]，H 与 W 为 ${factor} 的倍数，但是 [${dims.join(", ")}]。` },
     );
   }
+}
+
+function isUsual(pixels: number): boolean {
+  return pixels <= MAX_UNTILED_PIXELS;
 }
 
 function noEncoder(): never {

@@ -1,0 +1,39 @@
+import type { CompiledGraph } from "../onnx/mod.ts";
+import type { RunningGraph, SessionHost, SessionOptions } from "./session.ts";
+
+/**
+ * A host whose sessions stay loaded from one use to the next: on a GPU the first run of a session takes
+ * up to twenty milliseconds for each of its convolutions, for which cuDNN then chooses a kernel.
+ */
+export class KeptSessions implements SessionHost, AsyncDisposable {
+  readonly #host: SessionHost;
+  readonly #sessions = new Map<CompiledGraph, RunningGraph>();
+
+  constructor(host: SessionHost) {
+    this.#host = host;
+  }
+
+  /**
+   * A session of the graph, of which the options of its first use hold.
+   *
+   * @throws {SessionError} As that of the host itself.
+   */
+  async create(graph: CompiledGraph, options: SessionOptions): Promise<RunningGraph> {
+    let session = this.#sessions.get(graph);
+    if (session === undefined) {
+      session = await this.#host.create(graph, options);
+      this.#sessions.set(graph, session);
+    }
+    return {
+      run: session.run.bind(session) as RunningGraph["run"],
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
+
+  /** Frees all of them; they are loaded again when they are next asked for. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const sessions = [...this.#sessions.values()];
+    this.#sessions.clear();
+    for (const session of sessions) await session[Symbol.asyncDispose]();
+  }
+}
