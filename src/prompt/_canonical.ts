@@ -1,3 +1,4 @@
+import { OPENING } from "./_brackets.ts";
 import { escapeEntities } from "./_entities.ts";
 import { Findings } from "./_findings.ts";
 import { listItems } from "./_list.ts";
@@ -69,6 +70,8 @@ function addLines(
   add(close);
 }
 
+const WIDE_OPENING = new RegExp(`[${OPENING.replace("<", "")}]`, "g");
+
 function textLine(text: string): string {
   return escapeEntities(listItems(text).join(", "));
 }
@@ -76,7 +79,10 @@ function textLine(text: string): string {
 function escapedLine(text: string): string {
   const line = textLine(text);
   if (!holdsMarkup(line)) return line;
-  return line.replaceAll("<", "&lt;").replaceAll("＜", "&#xFF1C;");
+  return line.replaceAll("<", "&lt;").replaceAll(
+    WIDE_OPENING,
+    (bracket) => `&#x${bracket.charCodeAt(0).toString(16).toUpperCase()};`,
+  );
 }
 
 const ATTRIBUTE_ESCAPES: Readonly<Record<string, string>> = {

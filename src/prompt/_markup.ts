@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { CLOSING, isWide, OPENING } from "./_brackets.ts";
 import { isKnown } from "./_known_elements.ts";
 
 /** One piece of markup. */
@@ -29,12 +30,13 @@ const NAME = String.raw`[\p{L}_][\p{L}\p{N}\p{M}_.-]*`;
 const TAG = new RegExp(`<(/?)(${NAME})`, "uy");
 const SPACE = "[ \\t\u00a0\u3000]";
 const LOOSE_TAG = new RegExp(
-  `[<＜](${SPACE}{0,3})([/／]?)(${SPACE}{0,3})(${NAME}(?:${SPACE}{1,3}[\\p{L}\\p{N}_]+){0,2})` +
-    `${SPACE}{0,9}[/／]?[>＞]`,
+  `[${OPENING}](${SPACE}{0,3})([/／]?)(${SPACE}{0,3})(${NAME}(?:${SPACE}{1,3}[\\p{L}\\p{N}_]+){0,2})` +
+    `${SPACE}{0,9}[/／]?[${CLOSING}]`,
   "uy",
 );
 /** It ends a system prompt, wherever that stands. */
-const PROMPT_START = /[<＜]Prompt Start[>＞]/iy;
+const PROMPT_START = new RegExp(`[${OPENING}]Prompt Start[${CLOSING}]`, "iy");
+const BRACKET = new RegExp(`[${OPENING}]`);
 /** Two equal eyes around a mouth: Danbooru's `<o>_<o>`. */
 const FACE = /<([a-z])>_<\1>/iy;
 const INSTRUCTION = /<\?(?=[\p{L}_])/uy;
@@ -48,7 +50,7 @@ const matchAt = (pattern: RegExp, text: string, at: number): RegExpExecArray | n
 /** All markup of a text, in order. */
 export function* markupOf(text: string): Generator<Markup> {
   const ends = new EndFinder(text);
-  const brackets = /[<＜]/g;
+  const brackets = new RegExp(BRACKET, "g");
   for (let found = brackets.exec(text); found !== null; found = brackets.exec(text)) {
     const at = found.index;
     const face = text[at] === "<" ? matchAt(FACE, text, at) : null;
@@ -65,7 +67,7 @@ export function* markupOf(text: string): Generator<Markup> {
 
 /** Whether any part of a text would be read as markup. */
 export function holdsMarkup(text: string): boolean {
-  return /[<＜]/.test(text) && !markupOf(text).next().done;
+  return BRACKET.test(text) && !markupOf(text).next().done;
 }
 
 function markupAt(text: string, start: number, ends: EndFinder): Markup | undefined {
@@ -122,7 +124,7 @@ function looseTag(
     string,
     string,
   ];
-  const isFullWidth = /[＜／＞]/.test(whole);
+  const isFullWidth = isWide(whole);
   const isSpaced = before !== "" || behind !== "" || /\s/.test(written);
   if (!isFullWidth && !isSpaced) return undefined;
   const joined = written.replaceAll(/\s+/g, "_");

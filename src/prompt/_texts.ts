@@ -4,6 +4,7 @@
  * @module
  */
 import type { Language } from "../language.ts";
+import { CLOSING, OPENING } from "./_brackets.ts";
 
 /** A message, and what to do. */
 export type Saying = readonly [message: string, suggestion?: string];
@@ -15,7 +16,10 @@ const AS_TEXT_ZH = "如果它是文字，请把 < 写成 &lt;。";
 const plural = (count: number, word: string) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 /** A tag that asks for an adapter, as `readLoraTags` takes it. */
-const LORA_TAG = /^[<＜](?:lora|lyco|lycoris)[:：][^<>＜＞]+[>＞]$/i;
+const LORA_TAG = new RegExp(
+  `^[${OPENING}](?:lora|lyco|lycoris)[:：][^${OPENING}${CLOSING}]+[${CLOSING}]$`,
+  "i",
+);
 
 const en = {
   "not-xml": (): Saying => [
@@ -174,7 +178,7 @@ const en = {
     `Write ${tag.replaceAll("\\", "")}.`,
   ],
   "lora-tag": (tag: string): Saying =>
-    /^[<＜]hypernet/i.test(tag)
+    /^.hypernet/i.test(tag)
       ? [`there are no hypernetworks here; ${tag} is read as text.`, "Remove it."]
       : !LORA_TAG.test(tag)
       ? [`${tag} is read as text, and asks for no adapter.`, "Write <lora:NAME:0.8>."]
@@ -336,7 +340,7 @@ const zh: Catalogue = {
     `请写成 ${tag.replaceAll("\\", "")}。`,
   ],
   "lora-tag": (tag) =>
-    /^[<＜]hypernet/i.test(tag)
+    /^.hypernet/i.test(tag)
       ? [`这里没有 hypernetwork，${tag} 会被当作文字。`, "请删除。"]
       : !LORA_TAG.test(tag)
       ? [`${tag} 会被当作文字，不会加载适配器。`, "请写成 <lora:名称:0.8>。"]

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { CLOSING, OPENING } from "./_brackets.ts";
 import type { Findings } from "./_findings.ts";
 
 /** `(blue_hair:1.2)`, also around several tags. The colon follows a tag of two letters at least. */
@@ -21,8 +22,11 @@ const BRACKETED = new RegExp(
 /** `saber_\(fate\)`. */
 const ESCAPED = /[\p{L}\p{N}_]{0,100}\\\([^()\\\r\n]{1,100}\\\)/gu;
 /** `<lora:name:0.8>`, and what looks like it and is not read: `< lora:name>`, `<lora:name`. */
-const LORA =
-  /[<＜][ \t]{0,3}(?:lora|lyco|lycoris|hypernet)[ \t]{0,3}[:：][^<>＜＞,，\r\n]{0,200}[>＞]?/gi;
+const LORA = new RegExp(
+  `[${OPENING}][ \\t]{0,3}(?:lora|lyco|lycoris|hypernet)[ \\t]{0,3}[:：]` +
+    `[^${OPENING}${CLOSING},，\\r\\n]{0,200}[${CLOSING}]?`,
+  "gi",
+);
 
 /** `{red|blue}`, of which a template takes one. */
 const CHOICE = /\{[^{}\r\n]{0,200}\|[^{}\r\n]{0,200}\}/gu;

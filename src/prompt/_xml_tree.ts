@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { CLOSING, isWide } from "./_brackets.ts";
 import type { Findings } from "./_findings.ts";
 import { withoutFences } from "./_is_xml.ts";
 import { isBlank, seen } from "./_invisible.ts";
@@ -21,6 +22,8 @@ const ATTRIBUTE_NAME = /^[\p{L}_:][\p{L}\p{N}\p{M}_.:-]*$/u;
 const ESCAPED_SPACE = /^\s*\\[nrt](?:\s|\\[nrt])*$/;
 /** Text beside elements that says nothing: braces around them, Markdown's marks, quotation marks. */
 const ONLY_MARKS = /^[\s{}*"“”`,，、;；#=~-]+$/;
+
+const SELF_CLOSING = new RegExp(`[/／][${CLOSING}]$`);
 
 const CLOSINGS: Readonly<Record<string, string>> = {
   comment: "-->",
@@ -77,8 +80,8 @@ function reportMarkup(text: string, markup: Markup, findings: Findings): void {
     findings.add("unended", start, end, text.slice(start, end), CLOSINGS[kind]!);
   } else if (isLoose) {
     const written = text.slice(start, end);
-    if (!/[＜／＞]/.test(written)) return;
-    const slash = kind === "open" && /[/／][>＞]$/.test(written) ? "/" : "";
+    if (!isWide(written)) return;
+    const slash = kind === "open" && SELF_CLOSING.test(written) ? "/" : "";
     findings.add("full-width-tag", start, end, `${tag}${slash}>`);
   } else if (kind === "close" && !/^<\/[^\s/]+[ \t\r\n]*>$/.test(text.slice(start, end))) {
     findings.add("closing-tag-content", start, end, name);
@@ -174,9 +177,11 @@ class TreeBuilder {
 
   #addText(text: string, start: number, end: number, { isTold = false } = {}): void {
     const element = this.#open.at(-1);
-    if ((element === undefined || isContainer(element.name)) && ESCAPED_SPACE.test(text)) return;
+    const isBetween = element === undefined || isContainer(element.name);
+    // What is not seen is told of elsewhere.
+    if (isBetween && (ESCAPED_SPACE.test(text) || text.trim() !== "" && isBlank(text))) return;
     if (element === undefined) {
-      if (!isBlank(text)) this.#addStrayText(text, start, end, isTold);
+      this.#addStrayText(text, start, end, isTold);
       return;
     }
     // A comment or the border of a CDATA section does not part text.

@@ -1,3 +1,5 @@
+import { CLOSING, OPENING } from "./_brackets.ts";
+
 /** An adapter that a prompt asks for. */
 export interface LoraTag {
   readonly name: string;
@@ -18,7 +20,10 @@ export interface LoraTags {
 }
 
 /** Also as an input method writes it: `＜lora：style：0.8＞`. */
-const TAG = /[<＜](?:lora|lyco|lycoris)[:：]([^<>＜＞\r\n]{1,300})[>＞]/gi;
+const TAG = new RegExp(
+  `[${OPENING}](?:lora|lyco|lycoris)[:：]([^${OPENING}${CLOSING}\\r\\n]{1,300})[${CLOSING}]`,
+  "gi",
+);
 const COMMENT = /<!--[^]*?-->/g;
 const NUMBER = String.raw`[-+]?(?:\d{1,6}\.?\d{0,12}|\.\d{1,12})`;
 /** A weight behind a name: `:0.8`, `:te=0.6`, `:unet=0.8`. */

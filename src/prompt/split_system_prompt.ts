@@ -1,3 +1,5 @@
+import { CLOSING, OPENING } from "./_brackets.ts";
+
 /** A prompt, and the system prompt that was pasted in front of it. */
 export interface SplitPrompt {
   /** The prompt; a system prompt in front is white space here, so that places stay what they are. */
@@ -11,7 +13,7 @@ const FRONT = "[\\s\\u200b-\\u200f\\u2060\\ufeff*\"'“‘]";
 /** Text without a tag, and the mark at its end. */
 const SYSTEM_PROMPT = new RegExp(
   `^${FRONT}*(?!${FRONT})(?:\`\`\`\\w*\\s*)?([^<＜]{0,3000}?)` +
-    "(?:[<＜][ \\t]*Prompt[ _-]?Start[ \\t]*[>＞]|&lt;Prompt Start&gt;)[\"'”’*]*[ \\t]*[,，]?",
+    `(?:[${OPENING}][ \\t]*Prompt[ _-]?Start[ \\t]*[${CLOSING}]|&lt;Prompt Start&gt;)["'”’*]*[ \\t]*[,，]?`,
   "i",
 );
 /**

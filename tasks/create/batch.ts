@@ -101,9 +101,12 @@ export async function runBatch(studio: Studio, batch: Batch, options: BatchOptio
         await turn.finish();
         done++;
         pictures.push({ place: item.place, ...picture! });
-        const rest = millisecondsLeft(performance.now() - start, done, todo.length - done);
+        const toDo = todo.length - done;
+        const rest = toDo > 0
+          ? duration(millisecondsLeft(performance.now() - start, done, toDo))
+          : undefined;
         const took = duration(picture!.milliseconds);
-        say(text.batchLine(done, todo.length, picture!.path, took, duration(rest)));
+        say(text.batchLine(done, todo.length, picture!.path, took, rest));
       } catch (error) {
         // Where the disk takes no more, nothing else will succeed.
         if (!(error instanceof Error) || error instanceof DiskError) throw error;

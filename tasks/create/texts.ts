@@ -162,8 +162,8 @@ export const { text, both } = catalogue({
     batchStart: (todo: number, done: number, others: number) =>
       `${todo} pictures to make, ${done} already there` +
       (others === 0 ? "." : `, ${others} for other shards.`),
-    batchLine: (done: number, total: number, path: string, time: string, rest: string) =>
-      `${done}/${total} ${path} (${time}, ${rest} left)`,
+    batchLine: (done: number, total: number, path: string, time: string, rest?: string) =>
+      `${done}/${total} ${path} (${time}${rest === undefined ? "" : `, ${rest} left`})`,
     batchWaiting: (count: number) =>
       `${count} ${count === 1 ? "picture is" : "pictures are"} being made by other workers; ` +
       "waiting, to take over what they leave.",
@@ -301,8 +301,8 @@ export const { text, both } = catalogue({
     batchStart: (todo: number, done: number, others: number) =>
       `待生成 ${todo} 张，已有 ${done} 张` +
       (others === 0 ? "。" : `，其余 ${others} 张属于其他分片。`),
-    batchLine: (done: number, total: number, path: string, time: string, rest: string) =>
-      `${done}/${total} ${path}（用时 ${time}，剩余 ${rest}）`,
+    batchLine: (done: number, total: number, path: string, time: string, rest?: string) =>
+      `${done}/${total} ${path}（用时 ${time}${rest === undefined ? "" : `，剩余 ${rest}`}）`,
     batchWaiting: (count: number) => `其他进程正在生成 ${count} 张；等待中，若有进程中断则接手。`,
     batchFailed: (place: string) => `${place}：`,
     batchDone: (made: number, already: number, folder: string) =>

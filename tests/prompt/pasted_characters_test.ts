@@ -1,6 +1,6 @@
 /** What comes along with text that is copied from web pages, chats and other programs. */
 import assert from "node:assert/strict";
-import { checkPrompt, renderDiagnostics } from "../../src/prompt/mod.ts";
+import { checkPrompt, readLoraTags, renderDiagnostics } from "../../src/prompt/mod.ts";
 
 const XML = "<character_1><n>a</n></character_1>";
 const codesOf = (prompt: string) => checkPrompt(prompt).diagnostics.map(({ code }) => code);
@@ -57,6 +57,31 @@ Deno.test("the advice for a full-width tag is a tag that can be written", () => 
   ]);
   assert.deepEqual(advice("<character_1><n>a＜/n＞</character_1>"), ["Write </n>."]);
   assert(advice("<character_1><n>a</n>＜gender／＞</character_1>").includes("Write <gender/>."));
+});
+
+Deno.test("what an input method makes of the keys of < and > is read as them, titles of works are not", () => {
+  for (const [opening, closing] of ["《》", "〈〉", "﹤﹥", "＜＞"].map((pair) => [...pair])) {
+    const [open, close] = [`${opening}n${closing}`, `${opening}/n${closing}`];
+    const { diagnostics, canonical } = checkPrompt(
+      `<character_1>${open}miku${close}</character_1>`,
+    );
+    assert.deepEqual(diagnostics.map(({ suggestion }) => suggestion), [
+      "Write <n>.",
+      "Write </n>.",
+    ]);
+    assert.equal(canonical, "<character_1>\n<n>miku</n>\n</character_1>");
+  }
+  assert.deepEqual(codesOf("<character_1><n>《火影忍者》的〈鸣人〉</n></character_1>"), []);
+  assert.deepEqual(readLoraTags("1girl, 《lora：night：0.8》").loras, [{
+    name: "night",
+    weight: 0.8,
+  }]);
+});
+
+Deno.test("what is not seen between elements is told of, and no text beside them", () => {
+  const prompt = "<character_1>\u200b<n>a</n>\u2060\n</character_1>";
+  assert.deepEqual(codesOf(prompt), ["invisible-character", "invisible-character"]);
+  assert.equal(checkPrompt(prompt).canonical, "<character_1>\n<n>a</n>\n</character_1>");
 });
 
 Deno.test("the carets for stray text stand under it, also behind wide characters", () => {
