@@ -243,8 +243,8 @@ async function requestsIn(path: string): Promise<Line[]> {
 }
 
 /**
- * The requests of a file that is one JSON value, written over several lines perhaps: an array, or a
- * single request. Undefined for JSON Lines.
+ * The requests of a file that is one JSON value, written over several lines perhaps: an array, an object
+ * around one (`{"prompts": […]}`), or a single request. Undefined for JSON Lines.
  *
  * @throws {RequestError} When it begins as an array does, and is none.
  */
@@ -254,10 +254,11 @@ function wholeJson(
   path: string,
 ): readonly unknown[] | undefined {
   const first = lines.find((line) => line.trim() !== "")?.trim() ?? "";
-  if (!/^[[{]/.test(first) || first.startsWith("{") && isJson(first)) return undefined;
+  if (!/^[[{]/.test(first)) return undefined;
   try {
     const json: unknown = JSON.parse(text);
-    return Array.isArray(json) ? json : [json];
+    if (Array.isArray(json)) return json;
+    return listInside(json) ?? (isJson(first) ? undefined : [json]);
   } catch (cause) {
     if (!first.startsWith("[") || isJson(first) || isPlain(path, first)) return undefined;
     const { en, zh } = jsonProblem(cause);
@@ -268,6 +269,16 @@ function wholeJson(
         `${path} 开头像 JSON 数组，但${zh}。应为请求的数组，或 JSON Lines：每行一个请求，外面不加方括号。`,
     }, { cause });
   }
+}
+
+/** The requests of an object that has nothing but a list of them: `prompts`, or under another name. */
+function listInside(json: unknown): readonly unknown[] | undefined {
+  if (typeof json !== "object" || json === null) return undefined;
+  const [[name, list] = [], ...others] = Object.entries(json);
+  if (others.length > 0 || !Array.isArray(list) || list.length === 0) return undefined;
+  const isRequest = (item: unknown) =>
+    typeof item === "object" && item !== null && ("prompt" in item || "prompt_file" in item);
+  return name === "prompts" || list.every(isRequest) ? list : undefined;
 }
 
 function isJson(text: string): boolean {

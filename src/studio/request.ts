@@ -72,6 +72,17 @@ const LINE = {
   count: COUNT.kind,
 } as const;
 
+/** What AUTOMATIC1111's API and diffusers call it. */
+const OTHER_WORDS: Readonly<Record<string, string>> = {
+  cfg_scale: "guidance",
+  guidance_scale: "guidance",
+  num_inference_steps: "steps",
+  sampler_name: "scheduler",
+  denoising_strength: "strength",
+  n_iter: "count",
+  num_images_per_prompt: "count",
+};
+
 /** What a line calls its adapters. */
 export const LORA_WORD = "lora";
 
@@ -138,7 +149,11 @@ export function batchRequest(json: unknown, table: SettingsTable = SETTINGS): Ba
   const unknown = Object.keys(said).filter((word) => !known.includes(word));
   for (const word of unknown) {
     const name = JSON.stringify(word);
-    problems.push({ en: `there is no ${name}.`, zh: `没有 ${name}。` });
+    const own = Object.hasOwn(OTHER_WORDS, word) ? JSON.stringify(OTHER_WORDS[word]) : undefined;
+    problems.push({
+      en: `there is no ${name}${own === undefined ? "" : `, which is ${own} here`}.`,
+      zh: `没有 ${name}${own === undefined ? "" : `，这里叫 ${own}`}。`,
+    });
   }
   if (problems.length === 0 && ("prompt" in said) === ("prompt_file" in said)) {
     problems.push({
@@ -182,7 +197,8 @@ function lorasOf(said: object, problems: Texts<string>[]): readonly LoraRequest[
 export function parseBatchLine(line: string, table: SettingsTable = SETTINGS): BatchLine {
   let json: unknown;
   try {
-    json = JSON.parse(line);
+    // Lines of an array have a comma behind them.
+    json = JSON.parse(line.replace(/,\s*$/, ""));
   } catch (cause) {
     const { en, zh } = jsonProblem(cause);
     throw new RequestError({

@@ -5,6 +5,8 @@ import type { LeftOver } from "../../src/recipe/mod.ts";
 import { shown } from "../../src/shown.ts";
 import { catalogue } from "../cli/language.ts";
 
+const pictures = (count: number) => `${count} ${count === 1 ? "picture" : "pictures"}`;
+
 /** The same in all languages. */
 const EXAMPLES = `  deno task create
   deno task create --prompt-file models/demo/health_check.xml --seed 7 --output miku.png
@@ -160,7 +162,7 @@ export const { text, both } = catalogue({
       arithmetic: "kind of processor, which rounds the last bits otherwise",
     },
     batchStart: (todo: number, done: number, others: number) =>
-      `${todo} pictures to make, ${done} already there` +
+      `${pictures(todo)} to make, ${done} already there` +
       (others === 0 ? "." : `, ${others} for other shards.`),
     batchLine: (done: number, total: number, path: string, time: string, rest?: string) =>
       `${done}/${total} ${path} (${time}${rest === undefined ? "" : `, ${rest} left`})`,
@@ -169,7 +171,7 @@ export const { text, both } = catalogue({
       "waiting, to take over what they leave.",
     batchFailed: (place: string) => `${place}: `,
     batchDone: (made: number, already: number, folder: string) =>
-      `Done! ${made} pictures made, ${already} were there: ${folder}`,
+      `Done! ${pictures(made)} made, ${already} ${already === 1 ? "was" : "were"} there: ${folder}`,
     batchFailures: (count: number, total: number) =>
       `${count} of ${total} requests failed, for the reasons above.`,
   },

@@ -92,6 +92,13 @@ Deno.test("a batch may be a JSON array, a single request over several lines, or 
     ]);
     assert.deepEqual(array.faults.map(({ place }) => place), [`${folder}/a.json #3`]);
     assert.deepEqual(promptsOf(await read("b.json", '{\n  "prompt": "a"\n}')), ["a"]);
+    const around = [
+      '{"prompts": ["a", {"prompt": "b"}]}',
+      '{"items": [{"prompt": "a"}, {"prompt": "b"}]}',
+    ];
+    for (const text of around) assert.deepEqual(promptsOf(await read("f.json", text)), ["a", "b"]);
+    const lines = await read("g.jsonl", '{"prompt": "a"},\r\n"b" , \r\n');
+    assert.deepEqual([promptsOf(lines), lines.faults], [["a", "b"], []]);
     assert.deepEqual(promptsOf(await read("c.txt", '1girl, solo\n\n(smile:1.2)\r\n"c"')), [
       "1girl, solo",
       "(smile:1.2)",

@@ -71,6 +71,10 @@ Deno.test("a line of a batch that cannot be met says all that is wrong", () => {
   assert.throws(() => parseBatchLine("{"), /not valid JSON/);
   assert.throws(() => parseBatchLine("{}"), /prompt/);
   assert.throws(() => parseBatchLine('{"prompt": "a", "prompt_file": "b"}'), /either/);
+  assert.throws(() => parseBatchLine('{"prompt": "a", "cfg_scale": 3}'), (error: RequestError) => {
+    return error.message.includes('there is no "cfg_scale", which is "guidance" here.') &&
+      error.explain("zh").includes('没有 "cfg_scale"，这里叫 "guidance"。');
+  });
   const wrong =
     '{"prompt": "a", "stesp": 3, "width": "wide", "steps": 0, "seed": 1e30, "shift": 1e999}';
   assert.throws(() => parseBatchLine(wrong), (error: RequestError) => {
