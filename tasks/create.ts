@@ -132,6 +132,7 @@ async function once(options: Options) {
   const typed = [await withLastPicture(settingsOf(options), options), await textsOf(options)];
   const grid = gridOf(options, recipe);
   const presets = await presetsOf(options);
+  const besides = mergeSettings([...presets.map(({ settings }) => settings), ...typed]);
   const name = pictureName(options.output ?? NAME);
   const root = await outputsOf(options);
   const folder = await openFolderOfDay(new Date(), root);
@@ -141,9 +142,8 @@ async function once(options: Options) {
     // Adapters that are here are used.
     const isUsed = ({ name }: LeftOver) => ofForeign!.missing.length === 0 && /lora/i.test(name);
     const left = foreign.left.filter((one) => !isUsed(one));
-    tell(foreignReport(from!.path, { ...foreign, left }, language));
+    tell(foreignReport(from!.path, { ...foreign, left }, language, besides));
   }
-  const besides = mergeSettings([...presets.map(({ settings }) => settings), ...typed]);
   const taken = foreign === undefined
     ? undefined
     : foreignRequest(foreign, studio.pipe.sizeMultiple, {

@@ -19,8 +19,21 @@ const LATIN1_TEXT = /^[\n\x20-\x7e\xa0-\xff]*$/;
 
 const utf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
-/** tEXt where Latin-1 is enough, which every reader knows, else uncompressed iTXt. */
+/**
+ * The text of bytes that should be Latin-1. Programs that do not care, such as stable-diffusion.cpp, write
+ * UTF-8: what can be read so is meant so, since as Latin-1 it would be letters such as `å` before signs.
+ */
+function fromLatin1OrUtf8(bytes: Uint8Array): string {
+  try {
+    return strictUtf8.decode(bytes);
+  } catch {
+    return fromLatin1(bytes);
+  }
+}
+
+/** tEXt where Latin-1 is enough, which every reader knows, and cannot be mistaken; else uncompressed iTXt. */
 function textChunk(keyword: string, text: string): Uint8Array {
   if (!KEYWORD.test(keyword)) {
     throw new RangeError(
@@ -32,8 +45,9 @@ function textChunk(keyword: string, text: string): Uint8Array {
     throw new RangeError(`The PNG text ${JSON.stringify(keyword)} holds U+0000: remove it.`);
   }
   const key = latin1Bytes(keyword);
-  if (LATIN1_TEXT.test(text)) {
-    return chunk("tEXt", concat([key, Uint8Array.of(0), latin1Bytes(text)]));
+  const bytes = LATIN1_TEXT.test(text) ? latin1Bytes(text) : undefined;
+  if (bytes !== undefined && fromLatin1OrUtf8(bytes) === text) {
+    return chunk("tEXt", concat([key, Uint8Array.of(0), bytes]));
   }
   // After the keyword: its end, no compression, method 0, no language, no translated keyword.
   return chunk("iTXt", concat([key, Uint8Array.of(0, 0, 0, 0, 0), utf8.encode(text)]));
@@ -164,12 +178,12 @@ const READERS: Readonly<Record<string, (fields: FieldReader) => Found>> = {
   tEXt: (fields) => ({
     keyword: fields.keyword(),
     isPacked: false,
-    value: fields.rest(false, fromLatin1),
+    value: fields.rest(false, fromLatin1OrUtf8),
   }),
   zTXt: (fields) => {
     const keyword = fields.keyword();
     fields.byte(); // The compression method; PNG knows one.
-    return { keyword, isPacked: true, value: fields.rest(true, fromLatin1) };
+    return { keyword, isPacked: true, value: fields.rest(true, fromLatin1OrUtf8) };
   },
   iTXt: (fields) => {
     const keyword = fields.keyword();

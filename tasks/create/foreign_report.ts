@@ -1,5 +1,6 @@
 /** What is said of a picture that another program made, before a new one is drawn from it. */
 import type { ForeignRecipe } from "../../src/recipe/mod.ts";
+import { type AskedSettings, RANDOM_SEED } from "../../src/settings/mod.ts";
 import { shown } from "../../src/shown.ts";
 import type { Language, Texts } from "../../src/language.ts";
 
@@ -57,23 +58,37 @@ const WORDS: Texts<Words> = {
   },
 };
 
-/** Lines that say what is taken over from another program's picture, what is not, and its prompts. */
+/**
+ * Lines that say what is taken over from another program's picture, what is not, and its prompts.
+ *
+ * @param asked What is not taken over, since it was asked for otherwise.
+ */
 export function foreignReport(
   path: string,
   recipe: ForeignRecipe,
   language: Language,
+  asked: AskedSettings = {},
 ): readonly string[] {
   const { program, settings, left } = recipe;
   const { prompt, negativePrompt, numInferenceSteps, guidanceScale, width, height } = settings;
   const { generator: { seed } = {}, scheduler: { name: sampler } = {} } = settings;
   const words = WORDS[language];
   const { names } = words;
+  const isOwn = (key: keyof AskedSettings) => asked[key] === undefined;
   const taken = [
-    ...(seed === undefined ? [] : [`${names.seed} ${seed}`]),
-    ...(width === undefined ? [] : [`${names.size} ${width}×${height}`]),
-    ...(numInferenceSteps === undefined ? [] : [`${names.steps} ${numInferenceSteps}`]),
-    ...(guidanceScale === undefined ? [] : [`${names.guidance} ${guidanceScale}`]),
-    ...(sampler === undefined ? [] : [`${names.sampler} ${sampler}`]),
+    ...(seed === undefined || seed === RANDOM_SEED || !isOwn("generator")
+      ? []
+      : [`${names.seed} ${seed}`]),
+    ...(width === undefined || !isOwn("width") || !isOwn("height")
+      ? []
+      : [`${names.size} ${width}×${height}`]),
+    ...(numInferenceSteps === undefined || !isOwn("numInferenceSteps")
+      ? []
+      : [`${names.steps} ${numInferenceSteps}`]),
+    ...(guidanceScale === undefined || !isOwn("guidanceScale")
+      ? []
+      : [`${names.guidance} ${guidanceScale}`]),
+    ...(sampler === undefined || !isOwn("scheduler") ? [] : [`${names.sampler} ${sampler}`]),
   ];
   const named = left.slice(0, MOST_NAMED).map(({ name, value }) =>
     `${shown(name)} "${shown(value, LONGEST_VALUE)}"`

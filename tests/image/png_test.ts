@@ -69,6 +69,23 @@ Deno.test("texts stand before the picture, in the form that other programs read"
   assert(latin1.indexOf("iTXt") < latin1.indexOf("IDAT"));
 });
 
+Deno.test("UTF-8 where Latin-1 should stand is read as what it was meant for, Latin-1 as itself", () => {
+  const written = (bytes: Uint8Array) => {
+    const end = new TextEncoder().encode("k\0").length;
+    const data = new Uint8Array(end + bytes.length);
+    data.set(new TextEncoder().encode("k\0"));
+    data.set(bytes, end);
+    const png = encodePng(ONE_PIXEL);
+    const texts = chunk("tEXt", data);
+    return decodePng(Uint8Array.from([...png.subarray(0, 33), ...texts, ...png.subarray(33)]))
+      .text["k"];
+  };
+  assert.equal(written(new TextEncoder().encode("初音, café")), "初音, café");
+  assert.equal(written(Uint8Array.from("café", (letter) => letter.charCodeAt(0))), "café");
+  // Two letters that are one in UTF-8.
+  assert.equal(decodePng(encodePng(ONE_PIXEL, { text: { k: "Ã©" } })).text["k"], "Ã©");
+});
+
 Deno.test("keywords and texts that PNG cannot hold are refused", () => {
   for (const keyword of ["", " a", "a ", "a  b", "a\nb", "初音", "x".repeat(80)]) {
     assert.throws(() => encodePng(ONE_PIXEL, { text: { [keyword]: "" } }), RangeError, keyword);
