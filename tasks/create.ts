@@ -153,7 +153,7 @@ async function once(options: Options) {
   if (taken !== undefined && taken.lacking.length > 0 && !goesOn) {
     tell(text.pictureLacking(taken.lacking));
   }
-  if (taken?.isResized) {
+  if (taken?.isResized && (besides.width ?? besides.height) === undefined) {
     tell(text.resized(`${taken.request.width}×${taken.request.height}`));
   }
   const own = recipe === undefined
