@@ -4,7 +4,7 @@ import { withLoras } from "./lora_tags.ts";
 import { pictureTextsOf } from "./picture_texts.ts";
 import { report } from "./report.ts";
 import { goOnWithout, wordsOf } from "./starting.ts";
-import { EMPTY, getState, notify, setDraft, setState } from "./store.ts";
+import { closeNotice, EMPTY, getState, notify, setDraft, setState } from "./store.ts";
 import { loadGallery } from "./gallery_pages.ts";
 import { textsOf } from "./texts.ts";
 import type { Job, ModelState, Preview, Recipe, Value, Words } from "./types.ts";
@@ -37,7 +37,9 @@ export async function draw(): Promise<void> {
 /** Asks for pictures. */
 export async function drawWords(words: Words): Promise<void> {
   try {
-    takeJob(await api.draw(words));
+    const job = await api.draw(words);
+    closeNotice();
+    takeJob(job);
   } catch (error) {
     report(error);
   }

@@ -1,7 +1,7 @@
 /** The page: a bar, and one of three views. */
 import { useEffect } from "preact/hooks";
 import { cancelCurrent, draw, isOpen, watch } from "./actions.ts";
-import { CardsView } from "./cards.tsx";
+import { CardsView, IconButton } from "./cards.tsx";
 import { Compare } from "./compare.tsx";
 import { DropZone } from "./drop_zone.tsx";
 import { mend, PromptEditor, shownEditor, watchKeys } from "./editor.tsx";
@@ -14,7 +14,15 @@ import { promptTextsOf } from "./prompt_texts.ts";
 import { SettingsForm } from "./settings_form.tsx";
 import { SourcePanel } from "./source_panel.tsx";
 import { Stage } from "./stage.tsx";
-import { setDraft, setState, type Theme, useStore, type View, viewOf } from "./store.ts";
+import {
+  closeNotice,
+  setDraft,
+  setState,
+  type Theme,
+  useStore,
+  type View,
+  viewOf,
+} from "./store.ts";
 import { TemplatePreview } from "./template_preview.tsx";
 import { textsOf } from "./texts.ts";
 import { Viewer } from "./viewer.tsx";
@@ -291,7 +299,7 @@ function Problems() {
 }
 
 function NoticeBar() {
-  const { notice } = useStore();
+  const { notice, language } = useStore();
   return (
     <div class="notices" role="status" aria-live="polite">
       {notice !== undefined && (
@@ -302,12 +310,15 @@ function NoticeBar() {
               type="button"
               class="button small"
               onClick={() => {
+                closeNotice();
                 notice.action!.run();
-                setState({ notice: undefined });
               }}
             >
               {notice.action.label}
             </button>
+          )}
+          {notice.kind === "error" && (
+            <IconButton icon="close" label={textsOf(language).close} onClick={closeNotice} />
           )}
         </p>
       )}

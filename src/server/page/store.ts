@@ -197,10 +197,15 @@ export function saysSomething({ word, group }: Setting, draft: Started): boolean
 
 let noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
+/** Shows a notice; an error stays until somebody closes it, or something else is told or drawn. */
 export function notify(notice: Notice): void {
   setState({ notice });
   clearTimeout(noticeTimer);
-  noticeTimer = setTimeout(() => setState({ notice: undefined }), 8000);
+  if (notice.kind === "info") noticeTimer = setTimeout(closeNotice, 8000);
+}
+
+export function closeNotice(): void {
+  setState({ notice: undefined });
 }
 
 /** The state, for a component that is drawn anew whenever it changes. */

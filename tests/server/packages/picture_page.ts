@@ -223,6 +223,7 @@ try {
   await page.waitForFunction(() =>
     /Go on without/.test(document.querySelector(".notice")!.textContent!)
   );
+  await waitFor('.notice [aria-label="Close"]');
   const [masks] = await Promise.all([
     page.waitForFileChooser(),
     clickText(".gone .button", "Give the mask"),
