@@ -5,6 +5,7 @@ import { addressOf, api, ServerError } from "./api.ts";
 import { IconButton } from "./cards.tsx";
 import { Icon } from "./icons.tsx";
 import { pictureTextsOf } from "./picture_texts.ts";
+import { promptTextsOf } from "./prompt_texts.ts";
 import { PictureActions } from "./stage.tsx";
 import { startFromFile } from "./starting.ts";
 import { getState, notify, useStore } from "./store.ts";
@@ -142,6 +143,13 @@ export function Viewer() {
   );
 }
 
+function shownValue(value: unknown): string {
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) {
+    return value.join(", ");
+  }
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
 function RecipeView({ recipe }: { readonly recipe: Recipe }) {
   const { language, settings } = useStore();
   const texts = textsOf(language);
@@ -149,6 +157,8 @@ function RecipeView({ recipe }: { readonly recipe: Recipe }) {
   const nameOf = (word: string) =>
     word === "width" || word === "height"
       ? texts[word]
+      : word === "lora"
+      ? promptTextsOf(language).adapters
       : settings?.settings.find((setting) => setting.word === word)?.name?.[language] ??
         (language === "en" ? word.replaceAll("_", " ") : word);
   const text = String(prompt ?? "");
@@ -182,7 +192,7 @@ function RecipeView({ recipe }: { readonly recipe: Recipe }) {
         {Object.entries(words).map(([word, value]) => (
           <div key={word}>
             <dt>{nameOf(word)}</dt>
-            <dd>{typeof value === "object" ? JSON.stringify(value) : String(value)}</dd>
+            <dd>{shownValue(value)}</dd>
           </div>
         ))}
         {recipe.made !== undefined && (
