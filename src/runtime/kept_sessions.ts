@@ -7,7 +7,7 @@ import type { RunningGraph, SessionHost, SessionOptions } from "./session.ts";
  */
 export class KeptSessions implements SessionHost, AsyncDisposable {
   readonly #host: SessionHost;
-  readonly #sessions = new Map<CompiledGraph, RunningGraph>();
+  readonly #sessions = new Map<CompiledGraph, Promise<RunningGraph>>();
 
   constructor(host: SessionHost) {
     this.#host = host;
@@ -19,11 +19,15 @@ export class KeptSessions implements SessionHost, AsyncDisposable {
    * @throws {SessionError} As that of the host itself.
    */
   async create(graph: CompiledGraph, options: SessionOptions): Promise<RunningGraph> {
-    let session = this.#sessions.get(graph);
-    if (session === undefined) {
-      session = await this.#host.create(graph, options);
-      this.#sessions.set(graph, session);
+    let loading = this.#sessions.get(graph);
+    if (loading === undefined) {
+      loading = this.#host.create(graph, options);
+      this.#sessions.set(graph, loading);
     }
+    const session = await loading.catch((error) => {
+      this.#sessions.delete(graph);
+      throw error;
+    });
     return {
       run: session.run.bind(session) as RunningGraph["run"],
       [Symbol.asyncDispose]: () => Promise.resolve(),
@@ -34,6 +38,6 @@ export class KeptSessions implements SessionHost, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const sessions = [...this.#sessions.values()];
     this.#sessions.clear();
-    for (const session of sessions) await session[Symbol.asyncDispose]();
+    for (const session of sessions) await (await session)[Symbol.asyncDispose]();
   }
 }

@@ -61,6 +61,33 @@ for (const { name } of Deno.readDirSync(fixture("upscaler"))) {
   });
 }
 
+Deno.test("an upscaler stays loaded from one picture to the next, until it is freed", async () => {
+  let [loaded, freed] = [0, 0];
+  const host: SessionHost = {
+    async create(graph, options) {
+      loaded++;
+      const session = await Session.create(graph, options);
+      return {
+        run: session.run.bind(session),
+        [Symbol.asyncDispose]: async () => {
+          freed++;
+          await session[Symbol.asyncDispose]();
+        },
+      };
+    },
+  };
+  const upscaler = await Upscaler.open(fixture("upscaler/srvgg_x4"), CPU, host);
+  const image = { data: new Uint8ClampedArray(3 * 8 * 6).fill(99), width: 8, height: 6 };
+  const enlarged = await upscaler.upscale(image);
+  assert.deepEqual(await upscaler.upscale(image), enlarged);
+  assert.deepEqual([loaded, freed], [1, 0]);
+  await upscaler[Symbol.asyncDispose]();
+  assert.deepEqual([loaded, freed], [1, 1]);
+  assert.deepEqual(await upscaler.upscale(image), enlarged);
+  await upscaler[Symbol.asyncDispose]();
+  assert.deepEqual([loaded, freed], [2, 2]);
+});
+
 Deno.test("what overflows in 16 bits is enlarged in 32, and then the upscaler is blamed by its name", async () => {
   const file = fixture("upscaler/srvgg_x4");
   const exact = await Upscaler.open(file, CPU);

@@ -9,6 +9,7 @@ import {
   offloadForGpu,
   requireMemory,
   requireModelMemory,
+  spareOnGpu,
 } from "../../src/pipeline/_memory_budget.ts";
 import { estimateMemory, offloadThatFits } from "../../src/pipeline/checkpoint/memory.ts";
 import { partShape } from "../../src/pipeline/checkpoint/part_needs.ts";
@@ -210,6 +211,27 @@ Deno.test("the estimate for CUDA is within a tenth of what was measured", () => 
       : part
   );
   within(estimateMemory(wider, "cuda", 1536).peak.model, 10.5e9, 0.1, "1536 × 1536");
+});
+
+Deno.test("how large a picture is decoded in one run follows what a GPU's memory leaves", () => {
+  const { parts } = NEWBIE.published;
+  const fits = (gigabytes: number, offload: "none" | "model", side: number) =>
+    spareOnGpu(parts, { device: "cuda", memoryFree: gigabytes * GB }, offload, "auto")!
+      .fitsWhole(side ** 2);
+  for (const gigabytes of [1, 12, 140]) assert(fits(gigabytes, "model", 1024), String(gigabytes));
+  // FLUX's decoder in 16 bits holds 12.7 maps of 256 channels, and half as much again.
+  const needed = 1.5 * 12.7 * 256 * 1536 ** 2 * 2 / GB;
+  const [vae] = parts.filter(({ name }) => name === "vae");
+  const alone = needed + 0.574 + 2 * vae!.deviceParameters / GB;
+  assert.deepEqual([fits(alone + 0.1, "model", 1536), fits(alone - 0.1, "model", 1536)], [
+    true,
+    false,
+  ]);
+  assert.deepEqual([fits(140, "none", 2048), fits(140, "none", 2064)], [true, false]);
+  // The other parts stay, too.
+  assert(!fits(alone + 10, "none", 1536));
+  assert.equal(spareOnGpu(parts, { device: "cuda" }, "none", "auto"), undefined);
+  assert.equal(spareOnGpu(parts, { device: "cpu", memoryFree: 9e9 }, "none", "auto"), undefined);
 });
 
 Deno.test("offload is asked for where it helps, and no more than it helps", () => {

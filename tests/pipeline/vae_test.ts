@@ -6,12 +6,18 @@ import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { RequestError } from "../../src/errors.ts";
 import { imageFromTensor } from "../../src/image/mod.ts";
-import { compileVae, parseVaeConfig } from "../../src/models/autoencoder.ts";
+import { compileVae, compileVaeEncoder, parseVaeConfig } from "../../src/models/autoencoder.ts";
 import type { TiledStep } from "../../src/models/autoencoder_graphs.ts";
 import { outputPicture } from "../../src/models/autoencoder_graphs.ts";
 import { DTYPE_POLICIES, Graph, INTERFACE_TYPE, scale, slice } from "../../src/onnx/mod.ts";
 import { NonFiniteError } from "../../src/pipeline/parts/non_finite_error.ts";
 import { Vae } from "../../src/pipeline/parts/vae.ts";
+import {
+  type Feeds,
+  OutOfMemoryError,
+  Session,
+  type SessionHost,
+} from "../../src/runtime/session.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";
 import { assertClose, fixture, readJson, relativeError } from "../_fixtures.ts";
@@ -141,6 +147,48 @@ Deno.test("pictures above 1024 × 1024 are tiled unless the caller says otherwis
   const tiled = await vae.decode(larger);
   assert.deepEqual(tiled, await vae.decode(larger, { tiling: true }));
   assert.notDeepEqual(tiled, await vae.decode(larger, { tiling: false }));
+});
+
+Deno.test("a large picture is coded in one run where it fits, and in tiles when memory runs out", async () => {
+  const path = fixture("autoencoder_tiny/taesd_like");
+  const weights = await openWeights(path);
+  const json = await readJson(`${path}/config.json`);
+  const config = parseVaeConfig(json, path, weights);
+  const runs: string[] = [];
+  /** Has no memory for what is not in tiles. */
+  const host = (isFull: boolean): SessionHost => ({
+    async create(graph, options) {
+      const session = await Session.create(graph, options);
+      const run: Session["run"] = async (...args: [Feeds]) => {
+        runs.push(graph.name);
+        if (isFull && !graph.name.endsWith("_tile")) {
+          throw new OutOfMemoryError(graph.name, "run", new Error("out of memory"));
+        }
+        return await session.run(...args);
+      };
+      return { run, [Symbol.asyncDispose]: () => session[Symbol.asyncDispose]() };
+    },
+  });
+  const open = (isFull: boolean) =>
+    Vae.create(config, compileVae(config, weights, DTYPE_POLICIES.cpu), "cpu", {
+      encoder: () => compileVaeEncoder(config, json, path, weights, DTYPE_POLICIES.cpu),
+      fitsWhole: () => true,
+      host: host(isFull),
+    });
+  const latents = latentsOf([1, 4, 129, 128]);
+  const names = () => runs.splice(0).map((name) => name.replace("autoencoder_tiny", ""));
+  await using whole = await open(false);
+  const picture = await whole.decode(latents);
+  const coded = await whole.encode(picture);
+  assert.deepEqual(names(), ["", "_encoder"]);
+  await using tiled = await open(true);
+  assertClose(await tiled.decode(latents), picture, 1e-5, "decoded");
+  assert.deepEqual([...new Set(names())], ["", "_tile"]);
+  assertClose(await tiled.encode(picture), coded, 1e-5, "encoded");
+  assert.deepEqual([...new Set(names())], ["_encoder", "_encoder_tile"]);
+  // What is small is not tried again.
+  await assert.rejects(tiled.decode(latentsOf([1, 4, 4, 4])), OutOfMemoryError);
+  await assert.rejects(tiled.decode(latents, { tiling: false }), OutOfMemoryError);
 });
 
 Deno.test("latents of another autoencoder are refused with both numbers", async () => {

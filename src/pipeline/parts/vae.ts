@@ -14,7 +14,12 @@ import {
 } from "../../models/mod.ts";
 import { imageFromTensor, type RgbImage } from "../../image/mod.ts";
 import type { Device } from "../../onnx/mod.ts";
-import { type RunningGraph, Session, type SessionHost } from "../../runtime/session.ts";
+import {
+  OutOfMemoryError,
+  type RunningGraph,
+  Session,
+  type SessionHost,
+} from "../../runtime/session.ts";
 import { elementCount, type Tensor, tensor } from "../../tensor.ts";
 import { MAX_UNTILED_PIXELS } from "../checkpoint/memory.ts";
 import { expectTileSize } from "./_expect_tile_size.ts";
@@ -64,7 +69,8 @@ export interface VaeOptions {
   /** The side, in latents, of the picture for which the fastest kernels are sought at once. */
   readonly warmUpSize?: number | undefined;
   /**
-   * Whether a picture of so many pixels is small enough for one run.
+   * Whether a picture of so many pixels is small enough for one run. A large one for which the memory
+   * does not suffice even so goes on in tiles.
    *
    * @default Up to 1024 × 1024 pixels are.
    */
@@ -202,7 +208,8 @@ export class Vae implements AsyncDisposable {
     let graphs = this.#encoder();
     const { tiling = "auto", tileSize = graphs.tileSize } = options;
     expectTileSize(tileSize);
-    const inTiles = tiling === "auto" ? !this.#fitsWhole(height * width) : tiling;
+    let inTiles = tiling === "auto" ? !this.#fitsWhole(height * width) : tiling;
+    const mayTile = tiling === "auto" && !isUsual(height * width);
     const place = { device: this.#device, host: this.#host };
     const encodeAll = async () => {
       await using whole = inTiles ? undefined : await this.#host.create(graphs.whole, {
@@ -223,10 +230,19 @@ export class Vae implements AsyncDisposable {
       }
       return samples;
     };
-    let samples = await encodeAll();
+    const encodeFitting = async () => {
+      try {
+        return await encodeAll();
+      } catch (error) {
+        if (inTiles || !mayTile || !(error instanceof OutOfMemoryError)) throw error;
+        inTiles = true;
+        return await encodeAll();
+      }
+    };
+    let samples = await encodeFitting();
     if (samples === undefined && await this.#makeExact()) {
       graphs = this.#encoder();
-      samples = await encodeAll();
+      samples = await encodeFitting();
     }
     if (samples === undefined) throw new NonFiniteError("vae");
     const [, ...dims] = samples[0]!.dims;
@@ -249,7 +265,8 @@ export class Vae implements AsyncDisposable {
   ): AsyncGenerator<T> {
     expectTileSize(tileSize);
     const { batch, rows, columns } = this.#pictures(latents);
-    const inTiles = tiling === "auto" ? !this.#fitsWhole(rows * columns) : tiling;
+    let inTiles = tiling === "auto" ? !this.#fitsWhole(rows * columns) : tiling;
+    const mayTile = tiling === "auto" && !isUsual(rows * columns);
     const place = { device: this.#device, host: this.#host };
     const [, ...dims] = latents.dims;
     const length = elementCount(dims);
@@ -257,7 +274,14 @@ export class Vae implements AsyncDisposable {
       const values = latents.data.subarray(index * length, (index + 1) * length);
       const one = tensor(values, [1, ...dims]);
       const decodeOne = async () => {
-        if (!inTiles) return await whole(one);
+        try {
+          if (!inTiles) return await whole(one);
+        } catch (error) {
+          if (!mayTile || !(error instanceof OutOfMemoryError)) throw error;
+          inTiles = true;
+          // What it took before it failed, the tiles may need.
+          await this.#reload();
+        }
         const picture = await runInTiles(this.#graphs.steps, one, { tileSize, ...place });
         return isFiniteTensor(picture) ? tiled(picture) : undefined;
       };
@@ -278,15 +302,16 @@ export class Vae implements AsyncDisposable {
     const fitsWhole = this.#fitsWhole;
     // Values take twice as many bytes.
     this.#fitsWhole = (pixels) => isUsual(pixels) || fitsWhole(2 * pixels);
-    const graphs = fallback.exactGraphs();
-    await this.#whole[Symbol.asyncDispose]();
-    this.#whole = await this.#host.create(graphs.whole, {
-      device: this.#device,
-      mayUseCpu: true,
-      convolves: true,
-    });
-    this.#graphs = graphs;
+    this.#graphs = fallback.exactGraphs();
+    await this.#reload();
     return true;
+  }
+
+  /** Frees the decoder with all that it took, and loads it again. */
+  async #reload(): Promise<void> {
+    await this.#whole[Symbol.asyncDispose]();
+    const options = { device: this.#device, mayUseCpu: true, convolves: true };
+    this.#whole = await this.#host.create(this.#graphs.whole, options);
   }
 
   /** Frees the graph. */
