@@ -81,6 +81,13 @@ export function readRows(
     ));
 }
 
+/** Rows as they were, but for their rounding. */
+export function restoredRows(place: Int8Place, rows: number, width: number): Float32Array[] {
+  return readRows(place, rows, width).map((row) =>
+    Float32Array.from(rotated(Float32Array.from(row)))
+  );
+}
+
 /** Products of all rows of one matrix with all of another: [a's, b's]. */
 export function productsOf(a: readonly Float64Array[], b: readonly Float64Array[]): number[][] {
   return a.map((left) =>

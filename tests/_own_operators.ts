@@ -7,7 +7,7 @@ import type {
 } from "../src/runtime/native/custom_operators.ts";
 import { elementCount } from "../src/tensor.ts";
 import { floats, rmsNorm } from "./_formulas.ts";
-import { INT8_OPERATORS, keepInt8 } from "./_int8_operators.ts";
+import { fillInt8, INT8_OPERATORS, keepInt8 } from "./_int8_operators.ts";
 
 const normAddNorm: Operator = {
   name: "NormAddNorm",
@@ -275,6 +275,7 @@ const addThin: Operator = {
 export const CPU_OPERATORS: OperatorSet = {
   domain: OWN_DOMAIN,
   keep: keepInt8,
+  fill: fillInt8,
   operators: [
     ...INT8_OPERATORS,
     normAddNorm,

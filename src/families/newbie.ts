@@ -42,6 +42,7 @@ const PUBLISHED: readonly Omit<PublishedPart, "bytes">[] = [
     name: "textEncoder",
     parameters: 3_880_263_168,
     deviceParameters: 3_114_625_536,
+    int8Parameters: 3_114_270_720,
     sequence: { tokens: 512, width: 2560, heads: 8, causal: true },
   },
   {

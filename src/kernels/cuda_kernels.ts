@@ -270,13 +270,6 @@ export class CudaKernels {
     return { address, buffer };
   }
 
-  /** Copies to the GPU; what was started on its usual stream before is done by then. */
-  upload(data: BufferSource, to: bigint): void {
-    const { functions, check } = this.#driver;
-    const bytes = data as Uint8Array<ArrayBuffer>;
-    check(functions.cuMemcpyHtoD_v2(to, bytes, BigInt(bytes.byteLength)), "copy a matrix");
-  }
-
   /** x · matrixᵀ. */
   product(
     type: KernelType,

@@ -7,6 +7,7 @@ import { OWN_DOMAIN, THIN_RANKS, VECTOR_VALUES, WARP_THREADS } from "../onnx/mod
 import type { CudaDriver } from "../runtime/native/cuda_driver.ts";
 import { memoryAt } from "../runtime/native/c_api.ts";
 import type { KernelContext, Operator, OperatorSet } from "../runtime/native/custom_operators.ts";
+import { Uploads } from "../runtime/native/uploads.ts";
 import { elementCount } from "../tensor.ts";
 import {
   CudaKernels,
@@ -18,7 +19,7 @@ import {
 import { gatedLaunch, gatedProduct } from "./gated_product.ts";
 import { groupedAttention } from "./grouped_attention.ts";
 import { int8Operators } from "./int8_operators.ts";
-import { keepInt8Matrix } from "./keep_int8_matrix.ts";
+import { keepInt8Matrices } from "./keep_int8_matrices.ts";
 
 /** Bytes of an adapter's weight. */
 const FLOAT_BYTES = 4;
@@ -334,7 +335,8 @@ export function cudaOperators(type: KernelType, openDriver: () => CudaDriver): O
 
   return {
     domain: OWN_DOMAIN,
-    keep: (matrix) => keepInt8Matrix(kernels(), matrix),
+    keep: (matrices) => keepInt8Matrices(kernels(), matrices),
+    fill: (pieces) => Uploads.of(openDriver()).copy(pieces),
     operators: [
       ...int8Operators(type, kernels),
       gatedProduct(type, kernels),

@@ -74,6 +74,17 @@ __device__ void write_int8(const float v[8], float factor, unsigned char* values
       make_uint2(to_bytes(v[0], v[1], v[2], v[3], factor), to_bytes(v[4], v[5], v[6], v[7], factor));
 }
 
+// The same the other way: 8 values of a row, as 8 bits hold them.
+__device__ Floats8 read_int8(const unsigned char* values, int row, int padded_rows, int vector) {
+  const unsigned char* part = part_of((unsigned char*)values, row, padded_rows, vector >> 1);
+  const uint2 pair = *(const uint2*)(part + (vector & 1) * 8);
+  const unsigned words[2] = {pair.x, pair.y};
+  Floats8 out;
+#pragma unroll
+  for (int j = 0; j < 8; j++) out.v[j] = (float)(signed char)(words[j >> 2] >> 8 * (j & 3));
+  return out;
+}
+
 __device__ float scale_of(float largest) { return largest * (1.f / (127.f * 8.f)); }
 __device__ float factor_of(float largest) { return largest > 0.f ? 127.f / largest : 0.f; }
 
@@ -197,6 +208,24 @@ __device__ void quantize_rows(const uint4* x, unsigned char* values, float* scal
         make_uint4(words[0], words[1], words[2], words[3]);
   }
   if (threadIdx.x == 0) scales[row] = scale_of(most);
+}
+
+// Rows in 8 bits as they were, but for their rounding: one block a row.
+template <bool BF16>
+__device__ void restore_rows(const unsigned char* values, const float* scales, uint4* out, int width,
+                             int padded_rows) {
+  const int vectors = width / 8, row = blockIdx.x;
+  // Rotating once more gives 8 times what was rotated.
+  const float factor = scales[row] * 0.125f;
+  for (int start = 0; start < vectors; start += blockDim.x) {
+    const int i = start + threadIdx.x;
+    Floats8 v = {};
+    if (i < vectors) v = read_int8(values, row, padded_rows, i);
+    rotate64(v.v);
+#pragma unroll
+    for (int j = 0; j < 8; j++) v.v[j] *= factor;
+    if (i < vectors) out[(long long)row * vectors + i] = pack8<BF16>(v);
+  }
 }
 
 // norm_add_norm whose normalised rows come in 8 bits.
@@ -351,6 +380,10 @@ extern "C" __global__ __launch_bounds__(512) void quantize_rows_f32(
     int stride) {
   quantize_float_rows(x, values, scales, width, padded_rows, first, run, stride);
 }
+
+FOR_BOTH_TYPES(restore_rows,
+               (const unsigned char* values, const float* scales, uint4* out, int width, int padded_rows),
+               (values, scales, out, width, padded_rows))
 
 #define INT8_PRODUCT(NAME, GATED)                                                                           \
   extern "C" __global__ __launch_bounds__(256, 2) void NAME(                                                 \

@@ -6,7 +6,13 @@
 import { RUN_VALUES, VECTOR_VALUES, WARP_THREADS } from "../onnx/mod.ts";
 import type { Operator } from "../runtime/native/custom_operators.ts";
 import { elementCount } from "../tensor.ts";
-import type { CudaKernels, KernelType, Launch, Parameter } from "./cuda_kernels.ts";
+import {
+  type CudaKernels,
+  type KernelType,
+  type Launch,
+  type Parameter,
+  VALUE_BYTES,
+} from "./cuda_kernels.ts";
 import { rowQuantizer } from "./row_quantizer.ts";
 
 /** Rows and columns of a tile of a product. */
@@ -64,7 +70,7 @@ export function int8Operators(type: KernelType, kernels: () => CudaKernels): rea
         const { address, dims } = context.input(0);
         const width = dims.at(-1)!;
         const rows = elementCount(dims) / width;
-        const threads = WARP_THREADS * Math.ceil(width / VECTOR_VALUES / WARP_THREADS);
+        const threads = wholeWarps(width / VECTOR_VALUES);
         const places = [1, 2, 3].map((index) => context.address(index));
         const sum = context.output(0, dims);
         const values = context.output(1, valueDims(rows, width));
@@ -102,9 +108,36 @@ export function int8Operators(type: KernelType, kernels: () => CudaKernels): rea
     },
   });
 
+  const matrixProduct: Operator = {
+    name: "Int8MatrixProduct",
+    inputs: [type],
+    outputs: [type],
+    kernel: (attributes, matrices) => {
+      const own = kernels();
+      const { values, scales, rows: width, columns: inner, paddedRows } =
+        matrices[attributes.int("matrix")]!;
+      const restore = own.kernel("restore_rows", type, [
+        ...new Array<Parameter>(3).fill("pointer"),
+        "i32",
+        "i32",
+      ], { module: "int8" });
+      return (context) => {
+        const { address: x, dims } = context.input(0);
+        const result = context.output(0, [...dims.slice(0, -1), width]);
+        const stream = context.stream();
+        const matrix = own.memory.scratch(width * inner * VALUE_BYTES);
+        const threads = Math.min(THREADS, wholeWarps(inner / VECTOR_VALUES));
+        restore(stream, width, threads, [values, scales, matrix, inner, paddedRows]);
+        const rows = elementCount(dims) / inner;
+        own.product(type, stream, { rows, width, inner }, { x, matrix, result });
+      };
+    },
+  };
+
   return [
     quantizeRows,
     normAddNormInt8,
+    matrixProduct,
     product("Int8Product", "int8_product", false),
     product("Int8GatedProduct", "int8_gated_product", true),
   ];
@@ -174,6 +207,11 @@ function numbersOf({ rows, paddedRows, columns, paddedColumns, runs }: Int8Produ
   const down = Math.ceil(rows / TILE);
   const band = Math.ceil(down / Math.max(1, Math.round(down / BAND)));
   return [rows, paddedRows, columns, paddedColumns, runs, band];
+}
+
+/** The least whole warps of so many threads. */
+function wholeWarps(threads: number): number {
+  return WARP_THREADS * Math.ceil(threads / WARP_THREADS);
 }
 
 /** Rows in 8 bits lie run by run; a tile reads all of its rows. */

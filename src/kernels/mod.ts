@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { cast, type DtypePolicy, Graph, INTERFACE_TYPE, swiglu } from "../onnx/mod.ts";
+import { cast, type DtypePolicy, Graph, INTERFACE_TYPE, OWN_DOMAIN, swiglu } from "../onnx/mod.ts";
 import { bindingFolder } from "../runtime/binding_folder.ts";
 import { openCudaDriver } from "../runtime/native/cuda_driver.ts";
 import { operatorSessions } from "../runtime/native/custom_session.ts";
@@ -11,6 +11,15 @@ import { sessionError, type SessionHost } from "../runtime/session.ts";
 import { tensor } from "../tensor.ts";
 import { isHopper, type KernelType } from "./cuda_kernels.ts";
 import { cudaOperators } from "./cuda_operators.ts";
+
+/**
+ * Where graphs without operators of our own run on CUDA, on the thread that asks: over ONNX Runtime's
+ * C interface as those with them do, which loads weights faster than its JavaScript binding and takes
+ * less memory.
+ */
+export function plainSessions(): SessionHost {
+  return operatorSessions(bindingFolder(Deno.build), { domain: OWN_DOMAIN, operators: [] });
+}
 
 const SILU_OF_ONE = 0.731;
 /** A few roundings of bfloat16. */

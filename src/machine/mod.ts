@@ -20,6 +20,7 @@ export {
   NOTHING_TO_MEND,
   type Obstacle,
 } from "./provider.ts";
+export { startCuda } from "./start_cuda.ts";
 export { usableThreads } from "./threads.ts";
 export { type Arithmetic, KERNELS, sameArithmetic } from "./arithmetic.ts";
 export { type AdapterFacts, hasDisplayCard } from "./webgpu_adapter.ts";

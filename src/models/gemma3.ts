@@ -408,8 +408,12 @@ export function compileGemma3(
   const normOffset = style === LLAMA_CPP ? 0 : 1;
   const options = { nameInFile, problems: new Map(), adaptation };
   const parts = cutEvenly(layer_types.length - 1, segments);
+  // It runs once a prompt: only the memory of its matrices matters, and they lose less than rows would.
+  const graphPolicy = policy.products === undefined
+    ? withoutOwnOperators(policy)
+    : { ...policy, products: "int8 matrices" } as const;
   const built = parts.map(({ from, to }) => {
-    const graph = new Graph("gemma3", withoutOwnOperators(policy));
+    const graph = new Graph("gemma3", graphPolicy);
     const parameters = new Parameters(graph, weights, options);
     const layers = layer_types.slice(from, to);
     const context = layerContext(graph, config, layers, compute, normOffset);

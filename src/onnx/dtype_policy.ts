@@ -24,7 +24,8 @@ export interface DtypePolicy {
   readonly ownOperators?: boolean;
   /**
    * `int8`: the products of the transformer's layers are of weights and activations in 8 bits, by the
-   * project's own operators; all else stays in `compute`.
+   * project's own operators, and the text encoder keeps its matrices in 8 bits; all else is in
+   * `compute`.
    */
   readonly products?: "int8";
   /** Whether one of those operators makes both products of a gated layer and its gate at once. */

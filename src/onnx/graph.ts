@@ -71,6 +71,11 @@ export interface CompiledGraph {
    * {@linkcode weightsInMemory} makes when the graph is loaded.
    */
   readonly memory?: readonly MemoryWeight[];
+  /**
+   * Weights that a run reads as they lie in their files: a session may be given them where it is to have
+   * them. All else of the files goes into what is computed once, when the graph is loaded.
+   */
+  readonly storedWeights?: readonly StoredWeight[];
   /** What the graph's nodes call by its number: their attribute `matrix`. */
   readonly ownMatrices?: readonly OwnMatrix[];
   readonly inputs: readonly Port[];
@@ -118,11 +123,30 @@ export interface MemoryWeight {
   }[];
 }
 
+/** An initializer that lies in a file. */
+export interface StoredWeight {
+  /** The initializer's. */
+  readonly name: string;
+  readonly type: ElementType;
+  readonly dims: readonly number[];
+  readonly entry: TensorEntry;
+}
+
 /** What a node is made of beyond its inputs. */
 export interface NodeOptions {
   readonly attributes?: Readonly<Record<string, Attribute>>;
   /** Defaults to ai.onnx. */
   readonly domain?: string;
+}
+
+/** What of a policy a graph depends on. */
+export interface GraphPolicy
+  extends Partial<Omit<DtypePolicy, "compute" | "text" | "convolution" | "products">> {
+  /**
+   * `int8`: of rows and matrices in 8 bits. `int8 matrices`: matrices are kept so, and are what they
+   * were but for that rounding while a product needs them, which takes a pass over each.
+   */
+  readonly products?: "int8" | "int8 matrices" | undefined;
 }
 
 /** An ONNX graph under construction. */
@@ -134,7 +158,9 @@ export class Graph {
   readonly ownOperators: boolean;
   /** Whether attention writes all its scores down ({@linkcode DtypePolicy.writesScores}). */
   readonly writesScores: boolean;
-  /** Whether products with matrices of weights are of rows in 8 bits ({@linkcode DtypePolicy.products}). */
+  /** Whether matrices of weights are kept in 8 bits. */
+  readonly keepsInt8: boolean;
+  /** Whether their products are of rows in 8 bits, too ({@linkcode DtypePolicy.products}). */
   readonly hasInt8Products: boolean;
   /** Whether a gated layer's products have their gate in them ({@linkcode DtypePolicy.gatesProducts}). */
   readonly gatesProducts: boolean;
@@ -172,13 +198,14 @@ export class Graph {
       products,
       gatesProducts = false,
       attendsInGroups = false,
-    }: Partial<Omit<DtypePolicy, "compute" | "text" | "convolution">> = {},
+    }: GraphPolicy = {},
   ) {
     this.name = name;
     this.device = device;
     this.ownOperators = ownOperators;
     this.writesScores = writesScores;
-    this.hasInt8Products = ownOperators && products === "int8";
+    this.keepsInt8 = ownOperators && products !== undefined;
+    this.hasInt8Products = this.keepsInt8 && products === "int8";
     this.gatesProducts = ownOperators && gatesProducts;
     this.attendsInGroups = ownOperators && attendsInGroups;
   }
@@ -341,7 +368,7 @@ export class Graph {
    * the rest is there, and freed after its reader. In any other order the weights of all layers would
    * be unpacked before the first layer is computed.
    */
-  #inOrder(): readonly Onnx.INodeProto[] {
+  #inOrder(): readonly (readonly Onnx.INodeProto[])[] {
     const ofRun = new Set(
       this.#inputs.map(({ name }) => name).filter((name) => name !== ADAPTER_WEIGHTS),
     );
@@ -354,11 +381,18 @@ export class Graph {
         early!.push(node);
       }
     }
-    return [...early!, ...late!];
+    return [early!, late!];
   }
 
   /** Serialises the model. */
   compile(): CompiledGraph {
+    const [early, late] = this.#inOrder();
+    const readInRuns = new Set(late!.flatMap(({ input }) => input!));
+    const storedWeights = this.#references
+      .filter(({ value, isKept }) => !isKept && readInRuns.has(value.name))
+      .map(({ value: { name, type }, entry }): StoredWeight => {
+        return { name, type, dims: this.#referenceShapes.get(name)!, entry };
+      });
     const folder = commonFolder(this.#references.map(({ entry }) => entry.file));
     const unpacked = [...this.#unpacked.values()];
     // Where ONNX Runtime is given one weight in memory, it takes none from a file.
@@ -402,7 +436,7 @@ export class Graph {
       ],
       graph: {
         name: this.name,
-        node: [...this.#inOrder()],
+        node: [...early!, ...late!],
         // An initializer that is an input, too, could be given anew in each run: it is no constant.
         input: [
           ...this.#inputs,
@@ -419,6 +453,7 @@ export class Graph {
       name: this.name,
       model,
       ...(folder === undefined ? {} : { weightFolder: folder }),
+      ...(storedWeights.length === 0 || isInMemory ? {} : { storedWeights }),
       ...(this.#ownMatrices.length === 0 ? {} : { ownMatrices: this.#ownMatrices }),
       ...(isInMemory
         ? {

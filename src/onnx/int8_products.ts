@@ -66,6 +66,15 @@ export function int8Product(x: Int8Rows, { rows }: Int8Matrix): Value {
   });
 }
 
+/** x · matrixᵀ of rows in 16 bits: the matrix is there in 16 bits for as long as the product takes. */
+export function int8MatrixProduct(x: Value, { rows }: Int8Matrix): Value {
+  const { graph, type } = x;
+  return graph.node("Int8MatrixProduct", [x], type, {
+    domain: OWN_DOMAIN,
+    attributes: { matrix: int(graph.ownMatrix({ parts: [rows] })) },
+  });
+}
+
 /** silu(gate · x) · (value · x), in one pass: a tile of the product has both. */
 export function int8GatedProduct(x: Int8Rows, gate: Int8Matrix, value: Int8Matrix): Value {
   const { graph, int8, scales, type } = x;

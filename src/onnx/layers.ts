@@ -18,6 +18,7 @@ import { type Graph, MICROSOFT_DOMAIN, OWN_DOMAIN, type Value } from "./graph.ts
 import {
   int8GatedProduct,
   type Int8Matrix,
+  int8MatrixProduct,
   int8Product,
   type Int8Rows,
   int8Rows,
@@ -99,7 +100,7 @@ export function gatedLinear(
   const { graph } = x;
   const [first, second] = [apart(gate), apart(value)];
   const isAdapted = first.thin.length + second.thin.length > 0;
-  if ("rows" in first.base && "rows" in second.base && !isAdapted) {
+  if ("rows" in first.base && "rows" in second.base && graph.hasInt8Products && !isAdapted) {
     return int8GatedProduct(int8Rows(x), first.base, second.base);
   }
   if ("int8" in x) return swiglu(linear(x, gate), linear(x, value), width);
@@ -315,7 +316,7 @@ export function linear(x: Value | Int8Rows, weight: Matrix, bias?: Value): Value
   const product = "packed" in base
     ? quantizedProduct(x, base)
     : "rows" in base
-    ? int8Product(int8Rows(x), base)
+    ? x.graph.hasInt8Products ? int8Product(int8Rows(x), base) : int8MatrixProduct(x, base)
     : "rotated" in base
     ? plainProduct(rotate(x, base.groupSize, [1, -1, base.shape[1]]), base.rotated)
     : plainProduct(x, base);

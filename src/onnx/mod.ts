@@ -8,11 +8,13 @@ export {
   ADAPTER_WEIGHTS,
   type CompiledGraph,
   Graph,
+  type GraphPolicy,
   type MatrixRows,
   MOST_OWN_BYTES,
   OWN_DOMAIN,
   type OwnMatrix,
   type Port,
+  type StoredWeight,
   type Value,
 } from "./graph.ts";
 export {

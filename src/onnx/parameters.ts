@@ -157,15 +157,16 @@ export class Parameters {
     return entry.rotation === undefined ? value : rotate(value, entry.rotation, shape);
   }
 
-  /** Whether {@linkcode matrix} gives a matrix in 8 bits, with nothing of adapters beside it. */
+  /** Whether {@linkcode matrix} gives one for rows in 8 bits, with nothing of adapters beside it. */
   isInt8(name: string, shape: readonly [number, number]): boolean {
     const found = this.#weights.tensors.get(this.#nameInFile(this.#prefix + name));
     const isAdapted = this.#adaptation?.thin.has(this.#prefix + name) ?? false;
-    return found !== undefined && !isAdapted && this.#becomesInt8(found, shape);
+    return this.#graph.hasInt8Products && found !== undefined && !isAdapted &&
+      this.#becomesInt8(found, shape);
   }
 
   #becomesInt8({ dtype, quantization }: TensorEntry, part: readonly [number, number]): boolean {
-    if (!this.#graph.hasInt8Products || !isInt8Matrix(part) || quantization !== undefined) {
+    if (!this.#graph.keepsInt8 || !isInt8Matrix(part) || quantization !== undefined) {
       return false;
     }
     return !isBlockType(dtype) || part[1] % BLOCK_LAYOUTS[dtype].values === 0;

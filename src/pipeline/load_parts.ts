@@ -9,7 +9,7 @@ import { type NextDiTConfig, pixelsPerLatent } from "../models/mod.ts";
 import type { AdaptableParts } from "../adapters/mod.ts";
 import { type Adaptation, type DtypePolicy, MOST_OWN_BYTES } from "../onnx/mod.ts";
 import type { PromptEncoder } from "../prompt/mod.ts";
-import type { SessionHost } from "../runtime/session.ts";
+import type { SessionHost, SessionOptions } from "../runtime/session.ts";
 import type { SessionThread } from "../runtime/session_thread.ts";
 import { withOptions } from "../runtime/with_options.ts";
 import { createScheduler, type Scheduler, schedulerFromConfig } from "../schedulers/mod.ts";
@@ -92,25 +92,26 @@ export interface LoadPartsOptions {
   readonly checkAdapters?: () => Promise<void>;
 }
 
+/** A part whose configuration was read. */
+type Parsed<P extends PartName> = OpenedPart & { readonly config: ConfigOf[P] };
+
+/** What is known of a checkpoint whatever it is to run on. */
+export interface OpenedParts {
+  readonly transformer: Parsed<"transformer">;
+  readonly textEncoder: Parsed<"textEncoder">;
+  readonly clipModel?: Parsed<"clipModel">;
+  readonly vae: Parsed<"vae">;
+  readonly tokenizer: Tokenizer;
+  readonly clipTokenizer?: Tokenizer;
+  readonly scheduler: Scheduler;
+}
+
 /**
- * Reads and compiles a checkpoint; the sessions are made when they are first used.
+ * Reads headers, configurations and tokenizers, and sees whether they belong together.
  *
- * @throws {CheckpointNotFoundError} When the transformer has CLIP conditioning and there is no CLIP
- *   model, or a config.json is missing.
- * @throws {CheckpointError} Naming every tensor of every part that does not fit.
- * @throws {ConfigError} When a config.json is wrong, or two parts do not fit each other.
- * @throws {SafetensorsError | GgufError} When a weights file is damaged.
- * @throws {TokenizerError} When a tokenizer cannot be read.
+ * @throws {Error} As {@linkcode loadParts} does.
  */
-export async function loadParts(
-  files: CheckpointFiles,
-  options: LoadPartsOptions,
-): Promise<PipelineParts> {
-  const { policy: wanted, computeThreads, chooseOffload, onVaeFallback, onOperatorFallback } =
-    options;
-  const { checkAdapters = () => Promise.resolve(), deviceIds = [0] } = options;
-  const [deviceId] = deviceIds;
-  const policy = await permittedPolicy(wanted);
+export async function openParts(files: CheckpointFiles): Promise<OpenedParts> {
   const { family } = files;
   const { networks, encoders } = family;
   const open = async <P extends PartName>(name: P, files: PartFiles) => {
@@ -132,6 +133,33 @@ export async function loadParts(
     await openTokenizer(clipFiles.tokenizer, encoders.clipModel.tokenizer);
   const opened = { transformer, textEncoder, ...(clipModel && { clipModel }), vae };
   expectFit(opened);
+  return { ...opened, tokenizer, ...(clipTokenizer && { clipTokenizer }), scheduler };
+}
+
+/**
+ * Reads and compiles a checkpoint; the sessions are made when they are first used.
+ *
+ * @throws {CheckpointNotFoundError} When the transformer has CLIP conditioning and there is no CLIP
+ *   model, or a config.json is missing.
+ * @throws {CheckpointError} Naming every tensor of every part that does not fit.
+ * @throws {ConfigError} When a config.json is wrong, or two parts do not fit each other.
+ * @throws {SafetensorsError | GgufError} When a weights file is damaged.
+ * @throws {TokenizerError} When a tokenizer cannot be read.
+ */
+export async function loadParts(
+  files: CheckpointFiles,
+  options: LoadPartsOptions,
+  opening: Promise<OpenedParts> = openParts(files),
+): Promise<PipelineParts> {
+  const { policy: wanted, computeThreads, chooseOffload, onVaeFallback, onOperatorFallback } =
+    options;
+  const { checkAdapters = () => Promise.resolve(), deviceIds = [0] } = options;
+  const [deviceId] = deviceIds;
+  const policy = await permittedPolicy(wanted);
+  const { family } = files;
+  const { networks } = family;
+  const opened = await opening;
+  const { transformer, textEncoder, clipModel, vae, tokenizer, clipTokenizer, scheduler } = opened;
 
   const sizes = PART_NAMES.flatMap((name): readonly SizedPart[] => {
     const part = opened[name];
@@ -196,12 +224,28 @@ export async function loadParts(
   const threaded = async <T extends AsyncDisposable>(
     { check }: OpenedPart,
     load: (host: SessionHost) => Promise<T>,
+    { ownOperators, warmUp }: {
+      readonly ownOperators?: SessionOptions["ownOperators"];
+      /** Has the part do for the first time what takes longest then; nobody waits for it. */
+      readonly warmUp?: (part: T) => Promise<unknown>;
+    } = {},
   ) => {
-    const thread = device === "cuda" ? await openThread() : undefined;
+    const isNative = policy.ownOperators ?? false;
+    const thread = device === "cuda" ? await openThread(isNative) : undefined;
     if (thread !== undefined) threads.push(thread);
     const checkAll = () => check().then(checkAdapters);
-    const place = { threads: computeThreads, deviceId };
-    return new HeldPart(() => load(withOptions(place, thread)), checkAll, keep, thread);
+    // Each of them runs once a picture.
+    const options = {
+      ...{ threads: computeThreads, deviceId, givesBack: true },
+      ...(ownOperators && { ownOperators }),
+    };
+    const host = thread ?? (isNative ? nativeHost(deviceId, ownOperators) : undefined);
+    const loaded = async () => {
+      const part = await load(withOptions(options, host));
+      if (keep && thread !== undefined) warmUp?.(part).catch(() => {});
+      return part;
+    };
+    return new HeldPart(loaded, checkAll, keep, thread);
   };
   const hold = { device, resident: offload !== "sequential" };
   const gpus = deviceIds.length === 1 ? [] : await openGpuThreads(deviceIds);
@@ -262,6 +306,9 @@ export async function loadParts(
       const graphs = encoderGraphs(policy, await adapters.adaptation());
       const { config } = textEncoder;
       return await TextEncoder.create(config, graphs, { ...hold, host }, adapters.weights);
+    }, {
+      ...(policy.products && policy.text !== "float32" ? { ownOperators: policy.text } : {}),
+      warmUp: (encoder) => encoder.encode(SOME_IDS),
     }),
     vae: await threaded(vae, async (host) => {
       const { Vae } = await import("./parts/vae.ts");
@@ -270,7 +317,6 @@ export async function loadParts(
         fallback,
         host,
         fitsWhole: spare?.fitsWhole,
-        warmUpSize: keep && threads.length > 0 ? transformer.config.sample_size : undefined,
       });
     }),
     ...(clipModel && clipTokenizer && {
@@ -281,11 +327,14 @@ export async function loadParts(
           const adapters = adaptersOf("clipModel");
           const graph = clipGraphs!(policy, await adapters.adaptation());
           return await ClipModel.create(clipModel.config, graph, device, host, adapters.weights);
-        }),
+        }, { warmUp: (model) => model.encode(SOME_IDS) }),
       },
     }),
   };
 }
+
+/** As many as a short prompt has. */
+const SOME_IDS = new Int32Array(64);
 
 /** For products in 8 bits of a transformer none of whose matrices can be rounded. */
 function nothingToRound(source: string): RequestError {
@@ -313,9 +362,23 @@ function piecesFor(adaptation: Adaptation | undefined, { compute }: DtypePolicy)
   return Math.ceil(values * (compute === "float32" ? 4 : 2) / MOST_OWN_BYTES);
 }
 
-async function openThread(): Promise<SessionThread | undefined> {
+/** @param isNative Whether the program may call native code by itself. */
+async function openThread(isNative: boolean): Promise<SessionThread | undefined> {
   const { SessionThread } = await import("../runtime/session_thread.ts");
-  return await SessionThread.open();
+  if (!isNative) return await SessionThread.open();
+  const { KERNEL_THREAD } = await import("../kernels/thread_module.ts");
+  return await SessionThread.open(KERNEL_THREAD);
+}
+
+/** The same as such a thread does, on the thread that asks. */
+function nativeHost(deviceId: number, type: SessionOptions["ownOperators"]): SessionHost {
+  return {
+    create: async (graph, options) => {
+      const { kernelSessions, plainSessions } = await import("../kernels/mod.ts");
+      const host = type === undefined ? plainSessions() : await kernelSessions(type, deviceId);
+      return await host.create(graph, options);
+    },
+  };
 }
 
 /** GPUs, each with a thread. */

@@ -16,6 +16,7 @@ import {
   type DeviceChoice,
   expectDevice,
   localHost,
+  startCuda,
   usableThreads,
 } from "../machine/mod.ts";
 import { OutOfMemoryError } from "../runtime/session.ts";
@@ -77,7 +78,7 @@ import {
   trainedSize,
 } from "./checkpoint/memory.ts";
 import type { PartName } from "../families/mod.ts";
-import { loadParts, type PipelineParts, type SizedPart } from "./load_parts.ts";
+import { loadParts, openParts, type PipelineParts, type SizedPart } from "./load_parts.ts";
 import { DeviceMemoryError } from "./device_memory_error.ts";
 import type { ClipModel } from "./parts/clip_model.ts";
 import { HeldPart } from "./parts/held_part.ts";
@@ -202,7 +203,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const { device: asked = "auto", dtype = "auto", offload = "auto", gpus = 1 } = options;
     const { language = "en", log = logLine } = options;
     const { threads = await usableThreads(localHost()) } = options;
-    expectDevice(asked, gpus);
+    const named = expectDevice(asked, gpus);
     checkChoice("dtype", dtype, ["auto", ...DTYPES]);
     checkChoice("offload", offload, ["auto", ...OFFLOAD_MODES]);
     checkThreads(threads);
@@ -212,6 +213,12 @@ export class NewBieImagePipeline implements AsyncDisposable {
       variant,
     });
     log(describeCheckpoint(files, folder, language));
+    const opening = openParts(files);
+    // What is wrong with the files is said after what is wrong with the device.
+    opening.catch(() => {});
+    if (named.device === "auto" || named.device === "cuda") {
+      startCuda(localHost(), named.deviceId).catch(() => {});
+    }
     const place = await chooseDevice(asked, localHost(), undefined, gpus);
     const { deviceId = 0, others = [] } = place;
     if (others.length > 0) log(TEXTS[language].gpus(gpusOf(place)));
@@ -249,7 +256,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
         return mode;
       },
       spare: (parts, mode) => spareOnGpu(parts, place, mode, dtype),
-    });
+    }, opening);
     const hash = (file: string) => hashListedFile(file, options);
     const adapters = new AdapterSet({
       compute,
@@ -731,6 +738,10 @@ export class NewBieImagePipeline implements AsyncDisposable {
       const setToWork = Promise.all(this.#parts.threads.map(({ asked }) => asked));
       await Promise.race([setToWork, loading]);
       await Promise.all([loading, load("transformer")]);
+      if (this.device === "cuda") {
+        const { sample_size } = this.#parts.transformerConfig;
+        await this.#use("vae", (vae) => vae.warmUp(sample_size));
+      }
     } catch (error) {
       await this[Symbol.asyncDispose]();
       throw error;

@@ -111,10 +111,12 @@ export interface SessionOptions {
    */
   readonly convolves?: boolean;
   /**
-   * Inputs for a run whose result nobody wants: in the first of a size, cuDNN tries out which of its
-   * kernels is the fastest.
+   * Whether a GPU's memory that a run took is given back after it, by hosts that can: for what runs once
+   * a picture.
+   *
+   * @default {false}
    */
-  readonly warmUp?: Feeds;
+  readonly givesBack?: boolean;
 }
 
 /** What a graph gives. */
@@ -167,7 +169,7 @@ export class Session implements AsyncDisposable {
     graph: CompiledGraph,
     options: SessionOptions,
   ): Promise<Session> {
-    const { device, deviceId = 0, mayUseCpu = false, warmUp } = options;
+    const { device, deviceId = 0, mayUseCpu = false } = options;
     const { threads = navigator.hardwareConcurrency } = options;
     // ONNX Runtime reads it where it is, for as long as the session is there.
     const memory = await weightsInMemory(graph);
@@ -184,15 +186,7 @@ export class Session implements AsyncDisposable {
     } catch (cause) {
       throw sessionError(graph.name, "load", cause);
     }
-    const session = new Session(graph, loaded, device === "cpu" ? memory : undefined, options);
-    if (warmUp === undefined) return session;
-    try {
-      await session.run(warmUp);
-      return session;
-    } catch (error) {
-      await session[Symbol.asyncDispose]();
-      throw error;
-    }
+    return new Session(graph, loaded, device === "cpu" ? memory : undefined, options);
   }
 
   /**

@@ -96,11 +96,8 @@ export class SessionThread implements SessionHost, Disposable {
   }
 
   /** @throws {SessionError} As a session of the calling thread does. */
-  async create(
-    graph: CompiledGraph,
-    { warmUp, ...options }: SessionOptions,
-  ): Promise<RunningGraph> {
-    const { device, convolves = false, ownOperators } = options;
+  async create(graph: CompiledGraph, options: SessionOptions): Promise<RunningGraph> {
+    const { device, convolves = false } = options;
     const { id: session, failure } = await onGpu(
       device,
       () => this.#ask({ load: [graph, options] }),
@@ -110,13 +107,11 @@ export class SessionThread implements SessionHost, Disposable {
     const run = async (...run: RunArguments) => {
       if (isDisposed) throw sessionError(graph.name, "run", "the session was disposed");
       const ask = () => this.#ask({ session, ...this.#sent(run) });
-      const { outputs, failure } = convolves
-        ? await aloneOnGpu(device, ask)
-        : await (ownOperators === undefined ? ask() : onGpu(device, ask));
+      const { outputs, failure } = await (convolves ? aloneOnGpu : onGpu)(device, ask);
       if (outputs === undefined) throw sessionError(graph.name, "run", failure);
       return outputs;
     };
-    const running: RunningGraph = {
+    return {
       run: run as Session["run"],
       [Symbol.asyncDispose]: async () => {
         if (isDisposed) return;
@@ -124,14 +119,6 @@ export class SessionThread implements SessionHost, Disposable {
         await onGpu(device, () => this.#ask({ free: session }));
       },
     };
-    if (warmUp === undefined) return running;
-    try {
-      await run(warmUp);
-      return running;
-    } catch (error) {
-      await running[Symbol.asyncDispose]();
-      throw error;
-    }
   }
 
   /** Ends the thread; its sessions should have been freed. */

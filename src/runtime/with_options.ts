@@ -6,7 +6,7 @@ import type { SessionHost, SessionOptions } from "./session.ts";
  * @param host By default sessions of the thread that asks; ONNX Runtime is not loaded before the first.
  */
 export function withOptions(
-  given: Pick<SessionOptions, "threads" | "deviceId" | "ownOperators">,
+  given: Pick<SessionOptions, "threads" | "deviceId" | "ownOperators" | "givesBack">,
   host?: SessionHost,
 ): SessionHost {
   return {

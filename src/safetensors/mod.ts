@@ -15,6 +15,7 @@ export { findWeights } from "./find_weights.ts";
 export { openWeights } from "./open_weights.ts";
 export { readSafetensorsHeader } from "./read_safetensors_header.ts";
 export { QUANTIZED_BITS_KEY, SCALES_SUFFIX } from "./_quantization.ts";
+export { readPart } from "./read_part.ts";
 export { rotationMatrix } from "./rotation_matrix.ts";
 export { RowReader } from "./row_reader.ts";
 export { rowsOf } from "./rows_of.ts";

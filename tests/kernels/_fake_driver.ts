@@ -10,7 +10,7 @@ import int8 from "../../src/kernels/int8.ptx" with { type: "text" };
 import ptx from "../../src/kernels/kernels.ptx" with { type: "text" };
 import type { CudaDriver } from "../../src/runtime/native/cuda_driver.ts";
 import { addressOf, memoryAt } from "../../src/runtime/native/c_api.ts";
-import { gated, productsOf, readRows, writeRow } from "../_int8_rows.ts";
+import { gated, productsOf, readRows, restoredRows, writeRow } from "../_int8_rows.ts";
 import { type Half, HALVES } from "./_halves.ts";
 
 /** One that was started. */
@@ -56,10 +56,16 @@ export function fakeDriver(
   products: number[];
   /** What it made room for and was not told to free. */
   rooms: ReadonlyMap<bigint, Uint8Array>;
+  /** The same in ordinary memory. */
+  host: ReadonlyMap<bigint, Uint8Array>;
+  /** Streams that were made and not destroyed. */
+  streams: ReadonlySet<bigint>;
 } {
   const kernels: { readonly assembly: string; readonly name: string }[] = [];
   const started: Started[] = [];
   const products: number[] = [];
+  const host = new Map<bigint, Uint8Array>();
+  const streams = new Set<bigint>();
   const functions = {
     cuModuleLoadData: (place: BigUint64Array, text: Uint8Array) => {
       const assembly = new TextDecoder().decode(text.subarray(0, -1));
@@ -101,10 +107,24 @@ export function fakeDriver(
       new BigUint64Array(memoryAt(to, 128)).set([matrix, ...dims]);
       return 0;
     },
-    cuMemcpyHtoD_v2: (to: bigint, from: BufferSource, bytes: bigint) => {
-      const { buffer, byteOffset } = from as Uint8Array<ArrayBuffer>;
-      const data = new Uint8Array(buffer, byteOffset, Number(bytes));
-      new Uint8Array(memoryAt(to, data.length)).set(data);
+    cuMemAllocHost_v2: (place: BigUint64Array, bytes: bigint) => {
+      const block = new Uint8Array(new ArrayBuffer(Number(bytes)));
+      place[0] = addressOf(block);
+      host.set(place[0]!, block);
+      return 0;
+    },
+    cuMemFreeHost: (address: bigint) => (assert(host.delete(address)), 0),
+    cuStreamCreate: (place: BigUint64Array) => {
+      streams.add(place[0] = BigInt(100 + streams.size));
+      return 0;
+    },
+    cuStreamSynchronize: (stream: bigint) => (assert(streams.has(stream)), 0),
+    cuStreamDestroy_v2: (stream: bigint) => (assert(streams.delete(stream)), 0),
+    cuMemcpyHtoDAsync_v2: (to: bigint, from: bigint, bytes: bigint, stream: bigint) => {
+      assert(streams.has(stream));
+      new Uint8Array(memoryAt(to, Number(bytes))).set(
+        new Uint8Array(memoryAt(from, Number(bytes))),
+      );
       return 0;
     },
     cublasCreate_v2: (place: BigUint64Array) => (place[0] = 8n, 0),
@@ -175,6 +195,8 @@ export function fakeDriver(
     started,
     products,
     rooms: memory.blocks,
+    host,
+    streams,
   };
 }
 
@@ -261,6 +283,18 @@ const KERNELS = {
       const place = { values: int8!, scales: scales!, paddedRows: paddedRows! };
       writeRow(place, row, data.subarray(block * width!, (block + 1) * width!));
     }
+  },
+
+  restore_rows(half: Half, values: Values, { blocks, threads }: Extent) {
+    const [int8, scales, out] = values as bigint[];
+    const [width, paddedRows] = values.slice(3) as [number, number];
+    assert(threads % 32 === 0 && threads <= 1024 && width % 64 === 0);
+    const rows = restoredRows(
+      { values: int8!, scales: scales!, paddedRows },
+      blocks,
+      width,
+    );
+    half.write(out!, Float32Array.from(rows.flatMap((row) => [...row])));
   },
 
   gated_product(half: Half, values: Values, { blocks, threads }: Extent) {

@@ -5,10 +5,10 @@ import {
   ADAPTER_WEIGHTS,
   add,
   cast,
-  type DtypePolicy,
   type FloatType,
   gatedLinear,
   Graph,
+  type GraphPolicy,
   groupedAttention,
   INTERFACE_TYPE,
   linear,
@@ -41,7 +41,7 @@ async function results(
   type: FloatType,
   inputs: Readonly<Record<string, readonly number[]>>,
   build: (inputs: Record<string, Value>) => Record<string, Value>,
-  policy: Partial<DtypePolicy> = {},
+  policy: GraphPolicy = {},
 ): Promise<Record<string, Tensor>> {
   const graph = new Graph("own operators", { ownOperators: true, products: "int8", ...policy });
   const values = Object.entries(inputs).map(([name, dims]) => {
@@ -374,6 +374,33 @@ for (const capability of [[8, 6], [9, 0], [12, 0]] as const) {
     assert.equal(rooms.size, 0, "the matrices are freed with the session");
   });
 }
+
+Deno.test("a matrix in 8 bits is what it was, but for the rounding, for rows in 16 bits", async () => {
+  // Rows of both that fill no run, no block of threads and no tile.
+  const [rows, width, inner] = [5, 72, 320];
+  const { driver, started, products, rooms } = fakeDriver();
+  const inputs = { x: [1, rows, inner] };
+  const build = ({ x }: Record<string, Value>) => ({ y: linear(x!, int8Matrix(width, inner, 9)) });
+  const policy = { products: "int8 matrices" } as const;
+  const formula = await results(CPU_OPERATORS, "float32", inputs, build, policy);
+  const operators = cudaOperators("bfloat16", () => driver);
+  const found = await results(operators, "bfloat16", inputs, build, policy);
+  const [x, matrix] = [normal(inputs.x, 0).data, normal([width, inner], 9).data];
+  const exact = Float32Array.from({ length: rows * width }, (_, index) => {
+    const [row, column] = [Math.floor(index / width), index % width];
+    let sum = 0;
+    for (let i = 0; i < inner; i++) sum += x[row * inner + i]! * matrix[column * inner + i]!;
+    return sum;
+  });
+  const error = ({ data }: Tensor) =>
+    Math.hypot(...data.map((value, index) => value - exact[index]!)) / Math.hypot(...exact);
+  // The matrix alone is rounded, by 0.7 %; then its values, and those of x, to bfloat16.
+  assert(error(formula.y!) > 1e-3 && error(formula.y!) < 0.01, `${error(formula.y!)}`);
+  assert(error(found.y!) > 1e-3 && error(found.y!) < 0.013, `${error(found.y!)}`);
+  assert.deepEqual(started.map(({ kernel }) => kernel), ["quantize_rows_f32", "restore_rows_bf16"]);
+  assert.deepEqual(products, [1]);
+  assert.equal(rooms.size, 1, "there is room for one matrix in 16 bits, which all have in common");
+});
 
 Deno.test("a matrix' products in 8 bits are those of its values, but for the rounding", async () => {
   const { twice: doubled, y } = await results(

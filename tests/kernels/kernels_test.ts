@@ -39,6 +39,7 @@ Deno.test("int8.ptx has the kernels of products in 8 bits, for GPUs from Ampere 
     ...["norm_add_norm_int8_bf16", "norm_add_norm_int8_f16"],
     // Weights are read in float32, too.
     ...["quantize_rows_bf16", "quantize_rows_f16", "quantize_rows_f32"],
+    ...["restore_rows_bf16", "restore_rows_f16"],
   ]);
   assert.match(int8, /^\.target sm_80$/m);
 });

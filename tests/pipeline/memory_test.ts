@@ -43,27 +43,32 @@ Deno.test("the published parts have the parameters that their dimensions make", 
 });
 
 Deno.test("in 8 bits a matrix of the layers takes a byte a value, and all else what it took", async () => {
-  const [transformer] = NEWBIE.published.parts;
+  const [transformer, textEncoder] = NEWBIE.published.parts;
   const products = 2304 * 40 * 96 + 2304 * 2304 + 3 * 2304 * 9216;
+  const ofText = 2560 * 2048 * 2 + 2560 * 1024 * 2 + 3 * 2560 * 10240;
   // 36 layers and 2 noise refiners; the context refiners run once a prompt.
   assert.equal(transformer!.int8Parameters, 38 * products);
+  // All layers but the last, which no graph has.
+  assert.equal(textEncoder!.int8Parameters, 33 * ofText);
   const weights = (dtype: "bfloat16" | "int8") =>
     estimateMemory(NEWBIE.published.parts, "cuda", 1024, dtype).parts.map((part) => part.weights);
-  const [whole, ...others] = weights("bfloat16");
-  const [rounded, ...same] = weights("int8");
+  const [whole, text, ...others] = weights("bfloat16");
+  const [rounded, textRounded, ...same] = weights("int8");
   assert.equal(whole! - rounded!, 38 * products);
+  assert.equal(text! - textRounded!, 33 * ofText);
   assert.deepEqual(same, others);
 
-  // The demo's own matrices, found by their names: eight layers and a refiner.
-  const folder = "models/demo/next-dit";
-  const found = partShape(
-    "transformer",
-    JSON.parse(await Deno.readTextFile(`${folder}/config.json`)),
-    `${folder}/config.json`,
-    await openWeights(folder),
-    NEWBIE,
-  );
-  assert.equal(found.int8Parameters, 9 * (320 * 640 + 320 * 320 + 3 * 320 * 768));
+  // The demo's own matrices, found by their names: eight layers and a refiner; five layers.
+  const int8Parameters = async (name: "transformer" | "textEncoder", folder: string) => {
+    const file = `models/demo/${folder}/config.json`;
+    const json = JSON.parse(await Deno.readTextFile(file));
+    const weights = await openWeights(`models/demo/${folder}`);
+    return partShape(name, json, file, weights, NEWBIE).int8Parameters;
+  };
+  const demo = await int8Parameters("transformer", "next-dit");
+  assert.equal(demo, 9 * (320 * 640 + 320 * 320 + 3 * 320 * 768));
+  const demoText = await int8Parameters("textEncoder", "transformer");
+  assert.equal(demoText, 5 * (2 * 256 * 256 + 2 * 256 * 128 + 3 * 256 * 576));
 });
 
 Deno.test("which mode fits a card of a size is what docs/speed.md says", () => {

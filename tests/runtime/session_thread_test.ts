@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { compileVae, parseVaeConfig } from "../../src/models/autoencoder.ts";
+import { KERNEL_THREAD } from "../../src/kernels/thread_module.ts";
 import { DTYPE_POLICIES, Graph, INTERFACE_TYPE, matmul } from "../../src/onnx/mod.ts";
 import { Vae } from "../../src/pipeline/parts/vae.ts";
 import { createGenerator } from "../../src/random/mod.ts";
@@ -36,10 +37,7 @@ function large(): Tensor {
 Deno.test("a graph on a thread computes, again and again, and leaves its inputs alone", async () => {
   using thread = await openThread();
   await using third = await thread.create(powerGraph(2), { device: "cpu" });
-  await using fourth = await thread.create(powerGraph(3), {
-    device: "cpu",
-    warmUp: { x: QUARTER_TURN },
-  });
+  await using fourth = await thread.create(powerGraph(3), { device: "cpu" });
   for (let run = 0; run < 2; run++) {
     const transpose = await third.run({ x: QUARTER_TURN });
     assert.deepEqual([...transpose.power!.data], [0, 1, -1, 0]);
@@ -72,8 +70,6 @@ Deno.test("what goes wrong on a thread is the error that it would be here", asyn
   await session[Symbol.asyncDispose]();
   await session[Symbol.asyncDispose]();
   await assert.rejects(session.run({ x: QUARTER_TURN }), /power: the session was disposed$/);
-  const warmUp = { x: tensor(new Float32Array(6), [2, 3]) };
-  await assert.rejects(thread.create(graph, { device: "cpu", warmUp }), SessionError);
 });
 
 Deno.test("a thread that ends answers everybody who waits", async () => {
@@ -98,26 +94,32 @@ Deno.test("whether memory was short is seen from the words alone", () => {
   assert.ok(!(sessionError("power", "run", "no such node") instanceof OutOfMemoryError));
 });
 
-Deno.test("a decoder draws the same on a thread of its own, warmed up or not, tiled or not", async () => {
-  using thread = await openThread();
-  const folder = fixture("autoencoder_tiny/taef1_like");
-  const weights = await openWeights(folder);
-  const config = parseVaeConfig(await readJson(`${folder}/config.json`), folder, weights);
-  const graphs = compileVae(config, weights, DTYPE_POLICIES.cpu);
-  await using here = await Vae.create(config, graphs, "cpu");
-  await using there = await Vae.create(config, graphs, "cpu", {
-    host: thread,
-    warmUpSize: 3,
+for (const module of [undefined, KERNEL_THREAD]) {
+  const over = module === undefined ? "the binding" : "the C interface";
+  Deno.test(`a decoder draws the same on a thread of its own, over ${over}, warmed up or not, tiled or not`, async () => {
+    using thread = (await SessionThread.open(module))!;
+    const folder = fixture("autoencoder_tiny/taef1_like");
+    const weights = await openWeights(folder);
+    const config = parseVaeConfig(await readJson(`${folder}/config.json`), folder, weights);
+    const graphs = compileVae(config, weights, DTYPE_POLICIES.cpu);
+    await using here = await Vae.create(config, graphs, "cpu");
+    await using there = await Vae.create(config, graphs, "cpu", { host: thread });
+    await there.warmUp(3);
+    const dims = [2, config.latent_channels, 5, 4];
+    const values = createGenerator({ seed: 1 }).randn(dims.reduce((a, b) => a * b));
+    for (const tiling of [false, true]) {
+      const options = { tiling, tileSize: 16 };
+      const expected = await here.decode(tensor(values, dims), options);
+      const found = await there.decode(tensor(values, dims), options);
+      assert.deepEqual(found, expected);
+    }
+    // As bytes.
+    const pictures = await Promise.all(
+      [here, there].map((vae) => vae.decodeImages(tensor(values, dims))),
+    );
+    assert.deepEqual(pictures[1], pictures[0]);
   });
-  const dims = [2, config.latent_channels, 5, 4];
-  const values = createGenerator({ seed: 1 }).randn(dims.reduce((a, b) => a * b));
-  for (const tiling of [false, true]) {
-    const options = { tiling, tileSize: 16 };
-    const expected = await here.decode(tensor(values, dims), options);
-    const found = await there.decode(tensor(values, dims), options);
-    assert.deepEqual(found, expected);
-  }
-});
+}
 
 Deno.test("a constant goes to a thread once, and more of them than it keeps are right again and again", async () => {
   using thread = await openThread();

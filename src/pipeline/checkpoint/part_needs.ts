@@ -57,6 +57,8 @@ export function partShape(
       );
       return {
         ...onDevice((name) => !absent.test(name)),
+        int8Parameters:
+          onDevice((name) => TEXT_IN_INT8.test(name) && !absent.test(name)).deviceParameters,
         sequence: {
           tokens: encoders.textEncoder.maxTokens,
           width: config.hidden_size,
@@ -92,6 +94,10 @@ export function partShape(
 /** The transformer's matrices of its layers' products, by upstream's names and diffusers'. */
 const IN_INT8 =
   /(^|\.)(layers|noise_refiner)\.\d+\.(attn|attention|feed_forward)\.(?!\w*norm)[\w.]+\.weight$/;
+
+/** The text encoder's, by transformers' names and llama.cpp's. */
+const TEXT_IN_INT8 =
+  /(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj|attn_([qkv]|output)|ffn_(gate|up|down))\.weight$/;
 
 /** Of a caption as people write them. */
 export const USUAL_CAPTION_TOKENS = 256;

@@ -62,10 +62,17 @@ export class Transformer implements AsyncDisposable {
     adapterWeights: AdapterWeights = () => undefined,
   ): Promise<Transformer> {
     await using stack = new AsyncDisposableStack();
-    const text = stack.use(await SessionChain.create([graphs.text], options));
     const { stepsHost: host = options.host } = options;
-    const steps = stack.use(await SessionChain.create(graphs.steps, { ...options, host }));
-    return new Transformer(config, stack.move(), text, steps, adapterWeights);
+    const both = await Promise.allSettled([
+      SessionChain.create([graphs.text], options),
+      SessionChain.create(graphs.steps, { ...options, host }),
+    ]);
+    const [text, steps] = both.map((end) => {
+      if (end.status === "fulfilled") return stack.use(end.value);
+    });
+    const failed = both.find((end) => end.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+    return new Transformer(config, stack.move(), text!, steps!, adapterWeights);
   }
 
   /**

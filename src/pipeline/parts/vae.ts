@@ -66,8 +66,6 @@ export interface VaeOptions {
    * @default {Session}
    */
   readonly host?: SessionHost | undefined;
-  /** The side, in latents, of the picture for which the fastest kernels are sought at once. */
-  readonly warmUpSize?: number | undefined;
   /**
    * Whether a picture of so many pixels is small enough for one run. A large one for which the memory
    * does not suffice even so goes on in tiles.
@@ -120,22 +118,24 @@ export class Vae implements AsyncDisposable {
     config: VaeConfig,
     graphs: DecoderGraphs,
     device: Device,
-    options: VaeOptions = {},
+    { encoder = noEncoder, fallback, host = Session, fitsWhole = isUsual }: VaeOptions = {},
   ): Promise<Vae> {
-    const { encoder = noEncoder, fallback, host = Session, warmUpSize } = options;
-    const { fitsWhole = isUsual } = options;
-    const side = (warmUpSize ?? 0) * pixelsPerLatent(config);
-    const dims = [1, config.latent_channels, warmUpSize ?? 0, warmUpSize ?? 0];
-    const whole = await host.create(graphs.whole, {
-      device,
-      mayUseCpu: true,
-      convolves: true,
-      // A larger picture is decoded in tiles.
-      ...(side > 0 && fitsWhole(side ** 2)
-        ? { warmUp: { latents: tensor(new Float32Array(elementCount(dims)), dims) } }
-        : {}),
-    });
+    const whole = await host.create(graphs.whole, { device, mayUseCpu: true, convolves: true });
     return new Vae(config, graphs, device, whole, host, fallback, encoder, fitsWhole);
+  }
+
+  /**
+   * Seeks the fastest kernels for decoding a picture, which the first of a size does otherwise. A larger
+   * picture than is decoded in one run needs none: its tiles are of another size.
+   *
+   * @param size Its side, in latents.
+   * @throws {SessionError} When ONNX Runtime fails, for example for lack of memory.
+   */
+  async warmUp(size: number): Promise<void> {
+    if (!this.#fitsWhole((size * this.scaleFactor) ** 2)) return;
+    const dims = [1, this.latentChannels, size, size];
+    const latents = tensor(new Float32Array(elementCount(dims)), dims);
+    await this.#whole.run({ latents }, ["pixels", NON_FINITE]);
   }
 
   /**

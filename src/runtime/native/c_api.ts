@@ -25,7 +25,7 @@ const FUNCTIONS = {
   CreateStatus: at(0, ["i32", "buffer"], HANDLE),
   GetErrorMessage: at(2, [STATUS], "pointer"),
   CreateEnv: at(3, ["i32", "buffer", HANDLES], STATUS),
-  CreateSessionFromArray: at(8, [HANDLE, "buffer", "usize", HANDLE, HANDLES], STATUS),
+  CreateSessionFromArray: aside(8, [HANDLE, "buffer", "usize", HANDLE, HANDLES], STATUS),
   CreateSessionOptions: at(10, [HANDLES], STATUS),
   SetSessionLogSeverityLevel: at(22, [HANDLE, "i32"], STATUS),
   SetIntraOpNumThreads: at(24, [HANDLE, "i32"], STATUS),
@@ -39,6 +39,8 @@ const FUNCTIONS = {
     [HANDLE, "buffer", "usize", "buffer", "usize", "i32", HANDLES],
     STATUS,
   ),
+  /** `CreateTensorWithDataAsOrtValue` over memory at an address, which may be a GPU's. */
+  CreateTensorAt: at(49, [HANDLE, "u64", "usize", "buffer", "usize", "i32", HANDLES], STATUS),
   GetTensorMutableData: at(51, [HANDLE, HANDLES], STATUS),
   GetDimensionsCount: at(61, [HANDLE, "buffer"], STATUS),
   GetDimensions: at(62, [HANDLE, "buffer", "usize"], STATUS),
@@ -68,8 +70,14 @@ const FUNCTIONS = {
   BindOutputToDevice: at(138, [HANDLE, "buffer", HANDLE], STATUS),
   GetBoundOutputValues: at(140, [HANDLE, HANDLE, HANDLES, HANDLES], STATUS),
   ClearBoundOutputs: at(142, [HANDLE], "void"),
+  AddInitializer: at(150, [HANDLE, "buffer", HANDLE], STATUS),
   AddRunConfigEntry: at(165, [HANDLE, "buffer", "buffer"], STATUS),
   KernelContext_GetGPUComputeStream: at(193, [HANDLE, HANDLES], STATUS),
+  SessionOptionsAppendExecutionProvider_CUDA_V2: at(204, [HANDLE, HANDLE], STATUS),
+  StartCuda: aside(204, [HANDLE, HANDLE], STATUS),
+  CreateCUDAProviderOptions: at(205, [HANDLES], STATUS),
+  UpdateCUDAProviderOptions: at(206, [HANDLE, "buffer", "buffer", "usize"], STATUS),
+  ReleaseCUDAProviderOptions: at(208, [HANDLE], "void"),
   AddExternalInitializersFromFilesInMemory: at(
     279,
     [HANDLE, "buffer", "buffer", "buffer", "usize"],
@@ -82,6 +90,14 @@ function at<
   const R extends Deno.NativeResultType,
 >(index: number, parameters: P, result: R) {
   return { index, definition: { parameters, result } };
+}
+
+/** The same for a function that another thread runs, while this one goes on. */
+function aside<
+  const P extends readonly Deno.NativeType[],
+  const R extends Deno.NativeResultType,
+>(index: number, parameters: P, result: R) {
+  return { index, definition: { parameters, result, nonblocking: true } } as const;
 }
 
 type Functions = typeof FUNCTIONS;
@@ -100,12 +116,23 @@ export interface CApi {
   readonly cudaMemory: (deviceId: number) => bigint;
   /** Frees the lists that ONNX Runtime makes. */
   readonly allocator: bigint;
-  /** Adds the CUDA provider, on one of the GPUs, to a session's options. @throws {Error} */
-  readonly appendCuda: (options: bigint, deviceId: number) => void;
+  /**
+   * Adds the CUDA provider to a session's options.
+   *
+   * @param settings The provider's, `device_id` among them.
+   * @throws {Error} When it does not load.
+   */
+  readonly appendCuda: (options: bigint, settings: Readonly<Record<string, string>>) => void;
+  /** Loads the CUDA provider and starts a GPU, on another thread. @throws {Error} When it cannot. */
+  readonly startCuda: (deviceId: number) => Promise<void>;
   /** @throws {Error} With ONNX Runtime's words, when a status says that something went wrong. */
   readonly check: (status: bigint) => void;
   /** What a function writes to the place it is given. @throws {Error} As `check` does. */
   readonly made: (ask: (place: BigUint64Array<ArrayBuffer>) => bigint) => bigint;
+  /** The same for one that another thread runs. */
+  readonly madeAside: (
+    ask: (place: BigUint64Array<ArrayBuffer>) => Promise<bigint>,
+  ) => Promise<bigint>;
   /** The extents of a tensor. @throws {Error} As `check` does. */
   readonly dimsOf: (value: bigint) => number[];
 }
@@ -125,7 +152,6 @@ export function openCApi(folder: string): CApi {
 function open(path: string): CApi {
   const { symbols } = Deno.dlopen(path, {
     OrtGetApiBase: { parameters: [], result: "pointer" },
-    OrtSessionOptionsAppendExecutionProvider_CUDA: { parameters: ["u64", "i32"], result: "u64" },
   });
   const base = new Deno.UnsafePointerView(symbols.OrtGetApiBase()!);
   const getApi = new Deno.UnsafeFnPointer(base.getPointer(0)!, {
@@ -151,11 +177,17 @@ function open(path: string): CApi {
     api.ReleaseStatus(status);
     throw new Error(message);
   };
+  // Over a buffer: small arrays of their own are moved by the garbage collector, and some functions
+  // call back before they write.
+  const newPlace = () => new BigUint64Array(new ArrayBuffer(POINTER_BYTES));
   const made = (ask: (place: BigUint64Array<ArrayBuffer>) => bigint) => {
-    // Over a buffer: small arrays of their own are moved by the garbage collector, and some functions
-    // call back before they write.
-    const place = new BigUint64Array(new ArrayBuffer(POINTER_BYTES));
+    const place = newPlace();
     check(ask(place));
+    return place[0]!;
+  };
+  const madeAside = async (ask: (place: BigUint64Array<ArrayBuffer>) => Promise<bigint>) => {
+    const place = newPlace();
+    check(await ask(place));
     return place[0]!;
   };
   const dimsOf = (value: bigint) => {
@@ -168,6 +200,15 @@ function open(path: string): CApi {
     } finally {
       api.ReleaseTensorTypeAndShapeInfo(info);
     }
+  };
+  const cudaOptions = (settings: Readonly<Record<string, string>>) => {
+    const handle = made((place) => api.CreateCUDAProviderOptions(place));
+    const keys = Object.keys(settings).map(cString);
+    const values = Object.values(settings).map(cString);
+    const names = BigUint64Array.from(keys, addressOf);
+    const texts = BigUint64Array.from(values, addressOf);
+    check(api.UpdateCUDAProviderOptions(handle, names, texts, BigInt(keys.length)));
+    return { handle, [Symbol.dispose]: () => api.ReleaseCUDAProviderOptions(handle) };
   };
   const cudaMemories = new Map<number, bigint>();
   const cudaMemory = (deviceId: number) => {
@@ -184,13 +225,25 @@ function open(path: string): CApi {
     api,
     check,
     made,
+    madeAside,
     dimsOf,
     cudaMemory,
     env: made((place) => api.CreateEnv(ORT_LOG_LEVEL, cString("newbie"), place)),
     cpuMemory: made((place) => api.CreateCpuMemoryInfo(ARENA_ALLOCATOR, DEFAULT_MEMORY, place)),
     allocator: made((place) => api.GetAllocatorWithDefaultOptions(place)),
-    appendCuda: (options, deviceId) =>
-      check(symbols.OrtSessionOptionsAppendExecutionProvider_CUDA(options, deviceId)),
+    appendCuda: (options, settings) => {
+      using cuda = cudaOptions(settings);
+      check(api.SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda.handle));
+    },
+    startCuda: async (deviceId) => {
+      using cuda = cudaOptions({ device_id: String(deviceId) });
+      const options = made((place) => api.CreateSessionOptions(place));
+      try {
+        check(await api.StartCuda(options, cuda.handle));
+      } finally {
+        api.ReleaseSessionOptions(options);
+      }
+    },
   };
 }
 

@@ -5,6 +5,7 @@
  */
 import type { Device, OwnMatrix } from "../../onnx/mod.ts";
 import { addressOf, type CApi, cString, memoryAt } from "./c_api.ts";
+import type { Piece } from "./uploads.ts";
 
 /** The element types of the operators, as `ONNXTensorElementDataType` numbers them. */
 export const ELEMENT_DATA_TYPE = {
@@ -65,8 +66,8 @@ export interface Operator {
   readonly kernel: (attributes: KernelAttributes, matrices: readonly KeptMatrix[]) => Kernel;
 }
 
-/** A matrix on the device in the form of its operators; it is freed after the session. */
-export interface KeptMatrix extends Disposable {
+/** A matrix on the device in the form of its operators. */
+export interface KeptMatrix {
   /** Where its values are. */
   readonly values: bigint;
   /** Where the scales of its rows are. */
@@ -77,16 +78,28 @@ export interface KeptMatrix extends Disposable {
   readonly paddedRows: number;
 }
 
+/** Matrices that are complete when all pieces are there; they are freed after the session. */
+export interface MatricesToFill extends Disposable {
+  readonly matrices: readonly KeptMatrix[];
+  readonly pieces: readonly Piece[];
+}
+
 /** Operators that a session can be given. */
 export interface OperatorSet {
   readonly domain: string;
   readonly operators: readonly Operator[];
   /**
-   * Puts a matrix of a graph on the device; absent where no operator has one.
+   * Makes room for the matrices of a graph on the device; absent where no operator has one.
    *
-   * @throws {SafetensorsError} When it cannot be read.
+   * @throws {Error} When there is none.
    */
-  readonly keep?: (matrix: OwnMatrix) => Promise<KeptMatrix>;
+  readonly keep?: (matrices: readonly OwnMatrix[]) => MatricesToFill;
+  /**
+   * Fills what was made room for.
+   *
+   * @throws {SafetensorsError} When a matrix cannot be read.
+   */
+  readonly fill?: (pieces: readonly Piece[]) => Promise<void>;
 }
 
 /** The version of `OrtCustomOp`: the first that can work in place. */

@@ -8,24 +8,21 @@ import {
   ADAPTER_WEIGHTS,
   type CompiledGraph,
   type Device,
-  type OwnMatrix,
   weightsInMemory,
 } from "../../onnx/mod.ts";
-import { elementCount, type Tensor, tensor } from "../../tensor.ts";
+import { elementCount, type Tensor } from "../../tensor.ts";
+import { onGpu } from "../gpu_turns.ts";
 import { ORT_LOG_LEVEL } from "../log_level.ts";
 import { addressOf, type CApi, cString, memoryAt, openCApi } from "./c_api.ts";
-import { type CudaDriver, openCudaDriver } from "./cuda_driver.ts";
-import { onGpu } from "../gpu_turns.ts";
+import { openCudaDriver } from "./cuda_driver.ts";
+import { giveStoredWeights, type WeightPlace } from "./stored_weights.ts";
+import { type Piece, Uploads } from "./uploads.ts";
 import { otherEvents } from "../yield_to_events.ts";
-import {
-  ELEMENT_DATA_TYPE,
-  type KeptMatrix,
-  OperatorDomain,
-  type OperatorSet,
-} from "./custom_operators.ts";
+import { ELEMENT_DATA_TYPE, OperatorDomain, type OperatorSet } from "./custom_operators.ts";
 import {
   type Feed,
   type Feeds,
+  type Output,
   sessionEntries,
   sessionError,
   type SessionHost,
@@ -34,9 +31,19 @@ import {
 
 /** Of a run's options: a run ends when the device has its work, not when it has done it. */
 const DO_NOT_WAIT = cString("disable_synchronize_execution_providers");
+/** The same: its memory is given back after it. */
+const GIVE_BACK = cString("memory.enable_memory_arena_shrinkage");
 const USUAL_OPTIONS = 0n;
 /** Milliseconds, after which a signal is not kept waiting though the device would have to. */
 const LONGEST_WITHOUT_EVENTS = 250;
+/**
+ * Of the CUDA provider. An arena would double its memory each time a run needs more. And for kernels of
+ * convolutions cuDNN is asked, not each of them tried: those it names are as fast.
+ */
+const CUDA_SETTINGS = {
+  arena_extend_strategy: "kSameAsRequested",
+  cudnn_conv_algo_search: "HEURISTIC",
+};
 /** Two prompts and two negative prompts; each keeps a few megabytes on the device. */
 const MOST_BINDINGS = 4;
 
@@ -49,14 +56,11 @@ export function operatorSessions(folder: string, operators: OperatorSet): Sessio
   return {
     create: async (graph, options) => {
       const memory = await weightsInMemory(graph);
-      const create = async () => {
-        using stack = new DisposableStack();
-        const matrices = await keepAll(graph.ownMatrices ?? [], operators, stack);
-        const own = { folder, operators, memory, matrices, kept: stack.move() };
-        return new OperatorSession(openCApi(folder), graph, own, options);
-      };
+      const own = { folder, operators, memory };
       try {
-        return await onGpu(options.device, create);
+        return await onGpu(options.device, () => {
+          return OperatorSession.create(openCApi(folder), graph, own, options);
+        });
       } catch (cause) {
         if (cause instanceof NewBieError) throw cause;
         throw sessionError(graph.name, "load", cause);
@@ -83,105 +87,134 @@ function giveWeights({ api, check }: CApi, options: bigint, memory: WeightsInMem
   ));
 }
 
-/** How many matrices are read at once: each is rounded while others are read. */
-const READ_AT_ONCE = 4;
-
-/** Keeps matrices, in their order; what is kept is freed with the stack. */
-async function keepAll(
-  matrices: readonly OwnMatrix[],
-  { keep }: OperatorSet,
-  stack: DisposableStack,
-): Promise<readonly KeptMatrix[]> {
-  const kept: KeptMatrix[] = [];
-  const queue = matrices.entries();
-  const work = async () => {
-    for (const [index, matrix] of queue) kept[index] = stack.use(await keep!(matrix));
-  };
-  const ends = await Promise.allSettled(Array.from({ length: READ_AT_ONCE }, work));
-  const failed = ends.find((end) => end.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
-  return kept;
-}
-
-/** What a session has of our own. */
+/** What a session is made with. */
 interface OwnParts {
   readonly folder: string;
   readonly operators: OperatorSet;
   readonly memory: WeightsInMemory;
-  readonly matrices: readonly KeptMatrix[];
-  /** Frees the matrices. */
-  readonly kept: Disposable;
+}
+
+/** What a session has. */
+interface SessionParts {
+  readonly session: bigint;
+  /** Absent on a CPU. */
+  readonly gpu?: Gpu;
+  /** What the session points at; a GPU has a copy. */
+  readonly memory?: WeightsInMemory;
+  /** Options of all runs of a call but the last, and of that. */
+  readonly runs: { readonly early: bigint; readonly last: bigint };
+  /** Frees all of it but what the runs made. */
+  readonly resources: Disposable;
 }
 
 class OperatorSession {
   readonly #c: CApi;
   readonly #graph: CompiledGraph;
   readonly #device: Device;
-  readonly #outputs: readonly string[];
-  readonly #resources: DisposableStack;
+  readonly #floats: readonly string[];
+  readonly #resources = new DisposableStack();
   readonly #session: bigint;
-  /** For all runs of a call but the last. */
-  readonly #runOptions: bigint;
-  /** Absent on a CPU. */
+  readonly #runs: SessionParts["runs"];
   readonly #gpu: Gpu | undefined;
   /** The one used last comes last. */
   readonly #bindings: Binding[] = [];
   #lastCall: Promise<unknown> = Promise.resolve();
   /** When other events had their turn. */
   #lastTurn = -Infinity;
-  /** What the session points at; a GPU has a copy. */
   readonly #memory: WeightsInMemory | undefined;
 
-  /** @throws {Error} When ONNX Runtime refuses the graph or cannot read the weights. */
-  constructor(
+  private constructor(
     c: CApi,
     graph: CompiledGraph,
-    { folder, operators, memory, matrices, kept }: OwnParts,
-    { device, deviceId = 0, mayUseCpu = false, threads = navigator.hardwareConcurrency }:
-      SessionOptions,
+    { session, gpu, memory, runs, resources }: SessionParts,
   ) {
-    using stack = new DisposableStack();
-    stack.use(kept);
-    const { api, check, made } = c;
-    const domain = stack.use(new OperatorDomain(c, operators, device, matrices));
-    const options = made((place) => api.CreateSessionOptions(place));
-    try {
-      check(api.SetSessionLogSeverityLevel(options, ORT_LOG_LEVEL));
-      check(api.SetIntraOpNumThreads(options, threads));
-      for (const [key, value] of Object.entries(sessionEntries(graph, device, mayUseCpu))) {
-        check(api.AddSessionConfigEntry(options, cString(`session.${key}`), cString(value)));
-      }
-      if (device === "cuda") c.appendCuda(options, deviceId);
-      domain.addTo(options);
-      giveWeights(c, options, memory);
-      const model = graph.model as Uint8Array<ArrayBuffer>;
-      this.#session = made((place) =>
-        api.CreateSessionFromArray(c.env, model, BigInt(model.length), options, place)
-      );
-    } finally {
-      api.ReleaseSessionOptions(options);
-    }
-    stack.defer(() => api.ReleaseSession(this.#session));
-    this.#runOptions = made((place) => api.CreateRunOptions(place));
-    stack.defer(() => api.ReleaseRunOptions(this.#runOptions));
-    check(api.AddRunConfigEntry(this.#runOptions, DO_NOT_WAIT, cString("1")));
-    if (device === "cuda") {
-      const memory = c.cudaMemory(deviceId);
-      const allocator = made((place) => api.CreateAllocator(this.#session, memory, place));
-      stack.defer(() => api.ReleaseAllocator(allocator));
-      this.#gpu = { driver: openCudaDriver(folder, deviceId), memory, allocator };
-    }
-    stack.defer(() => this.#bindings.forEach((binding) => this.#release(binding)));
-    this.#memory = device === "cpu" ? memory : undefined;
     this.#c = c;
     this.#graph = graph;
-    this.#device = device;
-    this.#outputs = graph.outputs.map(({ name }) => name);
-    this.#resources = stack.move();
+    this.#device = gpu === undefined ? "cpu" : "cuda";
+    this.#floats = graph.outputs.filter(({ type }) => type === "float32").map(({ name }) => name);
+    this.#session = session;
+    this.#gpu = gpu;
+    this.#memory = memory;
+    this.#runs = runs;
+    this.#resources.use(resources);
+    this.#resources.defer(() => this.#bindings.forEach((binding) => this.#release(binding)));
   }
 
-  async run(feeds: Feeds, fetches?: readonly string[]): Promise<Record<string, Tensor>> {
-    const [result] = await this.runAll([feeds], fetches);
+  /**
+   * Weights are copied while another thread makes the session.
+   *
+   * @throws {Error} When ONNX Runtime refuses the graph, or the weights cannot be read.
+   */
+  static async create(
+    c: CApi,
+    graph: CompiledGraph,
+    { folder, operators, memory }: OwnParts,
+    options: SessionOptions,
+  ): Promise<OperatorSession> {
+    const { device, deviceId = 0, mayUseCpu = false, givesBack = false } = options;
+    const { threads = navigator.hardwareConcurrency } = options;
+    using stack = new DisposableStack();
+    const { api, check, made, madeAside } = c;
+    const settings = made((place) => api.CreateSessionOptions(place));
+    let session: bigint;
+    let place: WeightPlace | undefined;
+    try {
+      check(api.SetSessionLogSeverityLevel(settings, ORT_LOG_LEVEL));
+      check(api.SetIntraOpNumThreads(settings, threads));
+      for (const [key, value] of Object.entries(sessionEntries(graph, device, mayUseCpu))) {
+        check(api.AddSessionConfigEntry(settings, cString(`session.${key}`), cString(value)));
+      }
+      let stored: readonly Piece[] = [];
+      if (device === "cuda") {
+        c.appendCuda(settings, { ...CUDA_SETTINGS, device_id: String(deviceId) });
+        place = { driver: openCudaDriver(folder, deviceId), memory: c.cudaMemory(deviceId) };
+        stored = giveStoredWeights(c, settings, graph, place, stack);
+      }
+      const own = graph.ownMatrices && stack.use(operators.keep!(graph.ownMatrices));
+      const matrices = own?.matrices ?? [];
+      if (operators.operators.length > 0) {
+        stack.use(new OperatorDomain(c, operators, device, matrices)).addTo(settings);
+      }
+      giveWeights(c, settings, memory);
+      const model = graph.model as Uint8Array<ArrayBuffer>;
+      const [created, ...filled] = await Promise.allSettled([
+        madeAside((place) =>
+          api.CreateSessionFromArray(c.env, model, BigInt(model.length), settings, place)
+        ),
+        place && Uploads.of(place.driver).copy(stored),
+        own && operators.fill!(own.pieces),
+      ]);
+      if (created.status === "rejected") throw created.reason;
+      session = created.value;
+      stack.defer(() => api.ReleaseSession(session));
+      const failed = filled.find((end) => end.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
+    } finally {
+      api.ReleaseSessionOptions(settings);
+    }
+    const runOptions = (key: BufferSource, value: string) => {
+      const made = c.made((place) => api.CreateRunOptions(place));
+      stack.defer(() => api.ReleaseRunOptions(made));
+      check(api.AddRunConfigEntry(made, key, cString(value)));
+      return made;
+    };
+    const early = runOptions(DO_NOT_WAIT, "1");
+    if (place === undefined) {
+      const runs = { early, last: USUAL_OPTIONS };
+      return new OperatorSession(c, graph, { session, memory, runs, resources: stack.move() });
+    }
+    const last = givesBack ? runOptions(GIVE_BACK, `gpu:${deviceId}`) : USUAL_OPTIONS;
+    const { memory: gpuMemory } = place;
+    const allocator = made((place) => api.CreateAllocator(session, gpuMemory, place));
+    stack.defer(() => api.ReleaseAllocator(allocator));
+    const parts = { session, gpu: { ...place, allocator }, runs: { early, last } };
+    return new OperatorSession(c, graph, { ...parts, resources: stack.move() });
+  }
+
+  async run(feeds: Feeds): Promise<Record<string, Tensor>>;
+  async run(feeds: Feeds, fetches: readonly string[]): Promise<Record<string, Output>>;
+  async run(feeds: Feeds, fetches?: readonly string[]): Promise<Record<string, Output>> {
+    const [result] = await this.#called([feeds], fetches);
     return result!;
   }
 
@@ -189,10 +222,14 @@ class OperatorSession {
    * The device has all runs before it before the first result is waited for. Other events get their
    * turn before the last one, while it is at work.
    */
-  async runAll(
+  async runAll(inputs: readonly Feeds[]): Promise<Record<string, Tensor>[]> {
+    return await this.#called(inputs) as Record<string, Tensor>[];
+  }
+
+  async #called(
     inputs: readonly Feeds[],
-    fetches: readonly string[] = this.#outputs,
-  ): Promise<Record<string, Tensor>[]> {
+    fetches: readonly string[] = this.#floats,
+  ): Promise<Record<string, Output>[]> {
     // The bindings are those of one call at a time.
     const results = this.#lastCall.then(() => {
       return onGpu(this.#device, () => this.#runAll(inputs, fetches));
@@ -208,7 +245,7 @@ class OperatorSession {
   async #runAll(
     inputs: readonly Feeds[],
     fetches: readonly string[],
-  ): Promise<Record<string, Tensor>[]> {
+  ): Promise<Record<string, Output>[]> {
     if (this.#resources.disposed) throw new Error("the session was disposed");
     const { api, check } = this.#c;
     const bindings = this.#bindingsFor(inputs);
@@ -219,7 +256,7 @@ class OperatorSession {
       for (const binding of bindings) {
         const isLast = binding === last;
         // The last run waits for the device, and cleans up after those that do not.
-        const options = isLast ? USUAL_OPTIONS : this.#runOptions;
+        const options = isLast ? this.#runs.last : this.#runs.early;
         if (isLast) await this.#otherEvents(bindings.length > 1);
         check(api.RunWithBinding(this.#session, options, binding.handle));
       }
@@ -315,7 +352,7 @@ class OperatorSession {
     places.forEach(({ value }) => api.ReleaseValue(value));
   }
 
-  #results(binding: bigint, fetches: readonly string[]): Record<string, Tensor> {
+  #results(binding: bigint, fetches: readonly string[]): Record<string, Output> {
     const { api, check, allocator } = this.#c;
     const list = new BigUint64Array(1);
     const count = new BigUint64Array(1);
@@ -325,7 +362,7 @@ class OperatorSession {
     check(api.AllocatorFree(allocator, list[0]!));
     try {
       return Object.fromEntries(
-        fetches.map((name, index) => [name, this.#tensorOf(values[index]!)]),
+        fetches.map((name, index) => [name, this.#tensorOf(name, values[index]!)]),
       );
     } finally {
       values.forEach((value) => api.ReleaseValue(value));
@@ -348,11 +385,12 @@ class OperatorSession {
     );
   }
 
-  /** A copy of a float32 tensor of ONNX Runtime's. */
-  #tensorOf(value: bigint): Tensor {
+  /** A copy of an output. */
+  #tensorOf(name: string, value: bigint): Output {
     const { api, made, dimsOf } = this.#c;
     const dims = dimsOf(value);
-    const data = new Float32Array(elementCount(dims));
+    const isBytes = this.#graph.outputs.find((port) => port.name === name)!.type === "uint8";
+    const data = new (isBytes ? Uint8Array : Float32Array)(elementCount(dims));
     const address = made((place) => api.GetTensorMutableData(value, place));
     if (this.#gpu === undefined) {
       Deno.UnsafePointerView.copyInto(Deno.UnsafePointer.create(address)!, data);
@@ -360,7 +398,7 @@ class OperatorSession {
       const { functions, check } = this.#gpu.driver;
       check(functions.cuMemcpyDtoH_v2(data, address, BigInt(data.byteLength)), "read a result");
     }
-    return tensor(data, dims);
+    return { data, dims, type: isBytes ? "uint8" : "float32" } as Output;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -386,9 +424,6 @@ interface Place {
 }
 
 /** What a session on a GPU needs of it. */
-interface Gpu {
-  readonly driver: CudaDriver;
-  /** What tensors in its memory are made with. */
-  readonly memory: bigint;
+interface Gpu extends WeightPlace {
   readonly allocator: bigint;
 }

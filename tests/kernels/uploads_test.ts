@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { add, Graph, INTERFACE_TYPE, linear } from "../../src/onnx/mod.ts";
+import { bindingFolder } from "../../src/runtime/binding_folder.ts";
+import {
+  addressOf,
+  type CApi,
+  cString,
+  memoryAt,
+  openCApi,
+} from "../../src/runtime/native/c_api.ts";
+import { giveStoredWeights } from "../../src/runtime/native/stored_weights.ts";
+import { MOST_PIECE_BYTES, type Piece, Uploads } from "../../src/runtime/native/uploads.ts";
+import "../../src/runtime/session.ts";
+import { openWeights, SafetensorsError, writeSafetensors } from "../../src/safetensors/mod.ts";
+import { inTempFolder } from "../_folders.ts";
+import { fakeDriver } from "./_fake_driver.ts";
+
+Deno.test("pieces come to where they belong, eight on their way at a time", async () => {
+  const { driver, rooms, host, streams } = fakeDriver();
+  const target = new Uint8Array(40 * 4);
+  let [onTheirWay, most] = [0, 0];
+  const seen: number[] = [];
+  const piece = (index: number): Piece => ({
+    bytes: 4,
+    read: async (into) => {
+      most = Math.max(most, ++onTheirWay);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      into.fill(index);
+      onTheirWay--;
+    },
+    // Every third one stays where it is read by what it started.
+    ...(index % 3 === 0 ? {} : { to: addressOf(target) + BigInt(4 * index) }),
+    then: (place) => seen.push(new Uint8Array(memoryAt(place, 4))[3]!),
+  });
+  const all = Array.from({ length: 40 }, (_, index) => piece(index));
+  const uploads = Uploads.of(driver);
+  assert.equal(Uploads.of(driver), uploads);
+  await Promise.all([uploads.copy(all.slice(0, 25)), uploads.copy(all.slice(25))]);
+  assert.equal(most, 8);
+  assert.deepEqual(seen.toSorted((a, b) => a - b), all.map((_, index) => index));
+  target.forEach((value, at) => {
+    const index = Math.floor(at / 4);
+    assert.equal(value, index % 3 === 0 ? 0 : index);
+  });
+  assert.deepEqual([rooms.size, host.size, streams.size], [0, 0, 0]);
+});
+
+Deno.test("what cannot be read is what copying fails with, when all else is there", async () => {
+  const { driver, rooms, host, streams } = fakeDriver();
+  const target = new Uint8Array(20);
+  const pieces = Array.from({ length: 20 }, (_, index): Piece => ({
+    bytes: 1,
+    read: (into) => {
+      if (index === 3) return Promise.reject(new Error("the disk is gone"));
+      into.fill(1);
+      return Promise.resolve();
+    },
+    to: addressOf(target) + BigInt(index),
+  }));
+  const uploads = Uploads.of(driver);
+  await assert.rejects(uploads.copy(pieces), /the disk is gone/);
+  assert.equal(target.reduce((sum, value) => sum + value, 0), 19);
+  assert.deepEqual([rooms.size, host.size, streams.size], [0, 0, 0]);
+  await uploads.copy(pieces.slice(4));
+  assert.deepEqual([rooms.size, host.size, streams.size], [0, 0, 0]);
+});
+
+Deno.test("no room to copy through is said, and no piece is read", async () => {
+  const memory = { free: 1000, total: 2000, blocks: new Map<bigint, Uint8Array>() };
+  const { driver, host } = fakeDriver({ memory });
+  let reads = 0;
+  const read = () => Promise.resolve(void reads++);
+  const copied = Uploads.of(driver).copy([{ bytes: 1, read, to: 0n }]);
+  await assert.rejects(copied, /CUDA could not make room to copy weights through: out of memory/);
+  assert.deepEqual([reads, host.size], [0, 0]);
+});
+
+/** What a session gives for x in ordinary memory, by the C interface alone. */
+function runOnce(c: CApi, session: bigint, x: Float32Array<ArrayBuffer>, count: number) {
+  const { api, check, made } = c;
+  const dims = BigInt64Array.of(1n, BigInt(x.length));
+  const value = made((out) =>
+    api.CreateTensorAt(c.cpuMemory, addressOf(x), BigInt(x.byteLength), dims, 2n, 1, out)
+  );
+  const binding = made((out) => api.CreateIoBinding(session, out));
+  check(api.BindInput(binding, cString("x"), value));
+  check(api.BindOutputToDevice(binding, cString("y"), c.cpuMemory));
+  check(api.RunWithBinding(session, 0n, binding));
+  const [list, number] = [new BigUint64Array(1), new BigUint64Array(1)];
+  check(api.GetBoundOutputValues(binding, c.allocator, list, number));
+  const output = new BigUint64Array(memoryAt(list[0]!, 8))[0]!;
+  const address = made((out) => api.GetTensorMutableData(output, out));
+  const result = new Float32Array(memoryAt(address, 4 * count)).slice();
+  check(api.AllocatorFree(c.allocator, list[0]!));
+  for (const one of [output, value]) api.ReleaseValue(one);
+  api.ReleaseIoBinding(binding);
+  return result;
+}
+
+Deno.test("weights that a run reads as they are stored go to the GPU in one piece, others with the graph", async () => {
+  await inTempFolder(async (folder) => {
+    const [width, out] = [4, 3];
+    const numbers = (count: number, from: number) =>
+      Float32Array.from({ length: count }, (_, index) => from + index);
+    const tensors = {
+      matrix: { shape: [out, width], values: numbers(out * width, 1) },
+      shift: { shape: [out], values: numbers(out, 100) },
+      // Is added to another one when the graph is loaded.
+      folded: { shape: [out], values: numbers(out, 1000) },
+      // Is to stay what it is, so that it is no constant.
+      kept: { shape: [out], values: numbers(out, 0) },
+    };
+    const file = `${folder}/model.safetensors`;
+    await writeSafetensors(
+      file,
+      Object.entries(tensors).map(([name, { shape, values }]) => ({
+        name,
+        dtype: "F32",
+        shape,
+        bytes: () => [new Uint8Array(values.buffer)],
+      })),
+    );
+    const weights = (await openWeights(file)).tensors;
+    const graph = new Graph("stored");
+    const x = graph.input("x", INTERFACE_TYPE, [1, width]);
+    const [matrix, shift, folded, kept] = Object.entries(tensors).map(([name, { shape }]) =>
+      graph.weight(weights.get(name)!, shape, name === "kept")
+    );
+    const product = add(add(linear(x, matrix!), shift!), kept!);
+    const y = add(product, add(folded!, graph.vector([0, 0, 0], INTERFACE_TYPE)));
+    graph.output("y", y, [1, out]);
+    const compiled = graph.compile();
+    assert.deepEqual(compiled.storedWeights!.map(({ name }) => name), ["matrix", "shift"]);
+
+    const c = openCApi(bindingFolder(Deno.build));
+    const { driver, rooms } = fakeDriver();
+    using stack = new DisposableStack();
+    const options = c.made((place) => c.api.CreateSessionOptions(place));
+    stack.defer(() => c.api.ReleaseSessionOptions(options));
+    const key = cString("session.model_external_initializers_file_folder_path");
+    c.check(c.api.AddSessionConfigEntry(options, key, cString(folder)));
+    const place = { driver, memory: c.cpuMemory };
+    const pieces = giveStoredWeights(c, options, compiled, place, stack);
+    assert.equal(rooms.size, 1);
+    assert.deepEqual(pieces.map(({ bytes }) => bytes), [out * width * 4, out * 4]);
+    assert.deepEqual(pieces.map(({ to }) => to! % 256n - pieces[0]!.to! % 256n), [0n, 0n]);
+    const model = compiled.model as Uint8Array<ArrayBuffer>;
+    const session = await c.madeAside((place) =>
+      c.api.CreateSessionFromArray(c.env, model, BigInt(model.length), options, place)
+    );
+    stack.defer(() => c.api.ReleaseSession(session));
+    // The session is there, and the weights are not yet.
+    const before = runOnce(c, session, numbers(width, 1), out);
+    assert.deepEqual([...before], [1000, 1002, 1004]);
+    await Uploads.of(driver).copy(pieces);
+    const after = runOnce(c, session, numbers(width, 1), out);
+    assert.deepEqual([...after], [30 + 1100, 70 + 1103, 110 + 1106]);
+
+    await Deno.truncate(file, (await Deno.stat(file)).size - 40);
+    const shortened = Uploads.of(driver).copy(pieces);
+    await assert.rejects(shortened, SafetensorsError);
+  });
+});
+
+Deno.test("a large weight comes in pieces of equal size and what is left", () => {
+  const { driver } = fakeDriver();
+  const c = openCApi(bindingFolder(Deno.build));
+  using stack = new DisposableStack();
+  const options = c.made((place) => c.api.CreateSessionOptions(place));
+  stack.defer(() => c.api.ReleaseSessionOptions(options));
+  const rows = 3 * MOST_PIECE_BYTES / 2 / 4 + 1;
+  const graph = new Graph("large");
+  const byteLength = rows * 4;
+  const entry = {
+    name: "w",
+    dtype: "F32",
+    shape: [rows],
+    file: "/f",
+    offset: 8,
+    byteLength,
+  } as const;
+  const x = graph.input("x", INTERFACE_TYPE, [rows]);
+  graph.output("y", add(x, graph.weight(entry)), [rows]);
+  const place = { driver, memory: c.cpuMemory };
+  const pieces = giveStoredWeights(c, options, graph.compile(), place, stack);
+  const [first, second] = pieces;
+  assert.deepEqual([first!.bytes, second!.bytes], [
+    MOST_PIECE_BYTES,
+    byteLength - MOST_PIECE_BYTES,
+  ]);
+  assert.equal(second!.to! - first!.to!, BigInt(MOST_PIECE_BYTES));
+});
