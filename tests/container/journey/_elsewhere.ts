@@ -62,29 +62,37 @@ export async function compose({ folder }: Clone): Promise<void> {
 /** What an engine without a daemon makes of the image. */
 export async function podman(): Promise<void> {
   await whereItCanBe("Podman", async () => {
-    await install("podman", ["podman", "crun"]);
+    await install("podman", ["podman", "crun", "runc"]);
     const folder = await Deno.makeTempDir({ prefix: "newbie-podman-" });
     const podman = (...args: string[]) =>
       output("podman", "--root", join(folder, "images"), "--runroot", join(folder, "run"), ...args);
+    const image = `localhost/${IMAGE}`;
+    // It would raise the limits of files and processes, which machines may forbid.
+    const limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"];
+    const start = ["run", "--rm", "--no-healthcheck", ...limits, "--network", "none"];
+    /** Which control groups a runtime can work with depends on how the machine has them. */
+    const runtimeThatStarts = async () => {
+      const reasons: string[] = [];
+      for (const runtime of ["crun", "runc"]) {
+        const chosen = ["--runtime", runtime];
+        try {
+          await podman(...chosen, ...start, "--entrypoint", "true", image);
+          return chosen;
+        } catch (error) {
+          reasons.push((error as Error).message.trim().split("\n").at(-1)!);
+        }
+      }
+      throw new Skipped(`no container starts: ${reasons.join("; ")}`);
+    };
     try {
       const archive = join(folder, "image.tar");
       await output("docker", "save", "--output", archive, IMAGE);
       await podman("load", "--input", archive);
       await Deno.remove(archive);
       const outputs = await outputsOf(folder, USER);
-      // It would raise the limits of files and processes, which machines may forbid.
-      const limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"];
       const said = await podman(
-        ...["run", "--rm", "--no-healthcheck", ...limits, "--network", "none", "--read-only"],
-        ...[
-          "--cap-drop",
-          "ALL",
-          "--user",
-          `${USER}:${USER}`,
-          "--volume",
-          `${outputs}:/app/outputs`,
-        ],
-        ...[`localhost/${IMAGE}`, ...PICTURE],
+        ...[...await runtimeThatStarts(), ...start, "--read-only", "--cap-drop", "ALL"],
+        ...["--user", `${USER}:${USER}`, "--volume", `${outputs}:/app/outputs`, image, ...PICTURE],
       );
       await expectPicture(said, outputs, USER);
     } finally {
