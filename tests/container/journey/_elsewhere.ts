@@ -44,6 +44,15 @@ export async function compose({ folder }: Clone): Promise<void> {
     if (!isPlugIn) await install("docker-compose", ["docker-compose"]);
     const program = isPlugIn ? ["docker", "compose"] : ["docker-compose"];
     const before = await everything();
+    // Another user's pictures go there for now; what the steps before have made comes back.
+    const [own, aside] = [join(folder, "outputs"), join(folder, "outputs.aside")];
+    await Deno.rename(own, aside);
+    await using _restored = {
+      async [Symbol.asyncDispose]() {
+        await Deno.remove(own, { recursive: true });
+        await Deno.rename(aside, own);
+      },
+    };
     const outputs = await outputsOf(folder, USER);
     const run = (...args: string[]) =>
       output(
