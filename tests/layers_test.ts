@@ -44,6 +44,7 @@ const FLOORS: readonly (readonly string[])[] = [
     "src/format_bytes.ts",
     "src/language.ts",
     "src/shown.ts",
+    "src/settled.ts",
     "src/side_by_side.ts",
     "src/tensor.ts",
     "src/threads.ts",

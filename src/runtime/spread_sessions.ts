@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { settled } from "../settled.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Feeds, Output, RunningGraph, SessionHost } from "./session.ts";
 
@@ -13,12 +14,11 @@ import type { Feeds, Output, RunningGraph, SessionHost } from "./session.ts";
 export function spreadSessions(hosts: readonly SessionHost[]): SessionHost {
   return {
     create: async (graph, options) => {
-      const ends = await Promise.allSettled(hosts.map((host) => host.create(graph, options)));
-      const loaded = ends.flatMap((end) => end.status === "fulfilled" ? [end.value] : []);
-      const failed = ends.find((end) => end.status === "rejected");
-      if (failed === undefined) return new SpreadGraph(loaded);
-      await freeAll(loaded);
-      throw failed.reason;
+      await using stack = new AsyncDisposableStack();
+      const graphs = await settled(
+        hosts.map(async (host) => stack.use(await host.create(graph, options))),
+      );
+      return new SpreadGraph(graphs, stack.move());
     },
   };
 }
@@ -29,8 +29,11 @@ class SpreadGraph implements RunningGraph {
   /** How many runs each is at or will be. */
   readonly #runs: number[];
 
-  constructor(graphs: readonly RunningGraph[]) {
+  readonly #resources: AsyncDisposable;
+
+  constructor(graphs: readonly RunningGraph[], resources: AsyncDisposable) {
     this.#graphs = graphs;
+    this.#resources = resources;
     this.#runs = graphs.map(() => 0);
   }
 
@@ -48,18 +51,10 @@ class SpreadGraph implements RunningGraph {
   }
 
   async runAll(inputs: readonly Feeds[]): Promise<Record<string, Tensor>[]> {
-    const ends = await Promise.allSettled(inputs.map((feeds) => this.run(feeds)));
-    return ends.map((end) => {
-      if (end.status === "rejected") throw end.reason;
-      return end.value;
-    });
+    return await settled(inputs.map((feeds) => this.run(feeds)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await freeAll(this.#graphs);
+    await this.#resources[Symbol.asyncDispose]();
   }
-}
-
-async function freeAll(graphs: readonly RunningGraph[]): Promise<void> {
-  await Promise.all(graphs.map((graph) => graph[Symbol.asyncDispose]()));
 }

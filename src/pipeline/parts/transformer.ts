@@ -8,6 +8,7 @@ import { RequestError } from "../../errors.ts";
 import { type NextDiTConfig, type NextDiTGraphs, nextDiTRopeTables } from "../../models/mod.ts";
 import { type Feed, type Feeds, integers, type SessionHost } from "../../runtime/session.ts";
 import { SessionChain, type SessionChainOptions } from "../../runtime/session_chain.ts";
+import { settled } from "../../settled.ts";
 import { type Tensor, tensor } from "../../tensor.ts";
 import { adapterFeed, type AdapterWeights } from "./adapter_feed.ts";
 import { expectDims } from "./expect_tensor.ts";
@@ -63,16 +64,12 @@ export class Transformer implements AsyncDisposable {
   ): Promise<Transformer> {
     await using stack = new AsyncDisposableStack();
     const { stepsHost: host = options.host } = options;
-    const both = await Promise.allSettled([
-      SessionChain.create([graphs.text], options),
-      SessionChain.create(graphs.steps, { ...options, host }),
+    const use = async (chain: Promise<SessionChain>) => stack.use(await chain);
+    const [text, steps] = await settled([
+      use(SessionChain.create([graphs.text], options)),
+      use(SessionChain.create(graphs.steps, { ...options, host })),
     ]);
-    const [text, steps] = both.map((end) => {
-      if (end.status === "fulfilled") return stack.use(end.value);
-    });
-    const failed = both.find((end) => end.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
-    return new Transformer(config, stack.move(), text!, steps!, adapterWeights);
+    return new Transformer(config, stack.move(), text, steps, adapterWeights);
   }
 
   /**

@@ -10,6 +10,7 @@ import {
   type Device,
   weightsInMemory,
 } from "../../onnx/mod.ts";
+import { settled } from "../../settled.ts";
 import { elementCount, type Tensor } from "../../tensor.ts";
 import { onGpu } from "../gpu_turns.ts";
 import { ORT_LOG_LEVEL } from "../log_level.ts";
@@ -177,18 +178,18 @@ class OperatorSession {
       }
       giveWeights(c, settings, memory);
       const model = graph.model as Uint8Array<ArrayBuffer>;
-      const [created, ...filled] = await Promise.allSettled([
-        madeAside((place) =>
+      const create = async () => {
+        const session = await madeAside((place) =>
           api.CreateSessionFromArray(c.env, model, BigInt(model.length), settings, place)
-        ),
+        );
+        stack.defer(() => api.ReleaseSession(session));
+        return session;
+      };
+      [session] = await settled([
+        create(),
         place && Uploads.of(place.driver).copy(stored),
         own && operators.fill!(own.pieces),
       ]);
-      if (created.status === "rejected") throw created.reason;
-      session = created.value;
-      stack.defer(() => api.ReleaseSession(session));
-      const failed = filled.find((end) => end.status === "rejected");
-      if (failed !== undefined) throw failed.reason;
     } finally {
       api.ReleaseSessionOptions(settings);
     }

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { settled } from "../../settled.ts";
 import { memoryAt } from "./c_api.ts";
 import type { CudaDriver } from "./cuda_driver.ts";
 
@@ -73,10 +74,11 @@ export class Uploads {
     const slots = this.#slots ??= this.#makeSlots();
     this.#users++;
     try {
-      const ends = await Promise.allSettled(pieces.map((piece) => this.#send(piece, slots)));
-      slots.all.forEach(({ stream }) => this.#wait(stream));
-      const failed = ends.find((end) => end.status === "rejected");
-      if (failed !== undefined) throw failed.reason;
+      try {
+        await settled(pieces.map((piece) => this.#send(piece, slots)));
+      } finally {
+        slots.all.forEach(({ stream }) => this.#wait(stream));
+      }
     } finally {
       if (--this.#users === 0) {
         this.#slots = undefined;
