@@ -7,6 +7,7 @@
 import { type Network, PART_NAMES, type PartName, type PartShape } from "../families/mod.ts";
 import { type NextDiTConfig, pixelsPerLatent } from "../models/mod.ts";
 import type { AdaptableParts } from "../adapters/mod.ts";
+import { nativeSessions } from "../kernels/native_sessions.ts";
 import { type Adaptation, type DtypePolicy, MOST_OWN_BYTES } from "../onnx/mod.ts";
 import type { PromptEncoder } from "../prompt/mod.ts";
 import type { SessionHost, SessionOptions } from "../runtime/session.ts";
@@ -239,7 +240,7 @@ export async function loadParts(
       ...{ threads: computeThreads, deviceId, givesBack: true },
       ...(ownOperators && { ownOperators }),
     };
-    const host = thread ?? (isNative ? nativeHost(deviceId, ownOperators) : undefined);
+    const host = thread ?? (isNative ? nativeSessions() : undefined);
     const loaded = async () => {
       const part = await load(withOptions(options, host));
       if (keep && thread !== undefined) warmUp?.(part).catch(() => {});
@@ -368,17 +369,6 @@ async function openThread(isNative: boolean): Promise<SessionThread | undefined>
   if (!isNative) return await SessionThread.open();
   const { KERNEL_THREAD } = await import("../kernels/thread_module.ts");
   return await SessionThread.open(KERNEL_THREAD);
-}
-
-/** The same as such a thread does, on the thread that asks. */
-function nativeHost(deviceId: number, type: SessionOptions["ownOperators"]): SessionHost {
-  return {
-    create: async (graph, options) => {
-      const { kernelSessions, plainSessions } = await import("../kernels/mod.ts");
-      const host = type === undefined ? plainSessions() : await kernelSessions(type, deviceId);
-      return await host.create(graph, options);
-    },
-  };
 }
 
 /** GPUs, each with a thread. */
