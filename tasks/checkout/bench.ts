@@ -12,7 +12,7 @@ import { benchDraft } from "../../bench/draft.ts";
 import { benchDecoders, DEMO_DECODERS } from "../../bench/decoders.ts";
 import type { DemoResult } from "../../bench/demo.ts";
 import { benchHashing } from "../../bench/hashing.ts";
-import { describeMachine } from "../../bench/machine.ts";
+import { describeMachine, type Machine } from "../../bench/machine.ts";
 import { benchSession } from "../../bench/session.ts";
 import { benchStepCache, stepCacheTable } from "../../bench/step_cache.ts";
 import { inProcess, type Kernels } from "../../bench/process.ts";
@@ -164,49 +164,48 @@ await run<Options>(command, async (options) => {
   const tags = await benchTags();
   const demo = await benchDemo(runs);
   const results = { date, machine, compile, session, decoders, hashing, adapters, tags, demo };
-  const table = [
-    `# CPU, ${date}`,
-    "",
-    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.os}; ` +
-    `Deno ${machine.deno}, ONNX Runtime ${machine.onnxruntime}. Medians. \`deno task bench\``,
-    "",
-    "| transformer of the published size, layers | graphs compiled in | size |",
-    "| --- | --- | --- |",
-    ...compile.map(({ layers, milliseconds, kibibytes }) =>
-      `| ${layers} | ${milliseconds.toFixed(0)} ms | ${kibibytes.toFixed(0)} KiB |`
-    ),
-    "",
-    `| demo model's transformer, ${session.weightsMebibytes.toFixed(1)} MiB of weights | |`,
-    "| --- | --- |",
-    `| header read, graphs compiled | ${session.compile.toFixed(0)} ms |`,
-    `| sessions loaded | ${session.load.toFixed(0)} ms |`,
-    "",
-    "| picture | AutoencoderTiny | AutoencoderKL | times as fast |",
-    "| --- | --- | --- | --- |",
-    ...decoders.map(({ size, tiny, kl, ratio }) =>
-      `| ${size} × ${size} | ${tiny.toFixed(0)} ms | ${kl.toFixed(0)} ms | ${ratio.toFixed(1)} |`
-    ),
-    "",
-    `| checksums of ${hashing.megabytes.toFixed(0)} MB, as verify takes them | |`,
-    "| --- | --- |",
-    `| one thread | ${hashing.oneThread.toFixed(0)} MB/s |`,
-    `| ${machine.cores} threads | ${hashing.allThreads.toFixed(0)} MB/s |`,
-    `| sha256sum | ${hashing.sha256sum.toFixed(0)} MB/s |`,
-    `| ${machine.cores} threads, times as fast as sha256sum | ${hashing.ratio.toFixed(1)} |`,
-    "",
-    ...adaptersTable(adapters),
-    "",
-    ...tagRows(tags),
-    "",
-    `| demo model, 30 steps with guidance, median of ${runs} runs | |`,
-    "| --- | --- |",
-    ...Object.entries(demo).map(([name, value]) =>
-      name === "peakMemory"
-        ? `| peak memory | ${value.toFixed(0)} MiB |`
-        : `| ${name} | ${value.toFixed(0)} ms |`
-    ),
-    "",
-  ].join("\n");
+  const table = markdown(
+    "CPU",
+    date,
+    `${described(machine)}. Medians. \`deno task bench\``,
+    [
+      "| transformer of the published size, layers | graphs compiled in | size |",
+      "| --- | --- | --- |",
+      ...compile.map(({ layers, milliseconds, kibibytes }) =>
+        `| ${layers} | ${milliseconds.toFixed(0)} ms | ${kibibytes.toFixed(0)} KiB |`
+      ),
+      "",
+      `| demo model's transformer, ${session.weightsMebibytes.toFixed(1)} MiB of weights | |`,
+      "| --- | --- |",
+      `| header read, graphs compiled | ${session.compile.toFixed(0)} ms |`,
+      `| sessions loaded | ${session.load.toFixed(0)} ms |`,
+      "",
+      "| picture | AutoencoderTiny | AutoencoderKL | times as fast |",
+      "| --- | --- | --- | --- |",
+      ...decoders.map(({ size, tiny, kl, ratio }) =>
+        `| ${size} × ${size} | ${tiny.toFixed(0)} ms | ${kl.toFixed(0)} ms | ${ratio.toFixed(1)} |`
+      ),
+      "",
+      `| checksums of ${hashing.megabytes.toFixed(0)} MB, as verify takes them | |`,
+      "| --- | --- |",
+      `| one thread | ${hashing.oneThread.toFixed(0)} MB/s |`,
+      `| ${machine.cores} threads | ${hashing.allThreads.toFixed(0)} MB/s |`,
+      `| sha256sum | ${hashing.sha256sum.toFixed(0)} MB/s |`,
+      `| ${machine.cores} threads, times as fast as sha256sum | ${hashing.ratio.toFixed(1)} |`,
+      "",
+      ...adaptersTable(adapters),
+      "",
+      ...tagRows(tags),
+      "",
+      `| demo model, 30 steps with guidance, median of ${runs} runs | |`,
+      "| --- | --- |",
+      ...Object.entries(demo).map(([name, value]) =>
+        name === "peakMemory"
+          ? `| peak memory | ${value.toFixed(0)} MiB |`
+          : `| ${name} | ${value.toFixed(0)} ms |`
+      ),
+    ],
+  );
   await show(options, "cpu", results, table);
   return results;
 });
@@ -242,18 +241,17 @@ async function benchTheAdapters(options: Options) {
   for (const kernels of kinds) {
     measured.push({ kernels, ...await adaptersOn(device, folder, kernels) });
   }
-  const table = [
-    `# Adapters, ${date}`,
-    "",
+  const table = markdown(
+    "Adapters",
+    date,
     `${machine.cpu}, ${machine.os}; Deno ${machine.deno}, ONNX Runtime ${machine.onnxruntime}; ` +
-    `${device}. \`deno task bench --adapters\``,
-    ...measured.flatMap((result) => [
-      "",
+      `${device}. \`deno task bench --adapters\``,
+    measured.flatMap((result, index) => [
+      ...index > 0 ? [""] : [],
       ...device === "cuda" ? [`Kernels: ${result.kernels}`, ""] : [],
       ...adaptersTable(result),
     ]),
-    "",
-  ].join("\n");
+  );
   const results = { date, machine, device, measured };
   await show(options, `adapters_${device}`, results, table);
   return results;
@@ -266,16 +264,12 @@ async function benchBesidePytorch(options: Options, python: string) {
   const machine = await describeMachine();
   const date = today();
   const { torch, forwards } = await benchCpuForward({ quantized, python, log: tell });
-  const table = [
-    `# One forward beside PyTorch's, ${date}`,
-    "",
-    `models/demo on ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ` +
-    `${machine.os}; Deno ${machine.deno}, ONNX Runtime ${machine.onnxruntime}, PyTorch ${torch}. ` +
-    "`deno task bench --pytorch`",
-    "",
-    ...cpuForwardTable(forwards),
-    "",
-  ].join("\n");
+  const table = markdown(
+    "One forward beside PyTorch's",
+    date,
+    `models/demo on ${described(machine)}, PyTorch ${torch}. \`deno task bench --pytorch\``,
+    cpuForwardTable(forwards),
+  );
   const results = { date, machine, torch, forwards };
   await show(options, "cpu_forward", results, table);
   return results;
@@ -293,15 +287,13 @@ async function benchTheArithmetic(options: Options) {
     "own",
     tell,
   );
-  const table = [
-    `# Arithmetic, ${date}`,
-    "",
+  const table = markdown(
+    "Arithmetic",
+    date,
     `XML prompts of held-out scenes, models/demo, with our own kernels on ${gpu}; Deno ` +
-    `${machine.deno}, ONNX Runtime ${machine.onnxruntime}. \`deno task bench --arithmetic\``,
-    "",
-    ...arithmeticTable(pictures),
-    "",
-  ].join("\n");
+      `${machine.deno}, ONNX Runtime ${machine.onnxruntime}. \`deno task bench --arithmetic\``,
+    arithmeticTable(pictures),
+  );
   const results = { date, machine, gpu, pictures };
   await show(options, "arithmetic_cuda", results, table);
   return results;
@@ -312,15 +304,13 @@ async function benchTheStepCache(options: Options) {
   const machine = await describeMachine();
   const date = today();
   const pictures = await benchStepCache(tell);
-  const table = [
-    `# Step cache, ${date}`,
-    "",
+  const table = markdown(
+    "Step cache",
+    date,
     `The demo model on ${machine.cpu}, ${machine.os}; Deno ${machine.deno}, ONNX Runtime ` +
-    `${machine.onnxruntime}. \`deno task bench --step-cache\``,
-    "",
-    ...stepCacheTable(pictures),
-    "",
-  ].join("\n");
+      `${machine.onnxruntime}. \`deno task bench --step-cache\``,
+    stepCacheTable(pictures),
+  );
   const results = { date, machine, pictures };
   await show(options, "step_cache", results, table);
   return results;
@@ -331,14 +321,12 @@ async function benchTheTags(options: Options) {
   const machine = await describeMachine();
   const date = today();
   const tags = await benchTags();
-  const table = [
-    `# Lists of tags, ${date}`,
-    "",
+  const table = markdown(
+    "Lists of tags",
+    date,
     `${machine.cpu}, ${machine.os}; Deno ${machine.deno}. \`deno task bench --tags\``,
-    "",
-    ...tagRows(tags),
-    "",
-  ].join("\n");
+    tagRows(tags),
+  );
   const results = { date, machine, tags };
   await show(options, "tags", results, table);
   return results;
@@ -346,20 +334,20 @@ async function benchTheTags(options: Options) {
 
 /** The demo model's drafts against its pictures. */
 async function benchTheDraft(options: Options) {
-  const date = new Date().toISOString().slice(0, 10);
+  const date = today();
   const measured = await benchDraft(tell);
   const { scenes, drawnOn, steps: [draft, usual], psnr: { mean, least } } = measured;
-  const table = [
-    `# Draft, ${date}`,
-    "",
+  const table = markdown(
+    "Draft",
+    date,
     `XML prompts of ${scenes} held-out scenes, models/demo, ${drawnOn.device} in ${drawnOn.dtype}; ` +
-    "the same noise. `deno task bench --draft`",
-    "",
-    `| steps of Euler's method | PSNR to ${usual} steps, mean | least |`,
-    "| --- | --- | --- |",
-    `| ${draft} | ${mean.toFixed(1)} dB | ${least.toFixed(1)} dB |`,
-    "",
-  ].join("\n");
+      "the same noise. `deno task bench --draft`",
+    [
+      `| steps of Euler's method | PSNR to ${usual} steps, mean | least |`,
+      "| --- | --- | --- |",
+      `| ${draft} | ${mean.toFixed(1)} dB | ${least.toFixed(1)} dB |`,
+    ],
+  );
   const results = { date, ...measured };
   await show(options, "draft", results, table);
   return results;
@@ -370,16 +358,12 @@ async function benchTheServer(options: Options) {
   const machine = await describeMachine();
   const date = today();
   const measured = await benchServe(tell);
-  const table = [
-    `# Serve, ${date}`,
-    "",
-    `models/demo on ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ` +
-    `${machine.os}; Deno ${machine.deno}, ONNX Runtime ${machine.onnxruntime}. ` +
-    "`deno task bench --serve`",
-    "",
-    ...serveTable(measured),
-    "",
-  ].join("\n");
+  const table = markdown(
+    "Serve",
+    date,
+    `models/demo on ${described(machine)}. \`deno task bench --serve\``,
+    serveTable(measured),
+  );
   const results = { date, machine, ...measured };
   await show(options, "serve", results, table);
   return results;
@@ -390,16 +374,12 @@ async function benchTheShards(options: Options) {
   const machine = await describeMachine();
   const date = today();
   const measured = await benchShards(tell);
-  const table = [
-    `# Shared batches, ${date}`,
-    "",
-    `models/demo on ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ` +
-    `${machine.os}; Deno ${machine.deno}, ONNX Runtime ${machine.onnxruntime}. ` +
-    "`deno task bench --shards`",
-    "",
-    ...shardsTable(measured),
-    "",
-  ].join("\n");
+  const table = markdown(
+    "Shared batches",
+    date,
+    `models/demo on ${described(machine)}. \`deno task bench --shards\``,
+    shardsTable(measured),
+  );
   const results = { date, machine, ...measured };
   await show(options, "shards", results, table);
   return results;
@@ -417,17 +397,15 @@ async function benchOnCuda(options: Options) {
   if (options.severalGpus) {
     const measured = await benchSeveralGpus({ ...drawn, log: tell });
     const gpu = await gpuName();
-    const table = [
-      `# Several GPUs, ${date}`,
-      "",
+    const table = markdown(
+      "Several GPUs",
+      date,
       `${gpu}; ${machine.cpu}, ${machine.cores} cores; Deno ${machine.deno}, ONNX Runtime ` +
-      `${machine.onnxruntime}; our own kernels, random weights of the published sizes, ` +
-      `${PICTURE_SIZE} × ${PICTURE_SIZE}, ${PICTURE_STEPS} steps, ${CAPTION_TOKENS} caption tokens, ` +
-      "guidance 5 (two forwards a step). `deno task bench --device cuda --several-gpus`",
-      "",
-      ...severalGpusTable(measured),
-      "",
-    ].join("\n");
+        `${machine.onnxruntime}; our own kernels, random weights of the published sizes, ` +
+        `${PICTURE_SIZE} × ${PICTURE_SIZE}, ${PICTURE_STEPS} steps, ${CAPTION_TOKENS} caption tokens, ` +
+        "guidance 5 (two forwards a step). `deno task bench --device cuda --several-gpus`",
+      severalGpusTable(measured),
+    );
     const results = { date, machine, gpu, measured };
     await show(options, "several_gpus", results, table);
     return results;
@@ -441,19 +419,27 @@ async function benchOnCuda(options: Options) {
     log: tell,
   });
   const results = { date, machine, ...measured };
-  const table = [
-    `# CUDA${residentOnly ? ", all parts resident" : ""}, ${date}`,
-    "",
+  const table = markdown(
+    `CUDA${residentOnly ? ", all parts resident" : ""}`,
+    date,
     `${measured.gpu}; ${machine.cpu}, ${machine.cores} cores; Deno ${machine.deno}, ONNX Runtime ` +
-    `${machine.onnxruntime}; random weights of the published sizes, ${CAPTION_TOKENS} caption tokens, ` +
-    "guidance 5 (two forwards a step). `deno task bench --device cuda" +
-    `${residentOnly ? " --resident" : ""}\``,
-    "",
-    ...cudaTable(measured),
-    "",
-  ].join("\n");
+      `${machine.onnxruntime}; random weights of the published sizes, ${CAPTION_TOKENS} caption tokens, ` +
+      "guidance 5 (two forwards a step). `deno task bench --device cuda" +
+      `${residentOnly ? " --resident" : ""}\``,
+    cudaTable(measured),
+  );
   await show(options, residentOnly ? "cuda_resident" : "cuda", results, table);
   return results;
+}
+
+/** What was measured and when, where and by which command, and the results. */
+function markdown(title: string, date: string, origin: string, rows: readonly string[]): string {
+  return [`# ${title}, ${date}`, "", origin, "", ...rows, ""].join("\n");
+}
+
+/** A machine and the versions on it, for people. */
+function described({ cpu, cores, memoryGiB, os, deno, onnxruntime }: Machine): string {
+  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${os}; Deno ${deno}, ONNX Runtime ${onnxruntime}`;
 }
 
 /** Tells what was measured, and records it where that was asked for. */
