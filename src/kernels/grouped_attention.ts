@@ -1,5 +1,12 @@
 import type { KernelContext, Operator } from "../runtime/native/custom_operators.ts";
-import type { CudaKernels, KernelType, Launch, Parameter, TensorMap } from "./cuda_kernels.ts";
+import {
+  type CudaKernels,
+  type KernelType,
+  type Launch,
+  type Parameter,
+  type TensorMap,
+  VALUE_BYTES,
+} from "./cuda_kernels.ts";
 
 /** Warpgroups that attend, the queries of each, and the threads of a block with the one that reads. */
 const WARPGROUPS = 2;
@@ -8,7 +15,6 @@ const THREADS = 128 * (WARPGROUPS + 1);
 /** Keys of a step, and how many steps' keys and values there is room for. */
 const KEYS = 128;
 const STAGES = 3;
-const VALUE_BYTES = 2;
 const FLOAT_BYTES = 4;
 /** Threads of a block that joins, each with so many values of a row. */
 const JOIN_THREADS = 256;

@@ -30,7 +30,6 @@ const text = inLanguage({
     device: "在哪里计算：auto、cpu、cuda、webgpu，或 cuda:1（CUDA 可见的第二块显卡）",
     gpus:
       "在 CUDA 上使用几块显卡（从 device 起）：数字或 all；提示词与反向提示词同时计算，多张图片并行绘制",
-
     expectedDevice: "应为 auto、cpu、cuda、cuda:N 或 webgpu。",
     expectedGpus: "应为 1 以上的整数，或 all。",
     dtype:

@@ -47,7 +47,8 @@ interface Failure {
 }
 
 /**
- * Makes what is not there yet, on several GPUs so many pictures side by side, and reports what failed at the end.
+ * Makes what is not there yet, on several GPUs so many pictures side by side, and reports what failed
+ * at the end.
  *
  * @throws {TaskFailure} When any request failed; the others were made.
  */
