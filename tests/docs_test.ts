@@ -4,6 +4,7 @@ import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import configuration from "../deno.json" with { type: "json" };
 import { NEWBIE } from "../src/families/mod.ts";
+import { formatBytes } from "../src/format_bytes.ts";
 import { DENO } from "../src/integrity/mod.ts";
 import { estimateMemory } from "../src/pipeline/checkpoint/memory.ts";
 import { readRecipe } from "../src/recipe/mod.ts";
@@ -48,6 +49,7 @@ const CHINESE = await Promise.all(
 );
 const DOCUMENTS = [...ENGLISH, ...CHINESE];
 const named = (path: string) => ENGLISH.find((document) => document.path === path)!;
+const SLOTS = NEWBIE.slots.toolkit;
 const README = named("README.md");
 const CONTRIBUTING = named("CONTRIBUTING.md");
 
@@ -305,6 +307,19 @@ Deno.test("the memory that the documents name is what doctor computes", () => {
     assert(named(path).text.includes(gib(peak.model)), `${path}: ${gib(peak.model)}`);
   }
   assert(named("docs/speed.md").text.includes(gib(peak.none)), gib(peak.none));
+});
+
+Deno.test("the sizes of the published files that the documents name are those that doctor names", () => {
+  const { parts } = NEWBIE.published;
+  const total = parts.reduce((sum, { bytes }) => sum + bytes, 0);
+  assert(named("docs/commands.md").text.includes(formatBytes(total)), formatBytes(total));
+  assert(README.text.includes(`${Math.floor(total / 1e9)} GB more`), `${total} bytes`);
+  for (const { path, text } of [README, named("docs/models.md")]) {
+    for (const { name, bytes } of parts) {
+      const row = text.split("\n").find((line) => line.startsWith(`| \`models/${SLOTS[name]}/\``));
+      assert(row?.includes(` ${formatBytes(bytes)} `), `${path}: ${name}, ${formatBytes(bytes)}`);
+    }
+  }
 });
 
 Deno.test("what the documents say of the evaluation is what was recorded", async () => {

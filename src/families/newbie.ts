@@ -26,12 +26,16 @@ import {
 import type { ModelFamily, PublishedPart } from "./types.ts";
 
 /** bfloat16. */
-const BYTES_OF_PUBLISHED = 2;
+const BYTES_A_VALUE = 2;
 
-/** NextDiT with 36 layers, Gemma 3 4B, Jina CLIP v2's text tower, FLUX's AutoencoderKL. */
-const PUBLISHED: readonly Omit<PublishedPart, "bytes">[] = [
+/**
+ * NextDiT with 36 layers, Gemma 3 4B, Jina CLIP v2's text tower, FLUX's AutoencoderKL. The files are those
+ * that docs/models.md names: Gemma's and Jina CLIP's hold vision towers, too.
+ */
+const PUBLISHED: readonly PublishedPart[] = [
   {
     name: "transformer",
+    bytes: BYTES_A_VALUE * 3_486_633_792,
     parameters: 3_486_633_792,
     deviceParameters: 3_486_633_792,
     int8Parameters: 2_958_557_184,
@@ -40,6 +44,7 @@ const PUBLISHED: readonly Omit<PublishedPart, "bytes">[] = [
   },
   {
     name: "textEncoder",
+    bytes: BYTES_A_VALUE * 4_300_079_472,
     parameters: 3_880_263_168,
     deviceParameters: 3_114_625_536,
     int8Parameters: 3_114_270_720,
@@ -47,12 +52,14 @@ const PUBLISHED: readonly Omit<PublishedPart, "bytes">[] = [
   },
   {
     name: "clipModel",
+    bytes: BYTES_A_VALUE * 865_278_477,
     parameters: 558_314_496,
     deviceParameters: 302_312_448,
     sequence: { tokens: 512, width: 1024, heads: 16 },
   },
   {
     name: "vae",
+    bytes: BYTES_A_VALUE * 83_819_683,
     parameters: 83_819_683,
     deviceParameters: 49_545_475,
     picture: { kind: "AutoencoderKL", channels: 256 },
@@ -128,6 +135,6 @@ export const NEWBIE: ModelFamily = {
   },
   published: {
     pictureSize: 1024,
-    parts: PUBLISHED.map((part) => ({ ...part, bytes: part.parameters * BYTES_OF_PUBLISHED })),
+    parts: PUBLISHED,
   },
 };

@@ -96,8 +96,9 @@ export interface PartShape {
 /** A part of the published model: what it takes when it is not there to be measured. */
 export interface PublishedPart extends PartShape {
   readonly name: PartName;
-  /** Bytes of its file. */
+  /** Bytes of its files, with what in them is not used. */
   readonly bytes: number;
+  /** Values of the network, those that never reach a device included. */
   readonly parameters: number;
 }
 
