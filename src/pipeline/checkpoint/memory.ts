@@ -2,7 +2,7 @@
  * How much memory a model takes, by rule. The rules, and where each number was measured:
  *
  * - a part = its weights on the device × bytes of the arithmetic + its workspace;
- * - `none`: all weights, the largest workspace, and what the runtime itself takes;
+ * - `none`: all parts, each of which keeps the workspace of its last run, and what the runtime itself takes;
  * - `model`: the largest part, and what the runtime itself takes;
  * - `sequential`: the same with the two large parts cut into segments, of which one is loaded.
  *
@@ -53,8 +53,6 @@ interface Rule {
   /** How many of its widest maps each kind of decoder holds at once, in one run and in tiles. */
   readonly decoderMaps: Readonly<Record<DecoderKind, number>>;
   readonly tiledMaps: Readonly<Record<DecoderKind, number>>;
-  /** Whether parts that are loaded keep the workspace of their last run. */
-  readonly keepsWorkspace: boolean;
   /** The runtime's own libraries, kernels and contexts; bytes. */
   readonly runtime: number;
 }
@@ -76,7 +74,6 @@ const CUDA: Rule = {
   sessions: 0.92e9,
   decoderMaps: { AutoencoderTiny: 4, AutoencoderKL: 12.7 },
   tiledMaps: { AutoencoderTiny: 2.1, AutoencoderKL: 2.2 },
-  keepsWorkspace: true,
   runtime: 0.574e9,
 };
 
@@ -86,8 +83,9 @@ const CUDA: Rule = {
  * (2048 × 2048 pixels, 0.51 GB in all without the decoder). Deno and the runtime without any weights
  * took 0.165 GB. Both decoders hold four of their widest maps in one run: FLUX's (256 channels) took
  * 4.6 GB at 1024 × 1024 pixels, 2.7 GB in tiles; TAEF1 (64 channels) 4.4 GB at 2048 × 2048, 2.3 GB in
- * tiles (the demo model's, with all its parts loaded, 2.48 GB). The demo model with all its parts took 0.305 GB at 256 × 256 pixels with a short prompt and
- * 0.344 with the longest, 0.526 at 512 × 512 and 1.41 at 1024 × 1024: every session keeps its arena.
+ * tiles (the demo model's, with all its parts loaded, 2.48 GB). The demo model with all its parts took
+ * 0.305 GB at 256 × 256 pixels with a short prompt and 0.344 with the longest, 0.526 at 512 × 512 and
+ * 1.41 at 1024 × 1024: every session keeps its arena.
  *
  * CUDA: 16-bit types, on an H100 by nvidia-smi. The context with cuBLAS and cuDNN takes 547 MiB. The
  * transformer, 7.0 GB of weights, took 9.4 GB at 4352 tokens and 10.5 GB at 9472: its memory grows
@@ -95,7 +93,7 @@ const CUDA: Rule = {
  * 19.0 GB, since each keeps its own arena. FLUX's decoder alone took 7.5 GB, as arenas grow by
  * doubling.
  *
- * WebGPU: not measured; CUDA's numbers, in float32.
+ * WebGPU: CUDA's numbers, in float32, which is more than it takes with the transformer in float16.
  */
 const RULES: Readonly<Record<Device, Rule>> = {
   cpu: {
@@ -105,7 +103,6 @@ const RULES: Readonly<Record<Device, Rule>> = {
     sessions: 0,
     decoderMaps: { AutoencoderTiny: 4, AutoencoderKL: 4 },
     tiledMaps: { AutoencoderTiny: 2.1, AutoencoderKL: 2.2 },
-    keepsWorkspace: true,
     runtime: 0.165e9,
   },
   cuda: CUDA,
@@ -157,18 +154,14 @@ export function estimateMemory(
       ...(picture === undefined ? {} : { picture }),
     };
   });
-  const allWeights = sized.reduce((sum, { weights }) => sum + weights, 0);
-  const workspaces = sized.map(({ workspace }) => workspace);
-  const allWorkspace = rule.keepsWorkspace
-    ? workspaces.reduce((sum, workspace) => sum + workspace, 0)
-    : Math.max(0, ...workspaces);
+  const taken = sized.map(({ weights, workspace }) => weights + workspace);
   return {
     device,
     pictureSize,
     bytesPerValue,
     peak: {
-      none: runtime + allWeights + allWorkspace,
-      model: runtime + Math.max(0, ...sized.map((part) => part.weights + part.workspace)),
+      none: runtime + taken.reduce((sum, bytes) => sum + bytes, 0),
+      model: runtime + Math.max(0, ...taken),
       sequential: runtime + Math.max(
         0,
         ...sized.map(({ name, weights, workspace }) =>
