@@ -1,5 +1,5 @@
 /**
- * Each component's error against PyTorch in float32, beside PyTorch's own error in half precision,
+ * Each part's error against PyTorch in float32, beside PyTorch's own error in half precision,
  * on the inputs and outputs that bench/reference/components.py stored.
  */
 import { join } from "node:path";
@@ -46,7 +46,7 @@ export interface Accuracy {
   readonly pytorch: number;
 }
 
-/** Compares every component that the reference holds. */
+/** Compares every part that the reference holds. */
 export async function benchAccuracy(request: AccuracyRequest): Promise<Accuracy[]> {
   const { models, device, dtype, parts } = request;
   const reference = await Reference.open(request.reference);

@@ -1,5 +1,5 @@
 /**
- * A component's weights, asked for by name and shape while its graph is built. What is missing or
+ * A network's weights, asked for by name and shape while its graph is built. What is missing or
  * has another shape is collected, so that one error can name all of it.
  *
  * @module
@@ -98,7 +98,7 @@ const TEXTS: Texts<{
   },
 };
 
-/** How a component's tensors are named in the file at hand. */
+/** How a network's tensors are named in the file at hand. */
 export type NameInFile = (name: string) => string;
 
 /** Finds weights by the architecture's names, checks shapes, and casts to the type of arithmetic. */

@@ -20,13 +20,13 @@ class Part implements AsyncDisposable {
 const unchanged = () => Promise.resolve();
 const counts = () => [Part.loaded, Part.freed];
 
-function component(keep: boolean, check = unchanged): HeldPart<Part> {
+function heldPart(keep: boolean, check = unchanged): HeldPart<Part> {
   Part.loaded = Part.freed = 0;
   return new HeldPart(Part.load, check, keep);
 }
 
-Deno.test("a kept part is loaded once, and freed with the component", async () => {
-  const kept = component(true);
+Deno.test("a kept part is loaded once, and freed with what holds it", async () => {
+  const kept = heldPart(true);
   assert.deepEqual(counts(), [0, 0]);
   await kept.load();
   await kept.use(() => Promise.resolve());
@@ -37,7 +37,7 @@ Deno.test("a kept part is loaded once, and freed with the component", async () =
 });
 
 Deno.test("a part that is not kept is freed after each use, but not while another use runs", async () => {
-  const passing = component(false);
+  const passing = heldPart(false);
   await passing.use(() => Promise.resolve());
   assert.deepEqual(counts(), [1, 1]);
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -50,7 +50,7 @@ Deno.test("a part that is not kept is freed after each use, but not while anothe
 });
 
 Deno.test("a part is freed when the work with it fails, and when loading failed it can be tried again", async () => {
-  const passing = component(false);
+  const passing = heldPart(false);
   await assert.rejects(passing.use(() => Promise.reject(new Error("no"))), /no/);
   assert.deepEqual(counts(), [1, 1]);
   let attempts = 0;
@@ -65,7 +65,7 @@ Deno.test("a part is freed when the work with it fails, and when loading failed 
 });
 
 Deno.test("disposing waits for the work under way, and refuses more", async () => {
-  const kept = component(true);
+  const kept = heldPart(true);
   const { promise, resolve } = Promise.withResolvers<void>();
   const work = kept.use(() => promise);
   await kept[Symbol.asyncDispose]();
@@ -78,7 +78,7 @@ Deno.test("disposing waits for the work under way, and refuses more", async () =
 
 Deno.test("a part whose files changed is not used", async () => {
   let changed = false;
-  const kept = component(
+  const kept = heldPart(
     true,
     () => changed ? Promise.reject(new Error("changed")) : Promise.resolve(),
   );

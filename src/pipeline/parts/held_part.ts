@@ -27,7 +27,7 @@ export class HeldPart<T extends AsyncDisposable> implements AsyncDisposable {
     this.#thread = thread;
   }
 
-  /** Loads the part now, for a component that is kept. */
+  /** Loads the part now, where it is kept. */
   async load(): Promise<void> {
     await this.use(() => Promise.resolve());
   }
@@ -35,7 +35,7 @@ export class HeldPart<T extends AsyncDisposable> implements AsyncDisposable {
   /**
    * Does the work with the loaded part; several uses at once share it.
    *
-   * @throws {TypeError} When the component was disposed.
+   * @throws {TypeError} When the part was disposed.
    */
   async use<R>(work: (value: T) => Promise<R>): Promise<R> {
     if (this.#disposed) throw new TypeError("The pipeline was disposed and cannot be used again.");
