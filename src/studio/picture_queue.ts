@@ -18,7 +18,7 @@ import { sheetName } from "./sheet.ts";
 import type { MadeFile, StudioFacts, StudioThread, ThreadMakeOptions } from "./studio_thread.ts";
 
 /** What draws: a {@linkcode StudioThread}. */
-export type Painter = AsyncDisposable & Pick<StudioThread, "facts" | "make"> & {
+export type Painter = AsyncDisposable & Pick<StudioThread, "facts" | "make" | "hasEnded"> & {
   /** Whether steps come with previews from now on. */
   set previews(isWanted: boolean);
 };
@@ -429,8 +429,14 @@ export class PictureQueue implements AsyncDisposable {
       this.#stand({ state: "loading" });
       this.#painter = this.#options.open();
     }
+    const opening = this.#painter;
     try {
-      const painter = await this.#painter;
+      const painter = await opening;
+      if (painter.hasEnded) {
+        // Of several who notice it, one opens anew.
+        if (this.#painter === opening) this.#painter = undefined;
+        return await this.#paint();
+      }
       painter.previews = this.#watchers > 0;
       this.#facts = painter.facts;
       if (this.#model.state !== "loaded") this.#stand({ state: "loaded", facts: painter.facts });

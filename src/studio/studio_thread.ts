@@ -168,6 +168,11 @@ export class StudioThread implements AsyncDisposable {
     return this.#facts!;
   }
 
+  /** Whether the thread is gone, with its model: it makes no more pictures. */
+  get hasEnded(): boolean {
+    return this.#ended !== undefined;
+  }
+
   /** Whether steps come with previews from now on; at first they do not. */
   set previews(isWanted: boolean) {
     this.#post({ previews: isWanted });

@@ -32,15 +32,18 @@ export interface Painted {
 
 /** Loads a model that draws grey pictures whose shade is the seed's last byte. */
 export function fakeStudio(
-  { stepMilliseconds = 0, fails = () => false }: {
+  { stepMilliseconds = 0, fails = () => false, ends = () => false }: {
     stepMilliseconds?: number;
     fails?: (prompt: string) => boolean;
+    /** Whether the thread ends, as when native code does. */
+    ends?: (prompt: string) => boolean;
   } = {},
 ): { open: () => Promise<Painter>; painted: Painted } {
   const painted: Painted = { prompts: [], requests: [], opened: 0, closed: 0, most: 0 };
   let busy = 0;
   const open = (): Promise<Painter> => {
     painted.opened++;
+    let hasEnded = false;
     return Promise.resolve({
       facts: {
         isDemo: true,
@@ -56,12 +59,17 @@ export function fakeStudio(
         verified: [],
         processor: "none",
       },
+      get hasEnded() {
+        return hasEnded;
+      },
       set previews(_: boolean) {
         // It makes them always.
       },
       make: async (request, { onStep, signal } = {}) => {
         painted.most = Math.max(painted.most, ++busy);
         try {
+          hasEnded ||= ends(request.prompt);
+          if (hasEnded) throw new Error("the thread has ended");
           for (let step = 1; step <= STEPS; step++) {
             await new Promise((resolve) => setTimeout(resolve, stepMilliseconds));
             signal?.throwIfAborted();

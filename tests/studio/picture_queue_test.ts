@@ -152,6 +152,18 @@ Deno.test("an idle queue gives the model back, and loads it for the next picture
   });
 });
 
+Deno.test("when the thread that draws ends, its job fails and the next one has a thread of its own", async () => {
+  await inTempFolder(async (folder) => {
+    const { open, painted } = fakeStudio({ ends: (prompt) => prompt === "b" });
+    await using queue = await PictureQueue.open({ open, root: folder });
+    const jobs = ["a", "b", "c"].map((prompt) => queue.add({ request: { prompt } }));
+    const [first, second, third] = await Promise.all(jobs.map(({ id }) => queue.finished(id)));
+    assert.deepEqual([first, second, third].map((job) => job!.state), ["done", "failed", "done"]);
+    assert.match(second!.error!.en, /the thread has ended/);
+    assert.deepEqual([painted.prompts, painted.opened], [["a", "c"], 2]);
+  });
+});
+
 Deno.test("more than may wait is refused, and says how much waits", async () => {
   await inTempFolder(async (folder) => {
     const { open } = fakeStudio({ stepMilliseconds: 50 });
