@@ -7,15 +7,10 @@ import type { Accuracy, AccuracyRequest } from "./accuracy.ts";
 import type { DecoderResult, DecodersRequest } from "./decoders.ts";
 import type { ForwardRequest, ForwardResult } from "./forward.ts";
 import type { FromPictureRequest, FromPictureResult } from "./from_picture.ts";
-import { GpuMemory } from "./gpu_memory.ts";
+import { GpuMemory, visibleGpus } from "./gpu_memory.ts";
 import type { PictureRequest, PictureResult } from "./picture.ts";
 import { inProcess, type Kernels } from "./process.ts";
-import {
-  benchSeveralGpus,
-  countGpus,
-  type MeasuredGpus,
-  severalGpusTable,
-} from "./several_gpus.ts";
+import { benchSeveralGpus, type MeasuredGpus, severalGpusTable } from "./several_gpus.ts";
 import { median } from "./statistics.ts";
 
 /** What the GPU benchmark needs. */
@@ -183,7 +178,7 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
     pictures.push(await measured(request, kernels));
   };
   const onSeveralGpus = async () =>
-    await countGpus() < 2
+    (await visibleGpus()).length < 2
       ? {}
       : { severalGpus: await benchSeveralGpus({ model, steps, size, caption, log }) };
   if (residentOnly) {
@@ -259,8 +254,7 @@ export async function benchCuda(options: CudaBenchOptions): Promise<CudaBenchRes
 }
 
 async function measured(request: PictureRequest, kernels: Kernels): Promise<MeasuredPicture> {
-  await using memory = new GpuMemory();
-  await memory.begin();
+  await using memory = await GpuMemory.watch();
   const result = await inProcess<PictureResult>("bench/picture.ts", request, kernels);
   return { request: withoutPlace(request), kernels, result, peakMemory: memory.peak };
 }
@@ -270,10 +264,11 @@ function withoutPlace<R extends { readonly model: string }>(request: R): R {
   return { ...request, model: basename(request.model) };
 }
 
-/** What nvidia-smi calls the first GPU, and its driver's version. */
+/** What nvidia-smi calls the first GPU that CUDA shows to this program, and its driver's version. */
 export async function gpuName(): Promise<string> {
+  const [index = 0] = await visibleGpus();
   const { stdout } = await new Deno.Command("nvidia-smi", {
-    args: ["--id=0", "--query-gpu=name,driver_version", "--format=csv,noheader"],
+    args: [`--id=${index}`, "--query-gpu=name,driver_version", "--format=csv,noheader"],
   }).output();
   return new TextDecoder().decode(stdout).trim();
 }

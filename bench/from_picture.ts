@@ -72,8 +72,7 @@ function middleMask(side: number): RgbImage {
 if (import.meta.main) {
   const request: FromPictureRequest = JSON.parse(Deno.args[0]!);
   const { model, size, steps, strength, hires, count, ways: asked, ...loading } = request;
-  await using memory = loading.device === "cuda" ? new GpuMemory() : undefined;
-  await memory?.begin();
+  await using memory = loading.device === "cuda" ? await GpuMemory.watch() : undefined;
   await using pipe = await NewBieImagePipeline.fromPretrained(model, loading);
   const loaded = performance.now();
   const [image, maskImage] = [somePicture(size), middleMask(size)];

@@ -1,8 +1,19 @@
 /** The memory in use on a GPU, as nvidia-smi sees it: all processes, the driver's own part aside. */
+import { NewBieError } from "../src/errors.ts";
+import { localHost, readGpus } from "../src/machine/mod.ts";
 
 /** Bytes of a mebibyte, in which nvidia-smi counts. */
 const MIB = 2 ** 20;
 const INTERVAL_MILLISECONDS = 20;
+
+/**
+ * nvidia-smi's numbers for the GPUs that CUDA shows to this program and to those that it starts, in
+ * CUDA's order; `undefined` for one that is not known.
+ */
+export async function visibleGpus(): Promise<(number | undefined)[]> {
+  const { visible } = await readGpus(localHost());
+  return visible.map((gpu) => gpu?.index);
+}
 
 /** Watches a GPU's memory from its creation to its end. */
 export class GpuMemory implements AsyncDisposable {
@@ -12,7 +23,7 @@ export class GpuMemory implements AsyncDisposable {
   #first: number | undefined;
 
   /** @param index nvidia-smi's number for the GPU. */
-  constructor(index = 0) {
+  private constructor(index: number) {
     this.#process = new Deno.Command("nvidia-smi", {
       args: [
         `--id=${index}`,
@@ -24,6 +35,24 @@ export class GpuMemory implements AsyncDisposable {
       stderr: "null",
     }).spawn();
     this.#reading = this.#read();
+  }
+
+  /**
+   * Watches a GPU, of which a first reading is there.
+   *
+   * @param deviceId Its number among those that CUDA shows to this program.
+   * @throws {NewBieError} When CUDA shows no such GPU.
+   */
+  static async watch(deviceId = 0): Promise<GpuMemory> {
+    const index = (await visibleGpus())[deviceId];
+    if (index === undefined) {
+      throw new NewBieError(`CUDA shows no GPU ${deviceId} whose memory could be watched.`, {
+        zh: `CUDA 没有可供观察显存的第 ${deviceId} 号显卡。`,
+      });
+    }
+    const memory = new GpuMemory(index);
+    while (memory.#first === undefined) await new Promise((resolve) => setTimeout(resolve, 10));
+    return memory;
   }
 
   /** Bytes in use at most so far, beyond what was in use at the beginning. */
@@ -42,11 +71,6 @@ export class GpuMemory implements AsyncDisposable {
         this.#peak = Math.max(this.#peak, used);
       }
     }
-  }
-
-  /** Waits until a first reading is there. */
-  async begin(): Promise<void> {
-    while (this.#first === undefined) await new Promise((resolve) => setTimeout(resolve, 10));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

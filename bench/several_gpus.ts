@@ -43,12 +43,6 @@ const WAYS = [
   { dtype: "int8", pictures: 1 },
 ] as const;
 
-/** How many GPUs this machine has. */
-export async function countGpus(): Promise<number> {
-  const { stdout } = await new Deno.Command("nvidia-smi", { args: ["--list-gpus"] }).output();
-  return new TextDecoder().decode(stdout).trim().split("\n").filter((line) => line !== "").length;
-}
-
 /** Measures each way on one GPU and on two, one after the other. */
 export async function benchSeveralGpus(
   { log, ...drawn }: SeveralGpusOptions,
@@ -58,8 +52,10 @@ export async function benchSeveralGpus(
     for (const gpus of COUNTS) {
       log(`${pictures} of ${drawn.size} × ${drawn.size} in a call, ${dtype}, GPUs: ${gpus} …`);
       await using stack = new AsyncDisposableStack();
-      const memories = COUNTS.map((_, index) => stack.use(new GpuMemory(index)));
-      for (const memory of memories) await memory.begin();
+      const memories: GpuMemory[] = [];
+      for (const deviceId of COUNTS.keys()) {
+        memories.push(stack.use(await GpuMemory.watch(deviceId)));
+      }
       const warm = Math.ceil(WARM / pictures);
       const loaded = { device: "cuda", gpus, dtype, offload: "none" } as const;
       const request: PictureRequest = { ...drawn, ...loaded, count: 1 + warm, pictures };
