@@ -65,49 +65,60 @@ class Graph {
     }
   }
 
-  /** A number or a text, wherever it was typed: nodes that only hand it on are passed. */
-  value(input: unknown, kind: "number" | "string"): unknown {
+  /**
+   * A number or a text, wherever it was typed: nodes that only hand it on are passed.
+   *
+   * @param name Of several numbers of a node the one of this name counts.
+   */
+  value(input: unknown, kind: "number" | "string", name = ""): unknown {
     if (!isLink(input)) return kindOf(input) === kind ? input : undefined;
     let count = 0;
     for (const node of this.behind(input, (name) => !NO_VALUE.has(name))) {
       if (++count > MOST_BEHIND) return undefined;
       if (kind === "string") {
-        const text = this.#text(node);
+        const text = this.#text(node, "positive");
         if (text !== undefined) return text;
         continue;
       }
-      const values = Object.values(node.inputs).filter((value) => kindOf(value) === kind);
-      if (values.length > 0) return values[0];
+      const numbers = Object.entries(node.inputs).filter(([other, value]) =>
+        kindOf(value) === kind && other !== "batch_size"
+      );
+      const [found] = [...numbers.filter(([other]) => other === name), ...numbers];
+      if (found !== undefined) return found[1];
     }
     return undefined;
   }
 
-  /** The text that a node of texts gives: typed there, or of several put together. */
-  #text(node: GraphNode, depth = 0): string | undefined {
-    if (this.#texts.has(node.id) || depth > MOST_JOINED) return this.#texts.get(node.id);
+  /** The text that a node of texts gives to a side: typed there, or of several put together. */
+  #text(node: GraphNode, side: Side, depth = 0): string | undefined {
+    const key = `${side} ${node.id}`;
+    if (this.#texts.has(key) || depth > MOST_JOINED) return this.#texts.get(key);
     // A node that is made of itself has no text.
-    this.#texts.set(node.id, undefined);
-    const parts = Object.entries(node.inputs).flatMap(([name, input]) => {
-      if (!TEXT_INPUT.test(name)) return [];
-      if (typeof input === "string") return input.trim() === "" ? [] : [input];
+    this.#texts.set(key, undefined);
+    const textOf = (input: unknown) => {
+      if (typeof input === "string") return input.trim() === "" ? undefined : input;
       const from = this.from(input);
-      const text = from === undefined ? undefined : this.#text(from, depth + 1);
-      return text === undefined ? [] : [text];
-    });
+      return from === undefined ? undefined : this.#text(from, side, depth + 1);
+    };
+    const parts = textInputs(node, side).map(textOf).filter((text) => text !== undefined);
     const delimiter = node.inputs["delimiter"];
     const between = typeof delimiter === "string" ? delimiter : ", ";
     // Encoders with two text models are mostly given the same text twice.
     const joined = [...new Set(parts)].join(between).slice(0, LONGEST_TEXT);
-    const text = parts.length === 0 ? undefined : joined;
-    this.#texts.set(node.id, text);
+    // With its mark, a system prompt is told from the prompt behind it.
+    const system = textOf(node.inputs["system_prompt"]);
+    const isMarked = system !== undefined && SYSTEM_END.test(system);
+    const text = isMarked ? `${system.trimEnd()} ${joined}` : parts.length > 0 ? joined : undefined;
+    this.#texts.set(key, text);
     return text;
   }
 
-  /** The texts that a conditioning is made of. */
-  prompt(conditioning: unknown): string | undefined {
+  /** The texts that the conditioning of a side is made of. */
+  prompt(conditioning: unknown, side: Side): string | undefined {
+    if (typeof conditioning === "string") return conditioning;
     const texts: string[] = [];
     for (const node of this.behind(conditioning, (name) => CONDITIONING_INPUT.test(name))) {
-      const text = this.#text(node);
+      const text = this.#text(node, side);
       if (text !== undefined) texts.push(text);
     }
     const all = [...new Set(texts)].join("\n").slice(0, LONGEST_TEXT);
@@ -115,14 +126,43 @@ class Graph {
   }
 }
 
+/** What a prompt is for. */
+type Side = "positive" | "negative";
+
+/** The values that a node's text for a side is put together from. */
+function textInputs({ inputs }: GraphNode, side: Side): readonly unknown[] {
+  const entries = Object.entries(inputs);
+  // Loaders and styles have a text for each side.
+  const sided = entries.flatMap(([name, value]) => {
+    const [, own, other] = SIDED_INPUT.exec(name) ?? [];
+    return own === undefined && other === undefined ? [] : [{ side: own ?? other, value }];
+  });
+  if (sided.length > 0) {
+    return sided.filter((input) => input.side === side).map(({ value }) => value);
+  }
+  // What was drawn from a text with choices takes its place.
+  const drawn = inputs["populated_text"];
+  if (typeof drawn === "string" && drawn.trim() !== "") return [drawn];
+  return entries.filter(([name]) => TEXT_INPUT.test(name)).map(([, value]) => value);
+}
+
+/** The mark at the end of a system prompt, by which it is known in front of a prompt. */
+const SYSTEM_END = /<\s?Prompt[ _-]?Start\s?>\s*$/i;
+
 /** How deep nodes that join texts are followed. */
 const MOST_JOINED = 32;
 
-/** Inputs whose text is part of a prompt. */
+/** Inputs whose text is part of a prompt; that of a reroute has no name. */
 const TEXT_INPUT =
-  /^(?:text(?:_?[a-z0-9]{1,10})?|prompt|positive(?:_prompt)?|user_prompt|system_prompt|string(?:_?[a-z0-9]{1,10})?|value|caption|wildcard_text|populated_text|clip_l|t5xxl|xml(?:_prompt)?)$/i;
+  /^(?:text(?:_?[a-z0-9]{1,10})?|prompt|user_prompt|string(?:_?[a-z0-9]{1,10})?|value|caption|wildcard_text|clip_l|t5xxl|xml(?:_prompt)?|any(?:_0?1)?|)$/i;
+/** Inputs whose text is part of the prompt of one side. */
+const SIDED_INPUT =
+  /^(?:(?:text_)?(positive|negative)(?:_?(?:prompt|text))?|prompt_(positive|negative))$/i;
 /** Inputs through which a conditioning is handed on. */
-const CONDITIONING_INPUT = /^(?:conditioning(?:_?[a-z0-9]{1,10})?|cond(?:_?\d{1,2})?|guider)$/i;
+const CONDITIONING_INPUT =
+  /^(?:conditioning(?:_?[a-z0-9]{1,10})?|cond(?:_?\d{1,2})?|guider|any(?:_0?1)?|)$/i;
+/** Inputs through which all that a sampler needs is handed on at once. */
+const PIPE_INPUT = /^(?:basic_)?pipe$/;
 /** Inputs that carry something other than values. */
 const NO_VALUE: ReadonlySet<string> = new Set(["model", "clip", "vae", "image", "latent_image"]);
 
@@ -132,9 +172,13 @@ function kindOf(value: unknown): "number" | "string" | undefined {
 }
 
 /** Whether a node draws: it has a prompt, and steps or a picture to begin with. */
-const isSampler = ({ inputs }: GraphNode): boolean =>
+const isSampler = ({ type, inputs }: GraphNode): boolean =>
   ["steps", "sigmas", "latent_image"].some((name) => name in inputs) &&
-  ["positive", "guider", "conditioning"].some((name) => isLink(inputs[name]));
+    ["positive", "guider", "conditioning"].some((name) => isLink(inputs[name])) ||
+  /sampler/i.test(type) && Object.entries(inputs).some(isPipe);
+
+const isPipe = ([name, input]: readonly [string, unknown]): boolean =>
+  PIPE_INPUT.test(name) && isLink(input);
 
 /** The graph that was run, or that the editor shows. */
 export function fromComfyUi(prompt: unknown, workflow: unknown): ForeignRecipe {
@@ -171,23 +215,32 @@ export function fromComfyUi(prompt: unknown, workflow: unknown): ForeignRecipe {
       draft.lora(
         own?.["lora"] ?? name,
         own?.["strength"] ??
-          weightOf("strength_model", "lora_wt", "model_str", "strength", "lora_strength") ?? 1,
-        own?.["strengthTwo"] ?? weightOf("strength_clip", "clip_str"),
+          weightOf(
+            "strength_model",
+            "lora_wt",
+            "model_str",
+            "strength",
+            "lora_strength",
+            "lora_model_strength",
+          ) ?? 1,
+        own?.["strengthTwo"] ?? weightOf("strength_clip", "clip_str", "lora_clip_strength"),
       );
     }
   }
   return draft.recipe();
 }
 
-const passLatent = (input: string) => /latent|samples|pixels|image/.test(input);
+const passLatent = (input: string) => /latent|samples|pixels|image|^$/.test(input);
 
 /** Inputs that name a file of weights, or a picture. */
 const FILES = /^(?:ckpt|unet|vae|lora|clip|control_net|diffusion|style_model|image)(?:_name)?\d?$/;
 
-function readSampler(graph: Graph, { inputs }: GraphNode, draft: ForeignDraft): void {
+function readSampler(graph: Graph, { id, inputs }: GraphNode, draft: ForeignDraft): void {
   const all = allInputs(graph, inputs);
   const number = (...names: readonly string[]) =>
-    names.map((name) => graph.value(all[name], "number")).find((value) => value !== undefined);
+    names.map((name) => graph.value(all[name], "number", name)).find((value) =>
+      value !== undefined
+    );
   const text = (name: string) => graph.value(all[name], "string");
 
   const positive = all["positive"] ?? all["conditioning"];
@@ -200,32 +253,70 @@ function readSampler(graph: Graph, { inputs }: GraphNode, draft: ForeignDraft): 
   draft.schedule("scheduler", text("scheduler") ?? "");
   draft.strength("denoise", strengthOf(graph, all));
   let count = 0;
-  for (const node of graph.behind(all["latent_image"], passLatent)) {
+  const withPipe: GraphNode = { id, type: "", inputs: all };
+  for (const node of [withPipe, ...graph.behind(all["latent_image"], passLatent)]) {
     if (++count > MOST_BEHIND) break;
     readMask(graph, node.inputs["mask"], draft);
-    const [width, height] = ["width", "height"].map((name) =>
-      graph.value(node.inputs[name], "number")
-    );
-    if (width === undefined || height === undefined) continue;
-    draft.size("size", width, height);
+    const size = sizeOf(graph, node);
+    if (size === undefined) continue;
+    draft.size("size", ...size);
     break;
   }
+  const system = positive === undefined ? undefined : graph.from(positive)?.inputs["system_prompt"];
+  readSystemPrompt(graph, system, draft);
   const isDifferential = [...graph.nodes.values()].some(({ type }) => DIFFERENTIAL.test(type));
   if (isDifferential) draft.take({ differentialMask: true });
 }
+
+/** What stands before the prompt for the text encoder alone; a mere word is another model's. */
+function readSystemPrompt(graph: Graph, system: unknown, draft: ForeignDraft): void {
+  const text = graph.value(system, "string");
+  if (typeof text !== "string" || text.trim() === "" || SYSTEM_END.test(text)) return;
+  if (/\s/.test(text.trim())) draft.take({ systemPrompt: `${text.trim()} ` });
+  else draft.leave("system_prompt", text);
+}
+
+/** The size of what a node begins with: in two numbers, or in words such as `832x1216 (0.68)`. */
+function sizeOf(graph: Graph, { inputs }: GraphNode): readonly [unknown, unknown] | undefined {
+  const words = (node: Pick<GraphNode, "inputs"> | undefined) =>
+    Object.entries(node?.inputs ?? {}).flatMap(([name, value]) => {
+      if (!SIZE_WORDS.test(name) || typeof value !== "string") return [];
+      const [, width, height] = /(\d{2,5}) ?[x×] ?(\d{2,5})/.exec(value) ?? [];
+      return width === undefined || height === undefined ? [] : [[width, height] as const];
+    })[0];
+  const own = words({ inputs });
+  if (own !== undefined) return own;
+  for (const [across, down] of SIZES) {
+    const [width, height] = [inputs[across], inputs[down]];
+    const chosen = words(graph.from(width));
+    if (chosen !== undefined) return chosen;
+    const found = [graph.value(width, "number", across), graph.value(height, "number", down)];
+    if (found[0] !== undefined && found[1] !== undefined) return [found[0], found[1]];
+  }
+  return undefined;
+}
+
+/** What the sides of a picture are called. */
+const SIZES = [["width", "height"], ["empty_latent_width", "empty_latent_height"]] as const;
+/** Fields in which a size is chosen from a list. */
+const SIZE_WORDS = /^(?:resolution|dimensions|size|aspect_?ratio)$/i;
 
 /** A node that lets a mask's greys say how much each place may change. */
 const DIFFERENTIAL = /^DifferentialDiffusion/;
 
 /** The inputs of a sampler and of the nodes that it was taken apart into. */
 function allInputs(graph: Graph, inputs: JsonObject): JsonObject {
+  // What is nearer to the sampler counts.
+  const pipe = Object.entries(inputs).find(isPipe)?.[1];
+  const handed: JsonObject = [...graph.behind(pipe, (name) => PIPE_INPUT.test(name))]
+    .reduceRight((all, node) => ({ ...all, ...node.inputs }), {});
   const noise = graph.from(inputs["noise"])?.inputs ?? {};
   const guider = graph.from(inputs["guider"])?.inputs ?? {};
   const kind = graph.from(inputs["sampler"])?.inputs ?? {};
   const sigmas = inputs["sigmas"];
   const schedules = isLink(sigmas) ? [...graph.behind(sigmas, (name) => name === "sigmas")] : [];
   const schedule = schedules.find(({ inputs }) => "steps" in inputs)?.inputs ?? {};
-  return { ...schedule, ...kind, ...noise, ...guider, ...inputs };
+  return { ...handed, ...schedule, ...kind, ...noise, ...guider, ...inputs };
 }
 
 /** How far a sampler goes from what it is given: stated, or by the step that it begins with. */
@@ -307,8 +398,8 @@ function widthOf(graph: Graph, { inputs }: GraphNode): number | undefined {
   let count = 0;
   for (const node of graph.behind(inputs["latent_image"], passLatent)) {
     if (++count > MOST_BEHIND) return undefined;
-    const width = graph.value(node.inputs["width"], "number");
-    if (typeof width === "number") return width;
+    const width = Number(sizeOf(graph, node)?.[0] ?? NaN);
+    if (Number.isFinite(width)) return width;
   }
   return undefined;
 }
@@ -317,7 +408,7 @@ function widthOf(graph: Graph, { inputs }: GraphNode): number | undefined {
  * The text of one side. A node between sampler and encoders, such as a ControlNet's, has both sides
  * as inputs: the way goes on through the one of the same name.
  */
-function promptBehind(graph: Graph, link: unknown, side: "positive" | "negative") {
+function promptBehind(graph: Graph, link: unknown, side: Side) {
   const seen = new Set<string>();
   let at = link;
   for (let node = graph.from(at); node !== undefined && !seen.has(node.id); node = graph.from(at)) {
@@ -327,7 +418,7 @@ function promptBehind(graph: Graph, link: unknown, side: "positive" | "negative"
     else if (/Zero/.test(node.type)) return undefined;
     else break;
   }
-  return graph.prompt(at);
+  return graph.prompt(at, side);
 }
 
 function nodesOfPrompt(prompt: unknown): GraphNode[] {
@@ -361,6 +452,9 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   CFGGuider: ["cfg"],
   FluxGuidance: ["guidance"],
   CLIPTextEncode: ["text"],
+  NewBieCLIPTextEncode: ["user_prompt", "system_prompt"],
+  NewBieCLIPTextEncodeBasic: ["user_prompt", "system_prompt"],
+  CLIPTextEncodeLumina2: ["system_prompt", "user_prompt"],
   EmptyLatentImage: ["width", "height"],
   EmptySD3LatentImage: ["width", "height"],
   CheckpointLoaderSimple: ["ckpt_name"],

@@ -49,16 +49,26 @@ export function schedulerOf(name: string): SchedulerName | undefined {
 
 /**
  * JSON whose whole numbers keep all their digits: those that a double does not hold are bigints.
+ * `NaN` and `Infinity`, which Python writes, are null.
  *
  * @returns Undefined when it is no JSON.
  */
 export function parseJson(text: string): unknown {
+  const parse = (text: string): unknown =>
+    JSON.parse(text, exactly as (key: string, value: unknown) => unknown);
   try {
-    return JSON.parse(text, exactly as (key: string, value: unknown) => unknown);
+    return parse(text);
   } catch {
-    return undefined;
+    try {
+      return parse(text.replace(STRING_OR_NO_NUMBER, (it) => it.startsWith('"') ? it : "null"));
+    } catch {
+      return undefined;
+    }
   }
 }
+
+/** A string, to the end where it is not closed, or a word that stands for no number. */
+const STRING_OR_NO_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*(?:"|$)|-?\b(?:NaN|Infinity)\b/gs;
 
 /** TypeScript's own types do not know the third argument yet. */
 function exactly(_key: string, value: unknown, context?: { readonly source?: string }): unknown {

@@ -158,6 +158,127 @@ Deno.test("values that other nodes give are found where they were typed", () => 
   assert(recipe.left.some(({ value }) => value === "pose.safetensors"));
 });
 
+/** A graph whose sampler has these inputs besides its own, and these nodes besides it. */
+function graphWith(nodes: object, inputs: object = {}) {
+  const sampler = { ...GRAPH[3], inputs: { ...GRAPH[3].inputs, ...inputs } };
+  return read({ prompt: written({ ...GRAPH, 3: sampler, ...nodes }, "1") });
+}
+
+Deno.test("of a node with a text for each side, each side is given its own", () => {
+  // Efficiency nodes' loader, and the styles of sdxl_prompt_styler.
+  const loader = {
+    class_type: "Efficient Loader",
+    inputs: {
+      ckpt_name: "anime.safetensors",
+      lora_name: "style.safetensors",
+      lora_model_strength: 0.7,
+      lora_clip_strength: 0.7,
+      positive: "1girl, lantern",
+      negative: "lowres",
+      empty_latent_width: 640,
+      empty_latent_height: 960,
+      batch_size: 2,
+    },
+  };
+  const loaded = graphWith({ 20: loader }, {
+    positive: ["20", 1],
+    negative: ["20", 2],
+    latent_image: ["20", 3],
+  });
+  assert.deepEqual([loaded.prompt, loaded.negativePrompt], ["1girl, lantern", "lowres"]);
+  assert.deepEqual([loaded.width, loaded.height], [640, 960]);
+  const loras = readForeignRecipe({ prompt: JSON.stringify({ 20: loader }) })?.loras;
+  assert.deepEqual(loras, [{ name: "style.safetensors", weight: 0.7 }]);
+  const styled = graphWith({
+    6: { class_type: "CLIPTextEncode", inputs: { text: ["20", 0], clip: ["10", 1] } },
+    7: { class_type: "CLIPTextEncode", inputs: { text: ["20", 1], clip: ["10", 1] } },
+    20: {
+      class_type: "SDXLPromptStyler",
+      inputs: { text_positive: "1boy", text_negative: "blurry", style: "base" },
+    },
+  });
+  assert.deepEqual([styled.prompt, styled.negativePrompt], ["1boy", "blurry"]);
+});
+
+Deno.test("what a sampler is given in one pipe is read from the nodes of the pipe", () => {
+  // ComfyUI-Easy-Use: a loader, what is set before sampling, and the sampler.
+  const graph = {
+    1: {
+      class_type: "easy fullLoader",
+      inputs: {
+        resolution: "832 x 1216",
+        empty_latent_width: 512,
+        empty_latent_height: 512,
+        positive: "1girl",
+        negative: ["4", 0],
+      },
+    },
+    2: {
+      class_type: "easy preSampling",
+      inputs: { steps: 22, cfg: 6, sampler_name: "euler", seed: 9, pipe: ["1", 0] },
+    },
+    3: { class_type: "easy kSampler", inputs: { pipe: ["2", 0] } },
+    4: { class_type: "easy negative", inputs: { negative: "lowres" } },
+  };
+  assert.deepEqual(read({ prompt: JSON.stringify(graph) }), {
+    program: "ComfyUI",
+    prompt: "1girl",
+    negativePrompt: "lowres",
+    numInferenceSteps: 22,
+    guidanceScale: 6,
+    seed: 9,
+    scheduler: "euler",
+    width: 832,
+    height: 1216,
+    left: [],
+  });
+});
+
+Deno.test("NewBie's ComfyUI node has the system prompt in front of the prompt, another model's word is left", () => {
+  const encode = (class_type: string, inputs: object) => ({
+    6: { class_type, inputs: { clip: ["10", 1], user_prompt: "<n>miku</n>", ...inputs } },
+  });
+  const system = "You are an assistant. <Prompt Start>";
+  const own = graphWith(encode("NewBieCLIPTextEncode", { system_prompt: system }));
+  assert.equal(own.prompt, `${system} <n>miku</n>`);
+  const other = graphWith(encode("NewBieCLIPTextEncode", { system_prompt: "Draw well." }));
+  assert.deepEqual([other.prompt, other.systemPrompt], ["<n>miku</n>", "Draw well. "]);
+  const lumina = graphWith(encode("CLIPTextEncodeLumina2", { system_prompt: "superior" }));
+  assert.equal(lumina.prompt, "<n>miku</n>");
+  assert(lumina.left.some(({ name, value }) => name === "system_prompt" && value === "superior"));
+});
+
+Deno.test("what was drawn from a template takes its place, and reroutes are passed", () => {
+  const drawn = {
+    class_type: "ImpactWildcardEncode",
+    inputs: { wildcard_text: "{1girl|1boy}", populated_text: "1boy", clip: ["10", 1] },
+  };
+  assert.equal(graphWith({ 6: drawn }).prompt, "1boy");
+  const reroute = { class_type: "Reroute", inputs: { "": ["6", 0] } };
+  assert.equal(graphWith({ 20: reroute }, { positive: ["20", 0] }).prompt, "1girl, lantern");
+});
+
+Deno.test("a size that is chosen from a list is that size, and no batch's number is a side", () => {
+  const list = { resolution: "832x1216 (0.68)", batch_size: 1 };
+  const picker = { class_type: "SDXLEmptyLatentSizePicker+", inputs: list };
+  const latent = { width: ["20", 1], height: ["20", 2], batch_size: 1 };
+  const linked = graphWith({ 5: { class_type: "EmptyLatentImage", inputs: latent }, 20: picker });
+  assert.deepEqual([linked.width, linked.height], [832, 1216]);
+  const direct = graphWith({ 20: picker }, { latent_image: ["20", 0] });
+  assert.deepEqual([direct.width, direct.height], [832, 1216]);
+  const unknown = { class_type: "Sizes", inputs: { choice: "wide", batch_size: 1 } };
+  const none = graphWith({ 5: { class_type: "EmptyLatentImage", inputs: latent }, 20: unknown });
+  assert.equal(none.width, undefined);
+});
+
+Deno.test("Python's NaN in a graph leaves the rest readable, and stays in texts", () => {
+  const graph = { ...GRAPH, 6: { ...GRAPH[6], inputs: { text: 'NaN, "Infinity" \\' } } };
+  const prompt = written(graph, "1").replace('"class_type"', '"is_changed":[NaN,-Infinity],$&');
+  assert.throws(() => JSON.parse(prompt));
+  assert.equal(read({ prompt }).prompt, 'NaN, "Infinity" \\');
+  assert.equal(readForeignRecipe({ prompt: `{"a": NaN, "b": "${'\\"'.repeat(1e5)}` }), undefined);
+});
+
 Deno.test("a sampler in parts, and a second one that enlarges, are understood", () => {
   const graph = {
     "1": {
