@@ -166,10 +166,14 @@ export class ForeignDraft {
     if (this.#settings.width === undefined) this.take({ width: across, height: down });
   }
 
-  /** An adapter. What is no name, or no weight, says nothing. */
-  lora(name: unknown, weight: unknown, textWeight?: unknown, hash?: string): void {
-    if (typeof name !== "string" || name.trim() === "" || name === "None") return;
-    if (this.#loras.length >= MOST_LEFT) return;
+  /**
+   * An adapter. What is no name, or no weight, says nothing.
+   *
+   * @returns Whether it is one.
+   */
+  lora(name: unknown, weight: unknown, textWeight?: unknown, hash?: string): boolean {
+    if (typeof name !== "string" || name.trim() === "" || name === "None") return false;
+    if (this.#loras.length >= MOST_LEFT) return false;
     const [model, text] = [weight, textWeight].map((value) =>
       typeof value === "number" && Number.isFinite(value) ? value : undefined
     );
@@ -179,6 +183,7 @@ export class ForeignDraft {
       ...(text === undefined || text === model ? {} : { textWeight: text }),
       ...(hash === undefined ? {} : { hash }),
     });
+    return true;
   }
 
   /** Notes what is not taken over. What is absent or empty says nothing. */

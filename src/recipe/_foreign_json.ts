@@ -88,17 +88,39 @@ export function fromInvokeAi(json: JsonObject): ForeignRecipe {
   const styles = [json["positive_style_prompt"], json["negative_style_prompt"]];
   draft.leave("positive_style_prompt", styles[0] === json["positive_prompt"] ? "" : styles[0]);
   draft.leave("negative_style_prompt", styles[1] === json["negative_prompt"] ? "" : styles[1]);
-  for (const lora of Array.isArray(json["loras"]) ? json["loras"].filter(isObject) : []) {
-    const model = lora["model"] ?? lora["lora"];
-    const name = isObject(model) ? model["name"] ?? model["model_name"] ?? model["key"] : undefined;
-    draft.lora(name, lora["weight"]);
-  }
+  const loras: readonly unknown[] = Array.isArray(json["loras"]) ? json["loras"] : [];
+  draft.leave(
+    "loras",
+    loras.filter((lora) => {
+      if (!isObject(lora)) return true;
+      const model = lora["model"] ?? lora["lora"];
+      const name = isObject(model)
+        ? model["name"] ?? model["model_name"] ?? model["key"]
+        : undefined;
+      return !draft.lora(name, lora["weight"]);
+    }),
+  );
   draft.strength("strength", json["strength"]);
-  for (const name of ["loras", "controlnets", "ipAdapters", "t2iAdapters", "vae"]) {
-    draft.leave(name, json[name]);
+  for (const name of INVOKE_TELLING) {
+    const value = json[name];
+    if (value !== 0 && value !== false) draft.leave(name, value);
   }
   return draft.recipe();
 }
+
+/** Of the others, those that change a picture, where they are not at rest. */
+const INVOKE_TELLING = [
+  "controlnets",
+  "ipAdapters",
+  "t2iAdapters",
+  "ref_images",
+  "vae",
+  "clip_skip",
+  "cfg_rescale_multiplier",
+  "seamless_x",
+  "seamless_y",
+  "hrf_enabled",
+];
 
 /** Its samplers carry their schedule behind their name: `dpmpp_2m_k` is Karras's. */
 function addInvokeSampler(draft: ForeignDraft, name: string, value: unknown): void {
@@ -166,7 +188,10 @@ export function fromSwarmUi(json: JsonObject): ForeignRecipe {
   const listOf = (value: unknown) =>
     Array.isArray(value) ? value : typeof value === "string" ? value.split(",") : [];
   const weights = listOf(json["loraweights"]);
-  listOf(json["loras"]).forEach((name, index) => draft.lora(name, Number(weights[index] ?? 1)));
+  const unread = listOf(json["loras"]).filter((name, index) =>
+    !draft.lora(name, Number(weights[index] ?? 1))
+  );
+  draft.leave("loras", unread);
   const silent = ["swarm_version", "date", "generation_time", "original_prompt", "nopreviews"];
   const fromPicture = ["initimagecreativity", "maskblur"];
   leaveRest(draft, json, [
@@ -175,7 +200,10 @@ export function fromSwarmUi(json: JsonObject): ForeignRecipe {
     ...fromPicture,
     "sampler",
     "scheduler",
-    "aspectratio",
+    "loras",
+    "loraweights",
+    // Beside the sides it says nothing.
+    ...(json["width"] === undefined ? [] : ["aspectratio"]),
   ]);
   return draft.recipe();
 }
@@ -192,10 +220,18 @@ export function fromFooocus(json: JsonObject): ForeignRecipe {
   if (json["resolution"] !== undefined) draft.size("resolution", sides[0], sides[1]);
   draft.sampler("sampler", json["sampler"]);
   draft.schedule("scheduler", json["scheduler"] ?? "");
-  for (const lora of Array.isArray(json["loras"]) ? json["loras"] : []) {
-    if (Array.isArray(lora)) draft.lora(lora[0], lora[1]);
+  const loras: readonly unknown[] = Array.isArray(json["loras"]) ? json["loras"] : [];
+  draft.leave(
+    "loras",
+    loras.filter((lora) => !Array.isArray(lora) || !draft.lora(lora[0], lora[1])),
+  );
+  // Its former scheme has them one by one, `name : 0.5`.
+  for (const [name, value] of loras.length > 0 ? [] : Object.entries(json)) {
+    if (!/^lora_combined_\d{1,3}$/.test(name)) continue;
+    const [, file, weight] = /^(.{1,200}) : (-?\d{1,4}(?:\.\d{1,20})?)$/.exec(String(value)) ?? [];
+    if (!draft.lora(file, Number(weight))) draft.leave(name, value);
   }
-  for (const name of ["base_model", "refiner_model", "loras", "styles", "performance"]) {
+  for (const name of ["base_model", "refiner_model", "styles", "performance"]) {
     const value = json[name];
     if (value !== "None") draft.leave(name, value);
   }

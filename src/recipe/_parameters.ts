@@ -3,7 +3,7 @@
  * prompt, a line `Negative prompt: …`, and a last line of `name: value` with commas between.
  *
  * Form: `create_infotext` in modules/processing.py of AUTOMATIC1111/stable-diffusion-webui writes
- * it. What others write in that form is read by `_read_parameters.ts`.
+ * it. What others write in that form is read by `read_parameters.ts`.
  *
  * @module
  */

@@ -10,6 +10,7 @@ export * from "./hash_weights.ts";
 export * from "./identify_models.ts";
 export * from "./picture_recipe.ts";
 export * from "./read_foreign_recipe.ts";
+export * from "./read_parameters.ts";
 export * from "./read_recipe.ts";
 export * from "./recipe_error.ts";
 export * from "./recipe_text.ts";

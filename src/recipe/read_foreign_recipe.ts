@@ -8,7 +8,7 @@ import {
   fromSwarmUi,
 } from "./_foreign_json.ts";
 import { SETTINGS, type SettingsTable } from "../settings/mod.ts";
-import { fromParameters } from "./_read_parameters.ts";
+import { fromParameters } from "./_foreign_parameters.ts";
 import type { ForeignRecipe } from "./foreign_recipe.ts";
 
 /** The texts of a picture by their keywords. */
@@ -93,8 +93,16 @@ function comfyUi(text: PictureTexts): ForeignRecipe | undefined {
   return prompt === undefined && workflow === undefined ? undefined : fromComfyUi(prompt, workflow);
 }
 
+/** Whether a text that any program may write holds JSON or parameters. */
+const isWritten = (value: string | undefined): boolean =>
+  objectIn(value) !== undefined || /(?:^|\n)(?:Steps|Negative prompt): /.test(value ?? "");
+
 function parameters(text: PictureTexts, table: SettingsTable): ForeignRecipe | undefined {
-  const written = ["parameters", ...COMMENTS].map((keyword) => text[keyword])
+  // Cameras and screenshots have comments, too.
+  const written = [
+    text["parameters"],
+    ...COMMENTS.map((keyword) => text[keyword]).filter(isWritten),
+  ]
     .find((value) => value !== undefined && value.trim() !== "");
   const json = objectIn(written);
   if (json !== undefined) {
@@ -105,7 +113,6 @@ function parameters(text: PictureTexts, table: SettingsTable): ForeignRecipe | u
   }
   if (written !== undefined) return fromParameters(written, table);
   // Any program may write a description, so it is read only if it looks like parameters.
-  const described = DESCRIPTIONS.map((keyword) => text[keyword])
-    .find((value) => /(?:^|\n)Steps: \d/.test(value ?? ""));
+  const described = DESCRIPTIONS.map((keyword) => text[keyword]).find(isWritten);
   return described === undefined ? undefined : fromParameters(described, table);
 }

@@ -1,4 +1,5 @@
 import { readPictureText } from "../image/mod.ts";
+import { readParameters } from "../recipe/mod.ts";
 
 /** The texts of a picture, as programs around AUTOMATIC1111's web UI know them. */
 export interface PictureTexts {
@@ -21,30 +22,14 @@ export function readPictureTexts(bytes: Uint8Array): PictureTexts {
   return { info, items: text, parameters: info === "" ? {} : parametersOf(info) };
 }
 
-const NEGATIVE = /\nNegative prompt: /;
-
-/** `Steps: 30, Sampler: Euler, Size: 256x256`, the last line of a text of parameters. */
+/** The list below the prompts by its names, with the prompts and the size's two sides. */
 function parametersOf(info: string): Record<string, string> {
-  const lines = info.trimEnd().split("\n");
-  const last = lines.at(-1)!;
-  const isSettings = /^Steps: \d/.test(last);
-  const texts = (isSettings ? lines.slice(0, -1) : lines).join("\n");
-  const [prompt = "", negative = ""] = texts.split(NEGATIVE);
-  const found: Record<string, string> = { "Prompt": prompt, "Negative prompt": negative };
-  if (!isSettings) return found;
-  for (
-    const [, name, quoted, plain] of last.matchAll(/([^:,]+): (?:("(?:\\.|[^"\\])*")|([^,]*))/g)
-  ) {
-    found[name!.trim()] = quoted === undefined ? plain!.trim() : unquoted(quoted);
-  }
+  const { prompt, negativePrompt, others } = readParameters(info);
+  const found = Object.fromEntries([
+    ["Prompt", prompt],
+    ["Negative prompt", negativePrompt],
+    ...others,
+  ]);
   const [, width, height] = /^(\d+)x(\d+)$/.exec(found["Size"] ?? "") ?? [];
   return width === undefined ? found : { ...found, "Size-1": width, "Size-2": height! };
-}
-
-function unquoted(text: string): string {
-  try {
-    return String(JSON.parse(text));
-  } catch {
-    return text;
-  }
 }

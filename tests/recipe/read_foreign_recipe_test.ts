@@ -682,6 +682,51 @@ Deno.test("nothing that stands in a picture makes the readers throw", () => {
   );
 });
 
+Deno.test("templates below the list are no part of the prompts", () => {
+  // adieyal/sd-dynamic-prompts#177: as that extension wrote them until it used the list itself.
+  const parameters = "1girl, red hair\nNegative prompt: bad\n" +
+    "Steps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 512x768\n" +
+    "Template: 1girl,\n{red|blue} hair\nNegative Template: bad";
+  const { prompt, negativePrompt, seed, width } = read({ parameters });
+  assert.deepEqual([prompt, negativePrompt, seed, width], ["1girl, red hair", "bad", 1, 512]);
+});
+
+Deno.test("a comment that is no list of parameters is no prompt", () => {
+  // What iOS writes into screenshots.
+  assert.equal(readForeignRecipe({ "exif:UserComment": "Screenshot" }), undefined);
+  const comment = "1girl\nNegative prompt: bad\nSteps: 2, Sampler: Euler, Seed: 1";
+  assert.equal(read({ "exif:UserComment": comment }).negativePrompt, "bad");
+});
+
+Deno.test("adapters that are read are not among what is left, and those of Fooocus' former scheme are read", () => {
+  const lora = { model: { name: "night" }, weight: 0.75 };
+  const invoke = {
+    positive_prompt: "1girl",
+    loras: [lora, { weight: 1 }],
+    ref_images: [{ image: "a" }],
+    clip_skip: 0,
+    hrf_enabled: true,
+  };
+  const text = { invokeai_metadata: JSON.stringify(invoke) };
+  assert.deepEqual(read(text).left, [
+    { name: "loras", value: '[{"weight":1}]' },
+    { name: "ref_images", value: '[{"image":"a"}]' },
+    { name: "hrf_enabled", value: "true" },
+  ]);
+  const fooocus = { prompt: "1girl", lora_combined_1: "night : 0.5", lora_combined_2: "rin" };
+  const former = readForeignRecipe({ parameters: JSON.stringify(fooocus) })!;
+  assert.deepEqual(former.loras, [{ name: "night", weight: 0.5 }]);
+  assert.deepEqual(former.left, [{ name: "lora_combined_2", value: "rin" }]);
+  const parameters = "1girl\nSteps: 3, Seed: 1, Sampler: Euler, " +
+    'Lora hashes: "night: 0123456789", Lora weights: "night: 0.3"';
+  const both = readForeignRecipe({ parameters })!;
+  assert.deepEqual(both.loras, [{ name: "night", weight: 0.3, hash: "0123456789" }]);
+  assert.deepEqual(both.left, []);
+  const swarm = { prompt: "1girl", loras: ["night"], loraweights: ["0.5"], aspectratio: "3:4" };
+  const sized = readForeignRecipe({ parameters: JSON.stringify({ sui_image_params: swarm }) })!;
+  assert.deepEqual(sized.left, [{ name: "aspectratio", value: "3:4" }]);
+});
+
 Deno.test("adapters are read by name, weight and checksum from every program's notes", () => {
   const lorasOf = (text: Readonly<Record<string, string>>) => readForeignRecipe(text)?.loras;
   // As the web UI writes them: weights in the prompt, 12 digits of a checksum below.

@@ -3,7 +3,7 @@
  * modules/api/models.py.
  */
 import assert from "node:assert/strict";
-import { decodePng } from "../../src/mod.ts";
+import { decodePng, encodePng } from "../../src/mod.ts";
 import { inTempFolder } from "../_folders.ts";
 import { fakeServer, fakeStudio } from "./_fake.ts";
 
@@ -151,6 +151,35 @@ Deno.test("AUTOMATIC1111's clients get its fields, with info as a text of JSON",
     assert.deepEqual((await invalid.json()).detail[0].loc, ["body", "steps"]);
     const missing = await server.ask("/sdapi/v1/nothing");
     assert.deepEqual([missing.status, await missing.json()], [404, { detail: "Not Found" }]);
+  });
+});
+
+Deno.test("png-info takes parameters apart as the web UI does, in time that their length asks for", async () => {
+  await inTempFolder(async (folder) => {
+    await using server = await fakeServer(folder);
+    const parametersOf = async (parameters: string) => {
+      const image = { data: new Uint8ClampedArray(12), width: 2, height: 2 };
+      const png = encodePng(image, { text: { parameters } }).toBase64();
+      return (await (await server.ask("/sdapi/v1/png-info", { json: { image: png } })).json())
+        .parameters;
+    };
+    const list = 'Steps: 9, Hashes: {"vae": "a, b"}, Note: "a, \\"b\\": c", Size: 512x768';
+    assert.deepEqual(
+      await parametersOf(`Negative prompt: bad\r\nNegative prompt: worse\r\n${list}`),
+      {
+        "Prompt": "",
+        "Negative prompt": "bad\nNegative prompt: worse",
+        "Steps": "9",
+        "Hashes": '{"vae": "a, b"}',
+        "Note": 'a, "b": c',
+        "Size": "512x768",
+        "Size-1": "512",
+        "Size-2": "768",
+      },
+    );
+    const began = performance.now();
+    await parametersOf(`1girl\nSteps: 9, ${"b".repeat(200_000)}`);
+    assert(performance.now() - began < 5000);
   });
 });
 
