@@ -15,7 +15,7 @@ import { type AskedSettings, COUNT, mergeSettings, SETTINGS } from "../src/setti
 import { parseShard, readBatch } from "../src/studio/batch.ts";
 import { foreignRequest } from "../src/studio/foreign_request.ts";
 import { pictureToStartFrom } from "./create/start_from.ts";
-import { type Grid, parseGrid } from "../src/studio/grid.ts";
+import { cellCount, type Grid, parseGrid } from "../src/studio/grid.ts";
 import { readBytes } from "../src/studio/read_text.ts";
 import { type LoraRequest, parseLora, withoutNone } from "../src/studio/lora_request.ts";
 import { LAST, latestPicture } from "../src/studio/latest_picture.ts";
@@ -246,12 +246,11 @@ function gridOf(options: Options, recipe: Recipe | undefined): Grid | undefined 
   return asked === undefined ? undefined : parseGrid(asked);
 }
 
-function gridLine({ axes }: Grid): string {
-  const shown = axes.map(({ word, values }) =>
+function gridLine(grid: Grid): string {
+  const shown = grid.axes.map(({ word, values }) =>
     `${word} ${values.map(({ text }) => text).join(", ")}`
   );
-  const count = axes.reduce((product, { values }) => product * values.length, 1);
-  return text.gridStart(count, shown.join(" × "));
+  return text.gridStart(cellCount(grid), shown.join(" × "));
 }
 
 function sheetLines({ path, scale, labels }: SavedSheet): readonly string[] {

@@ -5,7 +5,7 @@ import { streamSSE } from "hono/streaming";
 import * as z from "zod";
 import { explainError, RequestError } from "../errors.ts";
 import { upscalerNames } from "../pipeline/find_upscaler.ts";
-import { parseGrid } from "../studio/grid.ts";
+import { cellCount, parseGrid } from "../studio/grid.ts";
 import type { Job, QueueEvent } from "../studio/job.ts";
 import { loraText } from "../studio/lora_request.ts";
 import { pictureSettings } from "../studio/picture_settings.ts";
@@ -362,7 +362,7 @@ function addPrompts(routes: Routes, { desk, wildcards }: ServerContext): void {
       const { axes } = parseGrid(grid);
       return context.json({
         axes: axes.map(({ word, values }) => ({ word, values: values.map(({ text }) => text) })),
-        count: axes.reduce((product, { values }) => product * values.length, 1),
+        count: cellCount({ axes }),
       });
     },
   );

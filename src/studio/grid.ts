@@ -66,7 +66,8 @@ export interface GridCell {
  * words of a batch (`steps`, `guidance`, `scheduler`; `size=256x384`). Numbers may be ranges as
  * AUTOMATIC1111's X/Y/Z plot has them: `1-5`, `1-9 (+2)`, `3-7 [5]` for five values in even steps.
  * Values of `prompt` and `negative_prompt` are parts of them: the first is looked for and replaced by
- * each (`prompt="red|blue"`). `lora=style:0,style:0.5` gives an adapter several weights. Where a `|` stands, it separates the values instead of commas.
+ * each (`prompt="red|blue"`). `lora=style:0,style:0.5` gives an adapter several weights. Where a `|`
+ * stands, it separates the values instead of commas.
  *
  * @throws {RequestError} Naming the axis and the value that is wrong.
  *
@@ -88,9 +89,14 @@ export function parseGrid(text: string, table: SettingsTable = SETTINGS): Grid {
     throw new RequestError(TEXTS.twice(SIZE));
   }
   if (axes.length > MOST_AXES) throw new RequestError(TEXTS.tooManyAxes(axes.length));
-  const cells = axes.reduce((product, { values }) => product * values.length, 1);
+  const cells = cellCount({ axes });
   if (cells > MOST_CELLS) throw new RequestError(TEXTS.tooManyCells(cells));
   return { axes, text: axes.map(writtenAxis).join(" ") };
+}
+
+/** How many pictures a grid has. */
+export function cellCount({ axes }: Pick<Grid, "axes">): number {
+  return axes.reduce((product, { values }) => product * values.length, 1);
 }
 
 /** Pictures with seeds in a row as a grid, in which they are made in the same order. */

@@ -7,7 +7,7 @@ import { relative, sep } from "node:path";
 import { explainError, NewBieError } from "../errors.ts";
 import type { PictureFormat } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
-import { type Grid, parseGrid } from "./grid.ts";
+import { cellCount, type Grid, parseGrid } from "./grid.ts";
 import type { Job, JobPicture, JobProgress, JobState, QueueEvent } from "./job.ts";
 import { makeSheet } from "./make_sheet.ts";
 import { openFolderOfDay, OUTPUTS, savePicture } from "./outputs.ts";
@@ -169,8 +169,7 @@ export class PictureQueue implements AsyncDisposable {
    */
   add({ request, grid, preset, ...asked }: JobRequest): Job {
     const { mostJobs = MOST_JOBS, mostPictures = MOST_PICTURES } = this.#options;
-    const count = grid?.axes.reduce((product, { values }) => product * values.length, 1) ??
-      asked.count ?? 1;
+    const count = grid === undefined ? asked.count ?? 1 : cellCount(grid);
     const waiting = [...this.#jobs.values()].filter(isOpen);
     const pictures = waiting.reduce((sum, job) => sum + job.count - job.next, 0);
     if (this.#isClosed) {
