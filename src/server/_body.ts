@@ -43,6 +43,11 @@ export async function jsonOf<Schema extends z.ZodType>(
   return readAs(schema, json, refusals);
 }
 
+/** The body of a request as it is. */
+export async function bytesOf(context: Context): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await context.req.arrayBuffer());
+}
+
 /**
  * What was sent as a schema reads it.
  *
