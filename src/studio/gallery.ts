@@ -8,12 +8,13 @@
  */
 import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
-import { basename, dirname, extname, join, relative, sep } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
 import { isMissing, readIfThere, readJson, writeFileAtomically } from "../files.ts";
 import { formatOfName } from "../image/mod.ts";
+import { nameBeforeBin, nameInBin, timeInBin } from "./_bin_names.ts";
 import { Favourites } from "./_favourites.ts";
 import { type PictureNotes, readNotes } from "./_picture_notes.ts";
-import { OUTPUTS } from "./outputs.ts";
+import { OUTPUTS, savePicture } from "./outputs.ts";
 import { type PictureFile, readPictureFile } from "./picture_file.ts";
 import { PictureThread } from "./picture_thread.ts";
 
@@ -63,8 +64,6 @@ export interface GalleryQuery {
 
 /** The folder of what was thrown away, inside of the outputs. */
 const BIN = ".bin";
-/** Bytes that systems allow a file's name. */
-const LONGEST_NAME = 255;
 /** The file of marks, inside of the outputs. */
 const FAVOURITES = ".favourites.jsonl";
 /** Notes are read from the first bytes: texts come before the pixels. */
@@ -179,7 +178,7 @@ export class Gallery implements AsyncDisposable {
         const name = nameBeforeBin(binned);
         if (!isFile || name === undefined) continue;
         const { size } = await Deno.lstat(join(this.#root, BIN, binned));
-        pictures.push({ binned, name, bytes: size, time: Number(binned.split("-")[0]) });
+        pictures.push({ binned, name, bytes: size, time: timeInBin(binned) });
       }
     } catch (error) {
       if (!isMissing(error)) throw error;
@@ -258,8 +257,7 @@ export class Gallery implements AsyncDisposable {
   async remove(name: string): Promise<string | undefined> {
     const path = await this.pathOf(name);
     if (path === undefined) return undefined;
-    const place = `${Date.now()}-${crypto.randomUUID().slice(0, 8)}~`;
-    const binned = place + inOneName(name, LONGEST_NAME - place.length);
+    const binned = nameInBin(name, new Date());
     await Deno.mkdir(join(this.#root, BIN), { recursive: true });
     const isFavourite = (await this.#favourites.names()).has(name);
     await Deno.rename(path, join(this.#root, BIN, binned));
@@ -287,7 +285,6 @@ export class Gallery implements AsyncDisposable {
     const path = join(this.#root, ...before.split("/"));
     await Deno.mkdir(dirname(path), { recursive: true });
     if (!await this.#isInside(dirname(path))) return undefined;
-    const { savePicture } = await import("./outputs.ts");
     const bytes = await Deno.readFile(inBin);
     const time = (await Deno.stat(inBin)).mtime ?? new Date();
     const saved = await savePicture(dirname(path), basename(path), bytes, { root: this.#root });
@@ -469,45 +466,6 @@ function patience(): Promise<void> {
 /** A file that was written anew has another key. */
 function keyOf({ name, bytes, time }: Found): string {
   return `${name}\n${bytes}\n${time}`;
-}
-
-/** The name that a picture had before it was thrown away; undefined where nothing in the bin is called so. */
-function nameBeforeBin(binned: string): string | undefined {
-  const [, parts] = /^\d+-[0-9a-f]{8}~(.+)$/.exec(binned) ?? [];
-  if (parts === undefined || basename(binned) !== binned || binned.includes("\0")) return undefined;
-  const names = parts.split("~").map((part) =>
-    part.replaceAll(/%(?:7E|25)/g, (code) => decodeURIComponent(code))
-  );
-  if (names.some((part) => part === "" || part.startsWith("."))) return undefined;
-  return names.join("/");
-}
-
-/**
- * A name as that of one file: `~` for slashes, and for `~` and `%` their codes.
- *
- * @param room Bytes that it may have. What is longer loses ends of its longest parts, not its ending.
- */
-function inOneName(name: string, room: number): string {
-  const ending = extname(name);
-  const parts = name.slice(0, name.length - ending.length).split("/")
-    .map((part) => [...part].map((letter) => letter.replace(/[%~]/, encodeAscii)));
-  const lengthOf = (letters: readonly string[]) => byteLength(letters.join(""));
-  const written = () => parts.map((letters) => letters.join("")).join("~") + ending;
-  while (byteLength(written()) > room) {
-    const longest = parts.reduce((one, part) => lengthOf(part) > lengthOf(one) ? part : one);
-    if (longest.length > 1) longest.pop();
-    else parts.shift();
-  }
-  return written();
-}
-
-/** A letter as in addresses: `~`, too, which these keep. */
-function encodeAscii(letter: string): string {
-  return `%${letter.charCodeAt(0).toString(16).toUpperCase()}`;
-}
-
-function byteLength(text: string): number {
-  return new TextEncoder().encode(text).length;
 }
 
 /** What the marks call a picture in the bin. */

@@ -8,9 +8,10 @@ import { explainError, NewBieError } from "../errors.ts";
 import type { PictureFormat } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
 import { cellCount, type Grid, parseGrid } from "./grid.ts";
-import type { Job, JobPicture, JobProgress, JobState, QueueEvent } from "./job.ts";
+import type { Job, JobPicture, JobState, QueueEvent } from "./job.ts";
 import { makeSheet } from "./make_sheet.ts";
 import { openFolderOfDay, OUTPUTS, savePicture } from "./outputs.ts";
+import { Pace } from "./_pace.ts";
 import { type Plan, type PlannedPicture, planPictures } from "./plan.ts";
 import { QueueFile, type StoredJob } from "./_queue_file.ts";
 import { type PictureRequest, requestedGenerator } from "./request.ts";
@@ -491,46 +492,6 @@ export class PictureQueue implements AsyncDisposable {
 /** Too much waits already, or nothing may be added any more. */
 export class QueueFullError extends NewBieError {
   override name = "QueueFullError";
-}
-
-/** How fast the pictures of a job are. */
-class Pace {
-  #begun = 0;
-  /** Of the picture that is being made: when its first step was done. */
-  #first: { readonly time: number; readonly step: number } | undefined;
-  #wholePictures = 0;
-  #wholeMilliseconds = 0;
-
-  begin(): void {
-    this.#begun = performance.now();
-    this.#first = undefined;
-  }
-
-  end(): void {
-    this.#wholePictures++;
-    this.#wholeMilliseconds += performance.now() - this.#begun;
-  }
-
-  progress(
-    { picture, step, steps, count }: {
-      readonly picture: number;
-      readonly step: number;
-      readonly steps: number;
-      readonly count: number;
-    },
-  ): JobProgress {
-    const now = performance.now();
-    this.#first ??= { time: now, step };
-    const perStep = step > this.#first.step
-      ? (now - this.#first.time) / (step - this.#first.step)
-      : (now - this.#begun) / step;
-    const thisPicture = perStep * (steps - step);
-    const perPicture = this.#wholePictures > 0
-      ? this.#wholeMilliseconds / this.#wholePictures
-      : now - this.#begun + thisPicture;
-    const left = thisPicture + perPicture * (count - picture - 1);
-    return { picture, step, steps, millisecondsLeft: Math.round(left) };
-  }
 }
 
 /** A request that is the same whenever it is drawn: seeds that it leaves open are drawn now. */
