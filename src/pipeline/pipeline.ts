@@ -78,7 +78,8 @@ import {
   trainedSize,
 } from "./checkpoint/memory.ts";
 import type { PartName } from "../families/mod.ts";
-import { loadParts, openParts, type PipelineParts, type SizedPart } from "./load_parts.ts";
+import { loadParts, type PipelineParts, type SizedPart } from "./load_parts.ts";
+import { openParts } from "./open_parts.ts";
 import { DeviceMemoryError } from "./device_memory_error.ts";
 import type { ClipModel } from "./parts/clip_model.ts";
 import { HeldPart } from "./parts/held_part.ts";
