@@ -26,6 +26,31 @@ export function resolveEntities(text: string): string {
   });
 }
 
+/** HTML's names that are pasted most. XML does not know the others. */
+const PASTED =
+  /&(?:(nbsp|emsp|ensp|thinsp|amp|lt|gt|quot|apos)|(?:hearts|copy|reg|trade|hellip|star|times|middot|bull|[mn]dash|[lr][sd]quo|[aeiou](?:acute|grave|circ|uml)|ntilde|ccedil|#\d{1,8}|#x[\dA-Fa-f]{1,8}));/g;
+
+/** An entity that stays text, with what it stands for where that is known. */
+export interface LiteralEntity {
+  readonly written: string;
+  readonly index: number;
+  readonly meant: string | undefined;
+}
+
+/**
+ * The entities that are read letter by letter.
+ *
+ * @param isXml Whether XML's own are read as their characters.
+ */
+export function literalEntities(text: string, isXml: boolean): readonly LiteralEntity[] {
+  return [...text.matchAll(PASTED)].flatMap(({ 0: written, 1: name, index }) => {
+    const resolved = resolveEntities(written);
+    if (isXml && resolved !== written) return [];
+    const meant = resolved !== written ? resolved : name === undefined ? undefined : " ";
+    return [{ written, index, meant }];
+  });
+}
+
 /** Text in which each `&` that would be read as an entity is written as one. */
 export function escapeEntities(text: string): string {
   return text.replace(

@@ -46,10 +46,16 @@ const FIXES: Fixes = {
     shownIn(place) === tag ? replaced(place, tag.replaceAll("\\", "")) : undefined,
   "weighted-tag": (place, tag) => {
     if (shownIn(place) !== tag) return undefined;
-    const plain = tag.replace(/^[([{]+/, "").replace(/[)\]}]+$/, "").replace(/:[-+\d.]+$/, "");
+    const [, between] = /^-?[\d.]+::(.*)::$/s.exec(tag) ?? [];
+    const plain = between ??
+      tag.replace(/^[(（[{]+/, "").replace(/[)）\]}]+[-+\d.]*$/, "")
+        .replace(/\s?[:：]\s?[-+\d.]+\s?$/, "");
     return replaced(place, plain);
   },
   "break-word": (place) => withoutComma(place),
+  "embedding-name": (place) => withoutComma(place),
+  "literal-entity": (place, _written, meant) =>
+    meant === undefined ? undefined : replaced(place, meant),
   "invisible-character": (place, _code, _name, isSpace) => replaced(place, isSpace ? " " : ""),
   "control-character": (place) => replaced(place, ""),
 };

@@ -4,6 +4,7 @@
  * @module
  */
 import { contradiction } from "./_count.ts";
+import { literalEntities } from "./_entities.ts";
 import type { Findings } from "./_findings.ts";
 import { reportInvisible } from "./_invisible.ts";
 import {
@@ -38,6 +39,9 @@ export function lintTree(text: string, { roots, texts }: Tree, findings: Finding
     if (isCharacterElement(name) && isOutside) {
       findings.add("outside-character", offset, end, name);
     }
+    if (isCharacter(name) && parent !== undefined && isCharacter(parent.name)) {
+      findings.add("nested-character", offset, end, name, parent.name);
+    }
     const isEmpty = node.children.length === 0 && Object.keys(node.attributes).length === 0 &&
       listItems(node.text).length === 0;
     if (isEmpty) findings.add("empty-element", offset, offset + node.length, name);
@@ -58,7 +62,7 @@ export function lintTree(text: string, { roots, texts }: Tree, findings: Finding
   }
   for (const { start, end } of texts) {
     const part = text.slice(start, end);
-    lintText(part, start, findings);
+    lintText(part, start, findings, { isXml: true });
     for (const { index, 0: shape } of part.matchAll(CLOSING_SHAPE)) {
       findings.add("not-a-tag", start + index, start + index + shape.length);
     }
@@ -73,11 +77,20 @@ export function lintPlainText(text: string, findings: Findings): void {
     findings.add("tags-in-text", start, end, name);
     break;
   }
-  lintText(text, 0, findings);
+  lintText(text, 0, findings, { isXml: false });
 }
 
-function lintText(text: string, start: number, findings: Findings): void {
+function lintText(
+  text: string,
+  start: number,
+  findings: Findings,
+  { isXml }: { readonly isXml: boolean },
+): void {
   reportWeights(text, start, findings);
+  for (const { written, index, meant } of literalEntities(text, isXml)) {
+    const at = start + index;
+    findings.add("literal-entity", at, at + written.length, written, meant);
+  }
   for (const { index, 0: control } of text.matchAll(CONTROL)) {
     const code = control.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
     findings.add("control-character", start + index, start + index + 1, code);

@@ -152,6 +152,10 @@ const en = {
     `two characters are called ${name}; the first is in line ${line}.`,
     "If they are two people, give each a name of its own.",
   ],
+  "nested-character": (name: string, outer: string): Saying => [
+    `<${name}> stands inside of <${outer}>; the model was trained on characters side by side.`,
+    `Close <${outer}> before it.`,
+  ],
   "outside-character": (name: string): Saying => [
     `<${name}> belongs to a character, but stands outside of one.`,
     "Move it into <character_1>, or into the character it describes.",
@@ -170,7 +174,11 @@ const en = {
   ],
   "weighted-tag": (tag: string): Saying => [
     `the model has no weights for single tags; ${tag} is read letter by letter.`,
-    "Remove the brackets and the number.",
+    tag.endsWith("::")
+      ? "Remove the number and the colons."
+      : /[\d+-]$/.test(tag)
+      ? "Remove the brackets and what follows them."
+      : "Remove the brackets and the number.",
   ],
   "escaped-parenthesis": (tag: string): Saying => [
     `the backslashes in ${tag} are read as part of the text; the model was trained on tags without ` +
@@ -195,9 +203,36 @@ const en = {
     `the model does not change prompts between steps; ${tag} is read as text.`,
     "Keep one of the parts.",
   ],
-  "break-word": (): Saying => [
-    "BREAK divides prompts in other programs; here it is read as a word.",
+  "break-word": (word: string): Saying => [
+    `${word} divides prompts in other programs; here it is read as a word.`,
     "Remove it.",
+  ],
+  "embedding-name": (found: string): Saying => [
+    `there are no embeddings (textual inversions) here; ${found} is read as text.`,
+    "Remove it.",
+  ],
+  "swarm-tag": (found: string): Saying => [
+    `${found} says something to SwarmUI; here it is read as text.`,
+    /^.random/i.test(found)
+      ? "Write a choice, such as {red|blue}."
+      : /^.wildcard/i.test(found)
+      ? "Write the wildcard as __name__."
+      : "Remove it.",
+  ],
+  "option-in-prompt": (found: string): Saying => [
+    `${found} is an option of another program; here it is read as text.`,
+    "Remove it, and give what it says beside the prompt, as deno task create --help lists it.",
+  ],
+  "picture-parameters": (): Saying => [
+    "this line is what AUTOMATIC1111's web UI notes of a picture; here it is read as text.",
+    "Remove it, and give what it says beside the prompt, such as --negative-prompt and --steps; " +
+    "of the picture itself, deno task create --from FILE reads it.",
+  ],
+  "literal-entity": (written: string, meant: string | undefined): Saying => [
+    `${written} is read letter by letter.`,
+    meant === undefined
+      ? "Write the character that it stands for."
+      : `Write ${meant === " " ? "an ordinary space" : meant}.`,
   ],
   "unused-json": (places: readonly string[]): Saying => [
     `of the JSON around the prompt the model reads tags and caption; it has no use for ${
@@ -318,6 +353,10 @@ const zh: Catalogue = {
     `有两个角色都叫 ${name}，第一个在第 ${line} 行。`,
     "如果是两个人，请分别取名。",
   ],
+  "nested-character": (name, outer) => [
+    `<${name}>写在 <${outer}> 里面；模型训练时各角色是并列的。`,
+    `请在它前面闭合 <${outer}>。`,
+  ],
   "outside-character": (name) => [
     `<${name}> 属于角色，却写在角色之外。`,
     "请移到 <character_1> 或它所描述的角色里。",
@@ -333,7 +372,11 @@ const zh: Catalogue = {
   ],
   "weighted-tag": (tag) => [
     `模型没有单个标签的权重，${tag} 会原样当作文字读取。`,
-    "请去掉括号和数字。",
+    tag.endsWith("::")
+      ? "请去掉数字和冒号。"
+      : /[\d+-]$/.test(tag)
+      ? "请去掉括号及其后的部分。"
+      : "请去掉括号和数字。",
   ],
   "escaped-parenthesis": (tag) => [
     `${tag} 里的反斜杠会被当作文字，而模型训练时的标签没有反斜杠。`,
@@ -356,7 +399,34 @@ const zh: Catalogue = {
     `模型不会在各步之间更换提示词，${tag} 会被当作文字。`,
     "请只保留其中一部分。",
   ],
-  "break-word": () => ["BREAK 在其他程序里用来分段，在这里会被当作一个词。", "请删除。"],
+  "break-word": (word) => [`${word} 在其他程序里用来分段，在这里会被当作一个词。`, "请删除。"],
+  "embedding-name": (found) => [
+    `这里没有嵌入（textual inversion），${found} 会被当作文字。`,
+    "请删除。",
+  ],
+  "swarm-tag": (found) => [
+    `${found} 是 SwarmUI 的写法，在这里会被当作文字。`,
+    /^.random/i.test(found)
+      ? "请写成 {red|blue} 这样的选择。"
+      : /^.wildcard/i.test(found)
+      ? "请把通配符写成 __名称__。"
+      : "请删除。",
+  ],
+  "option-in-prompt": (found) => [
+    `${found} 是其他程序的选项，在这里会被当作文字。`,
+    "请删除，并在提示词之外给出：见 deno task create --help。",
+  ],
+  "picture-parameters": () => [
+    "这一行是 AUTOMATIC1111 的网页界面为图片记下的参数，在这里会被当作文字。",
+    "请删除，并在提示词之外给出，例如 --negative-prompt 和 --steps；" +
+    "deno task create --from 文件 可从图片本身读取。",
+  ],
+  "literal-entity": (written, meant) => [
+    `${written} 会原样当作文字读取。`,
+    meant === undefined
+      ? "请写出它所代表的字符。"
+      : `请写成${meant === " " ? "普通空格" : ` ${meant}`}。`,
+  ],
   "unused-json": (places) => [
     `提示词外层的 JSON 中，模型只读取 tags 和 caption；用不到：${places.join("、")}。`,
     "请写进提示词：角色的位置写在 <position> 中，例如 left。",

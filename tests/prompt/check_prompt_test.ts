@@ -40,6 +40,11 @@ const WARNINGS: readonly (readonly [code: string, text: string, says: RegExp])[]
   ["outside-character", "«<appearance>»blue_hair</appearance>", /<appearance> belongs/],
   ["outside-character", "<general_tags>«<n>»x</n></general_tags>", /<n> belongs/],
   ["outside-character", "<img>«<action>»x</action></img>", /<action> belongs/],
+  [
+    "nested-character",
+    "<character_1>«<character_2>»<n>a</n></character_2></character_1>",
+    /Close <character_1> before it/,
+  ],
   ["empty-element", "<general_tags>«<style></style>»</general_tags>", /<style> is empty/],
   ["empty-element", "<general_tags>«<style> , </style>»</general_tags>", /<style> is empty/],
   ["empty-element", "<a>«<b/>»x</a>", /<b> is empty/],

@@ -310,6 +310,7 @@ const FORMS: Readonly<Record<string, Form>> = {
   "entities and faces": {
     prompt: "<caption>love &amp; peace &lt;3 &nbsp; >_< &#39;x&#39; R&D</caption>",
     means: "<caption>love & peace <3 &nbsp; >_< 'x' R&D</caption>",
+    warnings: ["literal-entity"],
   },
   "smart and nested quotation marks": {
     prompt: "<caption>“She” says 'he said \"no\"'</caption>",

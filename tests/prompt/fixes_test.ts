@@ -58,6 +58,20 @@ const CASES: readonly (readonly [code: string, before: string, after: string | u
     "<character_1><appearance>(blue_hair:1.2), smile</appearance></character_1>",
     "<character_1><appearance>blue_hair, smile</appearance></character_1>",
   ],
+  ["weighted-tag", "<caption>（蓝发：1.2）, a</caption>", "<caption>蓝发, a</caption>"],
+  ["weighted-tag", "<caption>1.3::red_eyes::, a</caption>", "<caption>red_eyes, a</caption>"],
+  ["weighted-tag", "<caption>(long hair)++, a</caption>", "<caption>long hair, a</caption>"],
+  ["weighted-tag", "<caption>(smile : -0.5), a</caption>", "<caption>smile, a</caption>"],
+  [
+    "literal-entity",
+    "<caption>a&nbsp;b</caption>",
+    "<caption>a b</caption>",
+  ],
+  [
+    "embedding-name",
+    "<general_tags><other>sky, embedding:bad, sea</other></general_tags>",
+    "<general_tags><other>sky, sea</other></general_tags>",
+  ],
   [
     "escaped-parenthesis",
     "<character_1><n>saber \\(fate\\)</n></character_1>",

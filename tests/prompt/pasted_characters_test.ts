@@ -104,6 +104,20 @@ const NOTATIONS: Readonly<Record<string, string>> = {
   "[blue|red]": "alternation",
   "[cat:dog:0.5]": "alternation",
   "<lora:name:0.8>": "lora-tag",
+  "(blue_hair:-0.5)": "weighted-tag",
+  "(blue_hair : 1.2)": "weighted-tag",
+  "1.3::blue_hair::": "weighted-tag",
+  "-1::red_hair, smile::": "weighted-tag",
+  "(blue hair)1.3": "weighted-tag",
+  "(blue hair)++": "weighted-tag",
+  "ADDCOL": "break-word",
+  "embedding:easynegative": "embedding-name",
+  "<random:red,blue>": "swarm-tag",
+  "<setvar[colour]:red>": "swarm-tag",
+  "--ar 16:9": "option-in-prompt",
+  '--negative_prompt "bad, worse"': "option-in-prompt",
+  "&nbsp;": "literal-entity",
+  "&eacute;": "literal-entity",
 };
 
 Deno.test("notations of other programs are each told once, for what they are", () => {
@@ -116,7 +130,25 @@ Deno.test("notations of other programs are each told once, for what they are", (
   }
   const all = `1girl, ${Object.keys(NOTATIONS).join(", ")}`;
   assert.deepEqual(codesOf(all), Object.values(NOTATIONS));
-  for (const plain of ["breakfast, BREAKING", "saber_(fate)", "(o)_(o), |_|", ":[, [x]"]) {
-    assert.deepEqual(codesOf(plain), [], plain);
-  }
+  const plains = [
+    "breakfast, BREAKING",
+    "saber_(fate)",
+    "(o)_(o), |_|",
+    ":[, [x]",
+    "ROCK AND ROLL, salt and pepper",
+    "(smile :3), re::zero, 12:30::",
+    "a--ar, -- no, --unknown 3",
+    "<3 random: red>, AT&T; R&B;",
+    "three Steps: up, Negative prompt",
+    "saber_(fate)+, (c)+",
+  ];
+  for (const plain of plains) assert.deepEqual(codesOf(plain), [], plain);
+});
+
+Deno.test("words that stand between prompts elsewhere, and a picture's parameters, are told of", () => {
+  assert.deepEqual(codesOf("1girl AND 1boy"), ["break-word"]);
+  const pasted = "1girl\nNegative prompt: bad, (worse:1.2)\nSteps: 20, Sampler: Euler a, Seed: 1";
+  assert.deepEqual(codesOf(pasted), ["picture-parameters", "picture-parameters"]);
+  assert.deepEqual(codesOf("<caption>&amp; &#9829; &hearts;</caption>"), ["literal-entity"]);
+  assert.deepEqual(codesOf("salt &amp; &#9829;"), ["literal-entity", "literal-entity"]);
 });
