@@ -1,5 +1,12 @@
-import { type MatrixRows, type OwnMatrix, RUN_VALUES, VECTOR_VALUES } from "../onnx/mod.ts";
-import { readPart, RowReader } from "../safetensors/mod.ts";
+import {
+  isBlockEntry,
+  type MatrixRows,
+  type OwnMatrix,
+  RUN_VALUES,
+  UnpackThreads,
+  VECTOR_VALUES,
+} from "../onnx/mod.ts";
+import { readPart, RowReader, rowsOf } from "../safetensors/mod.ts";
 import type { KeptMatrix, MatricesToFill } from "../runtime/native/custom_operators.ts";
 import { MOST_PIECE_BYTES, type Piece } from "../runtime/native/uploads.ts";
 import type { CudaKernels, KernelType } from "./cuda_kernels.ts";
@@ -46,20 +53,43 @@ export function keepInt8Matrices(
     parts,
     matrix: { ...sizes, values: room.address + values, scales: room.address + scales },
   }));
+  const threads = new UnpackThreads();
+  const pieces = kept.flatMap(({ parts, matrix }) =>
+    piecesToRound(kernels, threads, parts, matrix)
+  );
   return {
     matrices: kept.map(({ matrix }) => matrix),
-    pieces: kept.flatMap(({ parts, matrix }) => piecesToRound(kernels, parts, matrix)),
-    [Symbol.dispose]: () => room[Symbol.dispose](),
+    pieces: thenEnding(threads, pieces),
+    [Symbol.dispose]: () => {
+      threads[Symbol.dispose]();
+      room[Symbol.dispose]();
+    },
   };
+}
+
+/** The same pieces; threads end when the last of them was read, and not only with what is kept. */
+function thenEnding(threads: Disposable, pieces: readonly Piece[]): Piece[] {
+  let left = pieces.length;
+  return pieces.map((piece) => ({
+    ...piece,
+    read: async (into) => {
+      try {
+        await piece.read(into);
+      } finally {
+        if (--left === 0) threads[Symbol.dispose]();
+      }
+    },
+  }));
 }
 
 function piecesToRound(
   kernels: CudaKernels,
+  threads: UnpackThreads,
   parts: OwnMatrix["parts"],
   { values, scales, columns: width, paddedRows }: KeptMatrix,
 ): Piece[] {
   return parts.flatMap((part, index) =>
-    piecesOf(part).map(({ from, count: rows, type, read, bytes }): Piece => ({
+    piecesOf(part, threads).map(({ from, count: rows, type, read, bytes }): Piece => ({
       bytes,
       read,
       then: (x, stream) => {
@@ -83,7 +113,7 @@ interface RowsPiece extends Piece {
 }
 
 /** A matrix from its first row to its last, some whole vectors of rows at a time. */
-function piecesOf(matrix: MatrixRows): readonly RowsPiece[] {
+function piecesOf(matrix: MatrixRows, threads: UnpackThreads): readonly RowsPiece[] {
   const { shape: [rows, columns] } = matrix;
   const dtype = "entry" in matrix ? matrix.entry.dtype : "F32";
   const type = TYPES[dtype as keyof typeof TYPES] ?? "float32";
@@ -92,7 +122,8 @@ function piecesOf(matrix: MatrixRows): readonly RowsPiece[] {
   return Array.from({ length: Math.ceil(rows / most) }, (_, index): RowsPiece => {
     const from = index * most;
     const count = Math.min(most, rows - from);
-    const read = (into: Uint8Array<ArrayBuffer>) => readRows(matrix, { from, count }, into);
+    const read = (into: Uint8Array<ArrayBuffer>) =>
+      readRows(matrix, { from, count }, threads, into);
     return { from, count, type, bytes: count * rowBytes, read };
   });
 }
@@ -101,6 +132,7 @@ function piecesOf(matrix: MatrixRows): readonly RowsPiece[] {
 async function readRows(
   matrix: MatrixRows,
   { from, count }: Pick<RowsPiece, "from" | "count">,
+  threads: UnpackThreads,
   into: Uint8Array<ArrayBuffer>,
 ): Promise<void> {
   const { shape: [, columns] } = matrix;
@@ -110,6 +142,10 @@ async function readRows(
   const floats = new Float32Array(into.buffer, into.byteOffset, count * columns);
   if ("values" in matrix) {
     floats.set(matrix.values.subarray(from * columns, (from + count) * columns));
+  } else if (isBlockEntry(matrix.entry)) {
+    const entry = rowsOf({ ...matrix.entry, shape: matrix.shape }, [from, from + count]);
+    const values = { name: "values", form: "values", type: "float32" } as const;
+    into.set((await threads.unpack({ entry, initializers: [values] })).values!);
   } else {
     await using reader = await RowReader.open(matrix.entry);
     floats.set(await reader.read(Array.from({ length: count }, (_, index) => from + index)));

@@ -9,6 +9,7 @@ export {
   type CompiledGraph,
   Graph,
   type GraphPolicy,
+  isBlockEntry,
   type MatrixRows,
   MOST_OWN_BYTES,
   OWN_DOMAIN,
@@ -45,5 +46,6 @@ export { fitsInt8, type Int8Matrix, type Int8Rows, normAddNormInt8 } from "./int
 export * from "./layers.ts";
 export * from "./operators.ts";
 export * from "./parameters.ts";
+export { UnpackThreads } from "./unpack_threads.ts";
 export { weightsInMemory } from "./weights_in_memory.ts";
 export { type Dimension, type ElementType, float, type FloatType } from "./types.ts";

@@ -1,128 +1,34 @@
-import { fillFrom } from "../files.ts";
-import { BLOCK_LAYOUTS, dequantizeBlocks, unpackBlocks } from "../gguf/mod.ts";
-import { shortenedError, type TensorEntry } from "../safetensors/mod.ts";
-import { encodeFloats } from "./_encode_floats.ts";
-import {
-  type BlockEntry,
-  type CompiledGraph,
-  isBlockEntry,
-  type MemoryWeight,
-  type UnpackedForm,
-} from "./graph.ts";
-import type { FloatType } from "./types.ts";
+import { sideBySide } from "../side_by_side.ts";
+import { type InitializerBytes, unpackWeight } from "./_unpack_weight.ts";
+import { type CompiledGraph, isBlockEntry } from "./graph.ts";
+import { UnpackThreads } from "./unpack_threads.ts";
 
-/** Bytes that are read and unpacked at a time, about. */
-const BYTES_AT_ONCE = 1 << 20;
+/** Bytes of blocks that one thread unpacks in the time in which others start. */
+const BYTES_WORTH_THREADS = 40e6;
 
 /**
  * Makes the weights of a graph that are given to ONNX Runtime in memory: those in GGUF's blocks are
- * unpacked, the others read, tensor by tensor and a megabyte of the file at a time.
+ * unpacked, the others read, tensor by tensor; by several threads where that is worth while.
  *
  * @returns Their bytes, by the names that the graph's references have for them; nothing where the
  *   graph points at all of its weights.
  * @throws {SafetensorsError} When a file became shorter.
  * @throws {RangeError} When a part of a tensor begins or ends within a byte or a block.
  */
-export async function weightsInMemory(
-  { memory = [] }: CompiledGraph,
-): Promise<Readonly<Record<string, Uint8Array<ArrayBuffer>>>> {
+export async function weightsInMemory({ memory = [] }: CompiledGraph): Promise<InitializerBytes> {
+  const blockBytes = memory.reduce(
+    (sum, { entry }) => sum + (isBlockEntry(entry) ? entry.byteLength : 0),
+    0,
+  );
+  using threads = new UnpackThreads();
+  const [atOnce, unpack] = blockBytes < BYTES_WORTH_THREADS
+    ? [1, unpackWeight] as const
+    : [threads.atOnce, threads.unpack.bind(threads)] as const;
   const made: Record<string, Uint8Array<ArrayBuffer>> = {};
-  for (const weight of memory) await addWeight(weight, made);
-  return made;
-}
-
-async function addWeight(
-  { entry, initializers }: MemoryWeight,
-  made: Record<string, Uint8Array<ArrayBuffer>>,
-): Promise<void> {
-  const places = initializers.map(({ name, form, type }) => {
-    const length = isBlockEntry(entry) && form !== "stored"
-      ? byteLengthOf(entry, form, type)
-      : entry.byteLength;
-    const place = { form, type, bytes: new Uint8Array(length), filled: 0 };
-    made[name] = place.bytes;
-    return place;
+  // The largest first, so that no thread still works on a large one when all others are done.
+  const ordered = memory.toSorted((a, b) => b.entry.byteLength - a.entry.byteLength);
+  await sideBySide(ordered.length, atOnce, async (index) => {
+    Object.assign(made, await unpack(ordered[index]!));
   });
-  const wanted = new Set(places.map(({ form }) => form));
-  for await (const stored of piecesOf(entry)) {
-    const forms: Forms = isBlockEntry(entry) ? formsOf(entry, stored, wanted) : {};
-    for (const place of places) {
-      const bytes = forms[place.form]?.(place.type as FloatType) ?? stored;
-      place.bytes.set(bytes, place.filled);
-      place.filled += bytes.length;
-    }
-  }
-}
-
-/** The tensor's bytes, whole blocks at a time. */
-async function* piecesOf(entry: TensorEntry): AsyncGenerator<Uint8Array> {
-  const blockBytes = isBlockEntry(entry) ? BLOCK_LAYOUTS[entry.dtype].bytes : 1;
-  const { name, dtype, offset, byteLength } = entry;
-  if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(byteLength / blockBytes)) {
-    throw new RangeError(
-      `${name} cannot be read: ${byteLength} bytes at ${offset} are no whole run of ${dtype}, ` +
-        `of which each takes ${blockBytes}.`,
-    );
-  }
-  const most = Math.max(1, Math.floor(BYTES_AT_ONCE / blockBytes)) * blockBytes;
-  const buffer = new Uint8Array(Math.min(most, entry.byteLength));
-  using file = await Deno.open(entry.file);
-  await file.seek(entry.offset, Deno.SeekMode.Start);
-  for (let left = entry.byteLength; left > 0;) {
-    const piece = buffer.subarray(0, Math.min(buffer.length, left));
-    if (await fillFrom(file, piece) < piece.length) throw shortenedError(entry);
-    yield piece;
-    left -= piece.length;
-  }
-}
-
-type Forms = Readonly<Partial<Record<UnpackedForm | "stored", (type: FloatType) => Uint8Array>>>;
-
-function formsOf(
-  { dtype }: BlockEntry,
-  stored: Uint8Array,
-  wanted: ReadonlySet<UnpackedForm | "stored">,
-): Forms {
-  const { values: blockValues, bytes, zero, middle, bits } = BLOCK_LAYOUTS[dtype];
-  if (wanted.has("values")) {
-    const values = new Float32Array(stored.length / bytes * blockValues);
-    dequantizeBlocks(dtype, stored, values);
-    return { values: (type) => encodeFloats(values, type) };
-  }
-  const { points, scales, minima } = unpackBlocks(dtype, stored);
-  return {
-    points: () => bits === 4 ? packedNibbles(points, 8 - middle) : shifted(points, 128 - middle),
-    scales: (type) => encodeFloats(scales, type),
-    // A value is scale · (point − middle) + offset.
-    offsets: (type) =>
-      encodeFloats(scales.map((scale, i) => minima[i]! + scale * (middle - zero)), type),
-  };
-}
-
-/** Points from 0 to 15 after a shift, two to a byte, the first of them in its lower bits. */
-function packedNibbles(points: Uint8Array, shift: number): Uint8Array {
-  const packed = new Uint8Array(points.length / 2);
-  for (let i = 0; i < packed.length; i++) {
-    packed[i] = points[2 * i]! + shift | points[2 * i + 1]! + shift << 4;
-  }
-  return packed;
-}
-
-function shifted(points: Uint8Array, shift: number): Uint8Array {
-  if (shift === 0) return points;
-  const moved = new Uint8Array(points.length);
-  for (let i = 0; i < points.length; i++) moved[i] = points[i]! + shift;
-  return moved;
-}
-
-function byteLengthOf(
-  { dtype, byteLength }: BlockEntry,
-  form: UnpackedForm,
-  type: FloatType | "uint8",
-): number {
-  const { values, bytes, bits, scaleValues } = BLOCK_LAYOUTS[dtype];
-  const count = byteLength / bytes * values;
-  if (form === "points") return count * bits / 8;
-  const width = type === "float32" ? 4 : 2;
-  return form === "values" ? count * width : count / scaleValues * width;
+  return made;
 }

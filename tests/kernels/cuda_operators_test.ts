@@ -12,6 +12,7 @@ import {
   groupedAttention,
   INTERFACE_TYPE,
   linear,
+  type MatrixRows,
   normAddNorm,
   normAddNormInt8,
   splitHeads,
@@ -19,10 +20,12 @@ import {
   type Value,
 } from "../../src/onnx/mod.ts";
 import { createGenerator } from "../../src/random/mod.ts";
+import { openWeights, RowReader, rowsOf } from "../../src/safetensors/mod.ts";
 import { bindingFolder } from "../../src/runtime/binding_folder.ts";
 import { operatorSessions } from "../../src/runtime/native/custom_session.ts";
 import type { OperatorSet } from "../../src/runtime/native/custom_operators.ts";
 import { elementCount, type Tensor, tensor } from "../../src/tensor.ts";
+import { fixture } from "../_fixtures.ts";
 import { ADDED, CPU_OPERATORS } from "../_own_operators.ts";
 import { OutOfMemoryError } from "../../src/runtime/session.ts";
 import { fakeDriver, type FakeMemory } from "./_fake_driver.ts";
@@ -401,6 +404,33 @@ Deno.test("a matrix in 8 bits is what it was, but for the rounding, for rows in 
   assert.deepEqual(products, [1]);
   assert.equal(rooms.size, 1, "there is room for one matrix in 16 bits, which all have in common");
 });
+
+for (const type of ["Q8_0", "Q4_K"]) {
+  Deno.test(`a matrix of ${type} is in 8 bits what its values are`, async () => {
+    const { tensors } = await openWeights(`${fixture("gguf")}/types.gguf`);
+    const entry = tensors.get(type)!;
+    const shape = entry.shape as readonly [number, number];
+    await using reader = await RowReader.open(entry);
+    const values = await reader.read(Array.from({ length: shape[0] }, (_, row) => row));
+    // Rows from within the matrix on, as a query's of queries, keys and values.
+    const [from, to] = [2, 10];
+    const part = { shape: [to - from, shape[1]] } as const;
+    const inputs = { x: [1, 3, shape[1]] };
+    const productOf = async (rows: MatrixRows) => {
+      const { driver, rooms } = fakeDriver();
+      const operators = cudaOperators("bfloat16", () => driver);
+      const { y } = await results(operators, "bfloat16", inputs, ({ x }) => ({
+        y: linear(x!, { rows }),
+      }));
+      assert.equal(rooms.size, 0);
+      return y!;
+    };
+    const found = await productOf({ ...part, entry: rowsOf(entry, [from, to]) });
+    assert(found.data.some((value) => value !== 0));
+    const own = values.subarray(from * shape[1], to * shape[1]);
+    assert.deepEqual(found, await productOf({ ...part, values: own }));
+  });
+}
 
 Deno.test("a matrix' products in 8 bits are those of its values, but for the rounding", async () => {
   const { twice: doubled, y } = await results(
