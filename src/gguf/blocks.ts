@@ -1,8 +1,9 @@
 /**
  * The block types of ggml that can be read (ggml-quants.c and gguf-py's quants.py describe them).
  *
- * All of them come down to one form: a point q of 0 … 63 for each value, and for each 16 or 32 values
- * a scale and perhaps a minimum; a value is scale · (q − zero) + minimum.
+ * All of them come down to one form: a point q of 0 … 255 for each value, and for each 16 or 32 values
+ * a scale and perhaps a minimum; a value is scale · (q − zero) + minimum. The points of the types whose
+ * names begin with IQ4 are 16 of those, not all equally far apart.
  *
  * @module
  */
@@ -18,7 +19,9 @@ export type BlockType =
   | "Q3_K"
   | "Q4_K"
   | "Q5_K"
-  | "Q6_K";
+  | "Q6_K"
+  | "IQ4_NL"
+  | "IQ4_XS";
 
 /** What blocks are taken apart into. */
 export interface Unpacked {
@@ -112,6 +115,17 @@ function pairedNibbles(stored: Uint8Array, from: number, points: Uint8Array, to:
       points[to + 2 * SMALL * pair + SMALL + i] = byte >> 4;
     }
   }
+}
+
+/** What the nibbles of the IQ4 types stand for, plus 128. */
+const UNEVEN_POINTS = Uint8Array.of(
+  ...[1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241],
+);
+
+/** Nibbles of the IQ4 types, in the order of {@linkcode nibbles}, as points. */
+function unevenNibbles(stored: Uint8Array, from: number, points: Uint8Array, to: number): void {
+  nibbles(stored, from, points, to);
+  for (let i = to; i < to + SMALL; i++) points[i] = UNEVEN_POINTS[points[i]!]!;
 }
 
 /** How each type stores its values. */
@@ -284,6 +298,38 @@ export const BLOCK_LAYOUTS: Readonly<Record<BlockType, BlockLayout>> = {
           points[to + 2 * SMALL + i] = first >> 4 | (high >> 4 & 3) << 4;
           points[to + 3 * SMALL + i] = second >> 4 | (high >> 6 & 3) << 4;
         }
+      }
+    },
+  },
+  IQ4_NL: {
+    values: SMALL,
+    bytes: 18,
+    scaleValues: 32,
+    zero: 128,
+    middle: 128,
+    bits: 8,
+    hasMinima: false,
+    unpack(stored, from, { points, scales }, index) {
+      scales[index] = half(stored, from);
+      unevenNibbles(stored, from + 2, points, SMALL * index);
+    },
+  },
+  IQ4_XS: {
+    values: LARGE,
+    bytes: 136,
+    scaleValues: 32,
+    zero: 128,
+    middle: 128,
+    bits: 8,
+    hasMinima: false,
+    unpack(stored, from, { points, scales }, index) {
+      const factor = half(stored, from);
+      const highBits = stored[from + 2]! | stored[from + 3]! << 8;
+      for (let j = 0; j < 8; j++) {
+        const low = stored[from + 4 + (j >> 1)]! >> 4 * (j & 1) & 15;
+        const high = highBits >> 2 * j & 3;
+        scales[8 * index + j] = factor * ((low | high << 4) - 32);
+        unevenNibbles(stored, from + 8 + 16 * j, points, LARGE * index + SMALL * j);
       }
     },
   },

@@ -114,8 +114,8 @@ const en = {
     `weights must be F32, F16, BF16, F8_E4M3, F8_E5M2 or I8 with a scale, but ${tensorIs}. Take a ` +
     "checkpoint in one of these dtypes, or convert this one.",
   unreadableBlocks: (tensor: string, type: string) =>
-    `tensor ${tensor} is ${type}; of GGUF, F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and Q2_K to ` +
-    "Q6_K can be read. Take an edition in one of these.",
+    `tensor ${tensor} is ${type}; of GGUF, F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to ` +
+    "Q6_K, IQ4_NL and IQ4_XS can be read. Take an edition in one of these.",
   otherScale: (scale: string, dtype: string, shape: string, rows: number) =>
     `its scale ${scale} is ${dtype} of the shape ${shape}; expected one number, or ${rows} for as ` +
     "many rows, in F32, F16 or BF16. Take a checkpoint that is scaled by tensor or by row.",
@@ -287,8 +287,8 @@ const zh: Catalogue = {
     `权重必须是 F32、F16、BF16、F8_E4M3、F8_E5M2 或带缩放系数的 I8，但${tensorIs}。` +
     "请使用这几种 dtype 的模型，或转换这一个。",
   unreadableBlocks: (tensor, type) =>
-    `张量 ${tensor} 是 ${type}；GGUF 中可以读取 F32、F16、BF16、Q4_0、Q4_1、Q5_0、Q5_1、Q8_0 以及 ` +
-    "Q2_K 至 Q6_K。请使用其中一种的版本。",
+    `张量 ${tensor} 是 ${type}；GGUF 中可以读取 F32、F16、BF16、Q4_0、Q4_1、Q5_0、Q5_1、Q8_0、` +
+    "Q2_K 至 Q6_K、IQ4_NL 和 IQ4_XS。请使用其中一种的版本。",
   otherScale: (scale, dtype, shape, rows) =>
     `缩放系数 ${scale} 是形状为 ${shape} 的 ${dtype}；应为 F32、F16 或 BF16 的一个数，` +
     `或每行一个，共 ${rows} 个。请使用按张量或按行缩放的模型。`,

@@ -36,10 +36,10 @@ Deno.test("a file of gguf-py's is read: its metadata, and where its tensors lie"
 
 Deno.test("a type that cannot be read does no harm until it is asked for, and is named", async () => {
   const { tensors, unusable } = await openWeights(fixture("gguf/types.gguf"));
-  assert(!tensors.has("IQ4_NL"));
+  assert(!tensors.has("IQ2_XXS"));
   assert.match(
-    unusable.get("IQ4_NL")!.message,
-    /"IQ4_NL" is IQ4_NL; of GGUF.*Q2_K to Q6_K can be read/,
+    unusable.get("IQ2_XXS")!.message,
+    /"IQ2_XXS" is IQ2_XXS; of GGUF.*Q2_K to Q6_K, IQ4_NL and IQ4_XS can be read/,
   );
 });
 

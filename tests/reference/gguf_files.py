@@ -2,8 +2,8 @@
 
     python tests/reference/gguf_files.py tests/fixtures/gguf
 
-Needs gguf 0.17 or later. Where gguf-py can quantise, it does; blocks of the K types are random bytes
-with small scales, since it can only read those.
+Needs gguf 0.17 or later. Where gguf-py can quantise, it does; blocks of the K and IQ4 types are random
+bytes with small scales, since it can only read those.
 """
 
 import sys
@@ -16,9 +16,10 @@ from safetensors.numpy import save_file
 
 ROWS, COLUMNS = 12, 256
 TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0",
-         "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"]
-# Where the float16 scales of a K block lie.
-SCALES = {"Q2_K": (80, 82), "Q3_K": (108,), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,)}
+         "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"]
+# Where the float16 scales of blocks lie that gguf-py cannot make.
+SCALES = {"Q2_K": (80, 82), "Q3_K": (108,), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,),
+          "IQ4_NL": (0,), "IQ4_XS": (0,)}
 
 
 def main(folder):
@@ -51,7 +52,7 @@ def main(folder):
     writer.add_array("comfy.gguf.orig_shape.reshaped", [ROWS, 16, 4, 4])
     expected["reshaped"] = quants.dequantize(stored, Type.Q8_0).reshape(ROWS, 16, 4, 4)
     # Types that cannot be read do no harm.
-    writer.add_tensor("IQ4_NL", np.zeros((1, 18), np.uint8), raw_dtype=Type.IQ4_NL)
+    writer.add_tensor("IQ2_XXS", np.zeros((1, 66), np.uint8), raw_dtype=Type.IQ2_XXS)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
