@@ -50,18 +50,23 @@ export class CheckpointError extends NewBieError {
 const MOST_LISTED = 60;
 
 function message(problems: readonly WeightProblem[], language: Language): readonly string[] {
-  const { heading, remedy, describe, more } = TEXTS[language];
-  const lines = problems.slice(0, MOST_LISTED).map(describe);
-  const rest = problems.length - lines.length;
+  const { heading, unreadable, remedy, describe, more } = TEXTS[language];
+  // What is wrong with all matrices of a file is said once.
+  const said = [...new Set(problems.map(describe))];
+  const lines = said.slice(0, MOST_LISTED);
+  const rest = said.length - lines.length;
   // Where tensors themselves are at fault, their own words say what to do.
-  const cure = problems.every(({ unusable }) => unusable !== undefined) ? [] : [remedy];
-  return [heading(problems.length), ...lines, ...(rest > 0 ? [more(rest)] : []), ...cure];
+  const [head, cure] = problems.every(({ unusable }) => unusable !== undefined)
+    ? [unreadable, []]
+    : [heading, [remedy]];
+  return [head(problems.length), ...lines, ...(rest > 0 ? [more(rest)] : []), ...cure];
 }
 
 const shown = (dims: readonly number[]) => `[${dims.join(", ")}]`;
 
 const TEXTS: Texts<{
   readonly heading: (count: number) => string;
+  readonly unreadable: (count: number) => string;
   readonly remedy: string;
   readonly describe: (problem: WeightProblem) => string;
   readonly more: (count: number) => string;
@@ -71,6 +76,7 @@ const TEXTS: Texts<{
       `${count} tensor${
         count === 1 ? " does" : "s do"
       } not fit the config.json beside the weights:`,
+    unreadable: (count) => `${count} tensor${count === 1 ? "" : "s"} cannot be used:`,
     remedy:
       "Put the config.json of these very weights beside them, or the weights that it describes.",
     more: (count) => `  … and ${count} more`,
@@ -85,6 +91,7 @@ const TEXTS: Texts<{
   },
   zh: {
     heading: (count) => `有 ${count} 个张量与权重旁的 config.json 不符：`,
+    unreadable: (count) => `有 ${count} 个张量无法使用：`,
     remedy: "请把这份权重自己的 config.json 放在它旁边，或换成 config.json 所描述的权重。",
     more: (count) => `  … 还有 ${count} 个`,
     describe: ({ part, file, tensor, expected, found, quantized, unusable }) => {

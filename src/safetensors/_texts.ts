@@ -113,6 +113,9 @@ const en = {
   noWeight: (tensorIs: string) =>
     `weights must be F32, F16, BF16, F8_E4M3, F8_E5M2 or I8 with a scale, but ${tensorIs}. Take a ` +
     "checkpoint in one of these dtypes, or convert this one.",
+  foreignQuantization: (program: string) =>
+    `its matrices are quantised in a form that is not read (${program}). Take an edition in bfloat16, ` +
+    "float8 or GGUF; smaller copies are made by deno task quantize.",
   unreadableBlocks: (tensor: string, type: string) =>
     `tensor ${tensor} is ${type}; of GGUF, F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to ` +
     "Q6_K, IQ4_NL and IQ4_XS can be read. Take an edition in one of these.",
@@ -286,6 +289,9 @@ const zh: Catalogue = {
   noWeight: (tensorIs) =>
     `权重必须是 F32、F16、BF16、F8_E4M3、F8_E5M2 或带缩放系数的 I8，但${tensorIs}。` +
     "请使用这几种 dtype 的模型，或转换这一个。",
+  foreignQuantization: (program) =>
+    `其中的矩阵以不能读取的形式量化（${program}）。请使用 bfloat16、float8 或 GGUF 的版本；` +
+    "较小的副本可用 deno task quantize 制作。",
   unreadableBlocks: (tensor, type) =>
     `张量 ${tensor} 是 ${type}；GGUF 中可以读取 F32、F16、BF16、Q4_0、Q4_1、Q5_0、Q5_1、Q8_0、` +
     "Q2_K 至 Q6_K、IQ4_NL 和 IQ4_XS。请使用其中一种的版本。",

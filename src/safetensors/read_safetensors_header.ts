@@ -1,3 +1,4 @@
+import { noteForeignQuantization } from "./_foreign_quantization.ts";
 import { openFile, readJsonBytes, unreadable } from "./_files.ts";
 import { parseHeader, parsePrefix, PREFIX_BYTES } from "./header.ts";
 import { applyFormats, layerFormats } from "./_scales.ts";
@@ -53,6 +54,7 @@ export async function readSafetensorsHeader(
     const header = parseHeader(bytes, size, { source: path, file: realPath, opaque });
     const read = (entry: OpaqueEntry) => readBytes(file, entry, path);
     applyFormats(layerFormats(header.metadata, header.opaque, read), header, path);
+    noteForeignQuantization(header, path);
     return { source: path, files: [realPath], paths: [path], ...header };
   } catch (error) {
     throw error instanceof SafetensorsError ? error : unreadable(path, error);

@@ -296,6 +296,13 @@ Deno.test("what is not recognised is refused as that, and no other part is blame
       checkCheckpoint(folder),
       /transformer\/model\.safetensors: these are not the weights of the transformer of NewBie-image; its tensors are called "cap_embedder/,
     );
+    // As torchao names the parts of a matrix.
+    const apart = (name: string) => name.replace(/(feed_forward\.w\d\.)weight$/, "$1_weight_qdata");
+    await writeTensors(path, renamed(tensors, apart));
+    await assert.rejects(
+      checkCheckpoint(folder),
+      /transformer\/model\.safetensors: its matrices are .* a form that is not read \(torchao\)/,
+    );
     // Known, but its configuration states nothing: no default is taken for a fact.
     await writeTensors(path, tensors);
     await assert.rejects(

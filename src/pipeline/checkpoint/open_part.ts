@@ -89,10 +89,13 @@ const PROJECTOR: Texts<string> = {
 const OTHER: Texts<string> = { en: "Put the right file in its place.", zh: "请换成正确的文件。" };
 
 function unknown(
-  { source, tensors, opaque }: Weights,
+  { source, tensors, opaque, unusable }: Weights,
   part: PartName,
   family: ModelFamily,
 ): SafetensorsError {
+  // Tensors that are there in a form that is not read have other names.
+  const foreign = [...unusable].find(([name]) => !tensors.has(name) && !opaque.has(name));
+  if (foreign !== undefined) return foreign[1];
   const all = [...tensors.keys(), ...opaque.keys()];
   const hint = isAdapter(all)
     ? ADAPTER
