@@ -24,7 +24,7 @@ import { outputRootHelp, outputsOf } from "./cli/output_root.ts";
 import { language, run, task, tell, wholeNumber } from "./cli/task.ts";
 import { print } from "./cli/print.ts";
 import { onSignals } from "./cli/signals.ts";
-import { lanAddresses, linkWithToken, newToken } from "./serve/lan.ts";
+import { lanAddresses, linkWithToken, newToken, qrCode } from "./serve/lan.ts";
 import { both, text } from "./serve/texts.ts";
 
 interface Options extends ModelOptions, GpuOptions, PartOptions {
@@ -114,10 +114,7 @@ await run<Options>(command, async (options) => {
     const hosts = lan ? lanAddresses() : ["127.0.0.1"];
     const links = hosts.map((host) => linkWithToken(`${scheme}://${host}:${port}/`, token));
     for (const link of links) print(text.open(link));
-    if (lan) {
-      const { qrCode } = await import("./serve/lan.ts");
-      tell(qrCode(links[0]!));
-    }
+    if (lan) tell(qrCode(links[0]!));
     tell(text.stop);
     await stopped;
     tell(text.stopping);
