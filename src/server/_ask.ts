@@ -1,6 +1,7 @@
 /** What all three protocols share: a request is checked and goes into the queue. */
 import { RequestError } from "../errors.ts";
 import { MAX_PROMPT_LENGTH } from "../prompt/mod.ts";
+import { checkSettings } from "../settings/mod.ts";
 import { gridCells } from "../studio/grid.ts";
 import type { Job } from "../studio/job.ts";
 import type { JobRequest } from "../studio/picture_queue.ts";
@@ -33,7 +34,11 @@ export async function ask(server: ServerContext, asked: JobRequest): Promise<Job
     ? [{ request }]
     : gridCells(grid, request);
   refuseMore("count", grid === undefined ? count : cells.length, limits.pictures);
-  for (const cell of cells) refuseTooMuch(server, cell.request, measure);
+  for (const cell of cells) {
+    // Whatever protocol it came by: a job whose settings are none could not even be listed.
+    checkSettings(cell.request);
+    refuseTooMuch(server, cell.request, measure);
+  }
   const different = new Map(cells.map(({ request }) => [
     JSON.stringify([request.prompt, request.negativePrompt, request.loras]),
     request,

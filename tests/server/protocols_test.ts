@@ -183,6 +183,25 @@ Deno.test("png-info takes parameters apart as the web UI does, in time that thei
   });
 });
 
+Deno.test("settings that are none are refused whatever protocol they came by, and jobs stay listed", async () => {
+  await inTempFolder(async (folder) => {
+    await using server = await fakeServer(folder);
+    const requests = [
+      ["/sdapi/v1/txt2img", { prompt: "a", cfg_scale: 1e308 }],
+      ["/sdapi/v1/txt2img", { prompt: "a", cfg_scale: -1 }],
+      ["/v1/images/generations", { prompt: "a", guidance_scale: 1e308 }],
+      ["/v1/images/generations", { prompt: "a", seed: -7 }],
+    ] as const;
+    for (const [path, json] of requests) {
+      const response = await server.ask(path, { json });
+      assert([400, 422].includes(response.status), `${path} ${response.status}`);
+      await response.body?.cancel();
+    }
+    const listed = await server.ask("/api/jobs");
+    assert.deepEqual([listed.status, (await listed.json()).jobs], [200, []]);
+  });
+});
+
 Deno.test("interrupt ends the run, and what was made is answered", async () => {
   await inTempFolder(async (folder) => {
     const studio = fakeStudio({ stepMilliseconds: 10 });
