@@ -36,10 +36,22 @@ const HEADERS: Readonly<Record<string, string>> = {
 
 const COOKIE = "newbie_token";
 
+/** What is ever answered; browsers may ask with no other method that means anything here. */
+const METHODS: readonly string[] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
+
 /** Lets through what may come in, and says with each answer what a page may do with it. */
 export function guard({ hosts, token, origins }: Access): MiddlewareHandler {
   return async (context, next) => {
     for (const [name, value] of Object.entries(HEADERS)) context.header(name, value);
+    const { method } = context.req;
+    if (!METHODS.includes(method)) {
+      context.header("Allow", METHODS.join(", "));
+      throw new HttpProblem(
+        405,
+        `Nothing here is asked with ${JSON.stringify(method)}; expected ${METHODS.join(", ")}.`,
+        `这里不接受 ${JSON.stringify(method)} 方法；应为 ${METHODS.join("、")} 之一。`,
+      );
+    }
     const host = (context.req.header("Host") ?? "").toLowerCase();
     if (hosts !== undefined && !hosts.includes(host)) {
       throw new HttpProblem(

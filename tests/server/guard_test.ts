@@ -26,6 +26,16 @@ Deno.test("a name that was made to lead here is refused", async () => {
   assert.deepEqual(await statuses({}, requests), [200, 403, 403, 403]);
 });
 
+Deno.test("a method that nothing is asked with is refused as such", async () => {
+  await inTempFolder(async (folder) => {
+    await using server = await fakeServer(folder);
+    const response = await server.ask("/api/jobs", { method: "PROPFIND" });
+    assert.equal(response.status, 405);
+    assert.match(response.headers.get("Allow")!, /^GET, HEAD, POST\b/);
+    assert.match((await response.json()).error.message, /"PROPFIND"; expected GET/);
+  });
+});
+
 Deno.test("a page elsewhere can neither ask nor embed, and may be visited from", async () => {
   const from = (headers: Record<string, string>, path = "/api/jobs") =>
     [path, { headers }] as const;
