@@ -100,6 +100,15 @@ async function askedOf(context: Context, { given }: ServerContext): Promise<unkn
       zh: '表单没有内容为 {"prompt": "1girl"} 这类 JSON 的 "request" 字段。',
     }, { cause });
   }
+  const other = Object.keys(form.texts).find((field) => field !== "request");
+  if (other !== undefined) {
+    throw new RequestError({
+      en: `The form has the text "${shown(other)}": expected request alone, which has all ` +
+        "settings, and image and mask as files.",
+      zh: `表单中有文本字段“${shown(other)}”：文本只应有包含全部设置的 request，` +
+        "image 和 mask 应为文件。",
+    });
+  }
   const names: Record<string, string> = {};
   for (const { field, file } of form.files) {
     if (field !== "image" && field !== "mask") {

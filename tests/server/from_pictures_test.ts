@@ -260,3 +260,16 @@ Deno.test("an edit that cannot be made is refused in OpenAI's form", async () =>
     assert.deepEqual([missing.status, (await missing.json()).error.code], [404, "unknown_url"]);
   });
 });
+
+Deno.test("a picture that a job's form has as text is not passed over", async () => {
+  await inTempFolder(async (folder) => {
+    await using server = await fakeServer(folder);
+    const body = new FormData();
+    body.append("request", JSON.stringify({ prompt: "a" }));
+    body.append("image", "girl.png");
+    const response = await server.ask("/api/jobs", { method: "POST", body });
+    assert.equal(response.status, 400);
+    assert.match((await response.json()).error.message, /has the text "image": expected request/);
+    assert.deepEqual(server.queue.jobs, []);
+  });
+});
