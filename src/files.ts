@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readFile, stat, statfs } from "node:fs/promises";
+import { stat, statfs } from "node:fs/promises";
 import { basename, isAbsolute, relative, resolve, sep } from "node:path";
 import { NewBieError, RequestError } from "./errors.ts";
 import { formatBytes } from "./format_bytes.ts";
@@ -12,6 +12,7 @@ import { jsonProblem } from "./json_problem.ts";
 import type { Texts } from "./language.ts";
 import { reasonOf } from "./system_reason.ts";
 import { UnfinishedFile, type UnfinishedFileOptions } from "./unfinished.ts";
+import { readWhole, readWholeText } from "./whole_file.ts";
 
 /** Whether an error says that there is nothing under a path. */
 export function isMissing(error: unknown): boolean {
@@ -73,7 +74,7 @@ export type JsonFile =
 export async function readJson(path: string): Promise<JsonFile> {
   let text: string;
   try {
-    text = await readFile(path, "utf8");
+    text = await readWholeText(path);
   } catch (cause) {
     const { en, zh } = reasonOf(cause);
     const problem = { en: `cannot be read: ${en}`, zh: `无法读取：${zh}` };
@@ -89,7 +90,7 @@ export async function readJson(path: string): Promise<JsonFile> {
 /** The bytes of a file; undefined where there is none. */
 export async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   try {
-    return await Deno.readFile(path);
+    return await readWhole(path);
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;

@@ -1,5 +1,6 @@
 import type { Texts } from "./language.ts";
 import { shown } from "./shown.ts";
+import { UnfitFileError } from "./whole_file.ts";
 
 /**
  * Why the operating system, or Deno's permissions, refused something, in words; undefined for an
@@ -15,6 +16,7 @@ import { shown } from "./shown.ts";
  */
 export function systemReason(error: unknown): Texts<string> | undefined {
   if (!(error instanceof Error)) return undefined;
+  if (error instanceof UnfitFileError) return error.reason;
   if (error.name === "NotCapable") return NOT_CAPABLE;
   const code = codeOf(error);
   if (code === undefined) return undefined;

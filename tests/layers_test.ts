@@ -39,6 +39,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/unfinished.ts", "src/json_problem.ts", "src/schema_problems.ts", "src/weights_error.ts"],
   ["src/errors.ts"],
   ["src/system_reason.ts"],
+  ["src/whole_file.ts"],
   [
     "src/display_width.ts",
     "src/format_bytes.ts",

@@ -1,6 +1,6 @@
 import type { Texts } from "../language.ts";
 import { reasonOf } from "../system_reason.ts";
-import { readFile } from "node:fs/promises";
+import { readWholeText } from "../whole_file.ts";
 import { join } from "node:path";
 import type { PinnedImage } from "./pins.ts";
 
@@ -41,7 +41,7 @@ export async function checkDockerfile(
 ): Promise<DockerfileProblem[]> {
   let text: string;
   try {
-    text = await readFile(join(root, "Dockerfile"), "utf8");
+    text = await readWholeText(join(root, "Dockerfile"));
   } catch (error) {
     return [{ code: "unreadable", reason: reasonOf(error) }];
   }

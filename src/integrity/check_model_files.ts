@@ -1,6 +1,7 @@
-import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, posix, relative, resolve, sep } from "node:path";
 import { NewBieError } from "../errors.ts";
+import { readWholeText } from "../whole_file.ts";
 import type { ChangedFile } from "./check_files.ts";
 import { type CachedFile, ChecksumCache } from "./checksum_cache.ts";
 import { type Checksums, parseChecksums } from "./checksum_list.ts";
@@ -155,7 +156,7 @@ interface List {
 async function readList(file: string): Promise<List | undefined> {
   let text: string;
   try {
-    text = await readFile(file, "utf8");
+    text = await readWholeText(file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;

@@ -4,6 +4,7 @@ import { lstat, readdir, readFile, readlink, realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { isMissing } from "../files.ts";
+import { readWholeText } from "../whole_file.ts";
 import { type Checksums, parseChecksums } from "./checksum_list.ts";
 import { PACKAGE_LIST } from "./covered_files.ts";
 import { readGitTree } from "./_git_tree.ts";
@@ -123,7 +124,7 @@ async function expectedSources(root: string): Promise<ExpectedSources | undefine
     };
     return { against: "git", commit, files, matches };
   }
-  const text = await ifThere(() => readFile(join(top, SOURCE_LIST), "utf8"));
+  const text = await ifThere(() => readWholeText(join(top, SOURCE_LIST)));
   if (text === undefined) return undefined;
   const files = parseChecksums(text, SOURCE_LIST);
   const matches = async (path: string) => {
@@ -152,6 +153,10 @@ async function ownFile(
     }
     const stat = await lstat(place);
     const isLink = stat.isSymbolicLink();
+    // What is neither is changed: a pipe in a file's place has nothing to compare.
+    if (!isLink && !stat.isFile() && !stat.isDirectory()) {
+      return { bytes: Buffer.from(""), isLink: true, isExecutable: false };
+    }
     const bytes = isLink ? Buffer.from(await readlink(place)) : await readFile(place);
     return { bytes, isLink, isExecutable: (stat.mode & OWNER_RUNS) !== 0 };
   });

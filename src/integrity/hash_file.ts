@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { NewBieError } from "../errors.ts";
 import type { Texts } from "../language.ts";
+import { reasonOf } from "../system_reason.ts";
+import { requireFile } from "../whole_file.ts";
 
 /** How to take a checksum. */
 export interface HashFileOptions {
@@ -12,7 +14,7 @@ export interface HashFileOptions {
   readonly onBytes?: ((count: number) => void) | undefined;
 }
 
-/** A file's SHA-256 in hexadecimal, or why there is none. */
+/** A file's SHA-256 in hexadecimal, or why there is none, in a sentence that names it. */
 export type HashOutcome =
   | { readonly sha256: string; readonly problem?: never }
   | { readonly problem: Texts<string>; readonly sha256?: never };
@@ -57,11 +59,13 @@ export async function identify(path: string): Promise<FileIdentity> {
  *
  * @throws {NewBieError} When the file changes while it is read.
  * @throws The signal's reason, when it was aborted.
+ * @throws {UnfitFileError} When it is a pipe or a device.
  * @throws {Error} What the file system reports.
  */
 export async function hashFile(path: string, options: HashFileOptions = {}): Promise<string> {
   for (let attempt = 1;; attempt++) {
     const before = await identify(path);
+    await requireFile(path);
     const file = await open(path);
     let sha256: string;
     try {
@@ -94,9 +98,11 @@ export async function hashOutcome(path: string, options: HashFileOptions): Promi
     return { sha256: await hashFile(path, options) };
   } catch (error) {
     options.signal?.throwIfAborted();
-    const { message } = error as Error;
-    const zh = error instanceof NewBieError ? error.explain("zh") : message;
-    return { problem: { en: message, zh } };
+    if (error instanceof NewBieError) {
+      return { problem: { en: error.message, zh: error.explain("zh") } };
+    }
+    const { en, zh } = reasonOf(error);
+    return { problem: { en: `${path} cannot be read: ${en}.`, zh: `无法读取 ${path}：${zh}。` } };
   }
 }
 

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import type { Dirent } from "node:fs";
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { NewBieError } from "../errors.ts";
 import { isMissing } from "../files.ts";
+import { readWhole } from "../whole_file.ts";
 import { LIBRARIES, LIBRARY, PACKAGE_LIST } from "./covered_files.ts";
 
 /** By name and version, such as `zod@4.6.7`, the digest of a package's files. */
@@ -158,7 +159,7 @@ export async function packageDigest(
     const place = join(root, path, file);
     const hash = isLink
       ? `link to ${await readlink(place)}`
-      : createHash("sha256").update(await readFile(place)).digest("hex");
+      : createHash("sha256").update(await readWhole(place)).digest("hex");
     lines.push(`${hash}  ${file}\n`);
   }
   return `h1:${createHash("sha256").update(lines.join("")).digest("base64")}`;

@@ -1,7 +1,8 @@
 import { Buffer } from "node:buffer";
-import { chmod, readdir, readFile, stat } from "node:fs/promises";
+import { chmod, readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { removeUnfinished, UnfinishedFile } from "../unfinished.ts";
+import { readWhole } from "../whole_file.ts";
 import { changeText, firstMisfit, hasChange, parsePatchText } from "./_patch_text.ts";
 import type {
   AppliedPatch,
@@ -25,7 +26,7 @@ const PERMISSION_BITS = 0o777;
 export async function readPatches(folder: string): Promise<Patch[]> {
   const names = (await readdir(folder)).filter((name) => name.endsWith(".patch")).sort();
   return await Promise.all(
-    names.map(async (name) => parsePatchText(name, await readFile(join(folder, name), "latin1"))),
+    names.map(async (name) => parsePatchText(name, await readLatin1(join(folder, name)))),
   );
 }
 
@@ -108,11 +109,15 @@ function reportOf({ name }: Patch, found: readonly Examined[]): PatchReport {
 
 async function readIfThere(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, "latin1");
+    return await readLatin1(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
+}
+
+async function readLatin1(path: string): Promise<string> {
+  return Buffer.from(await readWhole(path)).toString("latin1");
 }
 
 async function installedVersions({ packageName }: FileChange, root: string): Promise<string[]> {

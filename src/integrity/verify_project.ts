@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { NewBieError } from "../errors.ts";
 import type { Texts } from "../language.ts";
+import { readWholeText } from "../whole_file.ts";
 import { checkDockerfile, type DockerfileProblem } from "./check_dockerfile.ts";
 import { areFilesSound, checkFiles, type FilesReport } from "./check_files.ts";
 import { checkPackages, type PackagesReport } from "./check_packages.ts";
@@ -56,7 +56,7 @@ export async function verifyProject(
   options: HashFilesOptions = {},
 ): Promise<ProjectReport> {
   const list = await attempt(async () => {
-    const text = await readFile(join(root, CHECKSUM_LIST), "utf8");
+    const text = await readWholeText(join(root, CHECKSUM_LIST));
     const checksums = parseChecksums(text, CHECKSUM_LIST);
     expectPins(checksums);
     return checksums;

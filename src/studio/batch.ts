@@ -19,11 +19,12 @@ import {
 import { realpath } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { RequestError } from "../errors.ts";
-import { exists, isFolder } from "../files.ts";
+import { exists, isFolder, isMissing } from "../files.ts";
 import { jsonProblem } from "../json_problem.ts";
 import { formatOfName, ImageError, readPictureText } from "../image/mod.ts";
 import { removeUnfinished } from "../unfinished.ts";
 import { visible } from "../shown.ts";
+import { readWhole, UnfitFileError } from "../whole_file.ts";
 import { nameAfter, numbered, pictureName } from "./outputs.ts";
 import { readText } from "./read_text.ts";
 import type { GeneratorOptions } from "../random/mod.ts";
@@ -186,10 +187,13 @@ export async function finishedItems(folder: string): Promise<ReadonlySet<string>
 /** The id of the request that a picture answers, if it is a whole picture of a batch. */
 export async function batchIdOf(path: string): Promise<string | undefined> {
   try {
-    const { text, isWhole } = readPictureText(await Deno.readFile(path));
+    const { text, isWhole } = readPictureText(await readWhole(path));
     return isWhole ? text[BATCH_KEYWORD] : undefined;
   } catch (error) {
-    if (error instanceof ImageError || error instanceof Deno.errors.NotFound) return undefined;
+    // Nor is anything a picture that is no file.
+    if (error instanceof ImageError || error instanceof UnfitFileError || isMissing(error)) {
+      return undefined;
+    }
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { isMissing } from "../files.ts";
 import { parseJson } from "../json_problem.ts";
+import { requireFile, UnfitFileError } from "../whole_file.ts";
 import { type ClaimFiles, type ClaimState, LEASE_MILLISECONDS, type Owner } from "./claims.ts";
 import type { HeartbeatMessage } from "./_heartbeat_worker.ts";
 import { diskError, prepareFolder } from "./outputs.ts";
@@ -75,6 +76,8 @@ export class ClaimFolder implements ClaimFiles, AsyncDisposable {
   async look(name: string): Promise<ClaimState | undefined> {
     const path = join(this.#folder, name);
     try {
+      // A pipe would not open before somebody writes into it.
+      await requireFile(path);
       using file = await Deno.open(path);
       const { mtime, size } = await file.stat();
       const sign = `${size} ${mtime?.getTime()}`;
@@ -85,6 +88,9 @@ export class ClaimFolder implements ClaimFiles, AsyncDisposable {
       return { isAlive, sign, patience: LEASE_MILLISECONDS };
     } catch (error) {
       if (isMissing(error)) return undefined;
+      if (error instanceof UnfitFileError) {
+        return { isAlive: undefined, sign: "", patience: NAMELESS_MILLISECONDS };
+      }
       throw error;
     }
   }

@@ -7,11 +7,13 @@
 import { dirname, join, resolve } from "node:path";
 import * as z from "zod";
 import { ConfigError } from "../errors.ts";
+import { isMissing } from "../files.ts";
 import type { Texts } from "../language.ts";
 import type { CheckpointFiles } from "../pipeline/checkpoint/types.ts";
 import { isNearName, parsePrompt, type PromptNode } from "../prompt/mod.ts";
 import { schemaProblems } from "../schema_problems.ts";
 import { shown } from "../shown.ts";
+import { readWholeText } from "../whole_file.ts";
 
 const FILE = "words.json";
 const text = z.string().min(1);
@@ -88,9 +90,9 @@ export class KnownWords {
   static async read(path: string): Promise<KnownWords | undefined> {
     let json: unknown;
     try {
-      json = JSON.parse(await Deno.readTextFile(path));
+      json = JSON.parse(await readWholeText(path));
     } catch (cause) {
-      if (cause instanceof Deno.errors.NotFound) return undefined;
+      if (isMissing(cause)) return undefined;
       if (!(cause instanceof SyntaxError)) throw cause;
     }
     const read = schema.safeParse(json, { reportInput: true });

@@ -1,6 +1,7 @@
 import { RequestError } from "../errors.ts";
 import type { Texts } from "../language.ts";
 import { reasonOf } from "../system_reason.ts";
+import { readWhole } from "../whole_file.ts";
 
 /**
  * The text of a file in UTF-8, or in UTF-16 with its mark, as some editors on Windows save it. A byte
@@ -13,13 +14,13 @@ export async function readText(path: string): Promise<string> {
 }
 
 /**
- * The bytes of a file.
+ * The bytes of a file that a person names; it may be a pipe.
  *
  * @throws {RequestError} When it cannot be read.
  */
 export async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    return await Deno.readFile(path);
+    return await readWhole(path, { mayBePipe: true });
   } catch (cause) {
     throw unreadable(path, reasonOf(cause), cause);
   }

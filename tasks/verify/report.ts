@@ -110,10 +110,7 @@ function filesFindings(files: FilesReport, milliseconds: number): Finding[] {
     ]),
     ...about(missing, text.missing),
     ...about(unlisted, text.unlisted),
-    ...unreadable.map(({ path, problem }): Finding => [
-      "error",
-      text.about(path, problem[language]),
-    ]),
+    ...unreadable.map(({ problem }): Finding => ["error", problem[language]]),
   ];
   const amount = amountOf(bytes, milliseconds);
   const hasCuda = !CUDA_LIBRARIES.some((path) => notInstalled.includes(path));

@@ -52,6 +52,15 @@ Deno.test("missing, cut, unreadable and unlisted files are told apart", async ()
   assert.deepEqual(report.unlisted, ["models/vae/taesd/model.safetensors"]);
 });
 
+Deno.test("a pipe in a file's place is not waited for", async () => {
+  await using it = await project();
+  await Deno.remove(it.at(WEIGHTS));
+  assert.equal((await sh("mkfifo", [WEIGHTS], it.path)).code, 0);
+  const [unreadable, ...others] = (await it.check()).unreadable;
+  assert.deepEqual([unreadable?.path, others], [WEIGHTS, []]);
+  assert.match(unreadable!.problem.en, /cannot be read: it is a pipe, a device or a socket, not/);
+});
+
 Deno.test("libraries of other platforms and of the CUDA provider may be absent, not differ", async () => {
   await using it = await project();
   await Deno.remove(it.at(OTHER_LIBRARY));

@@ -47,6 +47,13 @@ async function checkout(files = FILES, ...init: string[]) {
   return { ...folder, check };
 }
 
+Deno.test("a pipe in the code's place is changed code, and not waited for", async () => {
+  await using it = await checkout();
+  await Deno.remove(join(it.path, "src/mod.ts"));
+  assert.equal((await sh("mkfifo", ["src/mod.ts"], it.path)).code, 0);
+  assert.deepEqual((await it.check()).changed, ["src/mod.ts"]);
+});
+
 const NOTHING = { changed: [], missing: [], unlisted: [] };
 
 for (const [name, init] of [["SHA-1", []], ["SHA-256", ["--object-format=sha256"]]] as const) {

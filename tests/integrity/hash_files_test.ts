@@ -62,7 +62,7 @@ Deno.test("a file that cannot be read is told of, and the others are read", asyn
       { threads },
     );
     assert.deepEqual(abc, { sha256: ABC });
-    assert.match(directory!.problem!.en, /directory/i);
+    assert.match(directory!.problem!.en, /it is a folder, not a file/);
     assert.match(missing!.problem!.en, /missing/);
   }
 });

@@ -274,6 +274,12 @@ Deno.test("a folder's finished requests are known by their pictures alone", asyn
     // One is being saved.
     await using three = await UnfinishedFile.create(`${folder}/o/three.png`);
     assert.deepEqual(await finishedItems(`${folder}/o`), new Set(["one", "two"]));
+    if (Deno.build.os !== "windows") {
+      // Others may write here, too.
+      await new Deno.Command("mkfifo", { args: [`${folder}/o/pipe.png`] }).output();
+      assert.deepEqual(await finishedItems(`${folder}/o`), new Set(["one", "two"]));
+      await Deno.remove(`${folder}/o/pipe.png`);
+    }
     assert.deepEqual(filesBelow(`${folder}/o`), [
       three.path,
       `${folder}/o/a.png`,

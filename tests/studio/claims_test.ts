@@ -377,3 +377,16 @@ Deno.test("a picture that somebody removed is made again", async () => {
   await forgetRemoved(claims, () => Promise.resolve(new Set(["b"])));
   assert.deepEqual(await claims.list(), ["b.made"]);
 });
+
+Deno.test({
+  name: "a pipe in a claim's place is nobody's claim, and not waited for",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using folder = await temporaryFolder();
+    await using claims = await ClaimFolder.open(`${folder.path}/batch`, folder.path);
+    const path = `${folder.path}/batch/.claims/a.0`;
+    await new Deno.Command("mkfifo", { args: [path] }).output();
+    assert.equal((await claims.look("a.0"))!.isAlive, undefined);
+    assert(await waited(claims, () => Promise.resolve()) < LEASE_MILLISECONDS);
+  },
+});
