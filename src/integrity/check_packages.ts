@@ -1,8 +1,11 @@
-import { readFile, realpath } from "node:fs/promises";
+import { readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import { NewBieError } from "../errors.ts";
+import { readJson } from "../files.ts";
 import type { Texts } from "../language.ts";
 import { reasonOf } from "../system_reason.ts";
+import { readWholeText } from "../whole_file.ts";
 import { PACKAGE_LIST } from "./covered_files.ts";
 import {
   type InstalledPackage,
@@ -21,12 +24,13 @@ import {
  * - `other-files`: a package's files are not those that are listed;
  * - `not-listed`: the list does not have it;
  * - `other-link`: a name in node_modules leads elsewhere than to the package of that name;
- * - `other-entry`: it lies where packages are looked up, and is none.
+ * - `other-entry`: it lies where packages are looked up, and is none;
+ * - `other-program`: it lies where tasks look for programs first, and is none of a package's.
  */
 export type PackageProblem =
   | { readonly code: "unreadable"; readonly subject: string; readonly reason: Texts<string> }
   | {
-    readonly code: "other-files" | "not-listed" | "other-link" | "other-entry";
+    readonly code: "other-files" | "not-listed" | "other-link" | "other-entry" | "other-program";
     readonly subject: string;
   };
 
@@ -56,7 +60,7 @@ export async function checkPackages(root: string): Promise<PackagesReport> {
   };
   let listed: PackageDigests;
   try {
-    listed = parsePackageList(await readFile(join(root, PACKAGE_LIST), "utf8"));
+    listed = parsePackageList(await readWholeText(join(root, PACKAGE_LIST)));
   } catch (error) {
     unreadable(PACKAGE_LIST, error);
     return { sound: 0, problems };
@@ -80,6 +84,9 @@ export async function checkPackages(root: string): Promise<PackagesReport> {
       if (item?.name !== name) problems.push({ code: "other-link", subject: path });
     }
   }
+  for (const subject of await otherPrograms(root, installed)) {
+    problems.push({ code: "other-program", subject });
+  }
   let sound = 0;
   const queue = [...installed];
   const work = async () => {
@@ -98,4 +105,35 @@ export async function checkPackages(root: string): Promise<PackagesReport> {
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   problems.sort((a, b) => a.subject < b.subject ? -1 : 1);
   return { sound, problems };
+}
+
+/** `deno task` puts it before everything else that programs are looked up in. */
+const PROGRAMS = "node_modules/.bin";
+/** What Windows has in a link's place. */
+const WINDOWS_PROGRAM = /\.(?:cmd|ps1)$/;
+
+/** What of the programs no package brings along, or leads elsewhere than to the package's own. */
+async function otherPrograms(
+  root: string,
+  installed: readonly InstalledPackage[],
+): Promise<readonly string[]> {
+  const programs = new Map<string, string[]>();
+  for (const { name, path } of installed) {
+    const { value } = await readJson(join(root, path, "package.json"));
+    const { bin } = (value ?? {}) as { bin?: unknown };
+    const brought = typeof bin === "string" ? { [name.replace(/^.*\//, "")]: bin } : bin ?? {};
+    for (const [program, file] of Object.entries(brought)) {
+      const places = programs.get(program) ?? [];
+      programs.set(program, [...places, join(await realpath(join(root, path)), String(file))]);
+    }
+  }
+  const others: string[] = [];
+  for (const name of await readdir(join(root, PROGRAMS)).catch(() => [])) {
+    const path = `${PROGRAMS}/${name}`;
+    const isWindows = process.platform === "win32";
+    const places = programs.get(isWindows ? name.replace(WINDOWS_PROGRAM, "") : name);
+    const target = await realpath(join(root, path)).catch(() => "");
+    if (places === undefined || !isWindows && !places.includes(target)) others.push(path);
+  }
+  return others;
 }

@@ -71,6 +71,8 @@ export const text = inLanguage({
           return `${subject} does not lead to the package of that name`;
         case "other-entry":
           return `${subject} lies where packages are looked up, and is none of them`;
+        case "other-program":
+          return `${subject} lies where tasks look for programs first, and is none of a package`;
       }
     },
     sources: "the toolkit's code",
@@ -218,6 +220,8 @@ export const text = inLanguage({
           return `${subject} 指向的不是同名的软件包`;
         case "other-entry":
           return `${subject} 位于查找软件包的位置，却不属于任何软件包`;
+        case "other-program":
+          return `${subject} 位于任务最先查找程序的位置，却不是任何软件包的程序`;
       }
     },
     sources: "工具自身的代码",

@@ -101,6 +101,38 @@ Deno.test("what a program could get in a package's place is found", async () => 
   }
 });
 
+Deno.test("a program that tasks would find before all others is one of a package", async () => {
+  await using it = await project();
+  const bin = { "two-print": "./index.js" };
+  await Deno.writeTextFile(it.at(`${TWO}/package.json`), JSON.stringify({ bin }));
+  await Deno.mkdir(it.at("node_modules/.bin"));
+  const own = `../../${TWO}/index.js`;
+  const added: readonly (readonly [name: string, target: string | undefined])[] = [
+    ["two-print", own],
+    ["nvidia-smi", undefined],
+    ["git", own],
+  ];
+  for (const [name, target] of added) {
+    const path = it.at(`node_modules/.bin/${name}`);
+    if (target === undefined) await Deno.writeTextFile(path, "#!/bin/sh\n");
+    else await Deno.symlink(target, path);
+  }
+  const programs = async () =>
+    (await it.check()).problems.filter(({ code }) => code === "other-program")
+      .map(({ subject }) => subject);
+  assert.deepEqual(await programs(), ["node_modules/.bin/git", "node_modules/.bin/nvidia-smi"]);
+  await Deno.remove(it.at("node_modules/.bin/two-print"));
+  await Deno.symlink(`../../${ONE}/a.js`, it.at("node_modules/.bin/two-print"));
+  assert((await programs()).includes("node_modules/.bin/two-print"));
+});
+
+Deno.test("a pipe in a package is found, and not waited for", async () => {
+  await using it = await project();
+  assert.equal((await sh("mkfifo", [`${ONE}/pipe.js`], it.path)).code, 0);
+  const [problem, ...others] = (await it.check()).problems;
+  assert.deepEqual([problem?.code, problem?.subject, others], ["unreadable", ONE, []]);
+});
+
 Deno.test("a link in a package is found, be it to the same bytes", async () => {
   await using it = await project();
   await Deno.rename(it.at(`${ONE}/a.js`), it.at("a.js"));
