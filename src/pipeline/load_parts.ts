@@ -36,7 +36,6 @@ import type { CheckpointFiles } from "./checkpoint/types.ts";
 import { type OpenedParts, openParts } from "./open_parts.ts";
 import type { ClipModel } from "./parts/clip_model.ts";
 import type { HeldPart } from "./parts/held_part.ts";
-import { permittedPolicy } from "./parts/permitted_policy.ts";
 import type { TextEncoder } from "./parts/text_encoder.ts";
 import type { Transformer } from "./parts/transformer.ts";
 import type { Vae } from "./parts/vae.ts";
@@ -76,6 +75,7 @@ export type SizedPart = PartShape & { readonly name: PartName };
 
 /** How the parts are to run. */
 export interface LoadPartsOptions {
+  /** As {@linkcode permittedPolicy} gives it. */
   readonly policy: DtypePolicy;
   /** How many threads compute an operator. */
   readonly computeThreads: number;
@@ -107,9 +107,8 @@ export async function loadParts(
   options: LoadPartsOptions,
   opening: Promise<OpenedParts> = openParts(files),
 ): Promise<PipelineParts> {
-  const { computeThreads, chooseOffload, onVaeFallback, onOperatorFallback } = options;
+  const { policy, computeThreads, chooseOffload, onVaeFallback, onOperatorFallback } = options;
   const { checkAdapters = () => Promise.resolve(), deviceIds = [0] } = options;
-  const policy = await permittedPolicy(options.policy);
   const { family } = files;
   const opened = await opening;
   const { transformer, vae, tokenizer, clipTokenizer, scheduler } = opened;

@@ -6,14 +6,13 @@
 import { logLine } from "../shown.ts";
 import { NewBieError, RequestError } from "../errors.ts";
 import type { RgbImage } from "../image/mod.ts";
-import type { Language, Texts } from "../language.ts";
-import { type Device, type Dtype, type DtypePolicy, dtypePolicy, DTYPES } from "../onnx/mod.ts";
+import type { Language } from "../language.ts";
+import { type Device, type Dtype, type DtypePolicy, DTYPES } from "../onnx/mod.ts";
 import { parseXmlPrompt, type PromptEncoder, type XmlPromptObject } from "../prompt/mod.ts";
 import {
   type Arithmetic,
   chooseDevice,
   cpuArithmetic,
-  type DeviceChoice,
   expectDevice,
   localHost,
   startCuda,
@@ -39,6 +38,7 @@ import {
   type Side,
 } from "./_call_conditions.ts";
 import { calledWith, callSettings } from "./_call_settings.ts";
+import { chooseOffload } from "./_choose_offload.ts";
 import { checkListedFiles, hashListedFile } from "./_checksums.ts";
 import { denoise, type OwnDrawing } from "./_denoise.ts";
 import {
@@ -54,18 +54,12 @@ import { variedNoise } from "./_varied_noise.ts";
 import { Upscaler } from "./parts/upscaler.ts";
 import { givenPictures } from "./_given_pictures.ts";
 import { Overlay, resizedMask } from "./_overlay.ts";
-import {
-  memoryBudget,
-  offloadFor,
-  offloadForGpu,
-  requireGpuMemory,
-  requireMemory,
-  requireModelMemory,
-  spareOnGpu,
-} from "./_memory_budget.ts";
+import { memoryBudget, requireMemory, spareOnGpu } from "./_memory_budget.ts";
+import { gpusOf, LOG_TEXTS } from "./_log_texts.ts";
 import { drawNoise, imageGenerators, isList } from "./_noise.ts";
 import { firstStepOf, latentMask, type MaskKind } from "./_picture_start.ts";
 import { pictureTensor } from "./_picture_tensor.ts";
+import { choosePolicy, expectChoice, expectThreads } from "./_pretrained_options.ts";
 import { encodeEach, type EncoderTexts, promptTexts } from "./_prompt_texts.ts";
 import type { CheckpointFiles, CheckpointLayout } from "./checkpoint/types.ts";
 import { describeCheckpoint } from "./checkpoint/describe_checkpoint.ts";
@@ -84,7 +78,6 @@ import { DeviceMemoryError } from "./device_memory_error.ts";
 import type { ClipModel } from "./parts/clip_model.ts";
 import { HeldPart } from "./parts/held_part.ts";
 import { expectDims, expectTensor } from "./parts/expect_tensor.ts";
-import { permittedPolicy } from "./parts/permitted_policy.ts";
 import type { TextEncoder } from "./parts/text_encoder.ts";
 import type { Transformer } from "./parts/transformer.ts";
 import type { Vae } from "./parts/vae.ts";
@@ -191,7 +184,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
    * @throws {SafetensorsError | GgufError} When a weights file is damaged.
    * @throws {ChangedWeightsError} When a file of the model is not the one that checksums.txt lists.
    * @throws {TokenizerError} When a tokenizer cannot be read.
-   * @throws {DeviceError} When CUDA was asked for by name and does not work here.
+   * @throws {DeviceError} When the device that was asked for by name does not work here.
    * @throws {InsufficientMemoryError} When not even its smallest picture can fit into the computer's
    *   memory.
    * @throws {DeviceMemoryError} When the model does not fit into the memory.
@@ -205,9 +198,9 @@ export class NewBieImagePipeline implements AsyncDisposable {
     const { language = "en", log = logLine } = options;
     const { threads = await usableThreads(localHost()) } = options;
     const named = expectDevice(asked, gpus);
-    checkChoice("dtype", dtype, ["auto", ...DTYPES]);
-    checkChoice("offload", offload, ["auto", ...OFFLOAD_MODES]);
-    checkThreads(threads);
+    expectChoice("dtype", dtype, ["auto", ...DTYPES]);
+    expectChoice("offload", offload, ["auto", ...OFFLOAD_MODES]);
+    expectThreads(threads);
     const { transformer, textEncoder, clipModel, vae, variant } = options;
     const files = await findCheckpoint(folder, {
       parts: { transformer, textEncoder, clipModel, vae },
@@ -222,16 +215,11 @@ export class NewBieImagePipeline implements AsyncDisposable {
     }
     const place = await chooseDevice(asked, localHost(), undefined, gpus);
     const { deviceId = 0, others = [] } = place;
-    if (others.length > 0) log(TEXTS[language].gpus(gpusOf(place)));
-    else if (asked === "auto") log(TEXTS[language].place(place));
-    const policy = dtypePolicy(place.device, dtype, place.adapter);
-    if (policy === undefined) throw dtypeError(dtype, place);
+    if (others.length > 0) log(LOG_TEXTS[language].gpus(gpusOf(place)));
+    else if (asked === "auto") log(LOG_TEXTS[language].place(place));
+    const { policy, kernels: wanted } = await choosePolicy(dtype, place);
+    let kernels = wanted;
     const budget = place.device === "cpu" ? await memoryBudget() : undefined;
-    const { ownOperators, compute } = await permittedPolicy(policy);
-    if (policy.products !== undefined && !ownOperators) throw missingOperators();
-    let kernels: NonNullable<Arithmetic["kernels"]> = ownOperators && compute !== "float32"
-      ? "toolkit"
-      : "onnxruntime";
     const processor = [...new Set([place, ...others].map(({ gpu = "CUDA" }) => gpu))].join(" + ");
     const onCpu = place.device === "cpu" ? await cpuArithmetic() : undefined;
     const deviceIds = [deviceId, ...others.map(({ deviceId }) => deviceId)] as const;
@@ -240,27 +228,17 @@ export class NewBieImagePipeline implements AsyncDisposable {
       checkAdapters: () => adapters.check(),
       computeThreads: threads,
       deviceIds,
-      onVaeFallback: () => log(TEXTS[language].vaeFallback),
+      onVaeFallback: () => log(LOG_TEXTS[language].vaeFallback),
       onOperatorFallback: (reason) => {
         kernels = "onnxruntime";
-        log(TEXTS[language].operatorFallback(reason));
+        log(LOG_TEXTS[language].operatorFallback(reason));
       },
-      chooseOffload: (parts) => {
-        if (place.device === "cpu") {
-          const mode = offload === "auto" ? offloadFor(parts, budget) : offload;
-          if (budget !== undefined) requireModelMemory(parts, mode, budget);
-          return mode;
-        }
-        if (offload !== "auto") return offload;
-        const mode = offloadForGpu(parts, place, dtype);
-        requireGpuMemory(parts, others, mode, dtype);
-        return mode;
-      },
+      chooseOffload: (parts) => chooseOffload(parts, offload, place, { budget, dtype }),
       spare: (parts, mode) => spareOnGpu(parts, place, mode, dtype),
     }, opening);
     const hash = (file: string) => hashListedFile(file, options);
     const adapters = new AdapterSet({
-      compute,
+      compute: policy.compute,
       adaptable: parts.adaptable,
       parts: parts.adapters,
       reload: async (names) => {
@@ -515,7 +493,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
 
   async #generate(options: GenerateOptions): Promise<GenerateResult<RgbImage | Tensor>> {
     const { numImagesPerPrompt = 1, outputType = "image", signal } = options;
-    checkChoice("outputType", outputType, ["image", "latent"]);
+    expectChoice("outputType", outputType, ["image", "latent"]);
     if (!Number.isSafeInteger(numImagesPerPrompt) || numImagesPerPrompt < 1) {
       throw new RequestError(
         `numImagesPerPrompt is ${numImagesPerPrompt}; expected a whole number from 1.`,
@@ -880,7 +858,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
       );
     }
     if (ids.length <= maxTokens) return ids;
-    this.#log(TEXTS[this.#language].cut(ids.length, name, maxTokens));
+    this.#log(LOG_TEXTS[this.#language].cut(ids.length, name, maxTokens));
     return tokenizer.encode(text, { maxLength: maxTokens });
   }
 
@@ -952,79 +930,6 @@ interface PartOf {
   readonly vae: Vae;
 }
 
-/** The most threads; no machine has more cores. */
-const MOST_THREADS = 1024;
-
-/** GPUs by their numbers, with their names where they are known. */
-function gpusOf(first: DeviceChoice): string[] {
-  return [first, ...first.others ?? []].map(({ deviceId = 0, gpu }) =>
-    `cuda:${deviceId}${gpu === undefined ? "" : ` (${gpu})`}`
-  );
-}
-
-/** What the log says. */
-const TEXTS: Texts<{
-  readonly gpus: (gpus: readonly string[]) => string;
-  readonly place: (place: DeviceChoice) => string;
-  readonly vaeFallback: string;
-  readonly operatorFallback: (reason: string) => string;
-  readonly cut: (tokens: number, encoder: string, read: number) => string;
-}> = {
-  en: {
-    gpus: (gpus) => `On ${gpus.length} GPUs: ${gpus.join(", ")}.`,
-    place: ({ device, gpu, reason }) =>
-      reason === undefined
-        ? `On CUDA: ${gpu ?? "an NVIDIA GPU"}.`
-        : `On ${device === "webgpu" ? `WebGPU (${gpu})` : "the CPU"}: ${reason.en}.`,
-    vaeFallback: "The VAE overflows in float16; it decodes in float32 from now on.",
-    operatorFallback: (reason) =>
-      `The toolkit's own kernels cannot be used (${reason}); with ONNX Runtime's alone a step ` +
-      "takes about a fifth longer.",
-    cut: (tokens, encoder, read) =>
-      `A prompt has ${tokens} tokens; ${encoder} reads the first ${read}.`,
-  },
-  zh: {
-    gpus: (gpus) => `使用 ${gpus.length} 块显卡：${gpus.join("、")}。`,
-    place: ({ device, gpu, reason }) =>
-      reason === undefined
-        ? `使用 CUDA：${gpu ?? "NVIDIA GPU"}。`
-        : `使用 ${device === "webgpu" ? `WebGPU（${gpu}）` : "CPU"}：${reason.zh}。`,
-    vaeFallback: "VAE 在 float16 下溢出；从现在起改用 float32 解码。",
-    operatorFallback: (reason) =>
-      `无法使用本工具箱自带的内核（${reason}）；只用 ONNX Runtime 的内核时，每一步约慢五分之一。`,
-    cut: (tokens, encoder, read) => `提示词有 ${tokens} 个 token；${encoder} 只读取前 ${read} 个。`,
-  },
-};
-
-/** For products in 8 bits where the program may not call native code. */
-function missingOperators(): RequestError {
-  return new RequestError(
-    'dtype is "int8", whose products are those of the toolkit\'s own kernels, and they need ' +
-      "--allow-ffi without a list, which `deno task create:fast` has.",
-    {
-      zh: 'dtype 是 "int8"，其矩阵乘法由本工具箱自带的内核计算，需要不带列表的 --allow-ffi；' +
-        "`deno task create:fast` 具有该权限。",
-    },
-  );
-}
-
-/** For a type of arithmetic that the device does not have. */
-function dtypeError(dtype: string, { device, gpu, adapter }: DeviceChoice): RequestError {
-  const types = adapter?.hasFloat16 ? "float32, float16" : "float32";
-  const [en, zh] = device === "cpu" ? ["the CPU", "CPU"] : [`WebGPU (${gpu})`, `WebGPU（${gpu}）`];
-  return new RequestError(
-    `dtype is "${dtype}", but ${en} computes in ${types}${adapter?.hasFloat16 ? "" : " alone"}.`,
-    { zh: `dtype 是 "${dtype}"，但 ${zh} 只用 ${types} 计算。` },
-  );
-}
-
-function checkChoice(name: string, value: string, choices: readonly string[]): void {
-  if (choices.includes(value)) return;
-  throw new RequestError(`${name} is "${value}"; expected one of ${choices.join(", ")}.`, {
-    zh: `${name} 是 "${value}"；应为 ${choices.join("、")} 之一。`,
-  });
-}
-
 /** A given picture says the size; who wants another one makes it so before. */
 function expectSize(image: Tensor, { width, height }: { width: number; height: number }): void {
   const [, , rows, columns] = image.dims;
@@ -1033,13 +938,5 @@ function expectSize(image: Tensor, { width, height }: { width: number; height: n
     `The picture to start from is ${columns}×${rows}, but ${width}×${height} was asked for: make ` +
       "them of one size.",
     { zh: `起点图片是 ${columns}×${rows}，但要求的是 ${width}×${height}：两者尺寸必须相同。` },
-  );
-}
-
-function checkThreads(threads: number): void {
-  if (Number.isSafeInteger(threads) && threads >= 1 && threads <= MOST_THREADS) return;
-  throw new RequestError(
-    `threads is ${threads}; expected a whole number from 1 to ${MOST_THREADS}.`,
-    { zh: `threads 是 ${threads}；应为 1 到 ${MOST_THREADS} 的整数。` },
   );
 }
