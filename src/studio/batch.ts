@@ -227,7 +227,9 @@ async function requestsIn(path: string): Promise<Line[]> {
   const text = await readText(path);
   const lines = text.split(/\r?\n/);
   const folder = dirname(path);
-  const entries = wholeJson(text, lines, path)?.map((json, index) => ({
+  const whole = wholeJson(text, lines, path);
+  if (whole === undefined) refuseOther(path, lines);
+  const entries = whole?.map((json, index) => ({
     place: visible(`${path} #${index + 1}`),
     number: index + 1,
     read: () => batchRequest(json),
@@ -273,6 +275,50 @@ function wholeJson(
         `${path} 开头像 JSON 数组，但${zh}。应为请求的数组，或 JSON Lines：每行一个请求，外面不加方括号。`,
     }, { cause });
   }
+}
+
+/**
+ * Refuses a file that is no batch as a whole: tables, YAML, XML over several lines. Told line by line, it
+ * would be said of each line that it is no JSON.
+ *
+ * @throws {RequestError} When it is such a file.
+ */
+function refuseOther(path: string, lines: readonly string[]): void {
+  if (/\.txt$/i.test(path)) {
+    const opening = lines.findIndex((line) => /^\s*<[^\s<>/!?]{1,100}>\s*$/.test(line));
+    if (opening < 0 || !lines.some((line) => /^\s*<\/[^\s<>/]{1,100}>\s*$/.test(line))) return;
+    throw new RequestError({
+      en:
+        `${path}: in a text file each line is a prompt of its own, but in line ${opening + 1} an ` +
+        "XML prompt begins that goes on over several lines. Give each such prompt a file " +
+        "NAME.xml, and the folder of these files as the batch.",
+      zh: `${path}：文本文件中每行是一个提示词，而第 ${opening + 1} 行开始的 XML 提示词跨了多行。` +
+        "请把每个这样的提示词存为单独的 名称.xml，并以存放它们的文件夹作为批次。",
+    });
+  }
+  const first = lines.findIndex((line) => line.trim() !== "");
+  if (first < 0 || lines.some(isRequestLine)) return;
+  const { en, zh } = problemOf(lines[first]!);
+  throw new RequestError({
+    en: `${path} is no batch: no line of it is JSON; line ${first + 1} is ${en}. Expected a JSON ` +
+      'object a line, such as {"prompt": "1girl"}, an array of them, or prompts alone: one a line, ' +
+      "in a file whose name ends in .txt.",
+    zh:
+      `${path} 不是批次：没有一行是 JSON，第 ${first + 1} 行${zh}。应为每行一个 JSON 对象，例如 ` +
+      '{"prompt": "1girl"}，或它们的数组；若只有提示词，则每行一个，文件名以 .txt 结尾。',
+  });
+}
+
+/** Lines of an array have a comma behind them. */
+const isRequestLine = (line: string): boolean => isJson(line.replace(/,\s*$/, ""));
+
+function problemOf(line: string) {
+  try {
+    JSON.parse(line);
+  } catch (error) {
+    return jsonProblem(error);
+  }
+  return { en: "no request", zh: "不是请求" };
 }
 
 /** The requests of an object that has nothing but a list of them: `prompts`, or under another name. */

@@ -111,6 +111,31 @@ Deno.test("a batch may be a JSON array, a single request over several lines, or 
         /数组/.test(error.explain("zh")),
     );
     await assert.rejects(read("e.json", "[]"), /asks for no picture/);
+    const others = {
+      "table.csv": 'prompt,seed\n"1girl, smile",1\n"1boy",2\n',
+      "list.yaml": "- prompt: 1girl\n- prompt: 1boy\n",
+      "pretty.jsonl": '{\n "prompt": "a"\n}\n{\n "prompt": "b"\n}\n',
+      "python.jsonl": "\n{'prompt': 'a'}\n",
+    };
+    for (const [name, text] of Object.entries(others)) {
+      await assert.rejects(
+        read(name, text),
+        (error: RequestError) =>
+          error instanceof RequestError &&
+          /no line of it is JSON; line [12] .*\.txt/.test(error.message) &&
+          /没有一行是 JSON/.test(error.explain("zh")),
+        name,
+      );
+    }
+    const xml = "1girl\n<character_1>\n<n>a</n>\n</character_1>\n\n<n>b</n>\n";
+    await assert.rejects(
+      read("h.txt", xml),
+      (error: RequestError) =>
+        error instanceof RequestError && /in line 2 an XML prompt begins/.test(error.message) &&
+        /第 2 行/.test(error.explain("zh")),
+    );
+    const inLines = "<character_1><n>a</n></character_1>\n<o>_<o>\n";
+    assert.equal((await read("i.txt", inLines)).items.length, 2);
   });
 });
 
