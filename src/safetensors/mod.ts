@@ -10,6 +10,7 @@
 
 export { isByteDtype, isFloatDtype } from "./_dtypes.ts";
 export { isGgufName } from "./_gguf_weights.ts";
+export { ChangedFileError } from "./changed_file_error.ts";
 export { copiedTensor } from "./copied_tensor.ts";
 export { findWeights } from "./find_weights.ts";
 export { openWeights } from "./open_weights.ts";

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { explainError, RequestError } from "../errors.ts";
 import { encodePictureAs } from "../image/mod.ts";
 import { PART_NAMES } from "../families/mod.ts";
+import { ChangedFileError } from "../safetensors/mod.ts";
 import { previews } from "./preview.ts";
 import { pictureFile, Studio } from "./studio.ts";
 import type { Failure, StudioAnswer, StudioFacts, StudioRequest } from "./studio_thread.ts";
@@ -115,5 +116,6 @@ function failureOf(error: unknown): Failure {
   return {
     texts: { en: explainError(error, "en"), zh: explainError(error, "zh") },
     isRequest: error instanceof RequestError,
+    ...(error instanceof ChangedFileError ? { changedFile: error.file } : {}),
   };
 }

@@ -7,6 +7,7 @@ import { relative, sep } from "node:path";
 import { explainError, NewBieError } from "../errors.ts";
 import type { PictureFormat } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
+import { ChangedFileError } from "../safetensors/mod.ts";
 import { cellCount, type Grid, parseGrid } from "./grid.ts";
 import type { Job, JobPicture, JobState, QueueEvent } from "./job.ts";
 import { makeSheet } from "./make_sheet.ts";
@@ -314,10 +315,11 @@ export class PictureQueue implements AsyncDisposable {
     job.started = Date.now();
     this.#changed(job);
     try {
-      const painter = await this.#paint();
+      let painter = await this.#paint();
       const grid = job.grid === undefined ? undefined : parseGrid(job.grid);
       const plan = await planPictures(job.request, { count: job.count, grid });
       const pace = new Pace();
+      let renewed: number | undefined;
       while (job.next < job.count) {
         const index = job.next;
         signal.throwIfAborted();
@@ -328,6 +330,13 @@ export class PictureQueue implements AsyncDisposable {
           await this.#drawNext(job, painter, plan.pictures[index]!, pace, stop);
         } catch (error) {
           signal.throwIfAborted();
+          // Once a picture: what keeps changing cannot be drawn with.
+          if (error instanceof ChangedFileError && renewed !== index) {
+            renewed = index;
+            await this.#unload();
+            painter = await this.#paint();
+            continue;
+          }
           if (!job.picture.signal.aborted) throw error;
           // Whoever closes the queue wants the picture to be made again.
           if (this.#isClosed) return this.#requeue(job);

@@ -10,6 +10,7 @@ import type { Texts } from "../language.ts";
 import type { Arithmetic } from "../machine/arithmetic.ts";
 import type { PretrainedOptions } from "../pipeline/types.ts";
 import type { Recipe } from "../recipe/mod.ts";
+import { ChangedFileError } from "../safetensors/mod.ts";
 import type { PictureRequest } from "./request.ts";
 
 /** How to load the model: what {@linkcode Studio.open} takes, but for what cannot go to a thread. */
@@ -70,6 +71,8 @@ export type StudioAnswer =
 export interface Failure {
   readonly texts: Texts<string>;
   readonly isRequest: boolean;
+  /** A file of the model that is no longer what was opened. */
+  readonly changedFile?: string;
 }
 
 /** A step that is done. */
@@ -182,6 +185,7 @@ export class StudioThread implements AsyncDisposable {
    * Makes one picture.
    *
    * @throws {RequestError} When the request cannot be met.
+   * @throws {ChangedFileError} When the model has to be loaded anew.
    * @throws The signal's reason, when it was aborted.
    */
   async make(request: PictureRequest, options: ThreadMakeOptions = {}): Promise<MadeFile> {
@@ -239,8 +243,12 @@ export class StudioThread implements AsyncDisposable {
     else if ("step" in answer) this.#waiting.get(answer.step.id)?.onStep?.(answer.step);
     else if ("made" in answer) this.#waiting.get(answer.made.id)?.answer.resolve(answer.made);
     else {
-      const { id, texts, isRequest } = answer.failed;
-      const error = isRequest ? new RequestError(texts) : new NewBieError(texts);
+      const { id, texts, isRequest, changedFile } = answer.failed;
+      const error = changedFile !== undefined
+        ? new ChangedFileError(changedFile)
+        : isRequest
+        ? new RequestError(texts)
+        : new NewBieError(texts);
       if (id === undefined) this.#opened.reject(error);
       else this.#waiting.get(id)?.answer.reject(error);
     }

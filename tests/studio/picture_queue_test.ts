@@ -1,6 +1,8 @@
 /** The queue with a model that draws at once: what is expected follows from the order of asking. */
 import assert from "node:assert/strict";
+import { ChangedFileError } from "../../src/safetensors/mod.ts";
 import { PictureQueue, QueueFullError } from "../../src/studio/picture_queue.ts";
+import { StudioThread } from "../../src/studio/studio_thread.ts";
 import { fakeStudio } from "../server/_fake.ts";
 import { filesBelow, inTempFolder } from "../_folders.ts";
 
@@ -161,6 +163,56 @@ Deno.test("when the thread that draws ends, its job fails and the next one has a
     assert.deepEqual([first, second, third].map((job) => job!.state), ["done", "failed", "done"]);
     assert.match(second!.error!.en, /the thread has ended/);
     assert.deepEqual([painted.prompts, painted.opened], [["a", "c"], 2]);
+  });
+});
+
+Deno.test("a model whose files got another name is loaded anew for the picture, and once a picture", async () => {
+  await inTempFolder(async (folder) => {
+    const model = `${folder}/model`;
+    for (const part of ["clip_model", "next-dit", "transformer", "vae"]) {
+      await Deno.mkdir(`${model}/${part}`, { recursive: true });
+      for (const { name } of Deno.readDirSync(`models/demo/${part}`)) {
+        await Deno.copyFile(`models/demo/${part}/${name}`, `${model}/${part}/${name}`);
+      }
+    }
+    let opened = 0;
+    await using queue = await PictureQueue.open({
+      open: () => {
+        opened++;
+        return StudioThread.open(model, { device: "cpu" });
+      },
+      root: `${folder}/outputs`,
+    });
+    const draw = async (seed: number) => {
+      const request = {
+        prompt: "1girl",
+        numInferenceSteps: 1,
+        width: 64,
+        height: 64,
+        generator: { seed },
+      };
+      return await queue.finished(queue.add({ request }).id);
+    };
+    assert.equal((await draw(1))?.state, "done");
+    // Deno knows the time of a file's last change in whole seconds.
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    // As deno task quantize and merge do with the files that they leave as they are.
+    await Deno.link(`${model}/vae/model.safetensors`, `${folder}/vae.safetensors`);
+    const second = await draw(2);
+    assert.deepEqual([second?.state, second?.error, opened], ["done", undefined, 2]);
+  });
+  await inTempFolder(async (folder) => {
+    const { open, painted } = fakeStudio({
+      fails: (prompt) => {
+        if (prompt === "b") throw new ChangedFileError("model.safetensors");
+        return false;
+      },
+    });
+    await using queue = await PictureQueue.open({ open, root: folder });
+    const [first, second] = ["a", "b"].map((prompt) => queue.add({ request: { prompt } }));
+    assert.equal((await queue.finished(first!.id))?.state, "done");
+    assert.match((await queue.finished(second!.id))!.error!.en, /changed or removed/);
+    assert.deepEqual([painted.opened, painted.closed], [2, 1]);
   });
 });
 

@@ -7,7 +7,12 @@ import { isAdapter } from "../../adapters/mod.ts";
 import { stat } from "node:fs/promises";
 import type { Texts } from "../../language.ts";
 import { type ModelFamily, type PartName, PARTS } from "../../families/mod.ts";
-import { openWeights, SafetensorsError, type Weights } from "../../safetensors/mod.ts";
+import {
+  ChangedFileError,
+  openWeights,
+  SafetensorsError,
+  type Weights,
+} from "../../safetensors/mod.ts";
 import { readConfig } from "./read_config.ts";
 import { COMFYUI_TOKENIZER_TENSOR, type PartFiles } from "./types.ts";
 
@@ -46,7 +51,8 @@ export async function openPart(
 /**
  * Weights stay in their files, so those must stay as they are for as long as they are in use.
  *
- * @returns Throws when one of them is no longer what it was.
+ * @returns Throws a {@linkcode ChangedFileError} when one of them is no longer what it was; a name
+ *   more or less, as a hard link gives it, is a change, too.
  */
 export async function rememberFiles(paths: readonly string[]): Promise<() => Promise<void>> {
   // The time of the last write can be set back; that of the last change of any kind cannot. Deno
@@ -59,13 +65,7 @@ export async function rememberFiles(paths: readonly string[]): Promise<() => Pro
   return async () => {
     for (const [index, path] of paths.entries()) {
       if (await identity(path).catch(() => undefined) === remembered[index]) continue;
-      throw new SafetensorsError(
-        {
-          en: `${path} was changed or removed after it was opened. Load the pipeline again.`,
-          zh: `${path} 在打开之后被更改或删除。请重新加载流水线。`,
-        },
-        { file: path },
-      );
+      throw new ChangedFileError(path);
     }
   };
 }
