@@ -59,7 +59,10 @@ async function decode(
   if (format === "png") {
     const chunks = soundChunks(bytes);
     const exif = chunks.find(({ type, isSound }) => type === "eXIf" && isSound)?.data;
-    return orient(pixelsOf(chunks), exif === undefined ? 1 : readExif(exif).orientation);
+    return orient(
+      withoutFullAlpha(pixelsOf(chunks)),
+      exif === undefined ? 1 : readExif(exif).orientation,
+    );
   }
   const { size, exif, isWhole, unsupported, orientation } = CONTAINERS[format](bytes);
   if (unsupported !== undefined) throw new Unsupported(unsupported.en, unsupported.zh);
@@ -70,6 +73,15 @@ async function decode(
   checkPixels(size.width, size.height);
   const parts = separated(await DECODERS[format](bytes));
   return orient(parts, orientation ?? (exif === undefined ? 1 : readExif(exif).orientation));
+}
+
+/** An alpha that is everywhere full, as browsers write it, is none. */
+function withoutFullAlpha(
+  { image, alpha }: Omit<DecodedPicture, "format">,
+): Omit<DecodedPicture, "format"> {
+  return alpha === undefined || alpha.every((value) => value === 255)
+    ? { image }
+    : { image, alpha };
 }
 
 /** Colours and alpha apart; an alpha that is everywhere full is none. */

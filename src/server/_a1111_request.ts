@@ -88,19 +88,22 @@ export async function img2imgRequest(asked: Img2Img, server: ServerContext): Pro
   if (!Object.values<number>(RESIZES).includes(mode)) {
     throw refused("resize_mode", "0 (stretched), 1 (cropped) and 2 (padded)");
   }
+  const isMasked = asked.mask != null && asked.mask !== "";
+  if (isMasked && !Object.values<number>(FILLS).includes(fill)) {
+    throw refused("inpainting_fill", "0 (fill) and 1 (original)");
+  }
   const request = await common(asked, server);
   const size = { width: request.width, height: request.height };
   const bytes = decodeBase64(init);
   const own = await thread.measure(bytes);
-  const maskBytes = asked.mask == null || asked.mask === "" ? undefined : await thread.mask(
-    decodeBase64(asked.mask),
-    {
+  const maskBytes = isMasked
+    ? await thread.mask(decodeBase64(asked.mask!), {
       drawn: "opaque-or-white",
       isInverted: asked.inpainting_mask_invert !== 0,
       width: own.width,
       height: own.height,
-    },
-  );
+    })
+    : undefined;
   const isPart = maskBytes !== undefined && asked.inpaint_full_res;
   const isStretched = mode === RESIZES.stretch && !isPart;
   const mostPixels = server.limits.pixels;
@@ -110,9 +113,6 @@ export async function img2imgRequest(asked: Img2Img, server: ServerContext): Pro
   let mask: Uint8Array | undefined;
   if (maskBytes !== undefined) {
     mask = await sized(maskBytes);
-    if (!Object.values<number>(FILLS).includes(fill)) {
-      throw refused("inpainting_fill", "0 (fill) and 1 (original)");
-    }
     if (fill === FILLS.fill) image = await thread.fill(image, mask);
   }
   const blur = Number.isNaN(asked.mask_blur)

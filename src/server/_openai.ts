@@ -6,6 +6,7 @@ import { type Context, Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 import * as z from "zod";
 import { explainError, RequestError } from "../errors.ts";
+import { exact, RANDOM_SEED } from "../settings/mod.ts";
 import { encodeAs } from "../studio/encode_as.ts";
 import type { AskedSource } from "../studio/source_picture.ts";
 import type { Job } from "../studio/job.ts";
@@ -31,7 +32,7 @@ const generation = z.object({
   stream: z.boolean().nullish(),
   partial_images: z.int().min(0).max(3).nullish(),
   /** Not OpenAI's; other servers that speak this protocol have them, too. */
-  seed: z.union([z.int().min(0), z.string().regex(/^\d{1,20}$/)]).nullish(),
+  seed: z.union([z.int().min(RANDOM_SEED), z.string().regex(/^(?:\d{1,20}|-1)$/)]).nullish(),
   negative_prompt: z.string().nullish(),
   steps: z.int().min(1).nullish(),
   guidance_scale: z.number().min(0).nullish(),
@@ -136,7 +137,7 @@ function requestOf(asked: Generation, server: ServerContext): PictureRequest {
   return {
     prompt: asked.prompt,
     ...sizeOf(asked.size, server),
-    ...(asked.seed == null ? {} : { generator: { seed: seedOf(asked.seed) } }),
+    ...(asked.seed == null ? {} : { generator: { seed: exact(BigInt(asked.seed)) } }),
     ...(asked.negative_prompt == null ? {} : { negativePrompt: asked.negative_prompt }),
     ...(asked.steps == null ? {} : { numInferenceSteps: asked.steps }),
     ...(asked.guidance_scale == null ? {} : { guidanceScale: asked.guidance_scale }),
@@ -293,9 +294,4 @@ function sizeOf(size: string | null | undefined, { queue }: ServerContext) {
   const multiple = queue.facts?.sizeMultiple ?? 16;
   const near = (side: number) => Math.max(1, Math.round(side / multiple)) * multiple;
   return { width: near(width), height: near(height) };
-}
-
-function seedOf(seed: number | string): number | bigint {
-  const value = BigInt(seed);
-  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
 }

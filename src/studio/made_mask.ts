@@ -1,3 +1,4 @@
+import { RequestError } from "../errors.ts";
 import { decodePicture, encodePng, resizeImage, type RgbImage } from "../image/mod.ts";
 
 /** How another program's mask is meant. */
@@ -23,6 +24,7 @@ const FULL = 255;
  *
  * @param bytes The file of a mask.
  * @throws {ImageError} When the bytes are no picture.
+ * @throws {RequestError} When it marks nothing.
  */
 export async function madeMask(
   bytes: Uint8Array,
@@ -43,7 +45,30 @@ export async function madeMask(
     const value = valueAt(pixel);
     data.fill(isInverted ? FULL - value : value, 3 * pixel, 3 * pixel + 3);
   }
+  if (data.every((value) => value === 0)) throw marksNothing(drawn, isInverted);
   const own: RgbImage = { data, width: image.width, height: image.height };
   const isSized = own.width === width && own.height === height;
   return new Uint8Array(encodePng(isSized ? own : resizeImage(own, { width, height })));
+}
+
+/** A mask that leaves all as it is, in the words of whoever made it. */
+function marksNothing(drawn: MaskOptions["drawn"], isInverted: boolean): RequestError {
+  if (drawn === "transparent") {
+    return new RequestError({
+      en:
+        "The mask is transparent nowhere, so nothing would be drawn anew: what is transparent is " +
+        "what is drawn anew.",
+      zh: "蒙版没有任何透明之处，因此不会重画任何部分：透明之处才是要重画的部分。",
+    });
+  }
+  return isInverted
+    ? new RequestError({
+      en: "The mask is white everywhere and inverted, so nothing would be drawn anew.",
+      zh: "蒙版全为白色，又被反转，因此不会重画任何部分。",
+    })
+    : new RequestError({
+      en:
+        "The mask is black everywhere, so nothing would be drawn anew: white is what is drawn anew.",
+      zh: "蒙版全为黑色，因此不会重画任何部分：白色表示要重画的部分。",
+    });
 }

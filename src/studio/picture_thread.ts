@@ -74,6 +74,7 @@ export class PictureThread implements Disposable {
    * A mask as the model takes it; see {@linkcode madeMask}.
    *
    * @throws {ImageError} When the bytes are no picture.
+   * @throws {RequestError} When it marks nothing.
    */
   mask(bytes: Uint8Array, options: MaskOptions): Promise<Uint8Array<ArrayBuffer>> {
     return this.#make({ kind: "mask", options }, bytes);

@@ -91,9 +91,32 @@ Deno.test("img2img's mask is white where it draws, or opaque, and can be inverte
     await img2img(server, { ...masked, inpainting_fill: 0 });
     const filled = await lastRequest(server);
     assert.deepEqual([greyAt(filled.image, 0), greyAt(filled.image, 31)], [10, 10]);
+    // Of an alpha that is full everywhere, only the colours say anything.
+    const opaque = rgbaPng((x) => x < SIZE / 2 ? [0, 0, 0, 255] : [255, 255, 255, 255]);
+    await img2img(server, { ...masked, mask: opaque.toBase64() });
+    const coloured = await lastRequest(server);
+    assert.deepEqual([greyAt(coloured.mask!, 0), greyAt(coloured.mask!, 31)], [0, 255]);
     // Only masked is that API's default.
     await img2img(server, { ...masked, inpaint_full_res: undefined, inpaint_full_res_padding: 32 });
     assert.equal((await lastRequest(server)).request.source!.onlyMasked, 32);
+  });
+});
+
+Deno.test("a mask that marks nothing is refused in the words of who made it", async () => {
+  await inTempFolder(async (folder) => {
+    await using server = await fakeServer(folder);
+    const init_images = [halves(10, 200).toBase64()];
+    const refusal = async (value: number, more: object = {}) => {
+      const mask = halves(value, value).toBase64();
+      const { status, body } = await img2img(server, { init_images, mask, ...more });
+      assert.equal(status, 400);
+      return body.errors;
+    };
+    assert.match(await refusal(0), /black everywhere.*white is what is drawn/);
+    assert.match(
+      await refusal(255, { inpainting_mask_invert: 1 }),
+      /white everywhere and inverted/,
+    );
   });
 });
 
@@ -192,10 +215,13 @@ async function edit(server: Server, files: Record<string, Uint8Array<ArrayBuffer
 }
 
 /** White, opaque on the left and transparent on the right; a PNG as its specification has it. */
-function halfTransparent(): Uint8Array<ArrayBuffer> {
+const halfTransparent = () => rgbaPng((x) => [255, 255, 255, x < SIZE / 2 ? 255 : 0]);
+
+/** A PNG with alpha, all of its rows alike, as a browser's canvas writes it. */
+function rgbaPng(pixel: (x: number) => number[]): Uint8Array<ArrayBuffer> {
   const rows = Array.from({ length: SIZE }, () => [
     0,
-    ...Array.from({ length: SIZE }, (_, x) => [255, 255, 255, x < SIZE / 2 ? 255 : 0]).flat(),
+    ...Array.from({ length: SIZE }, (_, x) => pixel(x)).flat(),
   ]);
   const header = Buffer.alloc(13);
   header.writeUInt32BE(SIZE, 0);
@@ -231,6 +257,11 @@ Deno.test("an edit draws where OpenAI's mask is transparent", async () => {
     assert.deepEqual([second.request.strength, second.mask], [0.3, undefined]);
     await edit(server, { image: mask });
     assert.equal((await lastRequest(server)).request.source!.alphaMask, true);
+    // A canvas gives every picture an alpha.
+    await edit(server, { image: [rgbaPng(() => [90, 90, 90, 255])] }, { seed: "-1" });
+    const opaque = await lastRequest(server);
+    assert.equal(opaque.request.source!.alphaMask, undefined);
+    assert(BigInt(opaque.request.generator!.seed!) >= 0n);
     const linked = await edit(server, { image }, { response_format: "url" });
     assert.equal((await server.ask(new URL(linked.body.data[0].url).pathname)).status, 200);
   });
@@ -247,6 +278,7 @@ Deno.test("an edit that cannot be made is refused in OpenAI's form", async () =>
         [{ image }, { n: 11 }, / n: Too big/],
         [{ image }, { prompt: "" }, /empty/],
         [{ image: [new Uint8Array([1, 2, 3])] }, {}, /picture/],
+        [{ image, mask: image }, {}, /mask is transparent nowhere/],
       ] as const
     ) {
       const { status, body } = await edit(server, { ...files } as never, more);
