@@ -17,19 +17,25 @@ export interface Progress {
 
 /** A line on the terminal; silent where there is none. */
 export class ProgressLine {
-  readonly #start = performance.now();
   readonly #from: number;
+  readonly #clock: () => number;
+  readonly #start: number;
   readonly #isVisible = understandsEscapes(Deno.stderr);
   #drawn = -Infinity;
 
-  /** @param from How much was done before, and says nothing about the speed. */
-  constructor(from = 0) {
+  /**
+   * @param from How much was done before, and says nothing about the speed.
+   * @param clock Milliseconds since any moment, by a clock that nobody sets.
+   */
+  constructor(from = 0, clock: () => number = () => performance.now()) {
     this.#from = from;
+    this.#clock = clock;
+    this.#start = clock();
   }
 
   /** Draws the line anew, at most ten times a second. */
   draw(line: () => string): void {
-    const now = performance.now();
+    const now = this.#clock();
     if (!this.#isVisible || now - this.#drawn < REDRAW_MILLISECONDS) return;
     this.#drawn = now;
     write(`\r\x1b[K${visible(line())}`);
@@ -50,7 +56,7 @@ export class ProgressLine {
   progress(done: number, total: number): Progress {
     const filled = Math.round(BAR_CELLS * done / total);
     const bar = "█".repeat(filled) + "░".repeat(BAR_CELLS - filled);
-    const elapsed = performance.now() - this.#start;
+    const elapsed = this.#clock() - this.#start;
     const left = millisecondsLeft(elapsed, done - this.#from, total - done);
     return { done, total, bar, left: Number.isFinite(left) ? duration(left) : "–" };
   }

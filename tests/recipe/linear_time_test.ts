@@ -1,22 +1,14 @@
 /**
  * Reading in time proportional to the text. A reader that took quadratic time would need hours for
- * these texts, so the bound on seconds, many times what is needed, tells the two apart on any
- * machine.
+ * these texts.
  */
 import assert from "node:assert/strict";
 import { deflateSync } from "node:zlib";
 import { encodePng, readPictureText } from "../../src/image/mod.ts";
 import { readForeignRecipe } from "../../src/recipe/mod.ts";
+import { assertQuick } from "../_processor_time.ts";
 
 const CHARACTERS = 1 << 20;
-const MOST_SECONDS = 20;
-
-function assertQuick(what: string, read: () => void): void {
-  const start = performance.now();
-  read();
-  const seconds = (performance.now() - start) / 1000;
-  assert(seconds < MOST_SECONDS, `${what} took ${seconds} s`);
-}
 
 const filled = (unit: string) => unit.repeat(Math.ceil(CHARACTERS / unit.length));
 
