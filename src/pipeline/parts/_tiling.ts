@@ -8,6 +8,7 @@ import {
   type SessionHost,
 } from "../../runtime/session.ts";
 import { elementCount, type Tensor, tensor } from "../../tensor.ts";
+import { loadConvolutions } from "./_load_convolutions.ts";
 
 /** Rows and columns of a map; the ends are exclusive. */
 interface Region {
@@ -49,11 +50,7 @@ export async function runInTiles(
   const [first, last] = [steps[0]!.reads[0]!, steps.at(-1)!.writes[0]!];
   const state: State = { maps: new Map([[first, input]]), moments: new Map() };
   for (const step of steps) {
-    await using session = await host.create(step.graph, {
-      device,
-      mayUseCpu: true,
-      convolves: true,
-    });
+    await using session = await loadConvolutions(host, step.graph, device);
     await runStep(step, session, state, tileSize);
   }
   return state.maps.get(last)!;

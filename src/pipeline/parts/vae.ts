@@ -24,6 +24,7 @@ import { elementCount, type Tensor, tensor } from "../../tensor.ts";
 import { MAX_UNTILED_PIXELS } from "../checkpoint/memory.ts";
 import { expectTileSize } from "./_expect_tile_size.ts";
 import { isFiniteTensor, NonFiniteError } from "./non_finite_error.ts";
+import { loadConvolutions } from "./_load_convolutions.ts";
 import { runInTiles } from "./_tiling.ts";
 
 /** Options of {@linkcode Vae.decode} and {@linkcode Vae.encode}. */
@@ -75,6 +76,14 @@ export interface VaeOptions {
   readonly fitsWhole?: ((pixels: number) => boolean) | undefined;
 }
 
+/** The same with nothing left open. */
+interface WholeOptions {
+  readonly encoder: () => EncoderGraphs;
+  readonly fallback: VaeFallback | undefined;
+  readonly host: SessionHost;
+  readonly fitsWhole: (pixels: number) => boolean;
+}
+
 /** An autoencoder: its decoder loaded, its encoder loaded while it encodes. */
 export class Vae implements AsyncDisposable {
   readonly config: VaeConfig;
@@ -96,10 +105,7 @@ export class Vae implements AsyncDisposable {
     graphs: DecoderGraphs,
     device: Device,
     whole: RunningGraph,
-    host: SessionHost,
-    fallback: VaeFallback | undefined,
-    encoder: () => EncoderGraphs,
-    fitsWhole: (pixels: number) => boolean,
+    { encoder, fallback, host, fitsWhole }: WholeOptions,
   ) {
     this.config = config;
     this.latentChannels = config.latent_channels;
@@ -120,8 +126,8 @@ export class Vae implements AsyncDisposable {
     device: Device,
     { encoder = noEncoder, fallback, host = Session, fitsWhole = isUsual }: VaeOptions = {},
   ): Promise<Vae> {
-    const whole = await host.create(graphs.whole, { device, mayUseCpu: true, convolves: true });
-    return new Vae(config, graphs, device, whole, host, fallback, encoder, fitsWhole);
+    const whole = await loadConvolutions(host, graphs.whole, device);
+    return new Vae(config, graphs, device, whole, { encoder, fallback, host, fitsWhole });
   }
 
   /**
@@ -149,10 +155,10 @@ export class Vae implements AsyncDisposable {
    * and in tiles: FLUX's decoder at 1024 × 1024 pixels 68 s of processor time with 4.6 GB, 107 s
    * with 2.7 GB; TAEF1 at 2048 × 2048 pixels 17 s with 4.4 GB, 25 s with 2.3 GB.
    *
-   * @param latents [B, latentChannels, h, w].
-   * @returns Pictures [B, 3, h · scaleFactor, w · scaleFactor], about -1…1, not clamped.
    * Where float16 overflows, the picture is decoded in float32, and so are those after it.
    *
+   * @param latents [B, latentChannels, h, w].
+   * @returns Pictures [B, 3, h · scaleFactor, w · scaleFactor], about -1…1, not clamped.
    * @throws {RequestError} When the latents are another autoencoder's, or the tile size is none.
    * @throws {NonFiniteError} When it overflows in float32 too.
    * @throws {SessionError} When ONNX Runtime fails, for example for lack of memory.
@@ -206,17 +212,14 @@ export class Vae implements AsyncDisposable {
     const [batch = 0, channels = 0, height = 0, width = 0] = image.dims;
     this.#expectPicture(image);
     let graphs = this.#encoder();
-    const { tiling = "auto", tileSize = graphs.tileSize } = options;
+    const { tiling, tileSize = graphs.tileSize } = options;
     expectTileSize(tileSize);
-    let inTiles = tiling === "auto" ? !this.#fitsWhole(height * width) : tiling;
-    const mayTile = tiling === "auto" && !isUsual(height * width);
+    let { inTiles, mayTile } = this.#way(height * width, tiling);
     const place = { device: this.#device, host: this.#host };
     const encodeAll = async () => {
-      await using whole = inTiles ? undefined : await this.#host.create(graphs.whole, {
-        device: this.#device,
-        mayUseCpu: true,
-        convolves: true,
-      });
+      await using whole = inTiles
+        ? undefined
+        : await loadConvolutions(this.#host, graphs.whole, this.#device);
       const samples: Tensor[] = [];
       const length = channels * height * width;
       for (let index = 0; index < batch; index++) {
@@ -259,14 +262,13 @@ export class Vae implements AsyncDisposable {
    */
   async *#decodeEach<T>(
     latents: Tensor,
-    { tiling = "auto", tileSize = this.#graphs.tileSize }: TiledOptions,
+    { tiling, tileSize = this.#graphs.tileSize }: TiledOptions,
     whole: (one: Tensor) => Promise<T | undefined>,
     tiled: (picture: Tensor) => T,
   ): AsyncGenerator<T> {
     expectTileSize(tileSize);
     const { batch, rows, columns } = this.#pictures(latents);
-    let inTiles = tiling === "auto" ? !this.#fitsWhole(rows * columns) : tiling;
-    const mayTile = tiling === "auto" && !isUsual(rows * columns);
+    let { inTiles, mayTile } = this.#way(rows * columns, tiling);
     const place = { device: this.#device, host: this.#host };
     const [, ...dims] = latents.dims;
     const length = elementCount(dims);
@@ -292,6 +294,15 @@ export class Vae implements AsyncDisposable {
     }
   }
 
+  /** How to go over a picture of so many pixels, and whether to go on in tiles where memory is short. */
+  #way(pixels: number, tiling: TiledOptions["tiling"] = "auto") {
+    const isAuto = tiling === "auto";
+    return {
+      inTiles: isAuto ? !this.#fitsWhole(pixels) : tiling,
+      mayTile: isAuto && !isUsual(pixels),
+    };
+  }
+
   /** Goes over to float32; false where that has been done, or is what it always was. */
   async #makeExact(): Promise<boolean> {
     const fallback = this.#fallback;
@@ -310,8 +321,7 @@ export class Vae implements AsyncDisposable {
   /** Frees the decoder with all that it took, and loads it again. */
   async #reload(): Promise<void> {
     await this.#whole[Symbol.asyncDispose]();
-    const options = { device: this.#device, mayUseCpu: true, convolves: true };
-    this.#whole = await this.#host.create(this.#graphs.whole, options);
+    this.#whole = await loadConvolutions(this.#host, this.#graphs.whole, this.#device);
   }
 
   /** Frees the graph. */
