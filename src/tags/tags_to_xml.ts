@@ -51,14 +51,17 @@ const CHARACTER_CATEGORY = 4;
  */
 export function tagsToXml(text: string, options: TagsToXmlOptions = {}): TagsAsXml {
   const { characterOf = {}, list } = options;
-  const parts = text.split(/\bBREAK\b|\||\n\s*\n/).map((part) => itemsOf(part, list))
-    .filter((items) => items.length > 0);
+  const parts = withChoicesWhole(text).split(/\bBREAK\b|\||\n\s*\n/)
+    .map((part) => itemsOf(part, list)).filter((items) => items.length > 0);
   const items = parts.flat();
   const characters = countCharacters(items);
   const unsure: UnsureTag[] = [];
   const questions: TagQuestion[] = [];
   const owners = ownersOf(parts, characters, questions);
-  const answered = (tag: string) => Object.hasOwn(characterOf, tag) ? characterOf[tag]! : undefined;
+  const answered = (tag: string) => {
+    const owner = Object.hasOwn(characterOf, tag) ? characterOf[tag]! : undefined;
+    return owner !== undefined && owner <= characters ? owner : undefined;
+  };
   const open = questions.map((question) => ({
     ...question,
     tags: question.tags.filter((tag) => answered(tag) === undefined),
@@ -82,7 +85,39 @@ export function tagsToXml(text: string, options: TagsToXmlOptions = {}): TagsAsX
     for (const character of elements.slice(1)) character.set("gender", [gender]);
   }
   unsure.push(...secondNames(elements.slice(1)), ...assumePlaces(elements.slice(1)));
-  return { xml: xmlOf(elements, characters), unsure, questions: open };
+  const tags = new Set(items.map(({ tag }) => tag));
+  const unusedAnswers = Object.keys(characterOf).filter((tag) =>
+    !tags.has(tag) || answered(tag) === undefined
+  );
+  return { xml: xmlOf(elements, characters), unsure, questions: open, unusedAnswers, characters };
+}
+
+/** What parts tags and characters, and brackets of weights: inside of a template's choice none does. */
+const INSIDE_CHOICES = "{},，、|";
+/** Stand for these meanwhile; no text has these characters. */
+const HIDDEN = [..."\u{f0000}\u{f0001}\u{f0002}\u{f0003}\u{f0004}\u{f0005}"];
+/** How deep choices may stand in each other. */
+const MOST_NESTED = 16;
+
+/** A text whose choices, such as `{red|blue}`, are each one piece. */
+function withChoicesWhole(text: string): string {
+  let hidden = text;
+  for (let depth = 0; depth < MOST_NESTED; depth++) {
+    const before = hidden;
+    hidden = hidden.replace(
+      /\{([^{}\r\n]*)\}/g,
+      (written, inner: string) =>
+        inner.includes("|") || inner.includes(HIDDEN[0]!)
+          ? [...written].map((one) => HIDDEN[INSIDE_CHOICES.indexOf(one)] ?? one).join("")
+          : written,
+    );
+    if (hidden === before) break;
+  }
+  return hidden;
+}
+
+function withChoicesShown(text: string): string {
+  return text.replace(/[\u{f0000}-\u{f0005}]/gu, (one) => INSIDE_CHOICES[HIDDEN.indexOf(one)]!);
 }
 
 /** Where so many characters stand, in the order in which they are described. */
@@ -127,7 +162,7 @@ function secondNames(characters: readonly Map<string, string[]>[]): readonly Uns
 }
 
 function itemsOf(text: string, list: TagList | undefined): Item[] {
-  return plainItems(text).map((written) => {
+  return plainItems(text).map(withChoicesShown).map((written) => {
     const tag = list?.get(written) === undefined ? list?.nameOf(written) ?? written : written;
     const category = list?.get(tag)?.category;
     const isCharacter = category === CHARACTER_CATEGORY;
@@ -319,9 +354,20 @@ function withCount(
   const genders = each.flatMap((tags) => tags.get("gender") ?? []);
   const said = general.get("count") ?? [];
   const isCounted = said.some((tag) => /^[2-9]/.test(tag));
-  const counts = [...new Set([...isCounted ? [] : genders, ...said])];
+  const counts = [...new Set([...isCounted ? [] : genders.map(countOf), ...said])];
   return counts.length === 0 ? general : new Map([...general, ["count", counts]]);
 }
+
+/** `1girl` once, and `2girls` where two characters are one. */
+function countOf(gender: string, _index: number, genders: readonly string[]): string {
+  const count = genders.filter((other) => other === gender).length;
+  const [, kind] = /^1(girl|boy|other)$/i.exec(gender) ?? [];
+  if (kind === undefined || count === 1) return gender;
+  return `${count > MOST_COUNTED ? `${MOST_COUNTED + 1}+` : count}${kind}s`;
+}
+
+/** Danbooru counts up to so many. */
+const MOST_COUNTED = 5;
 
 function escaped(tag: string): string {
   return tag.replaceAll("&", "&amp;").replaceAll("<", "&lt;");

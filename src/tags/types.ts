@@ -29,4 +29,8 @@ export interface TagsAsXml {
    * first character.
    */
   readonly questions: readonly TagQuestion[];
+  /** Tags of answers that are not in the list, or that were given to a character that there is not. */
+  readonly unusedAnswers: readonly string[];
+  /** How many characters there are. */
+  readonly characters: number;
 }

@@ -29,6 +29,12 @@ Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for 
     noTags: "There are no tags to sort: the prompt is empty.",
     wrongAssigned: (pair: string) =>
       `${pair} says of no tag whose it is: expected TAG=NUMBER, such as blue_hair=1.`,
+    unusedAnswer: (tag: string, characters: number) =>
+      `--assign: ${tag} is no tag of this list, or its number is no character's: there ` +
+      `${characters === 1 ? "is 1 character" : `are ${characters} characters`}.`,
+    parametersLeft: (negativePrompt: string) =>
+      "The picture's parameters below the prompt were left out." +
+      (negativePrompt === "" ? "" : ` For --negative-prompt: ${negativePrompt}`),
     alias: (alias: string, name: string) => `${alias} is an alias of ${name}, which was taken.`,
     aliasOf: (alias: string, name: string) => `${alias} is an alias of ${name}.`,
     misspelt: (tag: string, names: readonly string[]) =>
@@ -90,6 +96,11 @@ Exits with 0 for a prompt that makes a picture, warnings or not, and with 2 for 
     noTags: "没有可整理的标签：提示词是空的。",
     wrongAssigned: (pair: string) =>
       `${pair} 没有说明标签属于谁：应为 标签=数字，例如 blue_hair=1。`,
+    unusedAnswer: (tag: string, characters: number) =>
+      `--assign：列表中没有标签 ${tag}，或没有该编号的角色：共有 ${characters} 个角色。`,
+    parametersLeft: (negativePrompt: string) =>
+      "已略去提示词下方的图片参数。" +
+      (negativePrompt === "" ? "" : `可用于 --negative-prompt：${negativePrompt}`),
     alias: (alias: string, name: string) => `${alias} 是 ${name} 的别名，已替换。`,
     aliasOf: (alias: string, name: string) => `${alias} 是 ${name} 的别名。`,
     misspelt: (tag: string, names: readonly string[]) =>

@@ -7,6 +7,7 @@ import {
   readLoraTags,
   unwrapPrompt,
 } from "../../src/prompt/mod.ts";
+import { readParameters } from "../../src/recipe/mod.ts";
 import { loadTagList, tagHints, type TagsAsXml, tagsToXml } from "../../src/tags/mod.ts";
 import { print, tell } from "../cli/print.ts";
 import { language } from "../cli/task.ts";
@@ -37,13 +38,17 @@ export async function toXml(
   { assigned, json }: { readonly assigned?: string | undefined; readonly json: boolean },
 ): Promise<ToXmlResult> {
   if (promptKind(text) === "xml") throw new RequestError(both((text) => text.alreadyXml));
-  const { text: typed } = unwrapPrompt(text);
+  const { prompt, negativePrompt } = withoutParameters(text);
+  const { text: typed } = unwrapPrompt(prompt);
   const tags = readLoraTags(typed).text;
   if (listItems(tags).length === 0) throw new RequestError(both((text) => text.noTags));
   const list = await loadTagList();
   const hints = tagHints(tags, list);
   const sorted = tagsToXml(tags, { characterOf: readAssigned(assigned), list });
-  const { unsure, questions } = sorted;
+  const { unsure, questions, characters, unusedAnswers: [unused] } = sorted;
+  if (unused !== undefined) {
+    throw new RequestError(both((text) => text.unusedAnswer(unused, characters)));
+  }
   const xml = canonicalPrompt(sorted.xml) + "\n" + loraTags(typed);
   const aliases = Object.fromEntries(
     hints.flatMap(({ tag, name }) => name === undefined ? [] : [[tag, name]]),
@@ -60,11 +65,23 @@ export async function toXml(
   };
   if (json) return result;
   print(xml.trimEnd().split("\n"));
+  if (negativePrompt !== undefined) tell(texts.parametersLeft(negativePrompt));
   for (const [alias, name] of Object.entries(aliases)) tell(texts.alias(alias, name));
   for (const [tag, names] of Object.entries(misspelt)) tell(texts.misspelt(tag, names));
   for (const { tag, place, reason } of result.unsure) tell(texts.unsure(tag, place, reason));
   for (const { tags, question } of questions) tell(texts.whose(question[language], tags));
   return result;
+}
+
+/**
+ * The prompt of a text that AUTOMATIC1111's web UI wrote into a picture, which people copy from galleries.
+ *
+ * @returns With the negative prompt, perhaps empty, where it is such a text.
+ */
+function withoutParameters(text: string): { prompt: string; negativePrompt?: string } {
+  if (!/^[ \t]*(?:Negative prompt:|Steps: \d)/m.test(text)) return { prompt: text };
+  const { prompt, negativePrompt } = readParameters(text);
+  return { prompt, negativePrompt };
 }
 
 /** The adapters of a prompt, as A1111 writes them. */

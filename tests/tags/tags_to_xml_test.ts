@@ -111,6 +111,10 @@ Deno.test("two of the same gender are two, and a place without people has no cha
   assert.deepEqual(character_1, { gender: "1girl", appearance: "red_hair", position: "left" });
   assert.deepEqual(character_2, { gender: "1girl", appearance: "blue_hair", position: "right" });
   assert.deepEqual(general_tags, { count: "2girls" });
+  const apart = objectOf("1girl, red_hair, 1girl, blue_hair, 1boy, black_hair");
+  assert.deepEqual((apart as Record<string, unknown>)["general_tags"], {
+    count: ["2girls", "1boy"],
+  });
   assert.deepEqual(objectOf("no_humans, scenery, night_sky"), {
     general_tags: { count: "no_humans", background: ["scenery", "night_sky"] },
   });
@@ -181,6 +185,28 @@ Deno.test("weights and escapes of other programs are left out, and brackets of n
     },
     general_tags: { count: "1girl", objects: "lily (flower)" },
   });
+});
+
+Deno.test("a template's choices stay whole, also with commas and other choices in them", () => {
+  const tags = "1girl, {red|{blue|dark, blue}}_hair, {2$$, $$smile|wink}, {{standing}}, __hat__";
+  const { xml } = tagsToXml(tags);
+  for (const choice of ["{red|{blue|dark, blue}}_hair", "{2$$, $$smile|wink}", "__hat__"]) {
+    assert(xml.includes(choice), choice);
+  }
+  assert.match(xml, /<action>standing</);
+  const began = performance.now();
+  tagsToXml("1girl, " + "{|".repeat(30_000));
+  tagsToXml("1girl, {" + "|".repeat(60_000));
+  assert(performance.now() - began < 5000);
+});
+
+Deno.test("answers for tags or characters that there are not are named, and no tag is lost by them", () => {
+  const characterOf = { red_hair: 3, green_hair: 1, blue_hair: 2 };
+  const { xml, unusedAnswers, characters } = tagsToXml("2girls, red_hair, blue_hair", {
+    characterOf,
+  });
+  assert.deepEqual([unusedAnswers, characters], [["red_hair", "green_hair"], 2]);
+  assert.match(xml, /red_hair/);
 });
 
 // Danbooru's own pages write tags so.

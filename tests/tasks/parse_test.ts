@@ -221,6 +221,12 @@ Deno.test("--to-xml takes a system prompt off and keeps adapters", async () => {
     "<character_1>\n<gender>1girl</gender>\n<appearance>blue_hair</appearance>\n</character_1>\n\n" +
       "<general_tags>\n<count>1girl</count>\n</general_tags>\n<lora:night:0.5>\n",
   );
+  const pasted =
+    "1girl, blue_hair\nNegative prompt: bad, worse\nSteps: 20, Sampler: Euler, Seed: 1";
+  const copied = await parse(["--to-xml", pasted]);
+  assert.match(copied.out, /<appearance>blue_hair<\/appearance>/);
+  assert.doesNotMatch(copied.out, /Negative|bad|Steps/);
+  assert.match(copied.err, /left out\. For --negative-prompt: bad, worse\n/);
   const empty = await parse(["--to-xml", " , "]);
   assert.equal(empty.code, 2);
   assert.match(empty.err, /no tags to sort/);
@@ -233,6 +239,11 @@ Deno.test("--to-xml refuses what is XML already, and answers that name no one", 
   const wrong = await parse(["--to-xml", "1girl", "--assign", "1girl", "--lang", "zh"]);
   assert.equal(wrong.code, 2);
   assert.match(wrong.err, /应为 标签=数字/);
+  for (const [answer, tag] of [["red_hair=3", "red_hair"], ["green_hair=1", "green_hair"]]) {
+    const unused = await parse(["--to-xml", "1girl, red_hair", "--assign", answer!]);
+    assert.deepEqual([unused.code, unused.out], [2, ""]);
+    assert.match(unused.err, new RegExp(`${tag} is no tag .*there is 1 character`));
+  }
 });
 
 Deno.test("lists in tags/ tell aliases and misspellings", async () => {
