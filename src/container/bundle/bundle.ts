@@ -1,13 +1,13 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, rmdir, statfs, writeFile } from "node:fs/promises";
+import { readFile, rename, statfs, writeFile } from "node:fs/promises";
 import { dirname, join, posix, resolve } from "node:path";
 import { z } from "zod";
 import { RequestError } from "../../errors.ts";
 import { exists, readJson, writeFileAtomically } from "../../files.ts";
-import { CHECKSUM_LIST, hashOutcome } from "../../integrity/mod.ts";
-import { isTemporaryName, removeUnfinished } from "../../unfinished.ts";
+import { CHECKSUM_LIST } from "../../integrity/mod.ts";
 import { bundleReadme } from "./_bundle_readme.ts";
+import { Journal } from "./_journal.ts";
 import { findModelFiles, type ModelFile } from "./_model_files.ts";
 import {
   plainFile,
@@ -17,13 +17,8 @@ import {
   tarOf,
   type TarPart,
 } from "../archive/segments.ts";
-import {
-  type ExpectedContent,
-  MOST_VOLUMES,
-  type VolumePlan,
-  volumesOf,
-  writeVolumes,
-} from "./_volumes.ts";
+import { type ExpectedContent, MOST_VOLUMES, volumesOf, writeVolumes } from "./_volumes.ts";
+import { emptyWork, openWork, removeWork } from "./_work_folder.ts";
 import { LICENSES } from "../engine/licenses.ts";
 import { contentOf } from "../image/layer_tree.ts";
 import { formatBytes } from "../../format_bytes.ts";
@@ -121,6 +116,8 @@ function isPlainPath(path: string): boolean {
   return posix.normalize(path) === path &&
     !/^\/|\/$|(?:^|\/)\.|[\\\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(path);
 }
+
+/** The same, read. */
 export type BundleDescription = z.infer<typeof bundleSchema>;
 
 /** Names within a bundle. */
@@ -149,11 +146,6 @@ const LEAST_VOLUME_BYTES = 1 << 20;
 const COPIES_OF_IMAGE = 2;
 
 const stageSchema = z.object({ id: z.string(), sourceDateEpoch: z.number(), sha256: z.string() });
-const journalSchema = z.object({
-  plan: z.string(),
-  volumes: z.array(z.object({ bytes: z.number(), sha256: z.string() })),
-});
-
 /**
  * Packs an image, the real model's weights where they are, checksums, an SBOM and the scripts that
  * install all of it into one archive, whole or in volumes, for machines without a network. The same
@@ -253,9 +245,7 @@ async function stageImage(
     const archive = await layoutArchive(layout, sourceDateEpoch);
     return { layout, archive, sha256: former.data.sha256 };
   }
-  for (const stale of WORK_FILES.filter((name) => name !== LOCK)) {
-    await rm(join(work, stale), { recursive: true, force: true });
-  }
+  await emptyWork(work);
   const weightsBytes = weights.reduce((sum, { bytes }) => sum + bytes, 0);
   await requireRoom(work, weightsBytes + COPIES_OF_IMAGE * image.bytes);
   const counted = countedPieces(await image.save(), signal, (done) => {
@@ -364,59 +354,6 @@ async function writeCompanions(
   return { volumes: listed, sha256: createHash("sha256").update(text).digest("hex") };
 }
 
-/** Remembers which volumes are whole, between processes. */
-class Journal {
-  readonly #path: string;
-  readonly #plan: string;
-  readonly names: readonly string[];
-  readonly volumes: { readonly bytes: number; readonly sha256: string }[];
-
-  private constructor(
-    path: string,
-    plan: string,
-    names: readonly string[],
-    volumes: readonly { readonly bytes: number; readonly sha256: string }[],
-  ) {
-    this.#path = path;
-    this.#plan = plan;
-    this.names = names;
-    this.volumes = [...volumes];
-  }
-
-  /** Keeps what an earlier run wrote of the same plan, up to the first volume that is not whole. */
-  static async open(
-    work: string,
-    target: string,
-    { volumes }: VolumePlan,
-    parts: readonly TarPart[],
-  ): Promise<Journal> {
-    const path = join(work, "journal.json");
-    // The description has the checksum of everything else.
-    const [description] = parts[0]!.content;
-    const hash = createHash("sha256");
-    if (description !== undefined && "bytes" in description) hash.update(description.bytes);
-    const plan = hash.update(JSON.stringify(volumes)).digest("hex");
-    const former = journalSchema.safeParse((await readJson(path)).value);
-    const kept = [];
-    if (former.success && former.data.plan === plan) {
-      for (const [index, volume] of former.data.volumes.entries()) {
-        const { sha256 } = await hashOutcome(join(target, volumes[index]!.name), {});
-        if (sha256 !== volume.sha256) break;
-        kept.push(volume);
-      }
-    }
-    if (kept.length === 0) await rm(target, { recursive: true, force: true });
-    await mkdir(target, { recursive: true });
-    return new Journal(path, plan, volumes.map(({ name }) => name), kept);
-  }
-
-  async add(volume: { readonly bytes: number; readonly sha256: string }): Promise<void> {
-    this.volumes.push(volume);
-    const text = JSON.stringify({ plan: this.#plan, volumes: this.volumes });
-    await writeFileAtomically(this.#path, Buffer.from(text));
-  }
-}
-
 /** Leaves nothing but what the next run can use. */
 async function tidy(work: string, error: unknown, isSplit: boolean): Promise<void> {
   const hasVolumes = await exists(join(work, "journal.json"));
@@ -424,59 +361,6 @@ async function tidy(work: string, error: unknown, isSplit: boolean): Promise<voi
   const isUsable = isSplit && hasVolumes &&
     !(error instanceof BundleError && error.code === "weights");
   if (!isUsable) await removeWork(work);
-}
-
-const LOCK = "lock";
-/** All that is ever in a folder of parts. */
-const WORK_FILES = ["image", "image.json", "volumes", "journal.json", LOCK];
-/** What the lock's file says, so that the folder is known to be one of parts. */
-const MARK = "Parts of a bundle that deno task bundle makes.\n";
-
-/** Removes a folder of parts, and nothing in it that was not made here. */
-async function removeWork(work: string): Promise<void> {
-  await removeUnfinished(work);
-  for (const name of WORK_FILES) await rm(join(work, name), { recursive: true, force: true });
-  await rmdir(work).catch(() => {});
-}
-
-/** Whether a folder holds parts of a bundle and nothing else, or nothing at all. */
-async function isWork(work: string): Promise<boolean> {
-  const names = (await readdir(work)).filter((name) => !isTemporaryName(name));
-  if (names.length === 0) return true;
-  const mark = await readFile(join(work, LOCK), "utf8").catch(() => undefined);
-  // Empty for a moment, and where a process was killed at that moment.
-  return names.every((name) => WORK_FILES.includes(name)) && (mark === MARK || mark === "");
-}
-
-/**
- * Makes the folder of parts, or takes up the one of an earlier run, and holds it for this process;
- * the system lets go of it however the process ends.
- */
-async function openWork(work: string): Promise<Disposable> {
-  await mkdir(work, { recursive: true });
-  if (!await isWork(work)) {
-    throw new RequestError(
-      `${work} is where the bundle's parts would go, and holds something else. Move it away, or ` +
-        "choose another folder with --out.",
-      {
-        zh:
-          `${work} 是存放离线包各部分的位置，但其中有别的内容。请移走它，或用 --out 选择其他位置。`,
-      },
-    );
-  }
-  const file = await Deno.open(join(work, LOCK), { create: true, write: true });
-  if (await file.tryLock(true)) {
-    await file.write(new TextEncoder().encode(MARK));
-    await removeUnfinished(work);
-  } else {
-    file.close();
-    throw new BundleError("busy", {
-      en: `Another process is making the same bundle (${work}). Wait for it, or choose another ` +
-        "folder with --out.",
-      zh: `另一个进程正在制作同一个离线包（${work}）。请等它结束，或用 --out 选择其他位置。`,
-    });
-  }
-  return file;
 }
 
 function expectedIn(
