@@ -106,11 +106,23 @@ export function flag(): Kind<boolean> {
   };
 }
 
-/** One of a few names. */
-export function choice<const Name extends string>(names: readonly Name[]): Kind<Name> {
+/**
+ * One of a few names.
+ *
+ * @param others What people may write for them besides, in lower case.
+ */
+export function choice<const Name extends string>(
+  names: readonly Name[],
+  others: Readonly<Record<string, Name>> = {},
+): Kind<Name> {
+  const nameOf = (text: string) => {
+    const written = plain(text).toLowerCase();
+    return Object.hasOwn(others, written) ? others[written]! : written;
+  };
   return {
     schema: z.enum(names) as z.ZodType<Name>,
-    fromText: (text) => plain(text).toLowerCase(),
+    fromText: nameOf,
+    fromLine: (value) => typeof value === "string" ? nameOf(value) : value,
     expected: { en: `one of ${names.join(", ")}`, zh: `以下之一：${names.join("、")}` },
     placeholder: "<name>",
     choices: names,

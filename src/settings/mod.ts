@@ -6,6 +6,7 @@
 export * from "./infotext.ts";
 export * from "./kinds.ts";
 export * from "./leaves.ts";
+export * from "./own_word.ts";
 export * from "./schema.ts";
 export * from "./settings.ts";
 export type * from "./types.ts";

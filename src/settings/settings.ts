@@ -32,6 +32,14 @@ export function setting<Value, const D extends Declaration<Value>>(
 const OF_MODEL = { en: "the model's own", zh: "模型自带的" } as const;
 const OF_TRAINING = { en: "what the model was trained for", zh: "模型训练时的尺寸" } as const;
 
+/** ComfyUI's and the web UI's names. */
+const OTHER_SCHEDULER_NAMES = {
+  "dpm++ 2m": "dpm-solver++",
+  "dpmpp_2m": "dpm-solver++",
+  "dpmpp": "dpm-solver++",
+  "res multistep": "res_multistep",
+} as const;
+
 /** The strength with which a given picture is drawn anew, as in diffusers' pipelines for flows. */
 export const DEFAULT_STRENGTH = 0.6;
 /** One latent of NewBie. */
@@ -172,7 +180,7 @@ export const SETTINGS = {
   /** The sampler; by default the checkpoint's own, else Euler with shift 6. */
   scheduler: {
     /** Its method. */
-    name: setting(choice(SCHEDULER_NAMES), {
+    name: setting(choice(SCHEDULER_NAMES, OTHER_SCHEDULER_NAMES), {
       word: "scheduler",
       infotext: {
         name: "Sampler",

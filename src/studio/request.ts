@@ -16,6 +16,7 @@ import {
   type Kind,
   leavesOf,
   nested,
+  ownWordFor,
   RANDOM_SEED,
   SETTINGS,
   type SettingsTable,
@@ -71,17 +72,6 @@ const LINE = {
   output: text(),
   count: COUNT.kind,
 } as const;
-
-/** What AUTOMATIC1111's API and diffusers call it. */
-const OTHER_WORDS: Readonly<Record<string, string>> = {
-  cfg_scale: "guidance",
-  guidance_scale: "guidance",
-  num_inference_steps: "steps",
-  sampler_name: "scheduler",
-  denoising_strength: "strength",
-  n_iter: "count",
-  num_images_per_prompt: "count",
-};
 
 /** What a line calls its adapters. */
 export const LORA_WORD = "lora";
@@ -149,10 +139,10 @@ export function batchRequest(json: unknown, table: SettingsTable = SETTINGS): Ba
   const unknown = Object.keys(said).filter((word) => !known.includes(word));
   for (const word of unknown) {
     const name = JSON.stringify(word);
-    const own = Object.hasOwn(OTHER_WORDS, word) ? JSON.stringify(OTHER_WORDS[word]) : undefined;
+    const own = ownWordFor(word);
     problems.push({
-      en: `there is no ${name}${own === undefined ? "" : `, which is ${own} here`}.`,
-      zh: `没有 ${name}${own === undefined ? "" : `，这里叫 ${own}`}。`,
+      en: `there is no ${name}${own === undefined ? "" : `, which is "${own}" here`}.`,
+      zh: `没有 ${name}${own === undefined ? "" : `，这里叫 "${own}"`}。`,
     });
   }
   if (problems.length === 0 && ("prompt" in said) === ("prompt_file" in said)) {

@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { explainError, headed, type Message, RequestError } from "../../src/errors.ts";
 import type { Language, Texts } from "../../src/language.ts";
+import { ownWordFor } from "../../src/settings/mod.ts";
 import { visible } from "../../src/shown.ts";
 import { catalogue, inLanguage, language } from "./language.ts";
 import { print, printJson, tell } from "./print.ts";
@@ -9,6 +10,7 @@ import { duration } from "./progress.ts";
 
 /** What commander says, and how to say it in Chinese. */
 const COMMAND_LINE_FAULTS: readonly (readonly [RegExp, string])[] = [
+  [/^unknown option '(.*)', which is (.*) here\.$/s, "没有选项 $1，这里叫 $2。"],
   [/^unknown option '(.*)'.*$/s, "未知的选项 $1。"],
   [/^option '(.*)' argument missing$/, "选项 $1 缺少参数。"],
   [/^option '(.*)' argument '(.*)' is invalid\. (.*)$/s, "选项 $1 的参数 “$2” 无效：$3"],
@@ -110,7 +112,7 @@ export async function run<Options extends { json?: true }>(
     if (error.exitCode === 0) Deno.exit(0);
     // The nearest option stands on a line of its own, and what was typed may not make lines.
     const said = error.message.replace(/^error: /, "").replace(/\n(?=\(Did you mean .*\?\)$)/, " ");
-    const message = text.commandLine(said);
+    const message = text.commandLine(withOwnWord(said, command));
     tell(`${text.error}${message}`);
     if (Deno.args.includes("--json")) report("RequestError", message);
     Deno.exit(EXIT_WRONG_REQUEST);
@@ -126,6 +128,15 @@ export async function run<Options extends { json?: true }>(
     if (options.json) report(name, [message].flat().join("\n"), details);
     Deno.exit(exitCode);
   }
+}
+
+/** A command line's fault, with the option that is meant where another program calls it so. */
+function withOwnWord(said: string, command: Command): string {
+  const [, option] = /^unknown option '(--[^']*)'/.exec(said) ?? [];
+  const own = option === undefined ? undefined : ownWordFor(option);
+  const name = own === undefined ? undefined : `--${own.replaceAll("_", "-")}`;
+  const isThere = command.options.some(({ long }) => long === name);
+  return isThere ? `unknown option '${option}', which is ${name} here.` : said;
 }
 
 function report(name: string, message: string, details: object = {}): void {

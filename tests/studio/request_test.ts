@@ -75,6 +75,10 @@ Deno.test("a line of a batch that cannot be met says all that is wrong", () => {
     return error.message.includes('there is no "cfg_scale", which is "guidance" here.') &&
       error.explain("zh").includes('没有 "cfg_scale"，这里叫 "guidance"。');
   });
+  for (const [written, own] of [["DPM++ 2M", "dpm-solver++"], ["Euler", "euler"]]) {
+    const line = JSON.stringify({ prompt: "a", scheduler: written });
+    assert.equal(parseBatchLine(line).request.scheduler?.name, own);
+  }
   const wrong =
     '{"prompt": "a", "stesp": 3, "width": "wide", "steps": 0, "seed": 1e30, "shift": 1e999}';
   assert.throws(() => parseBatchLine(wrong), (error: RequestError) => {

@@ -190,6 +190,14 @@ const WRONG: Readonly<Record<string, readonly string[]>> = {
   "questions that JSON cannot ask": [],
 };
 
+Deno.test("an option that other programs call otherwise is told by its own name", async () => {
+  const { code, err } = await runTask("create", ["--prompt", "a", "--cfg-scale", "5"]);
+  assert.equal(code, 2);
+  assert.match(err, /unknown option '--cfg-scale', which is --guidance here\./);
+  const chinese = await runTask("create", ["--prompt", "a", "--sampler", "x", "--lang", "zh"]);
+  assert.match(chinese.err, /没有选项 --sampler，这里叫 --scheduler。/);
+});
+
 for (const [what, args] of Object.entries(WRONG)) {
   Deno.test(`${what}: exit 2, one message, nothing written`, async () => {
     const { code, out, err } = await runTask("create", [...args, "--json"]);
