@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { RgbImage } from "../../src/image/mod.ts";
 import { type Attribute, ATTRIBUTES, POSITIONS } from "./attributes.ts";
 import { measureCharacters } from "./checker.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { decodePng, type RgbImage } from "../../src/image/mod.ts";
 import { type Looks, type Position, SHAPE_ATTRIBUTES } from "./attributes.ts";
 import { PICTURE_SIZE } from "./checker.ts";

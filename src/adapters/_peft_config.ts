@@ -1,6 +1,6 @@
 /** adapter_config.json, and the same in the metadata of diffusers' files. */
 import { RE2JS } from "re2js";
-import { z } from "zod";
+import * as z from "zod";
 import type { Message } from "../errors.ts";
 import { readJson } from "../files.ts";
 import { schemaProblem } from "../schema_problems.ts";

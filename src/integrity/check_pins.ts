@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { readJson } from "../files.ts";
 import type { Texts } from "../language.ts";
 import { schemaProblem } from "../schema_problems.ts";

@@ -1,7 +1,7 @@
 /** Checksums remembered between processes, in a JSON file. */
 import { lstat, mkdir, readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { writeFileAtomically } from "../files.ts";
 import { type FileIdentity, identify } from "./hash_file.ts";
 

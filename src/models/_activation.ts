@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { gelu, relu, silu, type Value } from "../onnx/mod.ts";
 
 /** diffusers' activations (`get_activation`) that the autoencoders are published with. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { inSchema } from "../schema_problems.ts";
 
 /** Red, green and blue. */

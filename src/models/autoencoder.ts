@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { RequestError } from "../errors.ts";
 import type { DtypePolicy } from "../onnx/mod.ts";
 import type { Weights } from "../safetensors/mod.ts";

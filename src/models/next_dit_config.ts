@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { ConfigError } from "../errors.ts";
 import type { Texts } from "../language.ts";
 import type { Weights } from "../safetensors/mod.ts";

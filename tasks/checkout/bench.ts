@@ -21,7 +21,7 @@ import { benchServe, serveTable } from "../../bench/serve.ts";
 import { benchShards, shardsTable } from "../../bench/shards.ts";
 import { benchTags, tagRows } from "../../bench/tags.ts";
 import { median } from "../../bench/statistics.ts";
-import { RequestError } from "../../src/mod.ts";
+import { RequestError } from "../../src/errors.ts";
 import { findCheckpoint } from "../../src/pipeline/checkpoint/find_checkpoint.ts";
 import { Option } from "commander";
 import { catalogue, run, task, wholeNumber } from "../cli/task.ts";

@@ -20,7 +20,8 @@ import {
 import { measureToXml } from "../../bench/eval/to_xml.ts";
 import { REFERENCE_STEPS, SWEEP_SCENES, SWEEP_STEPS, sweepSteps } from "../../bench/eval/sweep.ts";
 import { writeFileAtomically } from "../../src/files.ts";
-import { encodePng, RequestError, type RgbImage } from "../../src/mod.ts";
+import { RequestError } from "../../src/errors.ts";
+import { encodePng, type RgbImage } from "../../src/image/mod.ts";
 import { SETTINGS } from "../../src/settings/mod.ts";
 import { DEMO_MODEL, STEPS } from "../../src/studio/health_check.ts";
 import { ProgressLine } from "../cli/progress.ts";

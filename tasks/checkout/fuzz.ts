@@ -4,7 +4,7 @@ import { fuzzKind } from "./fuzz/fuzz_kind.ts";
 import { FUZZ_KINDS, type FuzzKindName } from "./fuzz/kinds.ts";
 import { fuzzPrompts, timeHostilePrompts } from "./fuzz/prompts.ts";
 import { fuzz } from "./fuzz/safetensors.ts";
-import { NewBieError } from "../../src/mod.ts";
+import { NewBieError } from "../../src/errors.ts";
 import { inLanguage, run, task, wholeNumber } from "../cli/task.ts";
 import { tell } from "../cli/print.ts";
 

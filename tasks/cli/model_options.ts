@@ -1,6 +1,6 @@
 /** The options that say how a model is loaded, for every task that loads one. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { PretrainedOptions } from "../../src/mod.ts";
+import type { PretrainedOptions } from "../../src/pipeline/types.ts";
 import { type EachPart, PART_NAMES, type PartName, partWords } from "../../src/families/mod.ts";
 import { DTYPES } from "../../src/onnx/dtype_policy.ts";
 import { type DeviceName, type GpuCount, parseDevice } from "../../src/machine/device_name.ts";

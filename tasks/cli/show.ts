@@ -9,7 +9,7 @@ import {
   type TerminalAnswers,
   terminalAnswers,
 } from "../../src/terminal/mod.ts";
-import type { RgbImage } from "../../src/mod.ts";
+import type { RgbImage } from "../../src/image/mod.ts";
 
 /** The most of the screen's height that a picture takes; the rest is for what was said. */
 const SHARE_OF_ROWS = 0.7;

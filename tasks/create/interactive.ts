@@ -1,6 +1,6 @@
 /** The interactive studio: asks, makes pictures, and asks again. */
 import { join } from "node:path";
-import { RequestError } from "../../src/mod.ts";
+import { RequestError } from "../../src/errors.ts";
 import { MAX_PROMPT_LENGTH, promptKind, splitSystemPrompt } from "../../src/prompt/mod.ts";
 import {
   type AskedSettings,

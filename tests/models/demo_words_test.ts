@@ -1,6 +1,6 @@
 /** models/demo/words.json against the demo's tokenizers and the evaluation's prompts. */
 import assert from "node:assert/strict";
-import { z } from "zod";
+import * as z from "zod";
 import { readEvalSet } from "../../bench/eval/eval_set.ts";
 
 const word = z.strictObject({

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { readJson, writeFileAtomically } from "../../files.ts";
 import { hashOutcome } from "../../integrity/mod.ts";
 import type { TarPart } from "../archive/segments.ts";

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { readFile, rename, statfs, writeFile } from "node:fs/promises";
 import { dirname, join, posix, resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { RequestError } from "../../errors.ts";
 import { exists, readJson, writeFileAtomically } from "../../files.ts";
 import { CHECKSUM_LIST } from "../../integrity/mod.ts";

@@ -5,7 +5,7 @@ import { open, readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import type { Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
-import { z } from "zod";
+import * as z from "zod";
 import { HashedFile, type WrittenFile } from "../archive/hashed_file.ts";
 import { contentOf, readTar, StreamSource } from "../archive/tar_reader.ts";
 import { ArchiveError } from "../archive/archive_error.ts";
