@@ -42,7 +42,8 @@ export class PartAdapters {
   /** What the part's graphs are to be compiled with; merging is done when it is asked for. */
   adaptation(): Promise<Adaptation | undefined> {
     if (this.#adapters.length === 0) return Promise.resolve(undefined);
-    this.#adaptation = this.#adaptation.then((made) => made ?? this.#adapt());
+    // What could not be made once, for example for a busy disk, is tried again.
+    this.#adaptation = this.#adaptation.then((made) => made ?? this.#adapt(), () => this.#adapt());
     return this.#adaptation;
   }
 
