@@ -25,7 +25,7 @@ export class KeptSessions implements SessionHost, AsyncDisposable {
       this.#sessions.set(graph, loading);
     }
     const session = await loading.catch((error) => {
-      this.#sessions.delete(graph);
+      if (this.#sessions.get(graph) === loading) this.#sessions.delete(graph);
       throw error;
     });
     return {
@@ -36,8 +36,11 @@ export class KeptSessions implements SessionHost, AsyncDisposable {
 
   /** Frees all of them; they are loaded again when they are next asked for. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const sessions = [...this.#sessions.values()];
+    const loading = [...this.#sessions.values()];
     this.#sessions.clear();
-    for (const session of sessions) await (await session)[Symbol.asyncDispose]();
+    for (const session of await Promise.allSettled(loading)) {
+      // One that failed holds nothing, and whoever asked for it was told.
+      if (session.status === "fulfilled") await session.value[Symbol.asyncDispose]();
+    }
   }
 }
