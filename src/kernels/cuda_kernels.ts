@@ -6,11 +6,7 @@
 import { addressOf, cString } from "../runtime/native/c_api.ts";
 import type { CudaDriver } from "../runtime/native/cuda_driver.ts";
 import { DeviceMemory } from "./device_memory.ts";
-import hopper_attention from "./hopper_attention.ptx" with { type: "text" };
-import hopper_gated from "./hopper_gated.ptx" with { type: "text" };
-import hopper_int8 from "./hopper_int8.ptx" with { type: "text" };
-import int8 from "./int8.ptx" with { type: "text" };
-import kernels from "./kernels.ptx" with { type: "text" };
+import { assemblyOf, type KernelModule, machineCodeOf } from "./kernel_code.ts";
 
 /** The types that the kernels exist for, and how their names end. */
 const ENDING = { bfloat16: "bf16", float16: "f16", float32: "f32" } as const;
@@ -34,13 +30,8 @@ const MULTIPROCESSORS = 16;
 const CAPABILITY_MAJOR = 75;
 const CAPABILITY_MINOR = 76;
 const SHARED_BYTES = 8;
-/** Its compute capability, 9.0. */
-const HOPPER = 9;
-
-/** The files of kernels, each translated for a GPU when the first of its kernels is asked for. */
-const MODULES = { kernels, int8, hopper_attention, hopper_gated, hopper_int8 } as const;
-/** One of them. */
-export type KernelModule = keyof typeof MODULES;
+/** Its compute capability. */
+const HOPPER = "9.0";
 
 /** What a kernel takes: addresses, numbers, and what {@linkcode CudaKernels.tensorMap} gives. */
 export type Parameter = "pointer" | "i32" | "i64" | "f32" | "map";
@@ -109,13 +100,14 @@ export interface ProductSizes {
 
 const loaded = new WeakMap<CudaDriver, CudaKernels>();
 
-/** The kernels, which the driver translates for its GPU; they stay until the program ends. */
+/** The kernels, each file loaded when the first of its kernels is asked for; they stay until the program ends. */
 export class CudaKernels {
   /** For what kernels need beside their inputs and outputs. */
   readonly memory: DeviceMemory;
   readonly #driver: CudaDriver;
   readonly #modules = new Map<KernelModule, bigint>();
   readonly #blas: bigint;
+  readonly #capability: string;
   /** How many multiprocessors the GPU has. */
   readonly multiprocessors: number;
   /** Whether it is one of Hopper's, whose tensor cores have instructions of their own. */
@@ -125,15 +117,16 @@ export class CudaKernels {
     const { functions, check } = driver;
     this.memory = new DeviceMemory(driver);
     this.#driver = driver;
-    this.#module("kernels");
-    const place = new BigUint64Array(1);
-    checkBlas(functions.cublasCreate_v2(place), "start");
-    this.#blas = place[0]!;
     const number = new Int32Array(1);
     check(functions.cuCtxGetDevice(number), "name its device");
     const [device] = number as unknown as [number];
     this.multiprocessors = attributeOf(driver, device, MULTIPROCESSORS);
-    this.isHopper = isHopper(driver, device);
+    this.#capability = capabilityOf(driver, device);
+    this.isHopper = this.#capability === HOPPER;
+    this.#module("kernels");
+    const place = new BigUint64Array(1);
+    checkBlas(functions.cublasCreate_v2(place), "start");
+    this.#blas = place[0]!;
   }
 
   /** @throws {Error} When the kernels cannot be loaded: the GPU or its driver is too old. */
@@ -201,13 +194,17 @@ export class CudaKernels {
     };
   }
 
+  /** Machine code where there is some for this GPU and its driver takes it; otherwise it translates. */
   #module(name: KernelModule): bigint {
     let handle = this.#modules.get(name);
     if (handle === undefined) {
       const { functions, check } = this.#driver;
       const place = new BigUint64Array(1);
-      const assembly = cString(MODULES[name]);
-      check(functions.cuModuleLoadData(place, assembly), "load the toolkit's kernels");
+      const code = machineCodeOf(name, this.#capability);
+      if (code === undefined || functions.cuModuleLoadData(place, code) !== 0) {
+        const assembly = cString(assemblyOf(name));
+        check(functions.cuModuleLoadData(place, assembly), "load the toolkit's kernels");
+      }
       this.#modules.set(name, handle = place[0]!);
     }
     return handle;
@@ -389,8 +386,13 @@ export class CudaKernels {
 
 /** Whether a GPU, by its number, is one of Hopper's. */
 export function isHopper(driver: CudaDriver, device: number): boolean {
-  return attributeOf(driver, device, CAPABILITY_MAJOR) === HOPPER &&
-    attributeOf(driver, device, CAPABILITY_MINOR) === 0;
+  return capabilityOf(driver, device) === HOPPER;
+}
+
+function capabilityOf(driver: CudaDriver, device: number): string {
+  const [major, minor] = [CAPABILITY_MAJOR, CAPABILITY_MINOR]
+    .map((attribute) => attributeOf(driver, device, attribute));
+  return `${major}.${minor}`;
 }
 
 function attributeOf({ functions, check }: CudaDriver, device: number, attribute: number): number {

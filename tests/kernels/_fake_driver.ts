@@ -3,11 +3,13 @@
  * kernels.ptx, and what it computes is written down once more, value by value.
  */
 import assert from "node:assert/strict";
-import hopperAttention from "../../src/kernels/hopper_attention.ptx" with { type: "text" };
-import hopperGated from "../../src/kernels/hopper_gated.ptx" with { type: "text" };
-import hopperInt8 from "../../src/kernels/hopper_int8.ptx" with { type: "text" };
-import int8 from "../../src/kernels/int8.ptx" with { type: "text" };
-import ptx from "../../src/kernels/kernels.ptx" with { type: "text" };
+import { Buffer } from "node:buffer";
+import {
+  assemblyOf,
+  KERNEL_MODULES,
+  type KernelModule,
+  machineCodeOf,
+} from "../../src/kernels/kernel_code.ts";
 import type { CudaDriver } from "../../src/runtime/native/cuda_driver.ts";
 import { addressOf, memoryAt } from "../../src/runtime/native/c_api.ts";
 import { gated, productsOf, readRows, restoredRows, writeRow } from "../_int8_rows.ts";
@@ -40,18 +42,36 @@ interface Gpu {
   /** The compute capability. */
   readonly capability?: readonly [major: number, minor: number];
   readonly memory?: FakeMemory;
+  /** Whether its driver takes no machine code but its own. */
+  readonly refusesMachineCode?: boolean;
+}
+
+/** A module that was loaded. */
+interface LoadedModule {
+  readonly module: KernelModule;
+  readonly form: "assembly" | "machine code";
 }
 
 /** `CU_DEVICE_ATTRIBUTE_…`: multiprocessors, and both parts of the compute capability. */
 const [MULTIPROCESSORS, MAJOR, MINOR] = [16, 75, 76];
-/** The modules, each with the handle that is its place, counted from 7. */
-const MODULES = [ptx, int8, hopperGated, hopperInt8, hopperAttention];
+/** What the handle of the first module is; the next has the next number. */
+const FIRST_MODULE = 7;
+/** What machine code begins with. */
+const ELF = 0x7f;
+/** `CUDA_ERROR_NO_BINARY_FOR_GPU`. */
+const NO_BINARY = 209;
 
 /** A driver, and what it was told to start. */
 export function fakeDriver(
-  { capability = [8, 0], memory = { free: 1e9, total: 1.5e9, blocks: new Map() } }: Gpu = {},
+  {
+    capability = [8, 0],
+    memory = { free: 1e9, total: 1.5e9, blocks: new Map() },
+    refusesMachineCode = false,
+  }: Gpu = {},
 ): {
   driver: CudaDriver;
+  /** What it took. */
+  modules: readonly LoadedModule[];
   started: Started[];
   products: number[];
   /** What it made room for and was not told to free. */
@@ -62,14 +82,28 @@ export function fakeDriver(
   streams: ReadonlySet<bigint>;
 } {
   const kernels: { readonly assembly: string; readonly name: string }[] = [];
+  const modules: LoadedModule[] = [];
   const started: Started[] = [];
   const products: number[] = [];
   const host = new Map<bigint, Uint8Array>();
   const streams = new Set<bigint>();
   const functions = {
-    cuModuleLoadData: (place: BigUint64Array, text: Uint8Array) => {
-      const assembly = new TextDecoder().decode(text.subarray(0, -1));
-      return (place[0] = BigInt(7 + MODULES.indexOf(assembly)), 0);
+    cuModuleLoadData: (place: BigUint64Array, image: Uint8Array) => {
+      const isMachineCode = image[0] === ELF;
+      if (isMachineCode && refusesMachineCode) return NO_BINARY;
+      const same = (bytes: Uint8Array | undefined) =>
+        bytes !== undefined && Buffer.from(bytes).equals(image);
+      const module = KERNEL_MODULES.find((module) =>
+        same(
+          isMachineCode
+            ? machineCodeOf(module, capability.join("."))
+            : new TextEncoder().encode(`${assemblyOf(module)}\0`),
+        )
+      );
+      if (module === undefined) return NO_BINARY;
+      const form = isMachineCode ? "machine code" : "assembly";
+      place[0] = BigInt(FIRST_MODULE + modules.push({ module, form }) - 1);
+      return 0;
     },
     cuCtxGetDevice: (place: Int32Array) => (place[0] = 3, 0),
     cuDeviceGetAttribute: (place: Int32Array, which: number, device: number) => {
@@ -154,7 +188,7 @@ export function fakeDriver(
       return 0;
     },
     cuModuleGetFunction: (place: BigUint64Array, module: bigint, name: Uint8Array) => {
-      const assembly = MODULES[Number(module) - 7]!;
+      const assembly = assemblyOf(modules[Number(module) - FIRST_MODULE]!.module);
       place[0] = BigInt(
         kernels.push({ assembly, name: new TextDecoder().decode(name.slice(0, -1)) }),
       );
@@ -192,6 +226,7 @@ export function fakeDriver(
   };
   return {
     driver: { functions, check } as unknown as CudaDriver,
+    modules,
     started,
     products,
     rooms: memory.blocks,

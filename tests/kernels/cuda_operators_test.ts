@@ -595,9 +595,9 @@ Deno.test("what adapters add to the product of a quantised matrix is added where
 Deno.test("what the driver refuses is what loading the graph fails with", async () => {
   const { driver } = fakeDriver();
   const refusing = {
-    functions: driver.functions,
-    check: (_status: number, doing: string) => {
-      throw new Error(`CUDA could not ${doing}: no kernel image is available`);
+    functions: { ...driver.functions, cuModuleLoadData: () => 209 },
+    check: (status: number, doing: string) => {
+      if (status !== 0) throw new Error(`CUDA could not ${doing}: no kernel image is available`);
     },
   };
   const run = results(
