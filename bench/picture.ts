@@ -42,16 +42,22 @@ export interface PictureResult {
   readonly sha256: string;
 }
 
-/** A prompt of nearly so many tokens. */
+/** A prompt of nearly so many tokens: few are tried, for the time to the first picture goes on. */
 function promptOf(pipe: NewBieImagePipeline, tokens: number): string {
   const [gemma] = pipe.promptEncoders;
   const tags = ["1girl", "blue_hair", "cat_ears", "smile", "red_dress", "night", "snow"];
-  let prompt = "";
-  for (let index = 0;; index++) {
-    const longer = `${prompt}${index === 0 ? "" : ", "}${tags[index % tags.length]}`;
-    if (gemma!.countTokens(longer) > tokens) return prompt;
-    prompt = longer;
+  const first = (count: number) =>
+    Array.from({ length: count }, (_, index) => tags[index % tags.length]).join(", ");
+  const fits = (count: number) => gemma!.countTokens(first(count)) <= tokens;
+  // So many tags fit, and so many are too many.
+  let [fitting, over] = [0, 1];
+  while (fits(over)) [fitting, over] = [over, 2 * over];
+  while (over - fitting > 1) {
+    const middle = Math.floor((fitting + over) / 2);
+    if (fits(middle)) fitting = middle;
+    else over = middle;
   }
+  return first(fitting);
 }
 
 if (import.meta.main) {
