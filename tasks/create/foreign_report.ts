@@ -7,12 +7,16 @@ import type { Language, Texts } from "../../src/language.ts";
 /** How many of the things that are left are named. */
 const MOST_NAMED = 12;
 const LONGEST_VALUE = 60;
+/** Of a prompt, so many characters and lines are shown. */
+const LONGEST_PROMPT = 4000;
+const MOST_LINES = 60;
 
 interface Words {
   readonly head: (path: string, program: string, taken: string) => string;
   readonly left: (names: string, more: number) => string;
   readonly prompt: string;
   readonly negative: string;
+  readonly rest: (characters: number) => string;
   readonly between: string;
   readonly names: {
     readonly seed: string;
@@ -31,6 +35,7 @@ const WORDS: Texts<Words> = {
     left: (names, more) => `Not taken over: ${names}${more === 0 ? "" : `; and ${more} more`}.`,
     prompt: "Its prompt:",
     negative: "Its negative prompt:",
+    rest: (characters) => `… and ${characters} more characters`,
     between: ", ",
     names: {
       seed: "seed",
@@ -47,6 +52,7 @@ const WORDS: Texts<Words> = {
     left: (names, more) => `未能沿用：${names}${more === 0 ? "" : `；另有 ${more} 项`}。`,
     prompt: "它的提示词：",
     negative: "它的反向提示词：",
+    rest: (characters) => `……另有 ${characters} 个字符`,
     between: "、",
     names: {
       seed: "种子",
@@ -96,7 +102,16 @@ export function foreignReport(
   return [
     words.head(path, program, taken.join(words.between)),
     ...(left.length === 0 ? [] : [words.left(named.join("; "), left.length - named.length)]),
-    ...(prompt === undefined ? [] : [words.prompt, ...prompt.split(/\r?\n/)]),
-    ...(negativePrompt === undefined ? [] : [words.negative, ...negativePrompt.split(/\r?\n/)]),
+    ...(prompt === undefined ? [] : [words.prompt, ...linesOf(prompt, words)]),
+    ...(negativePrompt === undefined ? [] : [words.negative, ...linesOf(negativePrompt, words)]),
   ];
+}
+
+/** A prompt's lines; of one that would fill the terminal the first, and how much there is besides. */
+function linesOf(prompt: string, { rest }: Words): readonly string[] {
+  const kept = prompt.slice(0, LONGEST_PROMPT).split(/\r?\n/).slice(0, MOST_LINES);
+  const more = prompt.length - kept.join("\n").length;
+  return prompt.length <= LONGEST_PROMPT && prompt.split("\n").length <= MOST_LINES
+    ? kept
+    : [...kept, rest(more)];
 }
