@@ -50,6 +50,19 @@ export function wayFromHere(path: string): string {
   return way.startsWith("..") || isAbsolute(way) ? basename(path) : way.replaceAll(sep, "/");
 }
 
+/**
+ * Whether a path leads to somewhere else than below the folder that it begins in, on any system: what
+ * others wrote is not followed there.
+ */
+export function leadsOut(path: string): boolean {
+  return isAbsolute(path) || /^[\\/]|^[a-z]:/i.test(path) || path.split(/[\\/]/).includes("..");
+}
+
+/** The last part of a path, whichever system's it is. */
+export function lastPart(path: string): string {
+  return path.split(/[\\/]/).at(-1)!;
+}
+
 async function whatIs(path: string) {
   try {
     return await stat(path);

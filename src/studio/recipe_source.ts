@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { RequestError } from "../errors.ts";
-import { exists } from "../files.ts";
+import { exists, lastPart, leadsOut } from "../files.ts";
+import { hashOutcome } from "../integrity/mod.ts";
 import type { Recipe } from "../recipe/mod.ts";
 import { readBytes } from "./read_text.ts";
 import type { AskedSource } from "./source_picture.ts";
@@ -15,7 +16,8 @@ export interface RecipeSource {
 
 /**
  * Finds the pictures that a picture was drawn from: under the name that its recipe has, or beside the
- * picture itself.
+ * picture itself. A recipe may come from anyone: only what has the checksum that it states is taken, and no
+ * name leads out of this folder and that of the picture.
  *
  * @param from The path of the picture with the recipe.
  * @param given Files that a person names instead.
@@ -34,7 +36,7 @@ export async function recipeSource(
     if (own !== undefined) {
       if (hash !== undefined && await hashOf(own) !== hash) differences.push(kind);
       found[kind] = own;
-    } else if (hash !== undefined) {
+    } else if (hash !== undefined || source[kind] !== undefined) {
       found[kind] = await find(kind, source[kind] ?? kind, hash, from);
     }
   }
@@ -44,14 +46,25 @@ export async function recipeSource(
 async function find(
   kind: "image" | "mask",
   name: string,
-  hash: string,
+  hash: string | undefined,
   from: string,
 ): Promise<string> {
-  const places = [...new Set([name, join(dirname(from), basename(name))])];
+  if (hash === undefined) {
+    throw new RequestError(
+      `${from} was drawn from a picture (${kind}), and its recipe does not say from which: it has no ` +
+        `SHA-256 of it. Give the picture with --${kind} FILE.`,
+      {
+        zh: `${from} 是以一张图片（${kind}）为起点绘制的，但配方没有它的 SHA-256，` +
+          `无法确定是哪一张：请用 --${kind} 文件 给出。`,
+      },
+    );
+  }
+  const beside = join(dirname(from), lastPart(name) || kind);
+  const places = leadsOut(name) ? [beside] : [...new Set([name, beside])];
   const there: string[] = [];
   for (const place of places) {
     if (!await exists(place)) continue;
-    if (await hashOf(place) === hash) return place;
+    if ((await hashOutcome(place, {})).sha256 === hash) return place;
     there.push(place);
   }
   const [en, zh] = there.length === 0

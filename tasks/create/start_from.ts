@@ -42,10 +42,12 @@ export async function pictureToStartFrom(
       differences: [],
     };
   }
-  if (recipe?.pictures === undefined) return { request: own, changed: {}, differences: [] };
+  const hasPictures = recipe?.pictures !== undefined ||
+    recipe?.source?.image !== undefined || recipe?.source?.mask !== undefined;
+  if (!hasPictures) return { request: own, changed: {}, differences: [] };
   const { source, differences } = await recipeSource(recipe, from!, given);
   const { width: _width, height: _height, ...rest } = own;
-  const { width, height } = recipe.pictures;
+  const { width, height } = recipe.pictures ?? {};
   return {
     request: {
       ...rest,
