@@ -117,15 +117,12 @@ export async function readBatch(
         prompt: dress(own.prompt, asked.raw ?? false),
         ...(loras === undefined ? {} : { loras }),
       };
-      const source = own.source && await sourceBelow(own.source, folder!);
+      const files = await filesOf(own, folder);
       for (let index = 0; index < ownCount; index++) {
         const item = identify(place, name, request, index);
         // The id is of the request as it was written, wherever the batch lies.
         items.push(
-          source === undefined ? item : {
-            ...item,
-            request: { ...item.request, source: { ...item.request.source, ...source } },
-          },
+          files === undefined ? item : { ...item, request: withFiles(item.request, files) },
         );
       }
     } catch (error) {
@@ -367,14 +364,37 @@ async function resolve(
   return { request: { ...request, prompt }, output, count, folder };
 }
 
-/** The pictures that a line names, which lie below the batch's folder as its prompts do. */
-async function sourceBelow(
-  { image, mask }: NonNullable<AskedSettings["source"]>,
-  folder: string,
-): Promise<NonNullable<AskedSettings["source"]>> {
+function withFiles<Request extends PictureRequest>(
+  request: Request,
+  { source, hires }: Pick<AskedSettings, "source" | "hires">,
+): Request {
   return {
-    ...(image === undefined ? {} : { image: await placeBelow(folder, image) }),
-    ...(mask === undefined ? {} : { mask: await placeBelow(folder, mask) }),
+    ...request,
+    ...(source === undefined ? {} : { source: { ...request.source, ...source } }),
+    ...(hires === undefined ? {} : { hires: { ...request.hires, ...hires } }),
+  };
+}
+
+/**
+ * The files that a line names, which lie below the batch's folder as its prompts do: pictures, and what
+ * enlarges them where it is no name.
+ *
+ * @throws {RequestError} When one lies elsewhere.
+ */
+async function filesOf(
+  { source: { image, mask } = {}, hires: { upscaler } = {} }: AskedSettings,
+  folder = ".",
+): Promise<Pick<AskedSettings, "source" | "hires"> | undefined> {
+  const isFile = upscaler !== undefined && /[\\/]/.test(upscaler);
+  if (image === undefined && mask === undefined && !isFile) return undefined;
+  return {
+    ...(image === undefined && mask === undefined ? {} : {
+      source: {
+        ...(image === undefined ? {} : { image: await placeBelow(folder, image) }),
+        ...(mask === undefined ? {} : { mask: await placeBelow(folder, mask) }),
+      },
+    }),
+    ...(isFile ? { hires: { upscaler: await placeBelow(folder, upscaler) } } : {}),
   };
 }
 
@@ -385,7 +405,7 @@ async function sourceBelow(
  * @throws {RequestError} When it lies elsewhere or cannot be read.
  */
 async function readBelow(folder: string, path: string): Promise<string> {
-  return await readText(await placeBelow(folder, path));
+  return await readText(await placeBelow(folder, path), { mayBePipe: false });
 }
 
 /** @throws {RequestError} When it lies elsewhere. */

@@ -30,7 +30,7 @@ import {
 import { text } from "../settings/kinds.ts";
 import { shown } from "../shown.ts";
 import { pictureElement } from "../tags/mod.ts";
-import { readText } from "./read_text.ts";
+import { readText, type ReadTextOptions } from "./read_text.ts";
 
 /** Where presets lie that are called by their name alone. */
 export const PRESET_FOLDER = "presets";
@@ -167,7 +167,7 @@ function joined(parts: readonly string[]): string {
  */
 export async function loadPreset(asked: string, folder = PRESET_FOLDER): Promise<Preset> {
   if (/[\\/]|\.(json|csv)$/i.test(asked)) {
-    const presets = await namedIn(asked);
+    const presets = await namedIn(asked, { mayBePipe: true });
     if (presets.length === 1) return presets[0]![1].read();
     throw new RequestError(TEXTS.several(asked, presets.length, folder));
   }
@@ -234,10 +234,13 @@ export async function presetsOf(
 type Named = readonly [name: string, preset: UnreadPreset];
 
 /** @throws {RequestError} When a file is no text, too large, or no JSON. */
-async function namedIn(path: string): Promise<readonly Named[]> {
+async function namedIn(
+  path: string,
+  options: ReadTextOptions = { mayBePipe: false },
+): Promise<readonly Named[]> {
   const { size } = await Deno.stat(path).catch(() => ({ size: 0 }));
   if (size > MOST_BYTES) throw new RequestError(TEXTS.tooLarge(path, MOST_BYTES));
-  const written = await readText(path);
+  const written = await readText(path, options);
   if (extname(path).toLowerCase() === ".csv") return stylesIn(path, written);
   let json: unknown;
   try {

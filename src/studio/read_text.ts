@@ -1,7 +1,7 @@
 import { RequestError } from "../errors.ts";
 import type { Texts } from "../language.ts";
 import { reasonOf } from "../system_reason.ts";
-import { readWhole } from "../whole_file.ts";
+import { readWhole, type ReadWholeOptions } from "../whole_file.ts";
 
 /**
  * The text of a file in UTF-8, or in UTF-16 with its mark, as some editors on Windows save it. A byte
@@ -9,18 +9,24 @@ import { readWhole } from "../whole_file.ts";
  *
  * @throws {RequestError} When it cannot be read, or is no such text.
  */
-export async function readText(path: string): Promise<string> {
-  return decodeText(await readBytes(path), path);
+export async function readText(path: string, options?: ReadTextOptions): Promise<string> {
+  return decodeText(await readBytes(path, options), path);
 }
 
+/** How to read what a person named, or not. */
+export type ReadTextOptions = Pick<ReadWholeOptions, "mayBePipe">;
+
 /**
- * The bytes of a file that a person names; it may be a pipe.
+ * The bytes of a file; a person may name a pipe, which others may not.
  *
  * @throws {RequestError} When it cannot be read.
  */
-export async function readBytes(path: string): Promise<Uint8Array> {
+export async function readBytes(
+  path: string,
+  { mayBePipe = true }: ReadTextOptions = {},
+): Promise<Uint8Array> {
   try {
-    return await readWhole(path, { mayBePipe: true });
+    return await readWhole(path, { mayBePipe });
   } catch (cause) {
     throw unreadable(path, reasonOf(cause), cause);
   }

@@ -46,6 +46,23 @@ Deno.test("a batch has an item a line, with its place, name and request", async 
   });
 });
 
+Deno.test("what enlarges is a name, or a file below the batch's folder", async () => {
+  await inTempFolder(async (folder) => {
+    const line = (upscaler: string) =>
+      JSON.stringify({ prompt: upscaler, hires: 2, hires_upscaler: upscaler });
+    const inside = ["lanczos", "a name", "nets/x.safetensors"];
+    const outside = ["/etc/passwd", "../x.safetensors", "nets/../../x.safetensors"];
+    const { items, faults } = await batchOf(folder, [...inside, ...outside].map(line));
+    assert.deepEqual(items.map(({ request }) => [request.hires!.scale, request.hires!.upscaler]), [
+      [2, "lanczos"],
+      [2, "a name"],
+      [2, `${folder}/nets/x.safetensors`],
+    ]);
+    assert.equal(faults.length, outside.length);
+    for (const { error } of faults) assert.match(error.message, /lies outside of the batch's/);
+  });
+});
+
 Deno.test("a batch may be a folder of XML files", async () => {
   await inTempFolder(async (folder) => {
     await Deno.mkdir(`${folder}/many`);
