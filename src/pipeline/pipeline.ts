@@ -112,7 +112,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
   readonly checkpoint: CheckpointFiles;
   /** The layout in which it was found. */
   readonly layout: CheckpointLayout;
-  /** Whether this is the small model that comes with the toolkit. */
+  /** Whether the transformer is that of the small model that comes with the toolkit. */
   readonly isDemo: boolean;
   /** Where it runs. */
   readonly device: Device;

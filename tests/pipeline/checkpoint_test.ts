@@ -134,6 +134,19 @@ Deno.test("a single file without a tokenizer inside or beside it is named", asyn
   });
 });
 
+Deno.test("the demo's transformer keeps its settings beside other parts, which are named", async () => {
+  await withFolder(toolkitLayout(demoSlots), async (folder) => {
+    const other = `${folder}/other`;
+    await Deno.rename(`${folder}/${demoSlots.vae}`, other);
+    const withVae = await findCheckpoint(folder, { parts: { vae: other } });
+    assert.equal(withVae.isDemo, true);
+    assert.match(describeCheckpoint(withVae, folder), /, other$/);
+    const transformer = `${folder}/${demoSlots.transformer}`;
+    const withTransformer = await findCheckpoint(folder, { parts: { vae: other, transformer } });
+    assert.equal(withTransformer.isDemo, false);
+  });
+});
+
 Deno.test("real weights are preferred to the demo model", async () => {
   await withFolder([...toolkitLayout(realSlots), ...toolkitLayout(demoSlots)], async (folder) => {
     assert.equal((await findCheckpoint(folder)).isDemo, false);

@@ -89,7 +89,7 @@ async function toolkitFiles(
     await ownTokenizer(named[part]) ?? join(root, slots[part]);
   return {
     layout: "toolkit",
-    isDemo: isDemo && Object.values(named).every((path) => path === undefined),
+    isDemo: isDemo && named.transformer === undefined,
     family,
     ...parts,
     tokenizer: await tokenizer("textEncoder"),

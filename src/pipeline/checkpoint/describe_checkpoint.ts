@@ -1,4 +1,4 @@
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { PART_NAMES } from "../../families/mod.ts";
 import type { Language } from "../../language.ts";
 import { TEXTS } from "./_texts.ts";
@@ -11,8 +11,13 @@ export function describeCheckpoint(
   language: Language = "en",
 ): string {
   const text = TEXTS[language];
-  if (files.isDemo) {
-    const demo = dirname(files.transformer.weights);
+  const demo = dirname(files.transformer.weights);
+  const slots = files.family.slots.demo;
+  // With other parts than its own, it is said which.
+  const isAllOwn = PART_NAMES.every((part) => {
+    return files[part]?.weights === join(demo, slots?.[part] ?? "");
+  });
+  if (files.isDemo && isAllOwn) {
     return resolve(demo) === resolve(folder)
       ? text.demo(demo)
       : text.demoInstead(demo, dirname(demo));

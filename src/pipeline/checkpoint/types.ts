@@ -26,7 +26,7 @@ export type TokenizerPlace = string | OpaqueEntry;
 /** Where everything lies. */
 export interface CheckpointFiles {
   readonly layout: CheckpointLayout;
-  /** Whether this is the small model that comes with the toolkit. */
+  /** Whether the transformer is that of the small model that comes with the toolkit. */
   readonly isDemo: boolean;
   /**
    * Whose networks these are.
