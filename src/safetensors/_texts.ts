@@ -27,6 +27,9 @@ const en = {
     `${prefix} bytes of its header's length. ${DAMAGED}`,
   lfsPointer:
     "this looks like a Git LFS pointer that stands for the weights. Fetch them: git lfs pull.",
+  textInstead: (shown: string) =>
+    `this is no weights file but a text, which begins with ${shown}: perhaps a web page or a message ` +
+    "that was saved in its place, as where a log-in is needed. Fetch it again.",
   emptyHeader: `the header's length is 0. ${DAMAGED}`,
   cutShort: (prefix: number, announced: bigint, rest: number) =>
     `the first ${prefix} bytes announce a header of ${announced} bytes, but only ${rest} ` +
@@ -156,6 +159,14 @@ const en = {
       files.join(", ")
     }, but pickles can run programs of their author's when they are ` +
     "read, so they are not. Take the edition in safetensors or GGUF.",
+  shardsAlone: (count: number, index: string) =>
+    `holds ${count} shards, but not their index (*${index}), which says what belongs together. ` +
+    "Fetch it from where the shards come from.",
+  partlyFetched: (files: readonly string[]) =>
+    ` It does hold ${
+      files.join(", ")
+    }, which was not fetched to its end: let its program go on, or ` +
+    "fetch it again.",
   severalFiles: (files: readonly string[]) =>
     `holds ${files.join(" and ")}, and it is not clear which is meant: name it${NAMING}.`,
   severalVariants: (names: readonly string[]) =>
@@ -217,6 +228,9 @@ const zh: Catalogue = {
     `文件只有 ${size} 字节，不可能是 safetensors 文件：这种文件的前 ${prefix} 字节是文件头的长度。` +
     ZH_DAMAGED,
   lfsPointer: "这看起来是代替权重的 Git LFS 指针。请下载权重本身：git lfs pull。",
+  textInstead: (shown) =>
+    `这不是权重文件，而是以 ${shown} 开头的文本：可能是需要登录时代替它保存下来的网页或提示。` +
+    "请重新下载。",
   emptyHeader: `文件头的长度是 0。${ZH_DAMAGED}`,
   cutShort: (prefix, announced, rest) =>
     `前 ${prefix} 字节说文件头有 ${announced} 字节，但后面只有 ${rest} 字节。` +
@@ -320,6 +334,10 @@ const zh: Catalogue = {
   pickledFiles: (files) =>
     `不过有 ${files.join("、")}，但 pickle 文件在读取时可能运行其作者的程序，因此不予读取。` +
     "请使用 safetensors 或 GGUF 版本。",
+  shardsAlone: (count, index) =>
+    `有 ${count} 个分片，但没有说明其组成的索引（*${index}）。请从分片的来源处下载索引。`,
+  partlyFetched: (files) =>
+    `不过有 ${files.join("、")}，它没有下载完：请让下载程序继续，或重新下载。`,
   severalFiles: (files) =>
     `有 ${files.join("、")}，无法确定用哪一个：请指明要用的文件${ZH_NAMING}。`,
   severalVariants: (names) =>

@@ -16,11 +16,15 @@ const PROJECTOR = /(?:^|[-._])mmproj[-._].*\.gguf$/i;
 const GGUF_PART = /^(.+)-\d{5}-of-(\d{5})\.gguf$/i;
 /** How files end that PyTorch wrote by pickling. */
 export const PICKLED = /\.(?:ckpt|pth?|bin|pkl)$/i;
+/** How files end while browsers, aria2, curl and hf fetch them. */
+const PARTLY_FETCHED =
+  /\.(?:safetensors|gguf)\..*(?:aria2|crdownload|part|partial|incomplete|download|tmp)$/i;
 const INDEX_SUFFIX = ".safetensors.index.json";
 /** transformers writes the variant before `.safetensors`, diffusers before `.json`. */
 const INDEX_FILE = /^[^.]+(?:\.([^.]+))?\.safetensors\.index(?:\.([^.]+))?\.json$/i;
 /** Not a variant but one of several parts. */
 const SHARD = /-\d+-of-\d+$/;
+const LONE_SHARD = /-\d+-of-\d+\.(?:safetensors|sft)$/i;
 
 /** What a folder offers: a file that holds all, or an index. */
 interface Offer {
@@ -81,12 +85,19 @@ export async function findWeights(folder: string, wanted?: string): Promise<stri
   const others = models.length > 0 ? models : files;
   const [other] = others;
   const pickles = names.filter((name) => PICKLED.test(name));
+  const sharded = new Set(others.map((name) => name.replace(LONE_SHARD, "")));
   // Parts of one GGUF file are refused by whoever reads the first.
   const isOne = new Set(others.map((name) => name.replace(GGUF_PART, "$1 of $2"))).size === 1;
   if (other !== undefined && isOne) return join(folder, other);
+  if (others.every((name) => LONE_SHARD.test(name)) && sharded.size === 1) {
+    throw refusal(folder, (text) => text.shardsAlone(others.length, INDEX_SUFFIX));
+  }
+  const partial = names.filter((name) => PARTLY_FETCHED.test(name));
   throw refusal(folder, (text) =>
     text.noModelFile(SINGLE_FILES, INDEX_SUFFIX) +
-    (others.length > 0
+    (partial.length > 0
+      ? text.partlyFetched(partial.map(quote))
+      : others.length > 0
       ? text.otherFiles(others.map(quote))
       : pickles.length > 0
       ? text.pickledFiles(pickles.map(quote))

@@ -45,6 +45,10 @@ export interface Header {
   readonly metadata: Record<string, string>;
 }
 
+/** Printable ASCII, and what parts its lines. */
+const isText = (byte: number) =>
+  byte >= 0x20 && byte < 0x7f || byte === 0x09 || byte === 0x0a || byte === 0x0d;
+
 /**
  * Reads the header's length from the first bytes of a file, at most {@linkcode PREFIX_BYTES}, and
  * checks it against the file's size before anything of that length is allocated.
@@ -55,6 +59,11 @@ export function parsePrefix(prefix: Uint8Array, fileSize: number, source: string
     throw refuse((text) => text.tooSmall(fileSize, PREFIX_BYTES));
   }
   if (new TextDecoder().decode(prefix) === "version ") throw refuse((text) => text.lfsPointer);
+  // A header of eight bytes of ASCII would be larger than any disk.
+  if (prefix.subarray(0, PREFIX_BYTES).every(isText)) {
+    const shown = quote(new TextDecoder().decode(prefix.subarray(0, PREFIX_BYTES)));
+    throw refuse((text) => text.textInstead(shown));
+  }
   const length = new DataView(prefix.buffer, prefix.byteOffset, PREFIX_BYTES).getBigUint64(0, true);
   if (length === 0n) throw refuse((text) => text.emptyHeader);
   const rest = fileSize - PREFIX_BYTES;

@@ -197,13 +197,14 @@ Deno.test("what is missing, and what was found, is said in Chinese too", async (
     );
   });
   await withFolder(comfyUiFiles.filter(([path]) => !path.startsWith("vae")), async (folder) => {
-    await Deno.writeTextFile(`${folder}/broken.safetensors`, "12345678");
+    const length = new Uint8Array([255, 0, 0, 0, 0, 0, 0, 0]);
+    await Deno.writeFile(`${folder}/broken.safetensors`, length);
     assert.equal(
       await problem(folder),
       `${folder} 里的单文件不能组成一个模型：没有文件含有 VAE 的张量。` +
         "README.zh-CN.md 列出了所需文件；放在别处的部件可用选项指定：" +
         "--transformer、--text-encoder、--clip-model、--vae。\n" +
-        `未考虑：${folder}/broken.safetensors：前 8 字节说文件头有 4050765991979987505 字节，` +
+        `未考虑：${folder}/broken.safetensors：前 8 字节说文件头有 255 字节，` +
         "但后面只有 0 字节。文件不完整，或者不是 safetensors 文件：请重新下载。",
     );
   });

@@ -1,5 +1,6 @@
 /** Checkpoints as people have them: other names, other models beside them, other programs' habits. */
 import assert from "node:assert/strict";
+import type { NewBieError } from "../../src/errors.ts";
 import { type ModelFamily, NEWBIE } from "../../src/families/mod.ts";
 import { checkCheckpoint } from "../../src/pipeline/check_checkpoint.ts";
 import { findCheckpoint } from "../../src/pipeline/checkpoint/find_checkpoint.ts";
@@ -308,6 +309,42 @@ Deno.test("what is not recognised is refused as that, and no other part is blame
     await assert.rejects(
       checkCheckpoint(folder),
       /transformer\/config\.json: nothing says axes_dims/,
+    );
+  });
+});
+
+Deno.test("where a folder was not the one that is meant, the message names that", async () => {
+  await inTempFolder(async (folder) => {
+    await writePipeline(`${folder}/newbie`);
+    await assert.rejects(
+      findCheckpoint(folder),
+      (error: NewBieError) =>
+        error.message.includes(`one folder deeper there is: ${folder}/newbie. Give`) &&
+        error.explain("zh").includes(`再往里一层有：${folder}/newbie`),
+    );
+    await assert.rejects(
+      findCheckpoint(`${folder}/newbie/transformer`),
+      (error: NewBieError) =>
+        error.message.includes(`is one part of the model in ${folder}/newbie. Give`) &&
+        error.explain("zh").includes(`只是 ${folder}/newbie 中模型的一个部件`),
+    );
+    // Under another name it is a file with its configuration beside it.
+    await Deno.rename(`${folder}/newbie/transformer`, `${folder}/alone`);
+    await assert.rejects(
+      findCheckpoint(`${folder}/alone`),
+      (error: NewBieError) =>
+        /no file has the tensors of the text encoder/.test(error.message) &&
+        !/axes_dims|of the transformer/.test(error.message),
+    );
+  });
+  await inTempFolder(async (folder) => {
+    await writeComfyUi(folder);
+    const path = `${folder}/${DIT}`;
+    const pickle = path.replace("safetensors", "ckpt");
+    await Deno.rename(path, pickle);
+    await assert.rejects(
+      findCheckpoint(folder),
+      (error: NewBieError) => error.message.includes(`Not considered: ${pickle}: is a pickle`),
     );
   });
 });

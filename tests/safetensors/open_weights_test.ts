@@ -124,6 +124,39 @@ Deno.test("a folder without weights says what was looked for and what is there",
       ),
   ));
 
+Deno.test("shards without their index, and what was not fetched to its end, are told", async () => {
+  const shards = {
+    "model-00001-of-00002.safetensors": scalars("a"),
+    "model-00002-of-00002.safetensors": scalars("b"),
+  };
+  await withFiles(
+    shards,
+    (folder) => refuses(folder, folder, /holds 2 shards, but not their index/),
+  );
+  for (const ending of ["crdownload", "aria2", "a1b2.incomplete"]) {
+    const name = `model.safetensors.${ending}`;
+    await withFiles(
+      { [name]: scalars("a") },
+      (folder) => refuses(folder, folder, new RegExp(`hold "${name}", which was not fetched`)),
+    );
+  }
+});
+
+Deno.test("a web page or a message in place of weights is told as that", async () => {
+  const pages = [
+    "<!DOCTYPE html><html>",
+    '{"error":"Invalid"}',
+    "Access to model a/b is restricted",
+  ];
+  for (const page of pages) {
+    await withFiles(
+      { "model.safetensors": new TextEncoder().encode(page) },
+      (folder) =>
+        refuses(folder, `${folder}/model.safetensors`, /no weights file but a text, which begins/),
+    );
+  }
+});
+
 Deno.test("a path that does not exist is refused by name", () =>
   inTempFolder((folder) => refuses(`${folder}/no`, `${folder}/no`, /no such file or folder/)));
 

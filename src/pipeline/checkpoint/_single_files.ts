@@ -40,6 +40,8 @@ const MODEL_FOLDERS = new Set([
 ]);
 /** Where previews' decoders lie: taken when there is no other. */
 const PREVIEW_FOLDER = /(^|[\\/])vae_approx[\\/]/i;
+/** What transformers and diffusers call a part's weights. */
+const PART_FILE = /^(?:diffusion_pytorch_)?model\.(?:safetensors|sft)$/i;
 /** Folders in folders. */
 const DEEPEST = 6;
 
@@ -132,8 +134,9 @@ async function candidatesOf(
     const config = withEnding(path, ".json");
     const hasConfig = await kindOf(config) === "file";
     const files = { weights: path, ...(hasConfig ? { config } : {}) };
-    // A file that was given by itself may have its config.json beside it, as in a part's folder.
-    await add(path === place ? await namedPart(path) : files, others);
+    // A file that was given by itself, or has a part's own name, may have its config.json beside it.
+    const isPart = path === place || PART_FILE.test(basename(path));
+    await add(isPart ? await namedPart(path) : files, others);
   }
   return found;
 }
@@ -324,6 +327,9 @@ function tokenizerInside({ opaque }: Weights, prefix: string): OpaqueEntry | und
   return nearest === undefined ? undefined : opaque.get(nearest);
 }
 
+/** Whether it may be weights that are not read, so that a message can say so. */
+const isPickle = (name: string) => /\.(?:ckpt|pth?)$/i.test(name);
+
 /** All weights files that could be meant. */
 async function weightsFilesIn(folder: string): Promise<string[]> {
   const files = new Set<string>();
@@ -335,14 +341,14 @@ async function weightsFilesIn(folder: string): Promise<string[]> {
     seen.add(real);
     for (const { name } of await entriesOf(place)) {
       const path = join(place, name);
-      if (isWeightsName(name)) files.add(path);
+      if (isWeightsName(name) || isPickle(name)) files.add(path);
       else if (depth < DEEPEST && await kindOf(path) === "folder") await search(path, depth + 1);
     }
   };
   for (const root of [folder, join(folder, "models"), join(folder, "split_files")]) {
     for (const { name } of await entriesOf(root)) {
       const path = join(root, name);
-      if (isWeightsName(name)) files.add(path);
+      if (isWeightsName(name) || isPickle(name)) files.add(path);
       else if (MODEL_FOLDERS.has(name.toLowerCase()) && await kindOf(path) === "folder") {
         await search(path, 1);
       }

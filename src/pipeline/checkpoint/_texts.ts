@@ -12,6 +12,8 @@ export interface Catalogue {
   notThatPart(part: PartName, path: string, family: string): string;
   noVariant(place: string, variant: string): string;
   notFound(folder: string, transformer: string): string;
+  isPart(place: string, folder: string): string;
+  isInside(place: string, folders: readonly string[]): string;
   lacks(
     root: string,
     layout: Exclude<CheckpointLayout, "comfyui"> | "demo",
@@ -59,6 +61,12 @@ export const TEXTS: Texts<Catalogue> = {
       `(models/${transformer}/ and its companions, or models/demo/), a Hugging Face ` +
       "pipeline folder (transformer/, text_encoder/, clip_model/, vae/), or ComfyUI's single " +
       "safetensors files. README.md lists the files and where to put them.",
+    isPart: (place, folder) => `${place} is one part of the model in ${folder}. Give that folder.`,
+    isInside: (place, folders) =>
+      `No model was found in ${place}, but one folder deeper there is: ${
+        folders.join(", ")
+      }. Give ` +
+      "that folder.",
     lacks: (root, layout, missing) => {
       const kinds = {
         demo: "demo model",
@@ -116,6 +124,9 @@ export const TEXTS: Texts<Catalogue> = {
       `${folder} 里没有找到模型。应为以下之一：工具箱自己的布局（models/${transformer}/ 及其配套文件夹，` +
       "或 models/demo/）、Hugging Face 流水线文件夹（transformer/、text_encoder/、" +
       "clip_model/、vae/）、ComfyUI 的 safetensors 单文件。README.zh-CN.md 列出了各文件及其位置。",
+    isPart: (place, folder) => `${place} 只是 ${folder} 中模型的一个部件。请给出那个文件夹。`,
+    isInside: (place, folders) =>
+      `${place} 里没有找到模型，但再往里一层有：${folders.join("、")}。请给出那个文件夹。`,
     lacks: (root, layout, missing) => {
       const kinds = {
         demo: "演示模型",

@@ -3,13 +3,15 @@
  *
  * @module
  */
-import { FAMILIES, PART_NAMES } from "../../families/mod.ts";
+import { dirname, join, resolve } from "node:path";
+import { FAMILIES, type ModelFamily, PART_NAMES } from "../../families/mod.ts";
 import { openWeights } from "../../safetensors/mod.ts";
 import { findFolders } from "./_folder_layouts.ts";
 import { notFound } from "./_not_found.ts";
 import { kindOf } from "./_part_files.ts";
 import { findSingleFiles } from "./_single_files.ts";
 import { chooseVariant } from "./_variants.ts";
+import { CheckpointNotFoundError } from "./checkpoint_not_found_error.ts";
 import type { CheckpointFiles, FindCheckpointOptions } from "./types.ts";
 
 /**
@@ -50,10 +52,49 @@ export async function findCheckpoint(
     const own = more.length === 0 ? first : await ofItsFamily(inFolders) ?? first;
     return await chooseVariant(own, options.variant, place);
   }
-  const found = await findSingleFiles(place, families, options);
-  if (found !== undefined) return found;
-  throw notFound((text) => text.notFound(place, families[0]!.slots.toolkit.transformer));
+  try {
+    const found = await findSingleFiles(place, families, options);
+    if (found !== undefined) return found;
+  } catch (error) {
+    if (!(error instanceof CheckpointNotFoundError)) throw error;
+    throw await elsewhere(place, families) ?? error;
+  }
+  throw await elsewhere(place, families) ??
+    notFound((text) => text.notFound(place, families[0]!.slots.toolkit.transformer));
 }
+
+/** The error that names the folder that was meant: one inside, or the one that a part's folder is in. */
+async function elsewhere(
+  place: string,
+  families: readonly ModelFamily[],
+): Promise<CheckpointNotFoundError | undefined> {
+  if (await kindOf(place) !== "folder") return undefined;
+  const holds = async (folder: string) => {
+    for (const family of families) {
+      // What lacks a part is not what was meant.
+      const found = await findFolders(folder, family, {}).catch(() => undefined);
+      if (found !== undefined && !found.isDemo) return found;
+    }
+  };
+  const above = dirname(resolve(place));
+  const around = await holds(above);
+  const parts = PART_NAMES.map((part) => around?.[part]?.weights);
+  if (parts.some((weights) => weights !== undefined && resolve(weights) === resolve(place))) {
+    return notFound((text) => text.isPart(place, above));
+  }
+  const inside: string[] = [];
+  const names = (await Array.fromAsync(Deno.readDir(place))).filter(({ name }) =>
+    !name.startsWith(".")
+  ).map(({ name }) => name).sort().slice(0, MOST_INSIDE);
+  for (const name of names) {
+    const folder = join(place, name);
+    if (await kindOf(folder) === "folder" && await holds(folder) !== undefined) inside.push(folder);
+  }
+  return inside.length === 0 ? undefined : notFound((text) => text.isInside(place, inside));
+}
+
+/** Folders in a folder that are looked into. */
+const MOST_INSIDE = 100;
 
 /** Where the folders could be several families', the one whose transformer lies in them. */
 async function ofItsFamily(
