@@ -2,8 +2,9 @@
  * The only way by which tasks print lines. Texts of files and names may stand in them: whatever could
  * steer the terminal is made visible here, wherever it came from.
  */
-import type { Message } from "../../src/errors.ts";
+import { type Message, NewBieError } from "../../src/errors.ts";
 import { visible } from "../../src/shown.ts";
+import { reasonOf } from "../../src/system_reason.ts";
 
 /** The colours that tasks use themselves, and tabs, which do no harm. */
 // deno-lint-ignore no-control-regex
@@ -20,23 +21,52 @@ export class Painted {
   }
 }
 
-/** Prints one line for each text on standard output: results. */
+/**
+ * Prints one line for each text on standard output: results.
+ *
+ * @throws {NewBieError} When it takes none, such as a file on a full disk.
+ */
 export function print(...messages: readonly (Message | Painted)[]): void {
-  for (const line of messages.flatMap(linesOf)) console.log(line);
+  for (const line of messages.flatMap(linesOf)) printLine(line);
 }
 
-/** Prints one line for each text on standard error: what is told beside results. */
+/**
+ * Prints one line for each text on standard error: what is told beside results. Where that takes none,
+ * there is nobody to tell.
+ */
 export function tell(...messages: readonly (Message | Painted)[]): void {
-  for (const line of messages.flatMap(linesOf)) console.error(line);
+  for (const line of messages.flatMap(linesOf)) {
+    try {
+      console.error(line);
+    } catch {
+      return;
+    }
+  }
+}
+
+function printLine(line: string): void {
+  try {
+    console.log(line);
+  } catch (cause) {
+    const { en, zh } = reasonOf(cause);
+    throw new NewBieError({
+      en: `What is printed does not reach its place (standard output): ${en}.`,
+      zh: `输出内容无法写到标准输出：${zh}。`,
+    }, { cause });
+  }
 }
 
 function linesOf(message: Message | Painted): readonly string[] {
   return message instanceof Painted ? message.lines : [message].flat().map(visible);
 }
 
-/** Prints a value as JSON that no reader, and no terminal either, takes for anything else. */
+/**
+ * Prints a value as JSON that no reader, and no terminal either, takes for anything else.
+ *
+ * @throws {NewBieError} As {@linkcode print} does.
+ */
 export function printJson(value: unknown): void {
   const json = JSON.stringify(value);
   // Outside of texts, JSON has ASCII alone; in them an escape means the character itself.
-  console.log(json.replace(/[^\x20-\x7e]+/gu, visible));
+  printLine(json.replace(/[^\x20-\x7e]+/gu, visible));
 }

@@ -139,8 +139,13 @@ function withOwnWord(said: string, command: Command): string {
   return isThere ? `unknown option '${option}', which is ${name} here.` : said;
 }
 
+/** Says an error in JSON, too; where that cannot be printed, the words alone have to do. */
 function report(name: string, message: string, details: object = {}): void {
-  printJson({ error: { name, message }, ...details });
+  try {
+    printJson({ error: { name, message }, ...details });
+  } catch {
+    // It may be this very error.
+  }
 }
 
 /** A task failed, and has more to tell a program than a message in this process's language. */

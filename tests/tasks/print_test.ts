@@ -39,3 +39,25 @@ Deno.test("tasks print through one place, so that no text of a file gets around 
     assert.deepEqual(writes ?? [], path === ASKS ? ["stdout.writeSync"] : [], path);
   }
 });
+
+Deno.test({
+  name: "a result that cannot be printed is one clear error, in every form of output",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    for (const args of [["1girl"], ["1girl", "--json"], ["--file", "no/such.xml", "--json"]]) {
+      for (const streams of [">/dev/full", "2>/dev/full", ">/dev/full 2>/dev/full"]) {
+        const words = [Deno.execPath(), "task", "--quiet", "parse", ...args].join("' '");
+        const { code, stderr } = await new Deno.Command("sh", {
+          args: ["-c", `'${words}' ${streams}`],
+          env: { LC_ALL: "C", NO_COLOR: "1" },
+        }).output();
+        const said = new TextDecoder().decode(stderr);
+        assert.doesNotMatch(said, /^ +at /m);
+        const isPrinted = streams.startsWith("2");
+        const isFound = args[0] === "1girl";
+        assert.equal(code, isFound ? (isPrinted ? 0 : 1) : 2, `${args} ${streams}: ${said}`);
+        if (streams === ">/dev/full" && isFound) assert.match(said, /output\): the disk is full\./);
+      }
+    }
+  },
+});
