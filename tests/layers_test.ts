@@ -43,6 +43,7 @@ const FLOORS: readonly (readonly string[])[] = [
   [
     "src/display_width.ts",
     "src/format_bytes.ts",
+    "src/kernel_file.ts",
     "src/language.ts",
     "src/shown.ts",
     "src/settled.ts",

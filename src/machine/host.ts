@@ -8,8 +8,8 @@ import { availableParallelism, cpus, release } from "node:os";
 import { access, constants, statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
-import { pathToFileURL } from "node:url";
 import { readPart } from "../files.ts";
+import { readKernelFile } from "../kernel_file.ts";
 import { type AdapterFacts, readAdapter } from "./webgpu_adapter.ts";
 
 /** A command that was run to its end. */
@@ -154,9 +154,6 @@ function systemMemory(): SystemMemory {
   return { total, available, swapFree, ...(limit > 0 && limit < total ? { limit } : {}) };
 }
 
-/** Modules are read once: each reading has a number, so that it is a module of its own. */
-let kernelReadings = 0;
-
 const MOUNTS = "/proc/self/mountinfo";
 
 /** Whether a path's file system is mounted read-only. Format: proc_pid_mountinfo(5). */
@@ -170,13 +167,6 @@ function isReadOnlyMount(mounts: string, path: string): boolean {
     [],
   );
   return longest[5]?.split(",").includes("ro") ?? false;
-}
-
-async function readKernelFile(path: string): Promise<string> {
-  const url = pathToFileURL(path);
-  url.search = String(kernelReadings++);
-  const { default: text } = await import(url.href, { with: { type: "text" } });
-  return text;
 }
 
 /**

@@ -44,6 +44,15 @@ export function tell(...messages: readonly (Message | Painted)[]): void {
   }
 }
 
+/** Draws on standard error as it is, over what stands there; where that takes nothing, nobody looks. */
+export function draw(text: string): void {
+  try {
+    Deno.stderr.writeSync(new TextEncoder().encode(text));
+  } catch {
+    // The terminal was closed.
+  }
+}
+
 function printLine(line: string): void {
   try {
     console.log(line);

@@ -1,5 +1,6 @@
 /** A line that tells how far something is, drawn over and over in place. */
 import { visible } from "../../src/shown.ts";
+import { draw } from "./print.ts";
 import { understandsEscapes } from "./understands_escapes.ts";
 
 const BAR_CELLS = 24;
@@ -38,7 +39,7 @@ export class ProgressLine {
     const now = this.#clock();
     if (!this.#isVisible || now - this.#drawn < REDRAW_MILLISECONDS) return;
     this.#drawn = now;
-    write(`\r\x1b[K${visible(line())}`);
+    draw(`\r\x1b[K${visible(line())}`);
   }
 
   /** The same with how much of how much is done, and when the rest will be. */
@@ -48,7 +49,7 @@ export class ProgressLine {
 
   /** Takes the line away. */
   clear(): void {
-    if (this.#drawn > -Infinity) write("\r\x1b[K");
+    if (this.#drawn > -Infinity) draw("\r\x1b[K");
     this.#drawn = -Infinity;
   }
 
@@ -81,8 +82,4 @@ export function duration(milliseconds: number): string {
   const two = (value: number) => String(Math.floor(value)).padStart(2, "0");
   const minutes = `${two(seconds % 3600 / 60)}:${two(seconds % 60)}`;
   return seconds < 3600 ? `${minutes} min` : `${Math.floor(seconds / 3600)}:${minutes} h`;
-}
-
-function write(text: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(text));
 }

@@ -10,6 +10,7 @@ import {
   terminalAnswers,
 } from "../../src/terminal/mod.ts";
 import type { RgbImage } from "../../src/image/mod.ts";
+import { draw } from "./print.ts";
 
 /** The most of the screen's height that a picture takes; the rest is for what was said. */
 const SHARE_OF_ROWS = 0.7;
@@ -36,7 +37,7 @@ export async function askTerminal(): Promise<void> {
   });
   Deno.stdin.setRaw(true);
   try {
-    Deno.stderr.writeSync(new TextEncoder().encode(TERMINAL_QUESTIONS));
+    draw(TERMINAL_QUESTIONS);
     while (answers === undefined) {
       const length = await Promise.race([Deno.stdin.read(bytes), tooLate]);
       if (length === null) break;
@@ -64,7 +65,8 @@ export class TerminalPicture {
   /** Shows a picture where the former one was. */
   show(image: RgbImage): void {
     if (this.#protocol === "none") return;
-    const screen = Deno.consoleSize();
+    const screen = screenSize();
+    if (screen === undefined) return;
     const { text, rows } = renderPicture(image, this.#protocol, {
       columns: screen.columns - 1,
       rows: Math.max(1, Math.floor(screen.rows * SHARE_OF_ROWS)),
@@ -72,7 +74,16 @@ export class TerminalPicture {
       cell: answers?.cell,
       id: this.#id,
     });
-    Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${moveUp(this.#rows)}${text}`));
+    draw(`\r\x1b[K${moveUp(this.#rows)}${text}`);
     this.#rows = rows;
+  }
+}
+
+/** Undefined where the terminal was closed. */
+function screenSize() {
+  try {
+    return Deno.consoleSize();
+  } catch {
+    return undefined;
   }
 }

@@ -7,6 +7,7 @@ import { visible } from "../../src/shown.ts";
 import { catalogue, inLanguage, language } from "./language.ts";
 import { print, printJson, tell } from "./print.ts";
 import { duration } from "./progress.ts";
+import { heedNohup } from "./signals.ts";
 
 /** What commander says, and how to say it in Chinese. */
 const COMMAND_LINE_FAULTS: readonly (readonly [RegExp, string])[] = [
@@ -105,6 +106,7 @@ export async function run<Options extends { json?: true }>(
   command: Command,
   action: (options: Options, args: readonly string[]) => Promise<unknown>,
 ): Promise<never> {
+  await heedNohup();
   try {
     command.parse(Deno.args, { from: "user" });
   } catch (error) {

@@ -22,3 +22,41 @@ Deno.test("a signal is heard by its name until the listener is released", async 
   release();
   assert.deepEqual(heard, ["SIGUSR2"]);
 });
+
+Deno.test({
+  name: "what nohup starts outlives its terminal, and what is started without it does not",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const script = `import { heedNohup, onSignals } from "./tasks/cli/signals.ts";
+      await heedNohup();
+      onSignals(["SIGTERM", "SIGHUP"], (name) => { console.log(name); Deno.exit(3); });
+      console.log("ready");
+      await Deno.stdin.read(new Uint8Array(1));
+      console.log("done");
+      Deno.exit(0);`;
+    const outcomes: string[] = [];
+    for (const ignore of ["trap '' HUP;", ""]) {
+      const args = ["eval", "--frozen", "--no-check", "--ext=ts", script];
+      const child = new Deno.Command("sh", {
+        args: ["-c", `${ignore} exec "$0" "$@"`, Deno.execPath(), ...args],
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "inherit",
+      }).spawn();
+      const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+      let said = "";
+      while (!said.includes("ready")) said += (await reader.read()).value ?? "";
+      child.kill("SIGHUP");
+      const writer = child.stdin.getWriter();
+      // The signal is there before the byte is.
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      await writer.write(new Uint8Array(1)).catch(() => {});
+      await writer.close().catch(() => {});
+      for (let read = await reader.read(); !read.done; read = await reader.read()) {
+        said += read.value;
+      }
+      outcomes.push(`${said.replaceAll(/\s+/g, " ")}${(await child.status).code}`);
+    }
+    assert.deepEqual(outcomes, ["ready done 0", "ready SIGHUP 3"]);
+  },
+});
