@@ -84,7 +84,7 @@ export function int8GatedProduct(x: Int8Rows, gate: Int8Matrix, value: Int8Matri
   });
 }
 
-/** `normAddNorm` (layers.ts) whose normalised rows come in 8 bits. */
+/** `normAddNorm` (norms.ts) whose normalised rows come in 8 bits. */
 export function normAddNormInt8(
   a: Value,
   x: Value,

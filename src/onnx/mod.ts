@@ -3,7 +3,9 @@
  *
  * @module
  */
+export * from "./activations.ts";
 export { type Adaptation, type ThinChange } from "./adaptation.ts";
+export * from "./attention.ts";
 export {
   ADAPTER_WEIGHTS,
   type CompiledGraph,
@@ -43,9 +45,10 @@ export {
   WARP_THREADS,
 } from "./kernel_limits.ts";
 export { fitsInt8, type Int8Matrix, type Int8Rows, normAddNormInt8 } from "./int8_products.ts";
-export * from "./layers.ts";
+export * from "./norms.ts";
 export * from "./operators.ts";
 export * from "./parameters.ts";
+export * from "./products.ts";
 export { UnpackThreads } from "./unpack_threads.ts";
 export { weightsInMemory } from "./weights_in_memory.ts";
 export { type Dimension, type ElementType, float, type FloatType } from "./types.ts";

@@ -1,7 +1,8 @@
 /**
  * ONNX's own operators as functions of values, so that a model's graph reads like its equations.
  * All of them check that floating-point inputs agree in type: a mismatch is a mistake in a model.
- * What has several operators or kernels to choose from is in layers.ts.
+ * What has several operators or kernels to choose from is in activations.ts, products.ts, norms.ts and
+ * attention.ts.
  *
  * @module
  */

@@ -11,7 +11,7 @@ import { rowsOf, type TensorEntry, type Weights } from "../safetensors/mod.ts";
 import { type Adaptation, type MatrixPart, thinProducts } from "./adaptation.ts";
 import { BLOCK_LAYOUTS, isBlockType } from "../gguf/mod.ts";
 import { type BlockEntry, type Graph, isBlockEntry, type Value } from "./graph.ts";
-import { type AdaptedMatrix, type Matrix, type PlainMatrix, rotate } from "./layers.ts";
+import { type AdaptedMatrix, type Matrix, type PlainMatrix, rotate } from "./products.ts";
 import { isInt8Matrix } from "./int8_products.ts";
 import { cast, slice } from "./operators.ts";
 import { weightValue } from "./_weight_value.ts";
