@@ -15,19 +15,25 @@ export function signalsOf(
 let outlives = false;
 
 /**
- * Lets the process outlive its terminal where whoever started it wants it to, as `nohup` does: by having it
- * ignore SIGHUP. Deno would end it all the same as soon as it listens to any signal. To be called before
- * that.
+ * Lets the process outlive its terminal where `nohup` started it. That has it ignore SIGHUP, but Deno ends it
+ * all the same as soon as it listens to any signal, and `deno task` passes nothing of it on. What it passes
+ * on is the standard input, which nohup takes from a terminal's programs by a file that can only be written.
+ * To be called before anything listens to signals.
  */
 export async function heedNohup(): Promise<void> {
   if (Deno.build.os !== "linux") return;
-  const status = await readKernelFile("/proc/self/status").catch(() => "");
-  const ignored = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
-  if ((BigInt(`0x${ignored}`) & SIGHUP_BIT) === 0n) return;
+  const said = async (file: string, pattern: RegExp) =>
+    pattern.exec(await readKernelFile(`/proc/self/${file}`).catch(() => ""))?.[1] ?? "0";
+  const ignored = BigInt(`0x${await said("status", /^SigIgn:\s*([0-9a-f]+)$/m)}`);
+  const input = Number.parseInt(await said("fdinfo/0", /^flags:\s*([0-7]+)$/m), 8);
+  if ((ignored & SIGHUP_BIT) === 0n && (input & ACCESS) !== WRITE_ONLY) return;
   outlives = true;
   Deno.addSignalListener("SIGHUP", () => {});
 }
 
+/** How a file was opened, as open(2) has it: the bits, and one of their values. */
+const ACCESS = 3;
+const WRITE_ONLY = 1;
 /** In the kernel's sets of signals a bit for each, from number 1 on. */
 const SIGHUP_BIT = 1n;
 

@@ -31,12 +31,14 @@ Deno.test({
       await heedNohup();
       onSignals(["SIGTERM", "SIGHUP"], (name) => { console.log(name); Deno.exit(3); });
       console.log("ready");
-      await Deno.stdin.read(new Uint8Array(1));
+      await (await Deno.open("/dev/fd/" + Deno.args[0])).read(new Uint8Array(1));
       console.log("done");
       Deno.exit(0);`;
     const outcomes: string[] = [];
-    for (const ignore of ["trap '' HUP;", ""]) {
-      const args = ["eval", "--frozen", "--no-check", "--ext=ts", script];
+    const byFile = "exec 3<&0 0>/dev/null;";
+    for (const ignore of ["trap '' HUP;", byFile, ""]) {
+      const input = ignore === byFile ? "3" : "0";
+      const args = ["eval", "--frozen", "--no-check", "--ext=ts", script, input];
       const child = new Deno.Command("sh", {
         args: ["-c", `${ignore} exec "$0" "$@"`, Deno.execPath(), ...args],
         stdin: "piped",
@@ -57,6 +59,6 @@ Deno.test({
       }
       outcomes.push(`${said.replaceAll(/\s+/g, " ")}${(await child.status).code}`);
     }
-    assert.deepEqual(outcomes, ["ready done 0", "ready SIGHUP 3"]);
+    assert.deepEqual(outcomes, ["ready done 0", "ready done 0", "ready SIGHUP 3"]);
   },
 });
