@@ -493,60 +493,12 @@ export class NewBieImagePipeline implements AsyncDisposable {
 
   async #generate(options: GenerateOptions): Promise<GenerateResult<RgbImage | Tensor>> {
     const { numImagesPerPrompt = 1, outputType = "image", signal } = options;
-    expectChoice("outputType", outputType, ["image", "latent"]);
-    if (!Number.isSafeInteger(numImagesPerPrompt) || numImagesPerPrompt < 1) {
-      throw new RequestError(
-        `numImagesPerPrompt is ${numImagesPerPrompt}; expected a whole number from 1.`,
-        { zh: `numImagesPerPrompt 是 ${numImagesPerPrompt}；应为 1 以上的整数。` },
-      );
-    }
-    const ownScheduler = this.#scheduler(options.scheduler);
-    const { promptCount, positive, negative } = this.#conditions(options);
-    const imageCount = promptCount * numImagesPerPrompt;
-    const pictures = givenPictures(options, promptCount, imageCount);
-    const settings = callSettings(options, {
-      scheduler: ownScheduler,
-      isDemo: this.isDemo,
-      defaultSize: this.defaultSize,
-      vaeScaleFactor: this.#parts.vaeScaleFactor,
-    }, pictures);
-    const { numInferenceSteps, guidanceScale, cfgTrunc, renormCfg, strength = 1 } = settings;
-    const guidance = { guidanceScale, cfgTrunc, renormCfg };
-    const scheduler = withStepCache(ownScheduler, settings.stepCache);
-    const first = pictures === undefined ? 0 : firstStepOf(numInferenceSteps, strength);
-    // Whatever is out of range is refused here, before anything is computed.
-    const isGuided = (steps: number, first: number) =>
-      Array.from(scheduler.timesteps(steps)).slice(first).some((timestep) =>
-        needsUnconditional(timestep, guidance)
-      );
-    const generators = imageGenerators(options.generator, imageCount);
-    const vary = variationOf(settings, this.#parts.vaeScaleFactor);
-    const noiseOf = ({ width, height }: { readonly width: number; readonly height: number }) => {
-      const size = { batchSize: imageCount, height, width };
-      const varied = vary.variation !== undefined || vary.resizeFrom !== undefined;
-      return varied
-        ? variedNoise(generators, this.#sampleDims(height, width), vary)
-        : this.prepareLatents({ ...size, generator: generators });
-    };
-    const noise = options.latents === undefined
-      ? noiseOf(settings)
-      : this.#givenLatents(options.latents, {
-        batchSize: imageCount,
-        height: settings.height,
-        width: settings.width,
-      });
-    const hires = await hiresOf(settings, this.sizeMultiple);
-    const again = hires && noiseOf(hires);
-    const kind: MaskKind = settings.differentialMask ? "differential" : "binary";
-    const { vaeScaleFactor } = this.#parts;
-    const mask = pictures?.mask && latentMask(pictures.mask, vaeScaleFactor, kind);
-    if (pictures !== undefined) expectSize(pictures.image, settings);
-    let overlay = Overlay.of(pictures, settings, imageCount);
+    const planned = await this.#planned(options);
+    const { settings, scheduler, guidance, guided, positive, negative, generators } = planned;
+    const { imageCount, noise, again, first, hires, upscaler, pictures, mask, kind } = planned;
+    const { numInferenceSteps } = settings;
+    let { overlay } = planned;
     const paste = (drawn: RgbImage, index: number) => overlay?.paste(drawn, index) ?? drawn;
-    const upscaler = hires && await this.#openUpscaler(hires);
-
-    const guided = isGuided(numInferenceSteps, first) ||
-      hires !== undefined && isGuided(hires.steps, hires.first);
 
     await this.#requireMemory(again ?? noise);
     signal?.throwIfAborted();
@@ -628,6 +580,88 @@ export class NewBieImagePipeline implements AsyncDisposable {
       },
     };
     return { images: outputType === "latent" ? latents : images, ...result };
+  }
+
+  /**
+   * What a call is to draw, and from what. Whatever is out of range is refused here, before anything is
+   * computed.
+   *
+   * @throws {RequestError} When an option is out of range.
+   */
+  async #planned(options: GenerateOptions) {
+    const { numImagesPerPrompt = 1, outputType = "image" } = options;
+    expectChoice("outputType", outputType, ["image", "latent"]);
+    if (!Number.isSafeInteger(numImagesPerPrompt) || numImagesPerPrompt < 1) {
+      throw new RequestError(
+        `numImagesPerPrompt is ${numImagesPerPrompt}; expected a whole number from 1.`,
+        { zh: `numImagesPerPrompt 是 ${numImagesPerPrompt}；应为 1 以上的整数。` },
+      );
+    }
+    const ownScheduler = this.#scheduler(options.scheduler);
+    const { promptCount, positive, negative } = this.#conditions(options);
+    const imageCount = promptCount * numImagesPerPrompt;
+    const pictures = givenPictures(options, promptCount, imageCount);
+    const settings = callSettings(options, {
+      scheduler: ownScheduler,
+      isDemo: this.isDemo,
+      defaultSize: this.defaultSize,
+      vaeScaleFactor: this.#parts.vaeScaleFactor,
+    }, pictures);
+    const { numInferenceSteps, guidanceScale, cfgTrunc, renormCfg, strength = 1 } = settings;
+    const guidance = { guidanceScale, cfgTrunc, renormCfg };
+    const scheduler = withStepCache(ownScheduler, settings.stepCache);
+    const first = pictures === undefined ? 0 : firstStepOf(numInferenceSteps, strength);
+    const isGuided = (steps: number, first: number) =>
+      Array.from(scheduler.timesteps(steps)).slice(first).some((timestep) =>
+        needsUnconditional(timestep, guidance)
+      );
+    const generators = imageGenerators(options.generator, imageCount);
+    const vary = variationOf(settings, this.#parts.vaeScaleFactor);
+    const noiseOf = ({ width, height }: { readonly width: number; readonly height: number }) => {
+      const size = { batchSize: imageCount, height, width };
+      const varied = vary.variation !== undefined || vary.resizeFrom !== undefined;
+      return varied
+        ? variedNoise(generators, this.#sampleDims(height, width), vary)
+        : this.prepareLatents({ ...size, generator: generators });
+    };
+    const noise = options.latents === undefined
+      ? noiseOf(settings)
+      : this.#givenLatents(options.latents, {
+        batchSize: imageCount,
+        height: settings.height,
+        width: settings.width,
+      });
+    const hires = await hiresOf(settings, this.sizeMultiple);
+    const again = hires && noiseOf(hires);
+    const kind: MaskKind = settings.differentialMask ? "differential" : "binary";
+    const { vaeScaleFactor } = this.#parts;
+    const mask = pictures?.mask && latentMask(pictures.mask, vaeScaleFactor, kind);
+    if (pictures !== undefined) expectSize(pictures.image, settings);
+    const overlay = Overlay.of(pictures, settings, imageCount);
+    const upscaler = hires && await this.#openUpscaler(hires);
+
+    const guided = isGuided(numInferenceSteps, first) ||
+      hires !== undefined && isGuided(hires.steps, hires.first);
+    return {
+      settings,
+      scheduler,
+      guidance,
+      guided,
+      positive,
+      negative,
+      generators,
+      imageCount,
+      noise,
+      /** That of the second drawing. */
+      again,
+      first,
+      hires,
+      upscaler,
+      pictures,
+      mask,
+      kind,
+      overlay,
+    };
   }
 
   /** The network that enlarges, and what is told of it; absent where none does. */
