@@ -31,6 +31,8 @@ export interface DenoiseOptions {
   readonly guided: boolean;
   /** How many pictures are drawn side by side: on one GPU one after the other. */
   readonly lanes: number;
+  /** Whether the memory that the steps took is given back after the last of them. */
+  readonly givesBack: boolean;
   readonly onStep?: ((step: StepInfo) => void | Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -55,7 +57,7 @@ export async function denoise(
   options: DenoiseOptions,
 ): Promise<Denoised> {
   const { embeds, noise, imagesPerPrompt, scheduler, steps, first, picture, guidance } = options;
-  const { guided, lanes } = options;
+  const { guided, lanes, givesBack } = options;
   const imageCount = noise.dims[0]!;
   const samples: Tensor[] = [];
   let evaluations = 0;
@@ -77,14 +79,18 @@ export async function denoise(
       index: imageIndex,
       count: imageCount,
     });
+    /** Of a picture after which no other begins. */
+    const isLast = imageIndex >= imageCount - lanes;
+    let stepsLeft = steps - first;
     const predict = guidedVelocity(transformer, conditionings, dims, guidance);
     const velocity: Velocity = (latents, timestep) => {
       evaluations++;
-      return predict(latents, timestep);
+      return predict(latents, timestep, { givesBack: givesBack && isLast && stepsLeft <= 1 });
     };
     const onStep = async (step: SchedulerStep) => {
       const index = step.index - first;
       if (index < 0) throw cannotBeginLate(scheduler);
+      stepsLeft--;
       const latents = start?.keep?.(step.latents, step) ?? step.latents;
       const shared = { latents: tensor(latents, dims), imageIndex, imageCount };
       await options.onStep?.({ ...step, index, total: steps - first, ...shared });

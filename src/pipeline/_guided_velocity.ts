@@ -1,5 +1,6 @@
 /** Classifier-free guidance: two conditionings, one velocity. */
-import { combineGuidance, needsUnconditional, type Velocity } from "../schedulers/mod.ts";
+import type { RunOptions } from "../runtime/session.ts";
+import { combineGuidance, needsUnconditional } from "../schedulers/mod.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { sampleOf, unpadded } from "./_batches.ts";
 import type { Conditioning, Transformer } from "./parts/transformer.ts";
@@ -42,18 +43,25 @@ export async function conditioningsOf(
   return { conditional, unconditional };
 }
 
+/** {@linkcode Velocity}, and how the transformer is to run for it. */
+export type GuidedVelocity = (
+  latents: Float32Array,
+  timestep: number,
+  options?: RunOptions,
+) => Promise<Float32Array>;
+
 /** The guided velocity: towards the prompt, away from the negative prompt. */
 export function guidedVelocity(
   transformer: Transformer,
   { conditional, unconditional }: Conditionings,
   dims: readonly number[],
   guidance: Guidance,
-): Velocity {
-  return async (latents, timestep) => {
+): GuidedVelocity {
+  return async (latents, timestep, options) => {
     const x = tensor(latents, dims);
     const isGuided = unconditional !== undefined && needsUnconditional(timestep, guidance);
     const asked = isGuided ? [conditional, unconditional] : [conditional];
-    const [wanted, unwanted] = await transformer.predict(x, timestep, asked);
+    const [wanted, unwanted] = await transformer.predict(x, timestep, asked, options);
     return unwanted === undefined
       ? wanted!.data
       : combineGuidance(wanted!.data, unwanted.data, guidance);

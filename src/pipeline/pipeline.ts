@@ -520,6 +520,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
       guidance,
       guided,
       lanes: Math.max(1, this.deviceIds.length),
+      // A part that is not kept gives back all that it has.
+      givesBack: this.offload === "none",
       signal,
     };
     // Steps are counted through both drawings.

@@ -44,13 +44,13 @@ export function answerRequests(host: SessionHost): void {
         sessions.set(id, await host.create(...request.load));
         answer();
       } else if ("run" in request) {
-        const { run: [sent, fetches], drop } = request;
+        const { run: [sent, fetches, options], drop } = request;
         const feeds = received(sent);
         drop.forEach((kept) => constants.delete(kept));
         const session = sessions.get(request.session)!;
         const outputs = fetches === undefined
-          ? await session.run(feeds)
-          : await session.run(feeds, fetches);
+          ? await session.run(feeds, fetches, options)
+          : await session.run(feeds, fetches, options);
         const buffers = Object.values(outputs).map(({ data }) => data.buffer as ArrayBuffer);
         answer({ outputs }, buffers);
       } else {

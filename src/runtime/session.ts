@@ -119,14 +119,32 @@ export interface SessionOptions {
   readonly givesBack?: boolean;
 }
 
+/** How one run differs from others. */
+export interface RunOptions {
+  /**
+   * Whether a GPU's memory that runs took is given back after this one, by hosts that can: where
+   * something else needs it next. The next run takes it anew.
+   *
+   * @default {false}
+   */
+  readonly givesBack?: boolean;
+}
+
 /** What a graph gives. */
 export type Output = Tensor | ByteTensor;
 
 /** A graph that runs, wherever that is. */
-export type RunningGraph = Pick<Session, "run"> & AsyncDisposable & {
+export interface RunningGraph extends AsyncDisposable {
+  /** As {@linkcode Session.run} does. */
+  run(feeds: Feeds, fetches?: undefined, options?: RunOptions): Promise<Record<string, Tensor>>;
+  run(
+    feeds: Feeds,
+    fetches: readonly string[],
+    options?: RunOptions,
+  ): Promise<Record<string, Output>>;
   /** Runs the graph over each of several inputs; absent where that is no faster than one by one. */
-  runAll?(inputs: readonly Feeds[]): Promise<Record<string, Tensor>[]>;
-};
+  runAll?(inputs: readonly Feeds[], options?: RunOptions): Promise<Record<string, Tensor>[]>;
+}
 
 /** Where graphs are loaded and run; {@linkcode Session} itself does both on the thread that asks. */
 export interface SessionHost {

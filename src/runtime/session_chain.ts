@@ -1,7 +1,13 @@
 import type { CompiledGraph, Device } from "../onnx/mod.ts";
 import type { Tensor } from "../tensor.ts";
 import { otherEvents } from "./yield_to_events.ts";
-import { type Feeds, type RunningGraph, Session, type SessionHost } from "./session.ts";
+import {
+  type Feeds,
+  type RunningGraph,
+  type RunOptions,
+  Session,
+  type SessionHost,
+} from "./session.ts";
 
 /** An output of this name and ending is the input of this name of the next graph. */
 const HANDED_ON = /_out$/;
@@ -67,17 +73,19 @@ export class SessionChain implements AsyncDisposable {
    *
    * @param inputs For each run every input that any of the graphs declares, by name, except what is
    *   handed on.
+   * @param options Of the last of them.
    * @returns For each run the outputs of the last graph.
    * @throws {SessionError} When ONNX Runtime cannot load or run a graph.
    */
-  async run(inputs: readonly Feeds[]): Promise<Record<string, Tensor>[]> {
+  async run(inputs: readonly Feeds[], options?: RunOptions): Promise<Record<string, Tensor>[]> {
     let results: Record<string, Tensor>[] = inputs.map(() => ({}));
     for (const [index, graph] of this.#graphs.entries()) {
       const loaded = this.#loaded?.[index];
       const session = loaded ?? await this.#host.create(graph, { device: this.#device });
       try {
         const feeds = inputs.map((feeds, run) => ({ ...feeds, ...handedOn(results[run]!) }));
-        results = await session.runAll?.(feeds) ?? await runOneByOne(session, feeds);
+        results = await session.runAll?.(feeds, options) ??
+          await runOneByOne(session, feeds, options);
       } finally {
         if (loaded === undefined) await session[Symbol.asyncDispose]();
       }
@@ -91,9 +99,16 @@ export class SessionChain implements AsyncDisposable {
   }
 }
 
-async function runOneByOne(session: RunningGraph, inputs: readonly Feeds[]) {
+async function runOneByOne(
+  session: RunningGraph,
+  inputs: readonly Feeds[],
+  options?: RunOptions,
+) {
   const results: Record<string, Tensor>[] = [];
-  for (const feeds of inputs) results.push(await session.run(feeds));
+  for (const [index, feeds] of inputs.entries()) {
+    const isLast = index === inputs.length - 1;
+    results.push(await session.run(feeds, undefined, isLast ? options : undefined));
+  }
   await otherEvents();
   return results;
 }

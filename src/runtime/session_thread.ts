@@ -15,7 +15,7 @@ import {
   type Feeds,
   type Output,
   type RunningGraph,
-  type Session,
+  type RunOptions,
   sessionError,
   type SessionHost,
   type SessionOptions,
@@ -31,6 +31,7 @@ export type SessionRequest =
       readonly run: readonly [
         feeds: Readonly<Record<string, SentFeed>>,
         fetches?: readonly string[],
+        options?: RunOptions,
       ];
       /** What nobody will ask for any more, once this has been run. */
       readonly drop: readonly number[];
@@ -42,7 +43,7 @@ export type SessionRequest =
 export type SentFeed = Feed & { readonly keep?: number } | { readonly kept: number };
 
 /** Those of {@linkcode Session.run}. */
-type RunArguments = readonly [feeds: Feeds, fetches?: readonly string[]];
+type RunArguments = readonly [feeds: Feeds, fetches?: readonly string[], options?: RunOptions];
 
 /** Inputs of four prompts and their sizes are kept: some megabytes. */
 const MOST_KEPT = 32;
@@ -112,7 +113,7 @@ export class SessionThread implements SessionHost, Disposable {
       return outputs;
     };
     return {
-      run: run as Session["run"],
+      run: run as RunningGraph["run"],
       [Symbol.asyncDispose]: async () => {
         if (isDisposed) return;
         isDisposed = true;
@@ -127,7 +128,7 @@ export class SessionThread implements SessionHost, Disposable {
   }
 
   /** A run as it goes to the thread: what that keeps is not copied again. */
-  #sent([feeds, ...fetches]: RunArguments) {
+  #sent([feeds, ...rest]: RunArguments) {
     const sent = Object.entries(feeds).map(([name, feed]): [string, SentFeed] => {
       if (!feed.constant) return [name, feed];
       const kept = this.#kept.get(feed.data);
@@ -138,7 +139,7 @@ export class SessionThread implements SessionHost, Disposable {
     });
     const surplus = [...this.#kept].slice(0, Math.max(0, this.#kept.size - MOST_KEPT));
     for (const [data] of surplus) this.#kept.delete(data);
-    const run = [Object.fromEntries(sent), ...fetches] as const;
+    const run = [Object.fromEntries(sent), ...rest] as const;
     return { run, drop: surplus.map(([, number]) => number) };
   }
 

@@ -5,7 +5,7 @@
  */
 import { settled } from "../settled.ts";
 import type { Tensor } from "../tensor.ts";
-import type { Feeds, Output, RunningGraph, SessionHost } from "./session.ts";
+import type { Feeds, Output, RunningGraph, RunOptions, SessionHost } from "./session.ts";
 
 /**
  * A host that loads every graph on all of several hosts and gives each run to the one that has least
@@ -37,21 +37,38 @@ class SpreadGraph implements RunningGraph {
     this.#runs = graphs.map(() => 0);
   }
 
-  async run(feeds: Feeds): Promise<Record<string, Tensor>>;
-  async run(feeds: Feeds, fetches: readonly string[]): Promise<Record<string, Output>>;
-  async run(feeds: Feeds, fetches?: readonly string[]): Promise<Record<string, Output>> {
+  async run(
+    feeds: Feeds,
+    fetches?: undefined,
+    options?: RunOptions,
+  ): Promise<Record<string, Tensor>>;
+  async run(
+    feeds: Feeds,
+    fetches: readonly string[],
+    options?: RunOptions,
+  ): Promise<Record<string, Output>>;
+  async run(
+    feeds: Feeds,
+    fetches?: readonly string[],
+    options?: RunOptions,
+  ): Promise<Record<string, Output>> {
     const index = this.#runs.indexOf(Math.min(...this.#runs));
     const graph = this.#graphs[index]!;
     this.#runs[index]!++;
     try {
-      return await (fetches === undefined ? graph.run(feeds) : graph.run(feeds, fetches));
+      return await (fetches === undefined
+        ? graph.run(feeds, fetches, options)
+        : graph.run(feeds, fetches, options));
     } finally {
       this.#runs[index]!--;
     }
   }
 
-  async runAll(inputs: readonly Feeds[]): Promise<Record<string, Tensor>[]> {
-    return await settled(inputs.map((feeds) => this.run(feeds)));
+  async runAll(
+    inputs: readonly Feeds[],
+    options?: RunOptions,
+  ): Promise<Record<string, Tensor>[]> {
+    return await settled(inputs.map((feeds) => this.run(feeds, undefined, options)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -73,6 +73,7 @@ async function draw(transformer: Transformer, lanes: number, guided: boolean) {
     guidance: { guidanceScale: guided ? 4 : 1, cfgTrunc: 1, renormCfg: 0 },
     guided,
     lanes,
+    givesBack: true,
     onStep: ({ imageIndex }) => void order.push(imageIndex),
   });
   return { samples, order };

@@ -4,8 +4,14 @@ import { KERNEL_THREAD } from "../../src/kernels/thread_module.ts";
 import { DTYPE_POLICIES, Graph, INTERFACE_TYPE, matmul } from "../../src/onnx/mod.ts";
 import { Vae } from "../../src/pipeline/parts/vae.ts";
 import { createGenerator } from "../../src/random/mod.ts";
-import { OutOfMemoryError, SessionError, sessionError } from "../../src/runtime/session.ts";
+import {
+  OutOfMemoryError,
+  type RunOptions,
+  SessionError,
+  sessionError,
+} from "../../src/runtime/session.ts";
 import { SessionThread } from "../../src/runtime/session_thread.ts";
+import { spreadSessions } from "../../src/runtime/spread_sessions.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";
 import { fixture, readJson } from "../_fixtures.ts";
@@ -137,4 +143,18 @@ Deno.test("a constant goes to a thread once, and more of them than it keeps are 
   assert.equal(await run(values[39]!), 39);
   values[0]![0] = -1;
   assert.equal(await run(values[0]!), -1);
+});
+
+Deno.test("how a run differs from others is told on the thread, and on each of several", async () => {
+  const played = async () =>
+    (await SessionThread.open(new URL("./_played_worker.ts", import.meta.url)))!;
+  using a = await played();
+  using b = await played();
+  const graph = await spreadSessions([a, b]).create(powerGraph(0), { device: "cpu" });
+  const asked = async (options?: RunOptions) =>
+    (await graph.runAll!([{}, {}], options)).map(({ asked }) => asked!.data[0]);
+  assert.deepEqual(await asked(), [0, 0]);
+  assert.deepEqual(await asked({ givesBack: true }), [1, 1]);
+  const { asked: alone } = await graph.run({}, ["asked"], { givesBack: true });
+  assert.equal(alone!.data[0], 1);
 });

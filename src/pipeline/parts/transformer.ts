@@ -6,7 +6,13 @@
  */
 import { RequestError } from "../../errors.ts";
 import { type NextDiTConfig, type NextDiTGraphs, nextDiTRopeTables } from "../../models/mod.ts";
-import { type Feed, type Feeds, integers, type SessionHost } from "../../runtime/session.ts";
+import {
+  type Feed,
+  type Feeds,
+  integers,
+  type RunOptions,
+  type SessionHost,
+} from "../../runtime/session.ts";
 import { SessionChain, type SessionChainOptions } from "../../runtime/session_chain.ts";
 import { settled } from "../../settled.ts";
 import { type Tensor, tensor } from "../../tensor.ts";
@@ -104,6 +110,7 @@ export class Transformer implements AsyncDisposable {
    *
    * @param latents [1, in_channels, H, W].
    * @param timestep In [0, 1]; 0 is noise.
+   * @param options Of the last pass.
    * @returns The velocities, each in the shape of the latents.
    * @throws {RequestError} When a shape does not fit the model.
    * @throws {NonFiniteError} When the arithmetic overflowed.
@@ -112,6 +119,7 @@ export class Transformer implements AsyncDisposable {
     latents: Tensor,
     timestep: number,
     conditionings: readonly Conditioning[],
+    options?: RunOptions,
   ): Promise<Tensor[]> {
     const { in_channels, patch_size } = this.config;
     const [, , height = 0, width = 0] = latents.dims;
@@ -146,7 +154,7 @@ export class Transformer implements AsyncDisposable {
         patch_grid: integers([1, rows, columns, patch_size ** 2 * in_channels]),
       };
     });
-    const results = await this.#steps.run(inputs);
+    const results = await this.#steps.run(inputs, options);
     return results.map(({ velocity }) => expectFinite("transformer", velocity!));
   }
 

@@ -24,6 +24,7 @@ import {
   type Feed,
   type Feeds,
   type Output,
+  type RunOptions,
   sessionEntries,
   sessionError,
   type SessionHost,
@@ -32,7 +33,7 @@ import {
 
 /** Of a run's options: a run ends when the device has its work, not when it has done it. */
 const DO_NOT_WAIT = cString("disable_synchronize_execution_providers");
-/** The same: its memory is given back after it. */
+/** The same: the memory of all runs is given back after it. */
 const GIVE_BACK = cString("memory.enable_memory_arena_shrinkage");
 const USUAL_OPTIONS = 0n;
 /** Milliseconds, after which a signal is not kept waiting though the device would have to. */
@@ -102,8 +103,8 @@ interface SessionParts {
   readonly gpu?: Gpu;
   /** What the session points at; a GPU has a copy. */
   readonly memory?: WeightsInMemory;
-  /** Options of all runs of a call but the last, and of that. */
-  readonly runs: { readonly early: bigint; readonly last: bigint };
+  /** Options of all runs of a call but the last, of that, and of one that gives memory back. */
+  readonly runs: Readonly<Record<"early" | "last" | "givingBack", bigint>>;
   /** Frees all of it but what the runs made. */
   readonly resources: Disposable;
 }
@@ -201,21 +202,34 @@ class OperatorSession {
     };
     const early = runOptions(DO_NOT_WAIT, "1");
     if (place === undefined) {
-      const runs = { early, last: USUAL_OPTIONS };
+      const runs = { early, last: USUAL_OPTIONS, givingBack: USUAL_OPTIONS };
       return new OperatorSession(c, graph, { session, memory, runs, resources: stack.move() });
     }
-    const last = givesBack ? runOptions(GIVE_BACK, `gpu:${deviceId}`) : USUAL_OPTIONS;
+    const givingBack = runOptions(GIVE_BACK, `gpu:${deviceId}`);
+    const last = givesBack ? givingBack : USUAL_OPTIONS;
     const { memory: gpuMemory } = place;
     const allocator = made((place) => api.CreateAllocator(session, gpuMemory, place));
     stack.defer(() => api.ReleaseAllocator(allocator));
-    const parts = { session, gpu: { ...place, allocator }, runs: { early, last } };
+    const parts = { session, gpu: { ...place, allocator }, runs: { early, last, givingBack } };
     return new OperatorSession(c, graph, { ...parts, resources: stack.move() });
   }
 
-  async run(feeds: Feeds): Promise<Record<string, Tensor>>;
-  async run(feeds: Feeds, fetches: readonly string[]): Promise<Record<string, Output>>;
-  async run(feeds: Feeds, fetches?: readonly string[]): Promise<Record<string, Output>> {
-    const [result] = await this.#called([feeds], fetches);
+  async run(
+    feeds: Feeds,
+    fetches?: undefined,
+    options?: RunOptions,
+  ): Promise<Record<string, Tensor>>;
+  async run(
+    feeds: Feeds,
+    fetches: readonly string[],
+    options?: RunOptions,
+  ): Promise<Record<string, Output>>;
+  async run(
+    feeds: Feeds,
+    fetches?: readonly string[],
+    options?: RunOptions,
+  ): Promise<Record<string, Output>> {
+    const [result] = await this.#called([feeds], options, fetches);
     return result!;
   }
 
@@ -223,17 +237,21 @@ class OperatorSession {
    * The device has all runs before it before the first result is waited for. Other events get their
    * turn before the last one, while it is at work.
    */
-  async runAll(inputs: readonly Feeds[]): Promise<Record<string, Tensor>[]> {
-    return await this.#called(inputs) as Record<string, Tensor>[];
+  async runAll(
+    inputs: readonly Feeds[],
+    options?: RunOptions,
+  ): Promise<Record<string, Tensor>[]> {
+    return await this.#called(inputs, options) as Record<string, Tensor>[];
   }
 
   async #called(
     inputs: readonly Feeds[],
+    options: RunOptions = {},
     fetches: readonly string[] = this.#floats,
   ): Promise<Record<string, Output>[]> {
     // The bindings are those of one call at a time.
     const results = this.#lastCall.then(() => {
-      return onGpu(this.#device, () => this.#runAll(inputs, fetches));
+      return onGpu(this.#device, () => this.#runAll(inputs, fetches, options));
     });
     this.#lastCall = results.then(() => {}, () => {});
     try {
@@ -246,9 +264,11 @@ class OperatorSession {
   async #runAll(
     inputs: readonly Feeds[],
     fetches: readonly string[],
+    { givesBack = false }: RunOptions,
   ): Promise<Record<string, Output>[]> {
     if (this.#resources.disposed) throw new Error("the session was disposed");
     const { api, check } = this.#c;
+    const { early, last: usual, givingBack } = this.#runs;
     const bindings = this.#bindingsFor(inputs);
     inputs.forEach((feeds, index) => this.#bind(bindings[index]!, feeds, fetches));
     this.#wait("copy the inputs");
@@ -257,7 +277,7 @@ class OperatorSession {
       for (const binding of bindings) {
         const isLast = binding === last;
         // The last run waits for the device, and cleans up after those that do not.
-        const options = isLast ? this.#runs.last : this.#runs.early;
+        const options = !isLast ? early : givesBack ? givingBack : usual;
         if (isLast) await this.#otherEvents(bindings.length > 1);
         check(api.RunWithBinding(this.#session, options, binding.handle));
       }
