@@ -161,6 +161,15 @@ export function fakeDriver(
       );
       return 0;
     },
+    cuCtxSynchronize: () => 0,
+    cuMemcpyHtoD_v2: (to: bigint, from: Float32Array<ArrayBuffer>, bytes: bigint) => {
+      new Float32Array(memoryAt(to, Number(bytes))).set(from);
+      return 0;
+    },
+    cuMemcpyDtoH_v2: (to: Float32Array<ArrayBuffer>, from: bigint, bytes: bigint) => {
+      to.set(new Float32Array(memoryAt(from, Number(bytes))));
+      return 0;
+    },
     cublasCreate_v2: (place: BigUint64Array) => (place[0] = 8n, 0),
     cublasSetStream_v2: () => 0,
     cuMemGetInfo_v2: (free: BigUint64Array, total: BigUint64Array) => {

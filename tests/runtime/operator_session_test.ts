@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { add, float, Graph, INTERFACE_TYPE, OWN_DOMAIN } from "../../src/onnx/mod.ts";
 import { bindingFolder } from "../../src/runtime/binding_folder.ts";
-import { memoryAt } from "../../src/runtime/native/c_api.ts";
+import { type CApi, memoryAt, openCApi } from "../../src/runtime/native/c_api.ts";
 import { operatorSessions } from "../../src/runtime/native/custom_session.ts";
 import type { Operator } from "../../src/runtime/native/custom_operators.ts";
 import { type Feed, OutOfMemoryError, SessionError } from "../../src/runtime/session.ts";
 import { elementCount, tensor } from "../../src/tensor.ts";
+import { fakeDriver } from "../kernels/_fake_driver.ts";
 
 const LIBRARIES = bindingFolder(Deno.build);
 
@@ -137,4 +138,82 @@ Deno.test("an operator that the session was not given is named when the graph is
     host.create(graph(), { device: "cpu" }),
     /could not load the graph scaled: .*Scale/,
   );
+});
+
+/** Sessions on a GPU, played on the CPU: what its provider is told, and with which option each run. */
+function playedGpu() {
+  const c = openCApi(LIBRARIES);
+  const settings: Readonly<Record<string, string>>[] = [];
+  const runs: string[] = [];
+  const text = (bytes: unknown) => new TextDecoder().decode((bytes as Uint8Array).subarray(0, -1));
+  const entries = new Map<bigint, string>();
+  const api: CApi["api"] = {
+    ...c.api,
+    AddRunConfigEntry: (options, key, value) => {
+      entries.set(options, `${text(key)}=${text(value)}`);
+      // The CPU has no arena of that name.
+      return text(value).startsWith("gpu") ? 0n : c.api.AddRunConfigEntry(options, key, value);
+    },
+    RunWithBinding: (session, options, binding) => {
+      runs.push(entries.get(options) ?? "");
+      return c.api.RunWithBinding(session, options, binding);
+    },
+  };
+  const played: CApi = {
+    ...c,
+    api,
+    cudaMemory: () => c.cpuMemory,
+    appendCuda: (_, given) => void settings.push(given),
+  };
+  const { driver } = fakeDriver();
+  const host = operatorSessions(LIBRARIES, { domain: OWN_DOMAIN, operators: [] }, {
+    openCApi: () => played,
+    openCudaDriver: () => driver,
+  });
+  return { host, settings, runs };
+}
+
+Deno.test("each session on a GPU has one stream, and its arena grows by what is asked for", async () => {
+  const { host, settings } = playedGpu();
+  const graph = new Graph("sum");
+  const x = graph.input("x", INTERFACE_TYPE, [1, 2]);
+  graph.output("y", add(x, x), [1, 2]);
+  const options = { device: "cuda", deviceId: 2, mayUseCpu: true } as const;
+  await using session = await host.create(graph.compile(), options);
+  assert.deepEqual(numbers([await session.run({ x: row(1, 2) })]), [[2, 4]]);
+  assert.deepEqual(settings, [{
+    arena_extend_strategy: "kSameAsRequested",
+    cudnn_conv_algo_search: "HEURISTIC",
+    use_ep_level_unified_stream: "1",
+    device_id: "2",
+  }]);
+});
+
+Deno.test("on a GPU the last run of a call waits for all, and gives memory back where it is asked to", async () => {
+  const EARLY = "disable_synchronize_execution_providers=1";
+  const GIVING = "memory.enable_memory_arena_shrinkage=gpu:1";
+  const graph = new Graph("sum");
+  const x = graph.input("x", INTERFACE_TYPE, [1, 2]);
+  graph.output("y", add(x, x), [1, 2]);
+  const loaded = async (givesBack: boolean) => {
+    const { host, runs } = playedGpu();
+    const options = { device: "cuda", deviceId: 1, mayUseCpu: true, givesBack } as const;
+    return { session: await host.create(graph.compile(), options), runs };
+  };
+  const inputs = [{ x: row(1, 2) }, { x: row(3, 4) }, { x: row(5, 6) }];
+  const expected = [[2, 4], [6, 8], [10, 12]];
+
+  const kept = await loaded(false);
+  await using session = kept.session;
+  assert.deepEqual(numbers(await session.runAll!(inputs)), expected);
+  assert.deepEqual(numbers(await session.runAll!(inputs, { givesBack: true })), expected);
+  await session.run(inputs[0]!);
+  await session.run(inputs[0]!, ["y"], { givesBack: true });
+  assert.deepEqual(kept.runs, [EARLY, EARLY, "", EARLY, EARLY, GIVING, "", GIVING]);
+
+  const given = await loaded(true);
+  await using other = given.session;
+  await other.runAll!(inputs.slice(1));
+  await other.run(inputs[0]!);
+  assert.deepEqual(given.runs, [EARLY, GIVING, GIVING]);
 });

@@ -15,7 +15,7 @@ import { elementCount, type Tensor } from "../../tensor.ts";
 import { onGpu } from "../gpu_turns.ts";
 import { ORT_LOG_LEVEL } from "../log_level.ts";
 import { addressOf, type CApi, cString, memoryAt, openCApi } from "./c_api.ts";
-import { openCudaDriver } from "./cuda_driver.ts";
+import { type CudaDriver, openCudaDriver } from "./cuda_driver.ts";
 import { giveStoredWeights, type WeightPlace } from "./stored_weights.ts";
 import { type Piece, Uploads } from "./uploads.ts";
 import { otherEvents } from "../yield_to_events.ts";
@@ -39,12 +39,21 @@ const USUAL_OPTIONS = 0n;
 /** Milliseconds, after which a signal is not kept waiting though the device would have to. */
 const LONGEST_WITHOUT_EVENTS = 250;
 /**
- * Of the CUDA provider. An arena would double its memory each time a run needs more. And for kernels of
- * convolutions cuDNN is asked, not each of them tried: those it names are as fast.
+ * Of the CUDA provider, of which every session has its own. An arena would double its memory each time a
+ * run needs more. For kernels of convolutions cuDNN is asked, not each of them tried: those it names are
+ * as fast. And all runs go to one stream of the provider's, by its own cuBLAS and cuDNN: otherwise runs
+ * get a stream with a cuBLAS and a cuDNN more, which take memory to work in.
+ *
+ * One stream is enough. A session's calls wait for each other, and the runs of one call, handed over
+ * before the first is waited for, are to follow each other anyway: they use the arena's memory one after
+ * the other. So whoever waits for the last has waited for all. Sessions share no stream: what other
+ * threads run does not wait for it. And it does not wait for CUDA's default stream, as those of runs do
+ * not: inputs that are copied there are waited for before.
  */
 const CUDA_SETTINGS = {
   arena_extend_strategy: "kSameAsRequested",
   cudnn_conv_algo_search: "HEURISTIC",
+  use_ep_level_unified_stream: "1",
 };
 /** Two prompts and two negative prompts; each keeps a few megabytes on the device. */
 const MOST_BINDINGS = 4;
@@ -53,15 +62,21 @@ const MOST_BINDINGS = 4;
  * Where graphs with operators of our own run: on the thread that asks, as {@linkcode Session} does.
  *
  * @param folder Where the libraries of ONNX Runtime's binding lie.
+ * @param native How they are opened.
  */
-export function operatorSessions(folder: string, operators: OperatorSet): SessionHost {
+export function operatorSessions(
+  folder: string,
+  operators: OperatorSet,
+  native: Native = { openCApi, openCudaDriver },
+): SessionHost {
   return {
     create: async (graph, options) => {
       const memory = await weightsInMemory(graph);
-      const own = { folder, operators, memory };
+      const openDriver = (deviceId: number) => native.openCudaDriver(folder, deviceId);
+      const own = { openDriver, operators, memory };
       try {
         return await onGpu(options.device, () => {
-          return OperatorSession.create(openCApi(folder), graph, own, options);
+          return OperatorSession.create(native.openCApi(folder), graph, own, options);
         });
       } catch (cause) {
         if (cause instanceof NewBieError) throw cause;
@@ -69,6 +84,12 @@ export function operatorSessions(folder: string, operators: OperatorSet): Sessio
       }
     },
   };
+}
+
+/** What opens native libraries. */
+export interface Native {
+  readonly openCApi: typeof openCApi;
+  readonly openCudaDriver: typeof openCudaDriver;
 }
 
 /** As {@linkcode weightsInMemory} makes them. */
@@ -91,7 +112,7 @@ function giveWeights({ api, check }: CApi, options: bigint, memory: WeightsInMem
 
 /** What a session is made with. */
 interface OwnParts {
-  readonly folder: string;
+  readonly openDriver: (deviceId: number) => CudaDriver;
   readonly operators: OperatorSet;
   readonly memory: WeightsInMemory;
 }
@@ -150,7 +171,7 @@ class OperatorSession {
   static async create(
     c: CApi,
     graph: CompiledGraph,
-    { folder, operators, memory }: OwnParts,
+    { openDriver, operators, memory }: OwnParts,
     options: SessionOptions,
   ): Promise<OperatorSession> {
     const { device, deviceId = 0, mayUseCpu = false, givesBack = false } = options;
@@ -169,7 +190,7 @@ class OperatorSession {
       let stored: readonly Piece[] = [];
       if (device === "cuda") {
         c.appendCuda(settings, { ...CUDA_SETTINGS, device_id: String(deviceId) });
-        place = { driver: openCudaDriver(folder, deviceId), memory: c.cudaMemory(deviceId) };
+        place = { driver: openDriver(deviceId), memory: c.cudaMemory(deviceId) };
         stored = giveStoredWeights(c, settings, graph, place, stack);
       }
       const own = graph.ownMatrices && stack.use(operators.keep!(graph.ownMatrices));
