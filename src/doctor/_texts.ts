@@ -50,7 +50,8 @@ export const TEXTS: Texts<Catalogue> = {
       "lie on another disk.",
     ownKernels:
       "`create:fast`, and `create` in the image, draw by the toolkit's own kernels, every " +
-      "other task by ONNX Runtime's.",
+      "other task by ONNX Runtime's. With all parts loaded the former take less memory than is said " +
+      "here.",
     severalGpus: (usable) =>
       `Several GPUs can draw: ${usable.join(", ")}. By default the first does; --device ` +
       `${
@@ -99,7 +100,8 @@ export const TEXTS: Texts<Catalogue> = {
     diskSmall: (folder, free, needed) =>
       `${folder} 所在磁盘只剩 ${free}，正式模型的文件需要 ${needed}。可以放在别的磁盘上。`,
     ownKernels:
-      "`create:fast` 以及镜像中的 `create` 用本工具箱自带的内核作画，其他任务用 ONNX Runtime 的内核。",
+      "`create:fast` 以及镜像中的 `create` 用本工具箱自带的内核作画，其他任务用 ONNX Runtime 的内核。" +
+      "全部部件都加载时，前者所需的显存比这里所说的少。",
     severalGpus: (usable) =>
       `有多块显卡可以作画：${usable.join("、")}。默认使用第一块；--device ${
         usable.at(-1)

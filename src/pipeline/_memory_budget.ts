@@ -8,9 +8,9 @@ import {
   type MachineMemory,
   readMemory,
 } from "../machine/mod.ts";
-import type { Dtype } from "../onnx/mod.ts";
 import {
   estimateMemory,
+  type MemoryOptions,
   OFFLOAD_MODES,
   type OffloadMode,
   offloadThatFits,
@@ -66,9 +66,9 @@ export function offloadFor(
 export function offloadForGpu(
   parts: readonly SizedPart[],
   { device, memoryFree, adapter }: DeviceChoice,
-  dtype: Dtype | "auto",
+  options: MemoryOptions,
 ): OffloadMode {
-  const estimate = estimateMemory(parts, device, trainedSize(parts), dtype);
+  const estimate = estimateMemory(parts, device, trainedSize(parts), options);
   if (memoryFree !== undefined) return offloadThatFits(estimate, memoryFree) ?? "sequential";
   return estimate.peak.none <= (adapter?.maxBufferBytes ?? 0) ? "none" : "model";
 }
@@ -78,10 +78,11 @@ export function spareOnGpu(
   parts: readonly SizedPart[],
   { device, memoryFree }: DeviceChoice,
   offload: OffloadMode,
-  dtype: Dtype | "auto",
+  options: MemoryOptions,
 ): SpareMemory | undefined {
   if (device === "cpu" || memoryFree === undefined) return undefined;
-  return spareMemory(estimateMemory(parts, device, trainedSize(parts), dtype), offload, memoryFree);
+  const estimate = estimateMemory(parts, device, trainedSize(parts), options);
+  return spareMemory(estimate, offload, memoryFree);
 }
 
 /**
@@ -93,10 +94,10 @@ export function requireGpuMemory(
   parts: readonly SizedPart[],
   others: readonly ChosenGpu[],
   offload: OffloadMode,
-  dtype: Dtype | "auto",
+  options: MemoryOptions,
 ): void {
   const shared = parts.filter(({ name }) => name === "transformer");
-  const needed = estimateMemory(shared, "cuda", trainedSize(parts), dtype).peak[offload];
+  const needed = estimateMemory(shared, "cuda", trainedSize(parts), options).peak[offload];
   const small = others.find(({ memoryFree = Infinity }) => memoryFree < needed);
   if (small === undefined) return;
   const { deviceId, gpu = "GPU", memoryFree } = small;

@@ -233,8 +233,8 @@ export class NewBieImagePipeline implements AsyncDisposable {
         kernels = "onnxruntime";
         log(LOG_TEXTS[language].operatorFallback(reason));
       },
-      chooseOffload: (parts) => chooseOffload(parts, offload, place, { budget, dtype }),
-      spare: (parts, mode) => spareOnGpu(parts, place, mode, dtype),
+      chooseOffload: (parts) => chooseOffload(parts, offload, place, { budget, dtype, kernels }),
+      spare: (parts, mode) => spareOnGpu(parts, place, mode, { dtype, kernels }),
     }, opening);
     const hash = (file: string) => hashListedFile(file, options);
     const adapters = new AdapterSet({
@@ -796,7 +796,11 @@ export class NewBieImagePipeline implements AsyncDisposable {
       await part.free();
       const { offload } = this.#parts;
       const sizes = this.#sizes;
-      const { peak } = estimateMemory(sizes, this.device, trainedSize(sizes), this.dtype);
+      const { kernels } = this.arithmetic;
+      const { peak } = estimateMemory(sizes, this.device, trainedSize(sizes), {
+        dtype: this.dtype,
+        kernels,
+      });
       throw new DeviceMemoryError(name, this.device, offload, peak, { cause });
     }
   }

@@ -11,13 +11,28 @@ import {
   requireModelMemory,
   spareOnGpu,
 } from "../../src/pipeline/_memory_budget.ts";
-import { estimateMemory, offloadThatFits } from "../../src/pipeline/checkpoint/memory.ts";
+import {
+  estimateMemory,
+  type MemoryOptions,
+  offloadThatFits,
+} from "../../src/pipeline/checkpoint/memory.ts";
 import { partShape } from "../../src/pipeline/checkpoint/part_needs.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
 import { NEWBIE } from "../../src/families/mod.ts";
+import type { SizedPart } from "../../src/pipeline/load_parts.ts";
 import { InsufficientMemoryError } from "../../src/pipeline/insufficient_memory_error.ts";
 
 const GIB = 2 ** 30;
+
+/** The published model with AutoencoderTiny. */
+const WITH_TINY: readonly SizedPart[] = [
+  ...NEWBIE.published.parts.filter(({ name }) => name !== "vae"),
+  {
+    name: "vae",
+    deviceParameters: 1_229_443,
+    picture: { kind: "AutoencoderTiny", channels: 64 },
+  },
+];
 
 function within(actual: number, expected: number, tolerance: number, what: string) {
   assert(Math.abs(actual / expected - 1) <= tolerance, `${what}: ${actual}, expected ${expected}`);
@@ -51,7 +66,9 @@ Deno.test("in 8 bits a matrix of the layers takes a byte a value, and all else w
   // All layers but the last, which no graph has.
   assert.equal(textEncoder!.int8Parameters, 33 * ofText);
   const weights = (dtype: "bfloat16" | "int8") =>
-    estimateMemory(NEWBIE.published.parts, "cuda", 1024, dtype).parts.map((part) => part.weights);
+    estimateMemory(NEWBIE.published.parts, "cuda", 1024, { dtype }).parts.map((part) =>
+      part.weights
+    );
   const [whole, text, ...others] = weights("bfloat16");
   const [rounded, textRounded, ...same] = weights("int8");
   assert.equal(whole! - rounded!, 38 * products);
@@ -72,16 +89,23 @@ Deno.test("in 8 bits a matrix of the layers takes a byte a value, and all else w
 });
 
 Deno.test("which mode fits a card of a size is what docs/speed.md says", () => {
-  const modes = (gibibytes: number) =>
-    (["bfloat16", "int8"] as const).map((dtype) => {
-      const estimate = estimateMemory(NEWBIE.published.parts, "cuda", 1024, dtype);
-      // A driver and a desktop keep some of it.
-      return offloadThatFits(estimate, gibibytes * GIB - 0.7e9);
-    });
-  assert.deepEqual(modes(8), ["sequential", "model"]);
-  for (const size of [10, 12, 16]) assert.deepEqual(modes(size), ["model", "model"]);
-  assert.deepEqual(modes(24), ["model", "none"]);
-  assert.deepEqual(modes(32), ["none", "none"]);
+  // `create` in bfloat16, and `create:fast` in both.
+  const modes = (gibibytes: number, parts: readonly SizedPart[]) =>
+    ([{}, { kernels: "toolkit" }, { kernels: "toolkit", dtype: "int8" }] as const)
+      .map((options) => {
+        const estimate = estimateMemory(parts, "cuda", 1024, options);
+        // A driver and a desktop keep some of it.
+        return offloadThatFits(estimate, gibibytes * GIB - 0.7e9);
+      });
+  const { parts } = NEWBIE.published;
+  assert.deepEqual(modes(8, parts), ["sequential", "sequential", "model"]);
+  for (const size of [10, 12]) assert.deepEqual(modes(size, parts), ["model", "model", "model"]);
+  assert.deepEqual(modes(16, parts), ["model", "model", "none"]);
+  assert.deepEqual(modes(24, parts), ["model", "none", "none"]);
+  assert.deepEqual(modes(32, parts), ["none", "none", "none"]);
+  assert.deepEqual(modes(12, WITH_TINY), ["model", "model", "none"]);
+  assert.deepEqual(modes(16, WITH_TINY), ["model", "none", "none"]);
+  assert.deepEqual(modes(24, WITH_TINY), ["none", "none", "none"]);
 });
 
 /** The demo model's own numbers, of its headers and configurations. */
@@ -200,17 +224,16 @@ Deno.test("without a limit, swap counts; with one, what others of the group hold
 
 Deno.test("the estimate for CUDA is within a tenth of what was measured", () => {
   // bench/results/cuda.json: random weights of the published sizes on an H100.
-  const tiny = {
-    name: "vae",
-    deviceParameters: 1_229_443,
-    picture: { kind: "AutoencoderTiny", channels: 64 },
-  } as const;
-  const parts = [...NEWBIE.published.parts.filter(({ name }) => name !== "vae"), tiny];
-  const { peak } = estimateMemory(parts, "cuda", 1024);
+  const { peak } = estimateMemory(WITH_TINY, "cuda", 1024);
   within(peak.none, 19.0e9, 0.1, "none");
   within(peak.model, 9.4e9, 0.1, "model");
   within(peak.sequential, 3.28e9, 0.1, "sequential");
-  const wider = parts.map((part) =>
+  const own = (dtype: "bfloat16" | "int8") =>
+    estimateMemory(WITH_TINY, "cuda", 1024, { dtype, kernels: "toolkit" }).peak.none;
+  // bench/SPEED.md: on an H200.
+  within(own("bfloat16"), 16.16e9, 0.02, "the toolkit's kernels");
+  within(own("int8"), 10.23e9, 0.02, "int8");
+  const wider = WITH_TINY.map((part) =>
     part.name === "transformer"
       ? { ...part, sequence: { ...part.sequence!, tokens: 96 ** 2 + 256 } }
       : part
@@ -221,7 +244,7 @@ Deno.test("the estimate for CUDA is within a tenth of what was measured", () => 
 Deno.test("how large a picture is decoded in one run follows what a GPU's memory leaves", () => {
   const { parts } = NEWBIE.published;
   const fits = (gigabytes: number, offload: "none" | "model", side: number) =>
-    spareOnGpu(parts, { device: "cuda", memoryFree: gigabytes * GB }, offload, "auto")!
+    spareOnGpu(parts, { device: "cuda", memoryFree: gigabytes * GB }, offload, {})!
       .fitsWhole(side ** 2);
   for (const gigabytes of [1, 12, 140]) assert(fits(gigabytes, "model", 1024), String(gigabytes));
   // FLUX's decoder in 16 bits holds 12.7 maps of 256 channels, and half as much again.
@@ -233,10 +256,21 @@ Deno.test("how large a picture is decoded in one run follows what a GPU's memory
     false,
   ]);
   assert.deepEqual([fits(140, "none", 2048), fits(140, "none", 2064)], [true, false]);
-  // The other parts stay, too.
+  // The other parts stay, too, with what they worked in.
   assert(!fits(alone + 10, "none", 1536));
-  assert.equal(spareOnGpu(parts, { device: "cuda" }, "none", "auto"), undefined);
-  assert.equal(spareOnGpu(parts, { device: "cpu", memoryFree: 9e9 }, "none", "auto"), undefined);
+  // By the toolkit's kernels with their weights alone; a network that enlarges pictures has 4 GB.
+  const weights = parts.reduce((sum, { deviceParameters }) => sum + 2 * deviceParameters, 0) / GB;
+  const loaded = needed + 0.574 + weights + 4;
+  const spare = (gigabytes: number, options: MemoryOptions) =>
+    spareOnGpu(parts, { device: "cuda", memoryFree: gigabytes * GB }, "none", options)!;
+  const own = { kernels: "toolkit" } as const;
+  assert.deepEqual([loaded + 0.1, loaded - 0.1].map((gb) => spare(gb, own).fitsWhole(1536 ** 2)), [
+    true,
+    false,
+  ]);
+  assert(!spare(loaded + 0.1, {}).fitsWhole(1536 ** 2));
+  assert.equal(spareOnGpu(parts, { device: "cuda" }, "none", {}), undefined);
+  assert.equal(spareOnGpu(parts, { device: "cpu", memoryFree: 9e9 }, "none", {}), undefined);
 });
 
 Deno.test("offload is asked for where it helps, and no more than it helps", () => {
@@ -258,9 +292,9 @@ Deno.test("a larger picture takes more memory, a model without parts only the ru
 Deno.test("where no mode fits, the one that takes least is tried, on a GPU and on a CPU", () => {
   const { parts } = NEWBIE.published;
   for (const memoryFree of [0, 1e9]) {
-    assert.equal(offloadForGpu(parts, { device: "cuda", memoryFree }, "auto"), "sequential");
+    assert.equal(offloadForGpu(parts, { device: "cuda", memoryFree }, {}), "sequential");
     assert.equal(offloadFor(parts, { bytes: memoryFree, isLimit: true }), "sequential");
   }
-  assert.equal(offloadForGpu(parts, { device: "cuda", memoryFree: 80e9 }, "auto"), "none");
-  assert.equal(offloadForGpu(parts, { device: "cuda" }, "auto"), "model");
+  assert.equal(offloadForGpu(parts, { device: "cuda", memoryFree: 80e9 }, {}), "none");
+  assert.equal(offloadForGpu(parts, { device: "cuda" }, {}), "model");
 });

@@ -133,13 +133,19 @@ Deno.test("a GPU that has no room for the transformer is refused before anything
     memoryFree: number,
   ) => [{ deviceId: 1, gpu: "NVIDIA GeForce RTX 3060", memoryFree }];
   // docs/weights.md: the transformer takes 9.4 GB; a sixth of its weights is 1.2 of them.
-  requireGpuMemory(parts, others(12e9), "none", "bfloat16");
-  requireGpuMemory(parts, [{ deviceId: 1 }], "none", "bfloat16");
-  requireGpuMemory(parts, others(6e9), "sequential", "bfloat16");
-  assert.throws(() => requireGpuMemory(parts, others(6e9), "model", "bfloat16"), (error) => {
-    assert.ok(error instanceof RequestError);
-    assert.match(error.explain("en"), /cuda:1 \(.*3060\) has 5\.6 GiB of memory free, .*--gpus 1$/);
-    assert.match(error.explain("zh"), /cuda:1（.*3060）空闲显存为 5\.6 GiB.*--gpus 1$/);
-    return true;
-  });
+  requireGpuMemory(parts, others(12e9), "none", { dtype: "bfloat16" });
+  requireGpuMemory(parts, [{ deviceId: 1 }], "none", { dtype: "bfloat16" });
+  requireGpuMemory(parts, others(6e9), "sequential", { dtype: "bfloat16" });
+  assert.throws(
+    () => requireGpuMemory(parts, others(6e9), "model", { dtype: "bfloat16" }),
+    (error) => {
+      assert.ok(error instanceof RequestError);
+      assert.match(
+        error.explain("en"),
+        /cuda:1 \(.*3060\) has 5\.6 GiB of memory free, .*--gpus 1$/,
+      );
+      assert.match(error.explain("zh"), /cuda:1（.*3060）空闲显存为 5\.6 GiB.*--gpus 1$/);
+      return true;
+    },
+  );
 });

@@ -3,6 +3,7 @@
  *
  * - a part = its weights on the device × bytes of the arithmetic + its workspace;
  * - `none`: all parts, each of which keeps the workspace of its last run, and what the runtime itself takes;
+ *   by the toolkit's kernels the weights of all parts and the largest workspace: each gives its own back;
  * - `model`: the largest part, and what the runtime itself takes;
  * - `sequential`: the same with the two large parts cut into segments, of which one is loaded.
  *
@@ -10,6 +11,7 @@
  *
  * @module
  */
+import type { Arithmetic } from "../../machine/mod.ts";
 import type { Device, Dtype } from "../../onnx/mod.ts";
 import type { DecoderKind, PartName, PartShape } from "../../families/mod.ts";
 
@@ -36,10 +38,25 @@ export interface MemoryEstimate {
   readonly parts: readonly {
     readonly name: PartName;
     readonly weights: number;
+    /** While it works. */
     readonly workspace: number;
+    /** Of that what it has while others work and it stays loaded. */
+    readonly kept: number;
     /** Of an autoencoder. */
     readonly picture?: PartShape["picture"];
   }[];
+}
+
+/** What the memory depends on beside a model's size. */
+export interface MemoryOptions {
+  /** @default {"auto"} */
+  readonly dtype?: Dtype | "auto";
+  /**
+   * Whose kernels compute on CUDA; products in 8 bits are the toolkit's.
+   *
+   * @default {"onnxruntime"}
+   */
+  readonly kernels?: Arithmetic["kernels"];
 }
 
 interface Rule {
@@ -91,7 +108,7 @@ const CUDA: Rule = {
  * transformer, 7.0 GB of weights, took 9.4 GB at 4352 tokens and 10.5 GB at 9472: its memory grows
  * with the tokens and not with their square. All parts together, AutoencoderTiny among them, took
  * 19.0 GB, since each keeps its own arena. FLUX's decoder alone took 7.5 GB, as arenas grow by
- * doubling.
+ * doubling. By the toolkit's kernels all parts took 16.2 GB in bfloat16 and 10.2 in int8, on an H200.
  *
  * WebGPU: CUDA's numbers, in float32, which is more than it takes with the transformer in float16.
  */
@@ -115,15 +132,17 @@ const BYTES_OF_FLOAT32 = 4;
  *
  * @param pictureSize Its width and height in pixels; of another shape, the side of a square of as
  *   many pixels.
+ * @param options In which types it computes, and by whose kernels.
  */
 export function estimateMemory(
   parts: readonly (PartShape & { readonly name: PartName })[],
   device: Device,
   pictureSize: number,
-  dtype: Dtype | "auto" = "auto",
+  { dtype = "auto", kernels = "onnxruntime" }: MemoryOptions = {},
 ): MemoryEstimate {
   const { runtime, ...rule } = RULES[device];
   const bytesPerValue = dtype === "float32" ? BYTES_OF_FLOAT32 : rule.bytesPerValue;
+  const givesBack = device === "cuda" && (kernels === "toolkit" || dtype === "int8");
   const ownSize = trainedSize(parts);
   const pixels = pictureSize ** 2;
   const sized = parts.map((part) => {
@@ -146,21 +165,24 @@ export function estimateMemory(
       // A tile takes no more than the largest picture that is decoded without.
       values += channels * Math.max(whole, tiled);
     }
+    const workspace = values * bytesPerValue + sessions;
     return {
       name,
       weights: (deviceParameters - int8Parameters) * bytesPerValue + int8Parameters +
         quantizedBytes,
-      workspace: values * bytesPerValue + sessions,
+      workspace,
+      kept: givesBack ? 0 : workspace,
       ...(picture === undefined ? {} : { picture }),
     };
   });
   const taken = sized.map(({ weights, workspace }) => weights + workspace);
+  const stays = sized.reduce((sum, { weights, kept }) => sum + weights + kept, 0);
   return {
     device,
     pictureSize,
     bytesPerValue,
     peak: {
-      none: runtime + taken.reduce((sum, bytes) => sum + bytes, 0),
+      none: runtime + stays + atWork(sized),
       model: runtime + Math.max(0, ...taken),
       sequential: runtime + Math.max(
         0,
@@ -171,6 +193,11 @@ export function estimateMemory(
     },
     parts: sized,
   };
+}
+
+/** The most that a part takes while it works besides what stays anyway; bytes. */
+function atWork(parts: MemoryEstimate["parts"]): number {
+  return Math.max(0, ...parts.map(({ workspace, kept }) => workspace - kept));
 }
 
 /** What a model leaves of a device's memory. */
@@ -197,7 +224,7 @@ export function spareMemory(
   const largest = Math.max(0, ...parts.map(({ weights, workspace }) => weights + workspace));
   // A part that is not kept is alone when it works.
   const others = offload === "none"
-    ? peak.none - (vae?.workspace ?? 0)
+    ? peak.none - atWork(parts) - (vae?.kept ?? 0)
     : peak.model - largest + (vae?.weights ?? 0);
   const kept = offload === "none" ? UPSCALER_BYTES : 0;
   return {
