@@ -36,6 +36,14 @@ const HOPPER = "9.0";
 /** What a kernel takes: addresses, numbers, and what {@linkcode CudaKernels.tensorMap} gives. */
 export type Parameter = "pointer" | "i32" | "i64" | "f32" | "map";
 
+/** So many addresses. */
+export function pointers(count: number): Parameter[] {
+  return new Array<Parameter>(count).fill("pointer");
+}
+
+/** Threads of a block, where a kernel leaves the choice. */
+export const BLOCK = 256;
+
 /** Starts a kernel on a stream, over so many blocks of so many threads. */
 export type Launch = (
   stream: bigint,

@@ -4,6 +4,7 @@ import {
   type KernelType,
   type Launch,
   type Parameter,
+  pointers,
   type TensorMap,
   VALUE_BYTES,
 } from "./cuda_kernels.ts";
@@ -117,14 +118,14 @@ export function groupedAttention(type: KernelType, kernels: () => CudaKernels): 
 
 const ATTEND: readonly Parameter[] = [
   ...new Array<Parameter>(3).fill("map"),
-  ...new Array<Parameter>(2).fill("pointer"),
+  ...pointers(2),
   ...new Array<Parameter>(3).fill("i32"),
   "f32",
   "i32",
   "i32",
 ];
 const JOIN: readonly Parameter[] = [
-  ...new Array<Parameter>(2).fill("pointer"),
+  ...pointers(2),
   ...new Array<Parameter>(5).fill("i32"),
 ];
 

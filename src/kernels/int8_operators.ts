@@ -11,6 +11,7 @@ import {
   type KernelType,
   type Launch,
   type Parameter,
+  pointers,
   VALUE_BYTES,
 } from "./cuda_kernels.ts";
 import { rowQuantizer } from "./row_quantizer.ts";
@@ -29,7 +30,7 @@ const HOPPER_TILES = [160, 256] as const;
 const GATED_TILE = 256;
 
 const PRODUCT: readonly Parameter[] = [
-  ...new Array<Parameter>(5).fill("pointer"),
+  ...pointers(5),
   ...new Array<Parameter>(6).fill("i32"),
 ];
 
@@ -60,7 +61,7 @@ export function int8Operators(type: KernelType, kernels: () => CudaKernels): rea
     outputs: [type, "int8", "float32"],
     kernel: (attributes) => {
       const launch = kernels().kernel("norm_add_norm_int8", type, [
-        ...new Array<Parameter>(7).fill("pointer"),
+        ...pointers(7),
         "i32",
         "i32",
         "f32",
@@ -117,7 +118,7 @@ export function int8Operators(type: KernelType, kernels: () => CudaKernels): rea
       const { values, scales, rows: width, columns: inner, paddedRows } =
         matrices[attributes.int("matrix")]!;
       const restore = own.kernel("restore_rows", type, [
-        ...new Array<Parameter>(3).fill("pointer"),
+        ...pointers(3),
         "i32",
         "i32",
       ], { module: "int8" });

@@ -1,5 +1,5 @@
 import { RUN_VALUES, VECTOR_VALUES, WARP_THREADS } from "../onnx/mod.ts";
-import type { CudaKernels, KernelType, Launch } from "./cuda_kernels.ts";
+import { type CudaKernels, type KernelType, type Launch, pointers } from "./cuda_kernels.ts";
 
 /** Threads of the largest block over rows of float32, each with up to four vectors of a row. */
 const MOST_THREADS = 512;
@@ -32,7 +32,7 @@ export function rowQuantizer(
   const known = made.get(kernels) ?? new Map<string, Launch>();
   made.set(kernels, known);
   const launch = known.get(type) ??
-    kernels.kernel("quantize_rows", type, [...POINTERS, ...NUMBERS], { module: "int8" });
+    kernels.kernel("quantize_rows", type, [...pointers(3), ...NUMBERS], { module: "int8" });
   known.set(type, launch);
   return (stream, { x, values, scales, rows, width, paddedRows, first, run, stride }) => {
     const padded = Math.ceil(width / RUN_VALUES) * RUN_VALUES;
@@ -48,5 +48,4 @@ function threadsOfVectors(vectors: number): number {
   return Math.ceil(vectors / each / WARP_THREADS) * WARP_THREADS;
 }
 
-const POINTERS = ["pointer", "pointer", "pointer"] as const;
 const NUMBERS = ["i32", "i32", "i32", "i32", "i32"] as const;
