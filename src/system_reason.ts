@@ -18,7 +18,7 @@ export function systemReason(error: unknown): Texts<string> | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof UnfitFileError) return error.reason;
   if (error.name === "NotCapable") return NOT_CAPABLE;
-  const code = codeOf(error);
+  const code = systemCode(error);
   if (code === undefined) return undefined;
   return REASONS[code] ?? {
     en: `the operating system refused (${code})`,
@@ -32,8 +32,12 @@ export function reasonOf(error: unknown): Texts<string> {
   return systemReason(error) ?? { en: said, zh: said };
 }
 
-/** The error's POSIX name, which Node's interface gives as a code and Deno's own in other ways. */
-function codeOf(error: Error): string | undefined {
+/**
+ * The POSIX name of a system's error, such as `ENOSPC`, which Node's interface gives as a code and Deno's own
+ * in other ways; undefined for an error of another kind.
+ */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
   const { code } = error as NodeJS.ErrnoException;
   if (typeof code === "string" && /^E[A-Z0-9]+$/.test(code)) return code;
   const number = /\(os error (\d+)\)/.exec(error.message)?.[1];

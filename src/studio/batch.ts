@@ -18,12 +18,13 @@ import {
 } from "node:path";
 import { realpath } from "node:fs/promises";
 import { createHash } from "node:crypto";
-import { RequestError } from "../errors.ts";
+import { NewBieError, RequestError } from "../errors.ts";
 import { exists, isFolder, isMissing } from "../files.ts";
 import { jsonProblem } from "../json_problem.ts";
 import { formatOfName, ImageError, readPictureText } from "../image/mod.ts";
 import { removeUnfinished } from "../unfinished.ts";
 import { visible } from "../shown.ts";
+import { reasonOf } from "../system_reason.ts";
 import { readWhole, UnfitFileError } from "../whole_file.ts";
 import { nameAfter, numbered, pictureName } from "./outputs.ts";
 import { readText } from "./read_text.ts";
@@ -181,7 +182,11 @@ export async function finishedItems(folder: string): Promise<ReadonlySet<string>
   return ids;
 }
 
-/** The id of the request that a picture answers, if it is a whole picture of a batch. */
+/**
+ * The id of the request that a picture answers, if it is a whole picture of a batch.
+ *
+ * @throws {NewBieError} When it may not be read.
+ */
 export async function batchIdOf(path: string): Promise<string | undefined> {
   try {
     const { text, isWhole } = readPictureText(await readWhole(path));
@@ -191,7 +196,13 @@ export async function batchIdOf(path: string): Promise<string | undefined> {
     if (error instanceof ImageError || error instanceof UnfitFileError || isMissing(error)) {
       return undefined;
     }
-    throw error;
+    const { en, zh } = reasonOf(error);
+    throw new NewBieError({
+      en:
+        `${path} cannot be read: ${en}. Pictures that are there count as made, so all who share a ` +
+        "batch's folder have to be able to read them.",
+      zh: `无法读取 ${path}：${zh}。已有的图片视为已完成，因此共用批次文件夹的人都要能读取它们。`,
+    }, { cause: error });
   }
 }
 

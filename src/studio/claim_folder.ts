@@ -67,8 +67,12 @@ export class ClaimFolder implements ClaimFiles, AsyncDisposable {
     const isLocked = this.#owner.boot !== undefined &&
       await file.lock(true).then(() => true, () => false);
     const text = JSON.stringify({ owner: this.#owner, isLocked });
-    await file.write(new TextEncoder().encode(`${text}\n`));
-    await file.sync();
+    try {
+      await file.write(new TextEncoder().encode(`${text}\n`));
+      await file.sync();
+    } catch (error) {
+      throw diskError(error, join(this.#folder, name));
+    }
     this.#beat(name);
     return true;
   }
@@ -109,8 +113,13 @@ export class ClaimFolder implements ClaimFiles, AsyncDisposable {
   }
 
   async mark(name: string): Promise<void> {
-    await Deno.mkdir(this.#folder, { recursive: true });
-    (await Deno.open(join(this.#folder, name), { write: true, create: true })).close();
+    const path = join(this.#folder, name);
+    try {
+      await Deno.mkdir(this.#folder, { recursive: true });
+      (await Deno.open(path, { write: true, create: true })).close();
+    } catch (error) {
+      throw diskError(error, path);
+    }
   }
 
   async has(name: string): Promise<boolean> {

@@ -26,15 +26,17 @@ export async function latestPicture(root = OUTPUTS): Promise<string> {
   });
 }
 
-async function* picturesBelow(folder: string): AsyncGenerator<string> {
+async function* picturesBelow(folder: string, root = folder): AsyncGenerator<string> {
   try {
     for await (const { name, isDirectory, isFile } of Deno.readDir(folder)) {
       const path = join(folder, name);
       if (name.startsWith(".")) continue;
-      if (isDirectory) yield* picturesBelow(path);
+      if (isDirectory) yield* picturesBelow(path, root);
       else if (isFile && formatOfName(name) !== undefined) yield path;
     }
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    // Where outputs are shared, others may have folders of their own in them.
+    const isOthers = error instanceof Deno.errors.PermissionDenied && folder !== root;
+    if (!isOthers && !(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { realpath } from "node:fs/promises";
+import { readlink, realpath } from "node:fs/promises";
 import { basename, dirname, extname, isAbsolute, join, posix, relative, sep } from "node:path";
 import { NewBieError, RequestError } from "../errors.ts";
 import { exists, writeNewFile } from "../files.ts";
 import { formatOfName, PICTURE_ENDINGS } from "../image/mod.ts";
 import type { Texts } from "../language.ts";
 import { visible } from "../shown.ts";
+import { systemCode } from "../system_reason.ts";
 import { UnfinishedFile } from "../unfinished.ts";
 
 /** The folder below which all pictures lie. */
@@ -233,7 +234,8 @@ export async function openFolderOfDay(time: Date, root = OUTPUTS): Promise<strin
       await prepareFolder(folder, root);
       return folder;
     } catch (error) {
-      const isTaken = error instanceof DiskError && DENIALS.includes(codeOf(error.cause)) &&
+      const isTaken = error instanceof DiskError &&
+        DENIALS.includes(systemCode(error.cause) ?? "") &&
         number < MOST_FOLDERS && await exists(folder);
       if (!isTaken) throw error;
     }
@@ -245,9 +247,21 @@ const DENIALS = ["EACCES", "EPERM"];
 const MOST_FOLDERS = 1000;
 
 async function makeFolder(folder: string, root: string): Promise<void> {
+  if (!await exists(root)) await refuseLostLink(root);
   await Deno.mkdir(root, { recursive: true });
   await refuseWayOut(folder, root);
   await Deno.mkdir(folder, { recursive: true });
+}
+
+/** @throws {DiskError} When a path is a link to what is not there, such as a disk that is not mounted. */
+async function refuseLostLink(path: string): Promise<void> {
+  const target = await readlink(path).catch(() => undefined);
+  if (target === undefined) return;
+  throw new DiskError(
+    `${path} is a link to ${target}, and nothing is there. Mount the disk that it lies on, or make the ` +
+      "link anew.",
+    { zh: `${path} 是指向 ${target} 的链接，而那里什么也没有。请挂载其所在的磁盘，或重建链接。` },
+  );
 }
 
 /** What a disk says when it takes nothing more, in words for people. */
@@ -287,11 +301,9 @@ export class DiskError extends NewBieError {
   override name = "DiskError";
 }
 
-const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | undefined)?.code ?? "";
-
 /** What to say of an error where a picture was to be written; other errors stay what they are. */
 export function diskError(error: unknown, path: string): unknown {
-  const fault = DISK_FAULTS[codeOf(error)];
+  const fault = DISK_FAULTS[systemCode(error) ?? ""];
   if (fault === undefined) return error;
   return new DiskError(`${path} cannot be written: ${fault.en}.`, {
     cause: error,

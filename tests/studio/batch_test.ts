@@ -313,6 +313,15 @@ Deno.test("a folder's finished requests are known by their pictures alone", asyn
     );
     await Deno.writeFile(`${folder}/o/c.png`, encodePng(dot));
     await Deno.writeFile(`${folder}/o/broken.png`, new Uint8Array([1, 2, 3]));
+    if (Deno.build.os !== "windows") {
+      await Deno.writeFile(`${folder}/o/theirs.png`, new Uint8Array(1), { mode: 0o000 });
+      const mayRead = await Deno.readFile(`${folder}/o/theirs.png`).then(() => true, () => false);
+      // Root may read everything.
+      if (!mayRead) {
+        await assert.rejects(finishedItems(`${folder}/o`), /theirs\.png cannot be read/);
+      }
+      await Deno.remove(`${folder}/o/theirs.png`);
+    }
     // One is being saved.
     await using three = await UnfinishedFile.create(`${folder}/o/three.png`);
     assert.deepEqual(await finishedItems(`${folder}/o`), new Set(["one", "two"]));

@@ -20,5 +20,12 @@ Deno.test("the last picture is the one that was saved last, wherever it lies", a
       await Deno.utime(`${folder}/${name}`, time, time);
     }
     assert.equal(await latestPicture(folder), `${folder}/20260101/a.webp`);
+    // Somebody else's folder, in outputs that are shared. Root may read everywhere.
+    await Deno.mkdir(`${folder}/theirs`, { mode: 0o000 });
+    try {
+      assert.equal(await latestPicture(folder), `${folder}/20260101/a.webp`);
+    } finally {
+      await Deno.chmod(`${folder}/theirs`, 0o700);
+    }
   });
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { RequestError } from "../../src/errors.ts";
 import {
   DiskError,
+  diskError,
   folderName,
   folderOfDay,
   nameAfter,
@@ -176,6 +177,32 @@ Deno.test("a disk that takes no picture is an error that says what to do, in bot
       });
     }
   });
+});
+
+Deno.test("outputs that are a link to a disk which is not there are told as such", async () => {
+  await inTempFolder(async (folder) => {
+    const root = `${folder}/outputs`;
+    await Deno.symlink(`${folder}/not_mounted`, root);
+    await assert.rejects(openFolderOfDay(new Date(2026, 0, 5), root), (error) => {
+      assert(error instanceof DiskError);
+      assert.match(error.message, /is a link to .*not_mounted, and nothing is there\. Mount/);
+      return true;
+    });
+    await Deno.mkdir(`${folder}/not_mounted`);
+    await openFolderOfDay(new Date(2026, 0, 5), root);
+  });
+});
+
+Deno.test("a full disk is known by Node's errors and by Deno's", () => {
+  const errors = [
+    Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" }),
+    new Error("No space left on device (os error 28)"),
+  ];
+  for (const error of errors) {
+    const told = diskError(error, "outputs/a.png");
+    assert(told instanceof DiskError);
+    assert.match(told.message, /^outputs\/a\.png cannot be written: the disk is full\. Make room/);
+  }
 });
 
 Deno.test("where the day's folder belongs to somebody else, the next one is taken", async () => {
