@@ -191,6 +191,12 @@ export function startElsewhere({ os }: System): string {
     : 'cd ~ && deno task --config "$OLDPWD/deno.json" create';
 }
 
+/** Takes away what stands in a folder's place. */
+export function moveAway({ os }: System, folder: string): string {
+  const name = folder.replace(/\/$/, "");
+  return os === "windows" ? `Rename-Item ${name} ${name}.old` : `mv ${name} ${name}.old`;
+}
+
 /**
  * Makes ONNX Runtime's binding load.
  *

@@ -9,6 +9,7 @@ interface Catalogue {
   readonly bindingMissing: string;
   bindingBroken(reason: string): string;
   glibcOld(glibc: string, minimum: string): string;
+  noFolder(folder: string): string;
   readOnly(folder: string): string;
   diskFull(folder: string, free: string): string;
   diskSmall(folder: string, free: string, needed: string): string;
@@ -41,6 +42,9 @@ export const TEXTS: Texts<Catalogue> = {
     glibcOld: (glibc, minimum) =>
       `ONNX Runtime needs glibc ${minimum} or newer, this system has ${glibc}. A container brings ` +
       "its own.",
+    noFolder: (folder) =>
+      `Pictures go to ${folder}, where a file stands, or a link that leads nowhere: to a disk that is ` +
+      "not mounted, perhaps.",
     readOnly: (folder) =>
       `You may not write to ${folder} here. Started in a folder of your own, pictures go to ` +
       `${folder} there.`,
@@ -94,6 +98,8 @@ export const TEXTS: Texts<Catalogue> = {
     bindingBroken: (reason) => `ONNX Runtime 无法加载：${reason}`,
     glibcOld: (glibc, minimum) =>
       `ONNX Runtime 需要 glibc ${minimum} 或更新的版本，本系统是 ${glibc}。容器自带合适的版本。`,
+    noFolder: (folder) =>
+      `图片保存在 ${folder}，但那里是一个文件，或一个无效的链接（也许磁盘没有挂载）。`,
     readOnly: (folder) =>
       `这里的 ${folder} 不可写。请在自己的文件夹中启动，图片会保存在那里的 ${folder}。`,
     diskFull: (folder, free) => `${folder} 所在磁盘只剩 ${free}。下面的命令显示空间被什么占用。`,

@@ -21,6 +21,7 @@ import {
   makeSlots,
   mendBinding,
   moreMemory,
+  moveAway,
   passGpu,
   showBusiest,
   showLargest,
@@ -114,7 +115,11 @@ function systemFindings({ machine, binding, disks, model }: Facts, language: Lan
     const fix = mendBinding(machine, failure);
     findings.push(finding("system", "binding-broken", "error", text.bindingBroken(failure), fix));
   }
-  for (const { folder, free, isReadOnly } of disks) {
+  for (const { folder, free, isReadOnly, isNoFolder } of disks) {
+    if (isNoFolder) {
+      const fix = moveAway(machine, folder);
+      findings.push(finding("system", "outputs-no-folder", "error", text.noFolder(folder), fix));
+    }
     if (isReadOnly) {
       const fix = startElsewhere(machine);
       findings.push(

@@ -37,6 +37,8 @@ export interface Disk {
   readonly free?: number;
   /** Whether this user may not write there; only looked at where that is needed. */
   readonly isReadOnly?: boolean;
+  /** Whether something else stands in its place. */
+  readonly isNoFolder?: boolean;
 }
 
 /** Where to look. */
@@ -73,7 +75,8 @@ export async function gatherFacts(options: GatherOptions = {}): Promise<Facts> {
     diskOf(host, "models/"),
     diskOf(host, "outputs/"),
   ]);
-  const isReadOnly = !await host.mayWrite("outputs/");
+  const isNoFolder = await host.isNoFolder("outputs");
+  const isReadOnly = !isNoFolder && !await host.mayWrite("outputs/");
   const adapter = hasCard ? await host.adapter() : undefined;
   const demo = model.isDemo ? undefined : await readModel(DEMO_MODEL, language);
   return {
@@ -82,7 +85,7 @@ export async function gatherFacts(options: GatherOptions = {}): Promise<Facts> {
     binding,
     ...(adapter === undefined ? {} : { adapter }),
     hasCard,
-    disks: [models, { ...outputs, isReadOnly }],
+    disks: [models, { ...outputs, isReadOnly, isNoFolder }],
     model,
     ...(demo?.layout === undefined ? {} : { demo }),
   };

@@ -37,6 +37,7 @@ export type FindingCode =
   | "binding-broken"
   | "glibc-old"
   | "disk-full"
+  | "outputs-no-folder"
   | "outputs-read-only"
   | "disk-small"
   | "own-kernels"

@@ -53,6 +53,8 @@ export interface Host {
   /** The names in a folder, sorted. */
   list(folder: string): Promise<readonly string[]>;
   exists(path: string): Promise<boolean>;
+  /** Whether something else stands in a folder's place: a file, or a link that leads nowhere. */
+  isNoFolder(path: string): Promise<boolean>;
   /**
    * `undefined` when there is no such command, or it may not be run; `"silent"` when it did not end
    * within {@linkcode COMMAND_SECONDS} seconds, and was given up.
@@ -121,6 +123,11 @@ export function localHost(commandSeconds: number = COMMAND_SECONDS): Host {
       return names?.sort() ?? [];
     },
     exists: async (path) => await attemptAsync(() => Deno.stat(path)) !== undefined,
+    async isNoFolder(path) {
+      const found = await attemptAsync(() => Deno.lstat(path));
+      if (found === undefined) return false;
+      return !((await attemptAsync(() => Deno.stat(path)))?.isDirectory ?? false);
+    },
     async mayWrite(path) {
       for (let folder = resolve(path);; folder = dirname(folder)) {
         if (

@@ -60,6 +60,8 @@ export interface Circumstances extends FakeMachine {
   readonly failure?: string;
   /** Whether this user may not write pictures. */
   readonly isReadOnly?: boolean;
+  /** Whether something else stands in the place of the folder of pictures. */
+  readonly isNoFolder?: boolean;
 }
 
 /** What would be gathered on such a machine. */
@@ -76,7 +78,12 @@ export async function factsOf(circumstances: Circumstances): Promise<Facts> {
     hasCard: await hasDisplayCard(host),
     disks: [
       { folder: "models/", free: freeDisk },
-      { folder: "outputs/", free: freeDisk, isReadOnly: circumstances.isReadOnly ?? false },
+      {
+        folder: "outputs/",
+        free: freeDisk,
+        isReadOnly: circumstances.isReadOnly ?? false,
+        isNoFolder: circumstances.isNoFolder ?? false,
+      },
     ],
     model,
     ...(demo === undefined ? {} : { demo }),

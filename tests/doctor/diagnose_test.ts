@@ -368,6 +368,12 @@ Deno.test("outputs that cannot be written are told, with the way to use a shared
   assert.equal(find(await examine({ files: UBUNTU }), "outputs-read-only"), undefined);
 });
 
+Deno.test("what stands in the place of the folder of pictures is told, and taken away", async () => {
+  const taken = find(await examine({ files: UBUNTU, isNoFolder: true }), "outputs-no-folder");
+  assert.deepEqual([taken?.severity, taken?.fix], ["error", "mv outputs outputs.old"]);
+  assert.equal(find(await examine({ files: UBUNTU }), "outputs-no-folder"), undefined);
+});
+
 Deno.test("a full disk is told before a picture is lost", async () => {
   const diagnosis = await examine({ files: UBUNTU, freeDisk: 100e6 });
   assert.equal(find(diagnosis, "disk-full")?.severity, "warning");
@@ -381,6 +387,7 @@ Deno.test("every problem carries one command, in both languages the same", async
     { files: WELL, commands: nvidiaSmi("550.54.14", "12.4", [GPU_8, H100]), model: PUBLISHED },
     { files: { ...UBUNTU, ...meminfo(2, 1) }, model: PUBLISHED, failure: "no", freeDisk: 1 },
     { files: UBUNTU, isReadOnly: true },
+    { files: UBUNTU, isNoFolder: true },
   ];
   for (const machine of machines) {
     const facts = await factsOf(machine);

@@ -57,6 +57,7 @@ export function fakeHost(machine: FakeMachine = {}): Host {
     freeDisk: () => Promise.resolve(machine.freeDisk),
     adapter: () => Promise.resolve(machine.adapter),
     mayWrite: () => Promise.resolve(true),
+    isNoFolder: () => Promise.resolve(false),
   };
 }
 

@@ -5,6 +5,20 @@ import { inTempFolder } from "../_folders.ts";
 
 const LINUX = Deno.build.os === "linux";
 
+Deno.test("what stands in a folder's place is told from a folder and from nothing", async () => {
+  await inTempFolder(async (folder) => {
+    const host = localHost();
+    await Deno.mkdir(`${folder}/folder`);
+    await Deno.writeTextFile(`${folder}/file`, "");
+    await Deno.symlink("folder", `${folder}/link`);
+    await Deno.symlink("nowhere", `${folder}/lost`);
+    const found = ["folder", "file", "link", "lost", "nothing"].map((name) =>
+      host.isNoFolder(`${folder}/${name}`)
+    );
+    assert.deepEqual(await Promise.all(found), [false, true, false, true, false]);
+  });
+});
+
 Deno.test({
   name: "a command that ends is heard to its end, with its exit code",
   ignore: Deno.build.os === "windows",
