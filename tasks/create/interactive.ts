@@ -38,7 +38,7 @@ import { parseSize } from "../../src/studio/request.ts";
 import type { Studio } from "../../src/studio/studio.ts";
 import { loadTagList, type TagList } from "../../src/tags/mod.ts";
 import { isTemplate, parseTemplate, TemplateError } from "../../src/templates/mod.ts";
-import { Console, Interrupted } from "../cli/console.ts";
+import { type AskOptions, Console, Interrupted } from "../cli/console.ts";
 import { makePictures, savedLine, type ShowOptions } from "./picture.ts";
 import { both, text } from "./texts.ts";
 import { namedFile, STANDARD_INPUT } from "../cli/prompt_input.ts";
@@ -167,6 +167,16 @@ const NOTHING = "-";
 
 /** What an answer does with the conversation. */
 type Turn = "on" | "back" | "leave";
+/** What came of an answer that may be a command. */
+type Commanded = "none" | "done" | "leave";
+/** Thrown where a command's own question is answered by leaving, or by going back. */
+class Turned extends Error {
+  override name = "Turned";
+
+  constructor(readonly turn: Exclude<Turn, "on">) {
+    super(turn);
+  }
+}
 /** Ctrl-C was pressed, and the prompt is kept. */
 const KEPT = Symbol("kept");
 
@@ -314,7 +324,9 @@ class Sitting {
       if (LEAVES.test(answer)) return "leave";
       if (answer.normalize("NFKC") === GOES_BACK) return "back";
       try {
-        if (await this.#command(answer, answers)) continue;
+        const commanded = await this.#command(answer, answers);
+        if (commanded === "leave") return "leave";
+        if (commanded === "done") continue;
         take(answer);
         return "on";
       } catch (error) {
@@ -325,14 +337,14 @@ class Sitting {
   }
 
   /**
-   * Does what a command asks for; false where the answer is none.
+   * Does what a command asks for, where the answer is one.
    *
    * @param answers What it changes: of this picture, or of all that follow.
    * @throws {RequestError} When there is no such command, or what it names is not there.
    */
-  async #command(answer: string, answers: Answers): Promise<boolean> {
+  async #command(answer: string, answers: Answers): Promise<Commanded> {
     const [, name, rest = ""] = COMMAND.exec(answer.trim()) ?? [];
-    if (name === undefined) return false;
+    if (name === undefined) return "none";
     const commands: Readonly<Record<string, (rest: string, answers: Answers) => Promise<void>>> = {
       negative: (rest, answers) => this.#askNegative(rest, answers),
       preset: (rest, answers) => this.#askPreset(rest, answers),
@@ -342,8 +354,25 @@ class Sitting {
     const known = Object.keys(commands);
     const called = known.find((command) => command.startsWith(name.toLowerCase()));
     if (called === undefined) throw new RequestError(both((text) => text.noCommand(name, known)));
-    await commands[called]!(rest.trim(), answers);
-    return true;
+    try {
+      await commands[called]!(rest.trim(), answers);
+    } catch (error) {
+      if (!(error instanceof Turned)) throw error;
+      return error.turn === "leave" ? "leave" : "done";
+    }
+    return "done";
+  }
+
+  /**
+   * Asks what a command needs to know.
+   *
+   * @throws {Turned} When the person leaves, or goes back to the question before.
+   */
+  async #askCommand(question: string, options: AskOptions = {}): Promise<string> {
+    const answer = await this.#console.ask(question, options) ?? "";
+    if (LEAVES.test(answer.trim())) throw new Turned("leave");
+    if (answer.trim().normalize("NFKC") === GOES_BACK) throw new Turned("back");
+    return answer;
   }
 
   /** What the picture should not be; an empty answer keeps what there is. */
@@ -351,9 +380,9 @@ class Sitting {
     const { negativePrompt = "" } = answers.request;
     const lines = [
       said === ""
-        ? await this.#console.ask(text.askNegative(negativePrompt), {
+        ? await this.#askCommand(text.askNegative(negativePrompt), {
           complete: this.#completion(),
-        }) ?? ""
+        })
         : said,
     ];
     await this.#continued(lines, true);
@@ -372,12 +401,12 @@ class Sitting {
     const names = await presetNames();
     if (said === "") this.#console.say(text.presetNames(names));
     const answer = said === ""
-      ? (await this.#console.ask(text.askPreset, {
+      ? (await this.#askCommand(text.askPreset, {
         complete: (line) => ({
           typed: line,
           candidates: names.filter((name) => name.startsWith(line)),
         }),
-      }))?.trim() ?? ""
+      })).trim()
       : said;
     if (answer === "") return;
     const presets = answer === NOTHING ? [] : [await loadPreset(answer)];
@@ -388,7 +417,7 @@ class Sitting {
 
   /** A picture to start from, and how far to go from it. */
   async #askImage(said: string, answers: Answers): Promise<void> {
-    const answer = said === "" ? (await this.#console.ask(text.askImage))?.trim() ?? "" : said;
+    const answer = said === "" ? (await this.#askCommand(text.askImage)).trim() : said;
     if (answer === "") return;
     const { source: _source, strength: _strength, ...request } = answers.request;
     if (answer === NOTHING) {
@@ -411,7 +440,7 @@ class Sitting {
 
   /** Where that picture is drawn anew. */
   async #askMask(said: string, answers: Answers): Promise<void> {
-    const answer = said === "" ? (await this.#console.ask(text.askMask))?.trim() ?? "" : said;
+    const answer = said === "" ? (await this.#askCommand(text.askMask)).trim() : said;
     if (answer === "") return;
     const { mask: _mask, ...source } = answers.request.source ?? {};
     const changed = answer === NOTHING ? source : { ...source, mask: answer };
@@ -511,7 +540,9 @@ class Sitting {
       kept = "";
       if (first === undefined || LEAVES.test(first.trim())) return undefined;
       if (first.trim() === "") continue;
-      if (await this.#commandAtPrompt(first)) continue;
+      const commanded = await this.#commandAtPrompt(first);
+      if (commanded === "leave") return undefined;
+      if (commanded === "done") continue;
       const path = namedFile(first);
       if (path === undefined) {
         const lines = [first];
@@ -538,16 +569,17 @@ class Sitting {
   }
 
   /** A command that is given instead of a prompt changes what all pictures begin with. */
-  async #commandAtPrompt(first: string): Promise<boolean> {
+  async #commandAtPrompt(first: string): Promise<Commanded> {
     const answers = { ...this.#defaults };
     try {
-      if (!await this.#command(first, answers)) return false;
-      this.#defaults = answers;
+      const commanded = await this.#command(first, answers);
+      if (commanded === "done") this.#defaults = answers;
+      return commanded;
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       this.#console.refuse(linesOfBoth(error));
+      return "done";
     }
-    return true;
   }
 
   /** Lines as they are: on a terminal until an empty one, through a pipe until its end. */

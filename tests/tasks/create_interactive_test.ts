@@ -357,7 +357,12 @@ Deno.test("a negative prompt is asked for when the person wants it, and stays fo
 
     await terminal.answer(PROMPT, "1girl, wink");
     await terminal.answer(OUTPUT, "/negative");
-    await terminal.answer(/Enter negative prompt \(now blurry, lowres; - for none\): /, "");
+    const now = /Enter negative prompt \(now blurry, lowres; - for none\): /;
+    for (const answer of ["", "<"]) {
+      await terminal.answer(now, answer);
+      await terminal.answer(OUTPUT, "/negative");
+    }
+    await terminal.answer(now, "");
     await terminal.answer(OUTPUT, "/negative -");
     await terminal.until(/No negative prompt\./);
     await terminal.answer(OUTPUT, "");
@@ -367,4 +372,7 @@ Deno.test("a negative prompt is asked for when the person wants it, and stays fo
     }
     const second = decodePng(await Deno.readFile(new URL(await saved(terminal, made), ROOT)));
     assert.doesNotMatch(second.text["parameters"]!, /Negative prompt/);
+    await terminal.answer(PROMPT, "/image");
+    await terminal.answer(/Enter [^:]*picture[^:]*: /, "q");
+    await terminal.until(/Goodbye\./);
   }));
