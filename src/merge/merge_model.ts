@@ -1,3 +1,4 @@
+import { mkdir } from "node:fs/promises";
 import { basename, dirname, extname, relative, resolve, sep } from "node:path";
 import {
   adaptablePart,
@@ -169,6 +170,7 @@ export async function mergePart(
   refuseQuantized(weights, applications);
 
   const folder = dirname(resolve(target));
+  await mkdir(folder, { recursive: true });
   await requireRoom(folder, byteLengthOf(weights), ROOM_TEXTS);
   const json = place.config === undefined ? undefined : await readConfig(place.config);
   try {

@@ -32,11 +32,11 @@ for (const [index, mix] of mixes.entries()) {
         weight,
       }));
       const place = { weights: MODEL, config: join(MODEL, "config.json") };
-      const target = join(folder, "merged.safetensors");
+      const target = join(folder, "new folder/merged.safetensors");
       await mergePart(place, choices, target);
 
       const weights = await openWeights(target);
-      const json = await readJson(join(folder, "merged.json"));
+      const json = await readJson(join(folder, "new folder/merged.json"));
       const config = parseNextDiTConfig(json, target, weights);
       const graphs = compileNextDiT(config, weights, DTYPE_POLICIES.cpu);
       await using transformer = await Transformer.create(config, graphs, {

@@ -10,14 +10,14 @@ Deno.test({
   ignore: Deno.build.os !== "linux" || Deno.build.arch !== "x86_64",
   fn: async () => {
     await using folder = await temporaryFolder();
-    const out = join(folder.path, "newbie.tar");
+    const out = join(folder.path, "new folder/newbie.tar");
     const { code, out: said, err } = await runTask("pack", ["--no-models", "--json", "--out", out]);
     assert.equal(code, 0, err);
     const [sum] = (await sh("sha256sum", [out], ROOT)).out.split(" ");
     assert.equal(JSON.parse(said).sha256, sum);
 
     assert.equal((await sh("tar", ["-xf", out], folder.path)).code, 0);
-    await Deno.remove(out);
+    await Deno.remove(join(out, ".."), { recursive: true });
     const [{ name }] = await Array.fromAsync(Deno.readDir(folder.path)) as [Deno.DirEntry];
     const top = join(folder.path, name);
     // Wherever it is unpacked, all links stay inside.
@@ -43,6 +43,13 @@ Deno.test({
     assert.equal(drawn.code, 0, drawn.err);
     const pictures = filesBelow(join(top, "outputs")).filter((path) => path.endsWith(".png"));
     assert.equal(pictures.length, 1);
+
+    // As people put programs on their path: a link to a link that is relative.
+    await Deno.mkdir(join(folder.path, "bin"));
+    await Deno.symlink(join("..", name, "newbie"), join(folder.path, "bin/newbie"));
+    await Deno.symlink("newbie", join(folder.path, "bin/nb"));
+    const linked = await sh("bin/nb", ["parse", "1girl"], folder.path);
+    assert.equal(linked.code, 0, linked.err);
 
     await Deno.writeTextFile(join(top, "src/mod.ts"), "// changed\n", { append: true });
     await Deno.writeTextFile(join(top, "tasks/added.ts"), "");

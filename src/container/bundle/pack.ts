@@ -4,8 +4,8 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { mkdir, readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
+import { dirname, join, relative, resolve } from "node:path";
 import { NewBieError } from "../../errors.ts";
 import { installedPackages, isNeverRun, LIBRARIES, SOURCE_LIST } from "../../integrity/mod.ts";
 import { type RequiredVersions, requiredVersions } from "../../machine/required_versions.ts";
@@ -129,6 +129,7 @@ export async function makePack(options: PackOptions): Promise<Pack> {
   const segments = tarOf(parts, "gnu");
   const total = sizeOf(segments);
   const hash = createHash("sha256");
+  await mkdir(dirname(resolve(out)), { recursive: true });
   await using archive = await UnfinishedFile.create(out);
   let done = 0;
   for await (const piece of readSegments(segments)) {
@@ -217,10 +218,18 @@ function inTar(path: string): string {
   return Array.from(new TextEncoder().encode(path), (byte) => String.fromCharCode(byte)).join("");
 }
 
-/** Starts a task with the Deno that lies beside it, from whatever folder. */
+/** Starts a task with the Deno that lies beside it, from whatever folder, and by links to it. */
 const LAUNCHER = `#!/bin/sh
 # ./newbie test, ./newbie create …: a task of the toolkit, with the Deno in bin/ and nothing else.
-here=$(cd "$(dirname "$0")" && pwd)
+self=$0
+while [ -h "$self" ]; do
+  target=$(readlink "$self")
+  case $target in
+    /*) self=$target ;;
+    *) self=$(dirname "$self")/$target ;;
+  esac
+done
+here=$(CDPATH= cd "$(dirname "$self")" && pwd)
 [ $# -gt 0 ] || set -- test
 PATH=$here/bin:$PATH DENO_NO_UPDATE_CHECK=1 exec "$here/bin/deno" task --quiet --config "$here/deno.json" "$@"
 `;

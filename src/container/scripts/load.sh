@@ -33,7 +33,7 @@ fail() {
   exit "${3:-1}"
 }
 
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(CDPATH= cd "$(dirname "$0")" && pwd)
 folders=$here
 newline='
 '
@@ -42,7 +42,7 @@ while [ $# -gt 0 ]; do
     --verify) verify_only=yes ;;
     --sha256)
       [ $# -gt 1 ] || fail "--sha256 needs a digest." "--sha256 需要一个校验值。" 2
-      kept=$2
+      kept=$(printf %s "$2" | tr A-F a-f)
       shift
       ;;
     --key)

@@ -11,7 +11,7 @@ set -eu
 
 image='@IMAGE@'
 docker=${DOCKER:-docker}
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(CDPATH= cd "$(dirname "$0")" && pwd)
 gpus=${GPUS-$(nvidia-smi -L > /dev/null 2>&1 && echo all || true)}
 
 mkdir -p "$here/outputs"
