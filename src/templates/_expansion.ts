@@ -287,6 +287,7 @@ export class Expansion {
     const values = this.#wildcards?.values(name) ?? [];
     if (values.length === 0) {
       const { names = [], folder } = this.#wildcards ?? {};
+      if (names.includes(name)) throw new TemplateError(node.place(), TEXTS.emptyWildcard(name));
       const near = names.filter((it) => isNearName(name, it)).slice(0, MOST_SUGGESTIONS);
       throw new TemplateError(node.place(), TEXTS.unknownWildcard(name, near, folder));
     }

@@ -75,6 +75,11 @@ export const TEXTS = {
         (near.length === 0 ? "" : `是否想写 ${near.map((it) => `__${it}__`).join(" 或 ")}？`) +
         "若只是文字本身，请写作 \\_\\_。",
     ),
+  emptyWildcard: (name: string) =>
+    both(
+      `the wildcard __${name}__ is there, but its file or list holds no value. Write one a line.`,
+      `通配符 __${name}__ 存在，但其文件或列表中没有任何值。请每行写一个值。`,
+    ),
   nothing: both(
     "the template makes no prompt: none of its combinations has as many different options as it asks for.",
     "模板生成不了任何提示词：没有一种组合能凑齐所要求的不同选项。",

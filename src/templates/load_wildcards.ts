@@ -127,7 +127,7 @@ function structuredLists(path: string, fileName: string): Map<string, WildcardVa
   const lists = new Map<string, WildcardValue[]>();
   const add = (name: string, items: readonly unknown[]) => {
     const values = items.flatMap((item) => valueOf(item, path, lineCounter));
-    if (values.length > 0) lists.set(name, values);
+    lists.set(name, values);
   };
   const visit = (node: unknown, name: readonly string[]): void => {
     if (isSeq(node)) add(name.join("/"), node.items);
@@ -143,7 +143,7 @@ function structuredLists(path: string, fileName: string): Map<string, WildcardVa
   return lists;
 }
 
-/** `coat`, `2::coat`, `{ text: coat, weight: 2 }` or `{ content: coat }`; anything else is none. */
+/** `coat`, `7`, `2::coat`, `{ text: coat, weight: 2 }` or `{ content: coat }`; anything else is none. */
 function valueOf(item: unknown, file: string, lines: LineCounter): WildcardValue[] {
   const start = (item as Node | null)?.range?.[0] ?? 0;
   const value = (text: unknown, weight: unknown): WildcardValue[] => {
@@ -156,6 +156,10 @@ function valueOf(item: unknown, file: string, lines: LineCounter): WildcardValue
     return weight === undefined || Number.isNaN(Number(weight))
       ? value(item.value, 1)
       : value(text, Number(weight));
+  }
+  // A number is what was written: 1.50 stays so.
+  if (isScalar(item) && typeof item.value === "number") {
+    return value(item.source ?? String(item.value), 1);
   }
   if (!isMap(item)) return [];
   return value(item.get("text") ?? item.get("content"), item.get("weight") ?? 1);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { loadWildcards, type Wildcards } from "../../src/templates/mod.ts";
+import { expandTemplate, loadWildcards, type Wildcards } from "../../src/templates/mod.ts";
 import { RequestError } from "../../src/errors.ts";
 import { inTempFolder } from "../_folders.ts";
 
@@ -24,6 +24,22 @@ Deno.test("wildcards have the names of their files and lists, and say where thei
       { text: "x", weight: 1, file: `${folder}/all.yml`, line: 2 },
       { text: "y", weight: 2, file: `${folder}/all.yml`, line: 3 },
     ]);
+  });
+});
+
+Deno.test("numbers are values as they are written, and lists without a value are there, and empty", async () => {
+  await inTempFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/a.yaml`, "ages: [7, 1.50, x]\nnone: []\n");
+    await Deno.writeTextFile(`${folder}/blank.txt`, "# nothing yet\n\n");
+    const wildcards = await loadWildcards(folder);
+    assert.deepEqual(texts(wildcards, "ages"), ["1.50", "7", "x"]);
+    assert.deepEqual(wildcards.names, ["ages", "blank", "none"]);
+    for (const name of ["blank", "none"]) {
+      assert.throws(
+        () => expandTemplate(`__${name}__`, { seed: 1, wildcards }),
+        new RegExp(`the wildcard __${name}__ is there, but .* no value`),
+      );
+    }
   });
 });
 
