@@ -1,8 +1,15 @@
 /** `deno task upscale`: a larger picture, by a network or by a filter. */
 import { createHash } from "node:crypto";
 import { basename, extname } from "node:path";
+import { InvalidArgumentError } from "commander";
 import { wayFromHere } from "../src/files.ts";
-import { encodePictureAs, formatOfName, readPictureText } from "../src/image/mod.ts";
+import {
+  encodePictureAs,
+  flattened,
+  formatOfName,
+  readPictureText,
+  WHITE,
+} from "../src/image/mod.ts";
 import { chooseDevice, type DeviceName } from "../src/machine/mod.ts";
 import { dtypePolicy } from "../src/onnx/mod.ts";
 import { upscalerNames } from "../src/pipeline/find_upscaler.ts";
@@ -15,7 +22,7 @@ import { readPicture } from "../src/studio/read_picture.ts";
 import { addDeviceOption } from "./cli/model_options.ts";
 import { outputRootHelp, outputsOf } from "./cli/output_root.ts";
 import { tell } from "./cli/print.ts";
-import { inLanguage, positiveNumber, run, task, wholeNumber } from "./cli/task.ts";
+import { inLanguage, run, task, wholeNumber } from "./cli/task.ts";
 
 const text = inLanguage({
   en: {
@@ -34,6 +41,8 @@ const text = inLanguage({
     done: (path: string, from: string, to: string, by: string) =>
       `Done! Saved to ${path} (${from} → ${to}, ${by})`,
     scaleExpected: "Expected a number above 0.",
+    transparent:
+      "What is transparent in the picture becomes white: enlarged, it has no transparency.",
   },
   zh: {
     description:
@@ -49,8 +58,16 @@ const text = inLanguage({
     done: (path: string, from: string, to: string, by: string) =>
       `完成！已保存到 ${path}（${from} → ${to}，${by}）`,
     scaleExpected: "应为大于 0 的数。",
+    transparent: "图片的透明部分将变为白色：放大后的图片不带透明。",
   },
 });
+
+/** @throws {InvalidArgumentError} When it is no number above 0. */
+function scaleOf(value: string): number {
+  const scale = value.trim() === "" ? NaN : Number(value);
+  if (!(scale > 0 && Number.isFinite(scale))) throw new InvalidArgumentError(text.scaleExpected);
+  return scale;
+}
 
 interface Options {
   readonly json?: true;
@@ -64,7 +81,7 @@ interface Options {
 
 const command = task("upscale", text.description)
   .argument("<picture>", text.picture)
-  .option("--scale <number>", text.scale, positiveNumber)
+  .option("--scale <number>", text.scale, scaleOf)
   .option("--upscaler <name>", text.upscaler)
   .option("--tile <pixels>", text.tile, wholeNumber)
   .option("--output <name>", text.output)
@@ -78,7 +95,9 @@ await run<Options>(
     const path = picture === LAST ? await latestPicture(root) : picture!;
     const stem = basename(path, extname(path));
     const name = pictureName(output ?? `${stem}-upscaled.png`);
-    const { bytes, picture: { image } } = await readPicture(path);
+    const { bytes, picture: read } = await readPicture(path);
+    const image = flattened(read, WHITE);
+    if (read.alpha !== undefined) tell(text.transparent);
     const [first] = await upscalerNames();
     const upscaler = asked.upscaler ?? first ?? "lanczos";
     if (asked.upscaler === undefined && first === undefined) tell(text.filter);

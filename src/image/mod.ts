@@ -8,6 +8,7 @@ export * from "./decode_png.ts";
 export * from "./draw_text.ts";
 export * from "./encode_picture_as.ts";
 export * from "./encode_png.ts";
+export * from "./flattened.ts";
 export * from "./image_from_tensor.ts";
 export * from "./paste_outside.ts";
 export * from "./picture_format.ts";

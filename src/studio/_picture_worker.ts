@@ -1,6 +1,6 @@
 /** The thread of {@linkcode PictureThread}. */
 import { explainError, RequestError } from "../errors.ts";
-import { decodePicture, encodePictureAs, shrink } from "../image/mod.ts";
+import { decodePicture, encodePictureAs, flattened, shrink, WHITE } from "../image/mod.ts";
 import { filledPicture } from "./filled_picture.ts";
 import { madeMask } from "./made_mask.ts";
 import type { PictureAnswer, PictureWork } from "./picture_thread.ts";
@@ -44,7 +44,7 @@ scope.onmessage = async ({ data: work }) => {
 };
 
 async function thumbnail(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
-  const { image } = await decodePicture(bytes);
+  const image = flattened(await decodePicture(bytes), WHITE);
   const scale = Math.min(1, LONGEST_SIDE / Math.max(image.width, image.height));
   const size = (side: number) => Math.max(1, Math.round(side * scale));
   const small = scale === 1 ? image : shrink(image, size(image.width), size(image.height));

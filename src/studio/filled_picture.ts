@@ -1,4 +1,4 @@
-import { decodePicture, encodePng, type RgbImage } from "../image/mod.ts";
+import { decodePicture, encodePng, flattened, type RgbImage, WHITE } from "../image/mod.ts";
 
 /** How much of a colour counts: its share, and the colours times their shares. */
 interface Level {
@@ -24,7 +24,7 @@ export async function filledPicture(
   bytes: Uint8Array,
   maskBytes: Uint8Array,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { image } = await decodePicture(bytes);
+  const image = flattened(await decodePicture(bytes), WHITE);
   const { image: mask } = await decodePicture(maskBytes);
   return new Uint8Array(encodePng(filled(image, mask)));
 }

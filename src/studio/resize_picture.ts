@@ -1,5 +1,12 @@
 import { RequestError } from "../errors.ts";
-import { decodePicture, encodePng, resizeImage, type RgbImage } from "../image/mod.ts";
+import {
+  decodePicture,
+  encodePng,
+  flattened,
+  resizeImage,
+  type RgbImage,
+  WHITE,
+} from "../image/mod.ts";
 
 /** How to resize a picture. */
 export interface ResizeOptions {
@@ -15,7 +22,7 @@ export interface ResizeOptions {
 const CHANNELS = 3;
 
 /**
- * A picture in another size, as PNG.
+ * A picture in another size, as PNG; white where it was transparent.
  *
  * @param bytes The file of a picture.
  * @throws {ImageError} When the bytes are no picture.
@@ -25,7 +32,7 @@ export async function resizePicture(
   bytes: Uint8Array,
   { kind, scale = 1, width, height, mostPixels }: ResizeOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { image } = await decodePicture(bytes);
+  const image = flattened(await decodePicture(bytes), WHITE);
   const columns = width ?? Math.max(1, Math.round(image.width * scale));
   const rows = height ?? Math.max(1, Math.round(image.height * scale));
   if (!(columns * rows <= mostPixels)) {

@@ -7,7 +7,14 @@
 import { createHash } from "node:crypto";
 import { RequestError } from "../errors.ts";
 import { wayFromHere } from "../files.ts";
-import { type DecodedPicture, MAX_PIXELS, resizeImage, type RgbImage } from "../image/mod.ts";
+import {
+  type DecodedPicture,
+  flattened,
+  MAX_PIXELS,
+  resizeImage,
+  type RgbImage,
+  WHITE,
+} from "../image/mod.ts";
 import type { Texts } from "../language.ts";
 import { cutOut, maskedPlace, type Size, type Surroundings } from "./_masked_place.ts";
 import { readPicture } from "./read_picture.ts";
@@ -49,8 +56,6 @@ const MOST_TIMES_TRAINED = 2;
 
 /** How far what is drawn at new edges reaches into the picture, so that no seam stays: one latent. */
 const OVERLAP = 8;
-
-const WHITE = 255;
 
 /** A picture with a mask of one byte a pixel, if it has one. */
 interface Layers {
@@ -186,16 +191,6 @@ function needsImage(asked: AskedSource): RequestError {
 async function open(path: string): Promise<{ picture: DecodedPicture; hash: string }> {
   const { bytes, picture } = await readPicture(path);
   return { picture, hash: createHash("sha256").update(bytes).digest("hex") };
-}
-
-/** The colours over a plain ground, where a picture is transparent. */
-function flattened({ image, alpha }: DecodedPicture, ground: number): RgbImage {
-  if (alpha === undefined) return image;
-  const data = image.data.map((value, at) => {
-    const share = alpha[Math.floor(at / 3)]! / 255;
-    return Math.round(share * value + (1 - share) * ground);
-  });
-  return { ...image, data };
 }
 
 /** Where to draw: what a mask says, or transparency, or either. */

@@ -17,6 +17,7 @@ const COMMAND_LINE_FAULTS: readonly (readonly [RegExp, string])[] = [
   [/^option '(.*)' argument '(.*)' is invalid\. (.*)$/s, "选项 $1 的参数 “$2” 无效：$3"],
   [/^too many arguments.*$/s, "参数过多。"],
   [/^missing required argument '(.*)'$/, "缺少参数 $1。"],
+  [/^required option '(.*)' not specified$/, "缺少必需的选项 $1。"],
   [
     /^command-argument value '(.*)' is invalid for argument '(.*)'\. Allowed choices are (.*)$/s,
     "参数 $2 的值 “$1” 无效，可选：$3",
@@ -41,7 +42,6 @@ const text = inLanguage({
     help: "show this help",
     languages: "Expected en or zh.",
     wholeNumber: "Expected a whole number.",
-    number: "Expected a number from 0 on.",
     titles: {} as Readonly<Record<string, string>>,
     options: "[options]",
     or: ", ",
@@ -57,7 +57,6 @@ const text = inLanguage({
     help: "显示本帮助",
     languages: "应为 en 或 zh。",
     wholeNumber: "应为非负整数。",
-    number: "应为非负数。",
     titles: { "Usage:": "用法：", "Options:": "选项：", "Arguments:": "参数：" },
     options: "[选项]",
     or: "、",
@@ -203,13 +202,6 @@ function knownLanguage(value: string): string {
 export function wholeNumber(value: string): number {
   if (!/^\d{1,15}$/.test(value)) throw new InvalidArgumentError(text.wholeNumber);
   return Number(value);
-}
-
-/** Reads an option's value: a number from 0 on. */
-export function positiveNumber(value: string): number {
-  const number = value.trim() === "" ? NaN : Number(value);
-  if (!(number >= 0 && Number.isFinite(number))) throw new InvalidArgumentError(text.number);
-  return number;
 }
 
 export { catalogue, duration, inLanguage, language, print, tell };

@@ -3,11 +3,10 @@
  * transparent where it is drawn) and of AUTOMATIC1111's processing.py (white, or opaque).
  */
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
-import { crc32, deflateSync } from "node:zlib";
 import { decodePng, encodePng } from "../../src/image/mod.ts";
 import type { PictureRequest } from "../../src/studio/request.ts";
 import { inTempFolder } from "../_folders.ts";
+import { rgbaPng } from "../_rgba_png.ts";
 import { fakeServer } from "./_fake.ts";
 
 type Server = Awaited<ReturnType<typeof fakeServer>>;
@@ -92,7 +91,7 @@ Deno.test("img2img's mask is white where it draws, or opaque, and can be inverte
     const filled = await lastRequest(server);
     assert.deepEqual([greyAt(filled.image, 0), greyAt(filled.image, 31)], [10, 10]);
     // Of an alpha that is full everywhere, only the colours say anything.
-    const opaque = rgbaPng((x) => x < SIZE / 2 ? [0, 0, 0, 255] : [255, 255, 255, 255]);
+    const opaque = rgbaPng(SIZE, (x) => x < SIZE / 2 ? [0, 0, 0, 255] : [255, 255, 255, 255]);
     await img2img(server, { ...masked, mask: opaque.toBase64() });
     const coloured = await lastRequest(server);
     assert.deepEqual([greyAt(coloured.mask!, 0), greyAt(coloured.mask!, 31)], [0, 255]);
@@ -215,32 +214,7 @@ async function edit(server: Server, files: Record<string, Uint8Array<ArrayBuffer
 }
 
 /** White, opaque on the left and transparent on the right; a PNG as its specification has it. */
-const halfTransparent = () => rgbaPng((x) => [255, 255, 255, x < SIZE / 2 ? 255 : 0]);
-
-/** A PNG with alpha, all of its rows alike, as a browser's canvas writes it. */
-function rgbaPng(pixel: (x: number) => number[]): Uint8Array<ArrayBuffer> {
-  const rows = Array.from({ length: SIZE }, () => [
-    0,
-    ...Array.from({ length: SIZE }, (_, x) => pixel(x)).flat(),
-  ]);
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(SIZE, 0);
-  header.writeUInt32BE(SIZE, 4);
-  header.set([8, 6], 8);
-  const chunk = (type: string, data: Uint8Array) => {
-    const body = Buffer.concat([Buffer.from(type), data]);
-    const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
-    length.writeUInt32BE(data.length);
-    sum.writeUInt32BE(crc32(body));
-    return Buffer.concat([length, body, sum]);
-  };
-  return new Uint8Array(Buffer.concat([
-    Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
-    chunk("IHDR", header),
-    chunk("IDAT", deflateSync(Uint8Array.from(rows.flat()))),
-    chunk("IEND", Buffer.alloc(0)),
-  ]));
-}
+const halfTransparent = () => rgbaPng(SIZE, (x) => [255, 255, 255, x < SIZE / 2 ? 255 : 0]);
 
 Deno.test("an edit draws where OpenAI's mask is transparent", async () => {
   await inTempFolder(async (folder) => {
@@ -258,7 +232,7 @@ Deno.test("an edit draws where OpenAI's mask is transparent", async () => {
     await edit(server, { image: mask });
     assert.equal((await lastRequest(server)).request.source!.alphaMask, true);
     // A canvas gives every picture an alpha.
-    await edit(server, { image: [rgbaPng(() => [90, 90, 90, 255])] }, { seed: "-1" });
+    await edit(server, { image: [rgbaPng(SIZE, () => [90, 90, 90, 255])] }, { seed: "-1" });
     const opaque = await lastRequest(server);
     assert.equal(opaque.request.source!.alphaMask, undefined);
     assert(BigInt(opaque.request.generator!.seed!) >= 0n);

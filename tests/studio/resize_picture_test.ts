@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { RequestError } from "../../src/errors.ts";
 import { decodePng, encodePng } from "../../src/image/mod.ts";
+import { rgbaPng } from "../_rgba_png.ts";
 import { resizePicture } from "../../src/studio/resize_picture.ts";
 
 /** A red, a green, a blue and a white pixel. */
@@ -22,6 +23,12 @@ Deno.test("the nearest pixels make squares of each pixel", async () => {
     [0, 0, 255],
     [255, 255, 255],
   ]);
+});
+
+Deno.test("what is transparent becomes white, whatever colour the file has there", async () => {
+  const half = rgbaPng(2, (x) => x === 0 ? [10, 20, 30, 255] : [0, 0, 0, 0]);
+  const file = await resizePicture(half, { kind: "nearest", scale: 1, mostPixels: 4 });
+  assert.deepEqual([...decodePng(file).image.data.subarray(0, 6)], [10, 20, 30, 255, 255, 255]);
 });
 
 Deno.test("a picture that would be too large is refused with its size", async () => {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { decodePicture, encodePictureAs, readPictureText } from "../../src/image/mod.ts";
 import { readRecipe, readUpscaleRecords } from "../../src/recipe/mod.ts";
 import { fixture } from "../_fixtures.ts";
+import { rgbaPng } from "../_rgba_png.ts";
 import { inTempFolder } from "../_folders.ts";
 import { ROOT, runTask } from "./_task_command.ts";
 
@@ -24,6 +25,22 @@ Deno.test("a picture is enlarged by a network, and by a filter where there is no
     assert(/health_check-upscaled(-\d+)?\.png$/.test(path), path);
     await Deno.remove(new URL(path, ROOT));
   }
+});
+
+Deno.test("what is transparent is enlarged as white, and that is said; a scale of 0 is none", async () => {
+  await inTempFolder(async (folder) => {
+    const path = `${folder}/half.png`;
+    await Deno.writeFile(path, rgbaPng(32, (x) => x < 16 ? [0, 0, 0, 255] : [0, 0, 0, 0]));
+    const { out, err } = await runTask("upscale", [path, "--upscaler", "lanczos", "--json"]);
+    assert.match(err, /transparent in the picture becomes white/);
+    const made = new URL(JSON.parse(out).path, ROOT);
+    const { image: { data, width } } = await decodePicture(await Deno.readFile(made));
+    assert.deepEqual([data[0], data[3 * (width - 1)]], [0, 255]);
+    await Deno.remove(made);
+    const none = await runTask("upscale", [path, "--scale", "0"]);
+    assert.equal(none.code, 2);
+    assert.match(none.err, /Expected a number above 0/);
+  });
 });
 
 Deno.test("an enlarged picture keeps the other's recipe, and says what it was made of and how", async () => {
