@@ -10,8 +10,7 @@ import type { FromPictureRequest, FromPictureResult } from "./from_picture.ts";
 import { GpuMemory, visibleGpus } from "./gpu_memory.ts";
 import type { PictureRequest, PictureResult } from "./picture.ts";
 import { inProcess, type Kernels } from "./process.ts";
-import { benchSeveralGpus, type MeasuredGpus, severalGpusTable } from "./several_gpus.ts";
-import { median } from "./statistics.ts";
+import { benchSeveralGpus, type MeasuredGpus } from "./several_gpus.ts";
 
 /** What the GPU benchmark needs. */
 export interface CudaBenchOptions {
@@ -97,8 +96,9 @@ const FORWARD_ROUNDS = 2;
 const WARM = 2;
 const PIXELS_PER_LATENT = 8;
 const STEP_CACHE = 0.2;
-const STRENGTH = 0.6;
-const HIRES = 1.5;
+/** How far pictures from a picture go, and how many times larger the others are drawn again. */
+export const STRENGTH = 0.6;
+export const HIRES = 1.5;
 const TRANSFORMER = "models/next-dit-3.5b";
 const DECODER = "models/vae/taesd";
 const QUANTIZED_PARTS = ["transformer", "text_encoder"] as const;
@@ -276,88 +276,7 @@ export async function gpuName(): Promise<string> {
 const KERNELS = [["onnxruntime", "ONNX Runtime's"], ["own", "our own"]] as const;
 const WHOSE = Object.fromEntries(KERNELS) as Readonly<Record<Kernels, string>>;
 
-function nameOf({ kernels, dtype }: Way): string {
+/** What a way is called. */
+export function nameOf({ kernels, dtype }: Way): string {
   return `${WHOSE[kernels]} kernels${dtype === "int8" ? ", products in 8 bits" : ""}`;
-}
-
-const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`;
-const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
-
-/** The results as Markdown. */
-export function cudaTable(result: CudaBenchResult): string[] {
-  const { forward, pictures, severalGpus = [], fromPictures, decoders } = result;
-  const { quantized, accuracy, ownAccuracy = [], int8Accuracy = [] } = result;
-  const named = (accuracies: readonly Accuracy[], way: string) =>
-    accuracies.map((of) => ({ ...of, output: `${of.output}, ${way}` }));
-  const own = [...named(ownAccuracy, "our own kernels"), ...named(int8Accuracy, "int8")];
-  return [
-    "| one forward of the transformer | median, round by round | fastest | loaded in |",
-    "| --- | --- | --- | --- |",
-    ...forward.map(({ rounds, ...way }) =>
-      `| ${nameOf(way)} | ${rounds.map(({ median }) => median.toFixed(1)).join(", ")} ms | ` +
-      `${Math.min(...rounds.map(({ fastest }) => fastest)).toFixed(1)} ms | ` +
-      `${seconds(median(rounds.map(({ load }) => load)))} |`
-    ),
-    "",
-    "| picture | kernels | type | VAE | offload | steps | first picture | of it loading | warm | denoise | decode | peak memory |",
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ...pictures.map(({ request, kernels, result, peakMemory }) => {
-      const warm = result.timings.slice(1);
-      const of = (stage: "total" | "denoise" | "decode") =>
-        warm.length === 0 ? "" : seconds(median(warm.map((timings) => timings[stage])));
-      return `| ${request.size} × ${request.size} | ${kernels} | ${result.dtype} | ${result.vae} | ` +
-        `${request.offload} | ${request.steps}${
-          request.stepCache === undefined ? "" : `, ${result.foretold} foretold`
-        } | ${seconds(result.firstPicture)} | ${seconds(result.loaded)} | ` +
-        `${of("total")} | ${of("denoise")} | ${of("decode")} | ${gigabytes(peakMemory)} |`;
-    }),
-    ...(severalGpus.length === 0 ? [] : ["", ...severalGpusTable(severalGpus)]),
-    ...(fromPictures.length === 0 ? [] : [
-      "",
-      `| strength ${STRENGTH}, hires ${HIRES} | kernels | VAE | offload | warm | of it encoding | ` +
-      "denoise | peak memory |",
-      "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]),
-    ...fromPictures.flatMap(({ kernels, result: { vae, offload, rows } }) =>
-      rows.map(({ way, width, timings, peakMemory }) => {
-        const of = (stage: "total" | "encode" | "denoise") =>
-          seconds(median(timings.slice(1).map((timings) => timings[stage])));
-        return `| ${way}, ${width} wide | ${kernels} | ${vae} | ${offload} | ${of("total")} | ` +
-          `${of("encode")} | ${of("denoise")} | ${gigabytes(peakMemory ?? NaN)} |`;
-      })
-    ),
-    ...(decoders === undefined ? [] : [
-      "",
-      `From latents to the pixels of ${decoders.size} × ${decoders.size}: AutoencoderTiny ` +
-      `${decoders.tiny.toFixed(1)} ms, AutoencoderKL ${decoders.kl.toFixed(1)} ms: ` +
-      `**${decoders.ratio.toFixed(1)} times** as fast.`,
-    ]),
-    ...(quantized.length === 0 ? [] : [
-      "",
-      "| quantised copy, offload model | forward | first picture | peak memory |",
-      "| --- | --- | --- | --- |",
-      ...quantized.map(({ name, forward, picture: { result, peakMemory } }) =>
-        `| ${name} | ${forward.median.toFixed(1)} ms | ${seconds(result.firstPicture)} | ` +
-        `${gigabytes(peakMemory)} |`
-      ),
-      "",
-      "| output of a quantised copy | error in bfloat16 | in float16 |",
-      "| --- | --- | --- |",
-      ...quantized.flatMap(({ name, accuracy }) =>
-        (accuracy?.bfloat16 ?? []).map(({ output, ours }, index) =>
-          `| ${name}: ${output} | ${ours.toExponential(2)} | ` +
-          `${accuracy!.float16[index]!.ours.toExponential(2)} |`
-        )
-      ),
-    ]),
-    ...(accuracy === undefined ? [] : [
-      "",
-      "| output | error against PyTorch's float32 | PyTorch's own in half precision | ratio |",
-      "| --- | --- | --- | --- |",
-      ...[...accuracy, ...own].map(({ output, ours, pytorch }) =>
-        `| ${output} | ${ours.toExponential(2)} | ${pytorch.toExponential(2)} | ` +
-        `${(ours / pytorch).toFixed(2)} |`
-      ),
-    ]),
-  ];
 }

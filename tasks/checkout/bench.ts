@@ -7,7 +7,8 @@ import {
 } from "../../bench/arithmetic.ts";
 import { benchCompile } from "../../bench/compile.ts";
 import { benchCpuForward, cpuForwardTable } from "../../bench/cpu_forward.ts";
-import { benchCuda, cudaTable, gpuName } from "../../bench/cuda.ts";
+import { benchCuda, gpuName } from "../../bench/cuda.ts";
+import { cudaTable } from "../../bench/cuda_table.ts";
 import { benchDraft } from "../../bench/draft.ts";
 import { benchDecoders, DEMO_DECODERS } from "../../bench/decoders.ts";
 import type { DemoResult } from "../../bench/demo.ts";
