@@ -15,7 +15,7 @@ import { openBundle } from "../../src/container/bundle/open_bundle.ts";
 import { RequestError } from "../../src/errors.ts";
 import { ChecksumListError, parseChecksums } from "../../src/integrity/checksum_list.ts";
 import { NAME, project, sh } from "./_bundles.ts";
-import { namesIn, sha256, temporaryFolder } from "./_images.ts";
+import { layer, namesIn, sha256, temporaryFolder } from "./_images.ts";
 
 const MEBIBYTE = 1 << 20;
 const WEIGHTS = [
@@ -188,6 +188,43 @@ Deno.test("another bundle than the one that was meant, and what is none, are ref
   const text = join(empty.path, "text.tar");
   await Deno.writeTextFile(text, "x".repeat(2000));
   await assert.rejects(openBundle([text]), { name: "ArchiveError", code: "damaged" });
+  await Deno.remove(text);
+  const none = { name: "BundleError", code: "not-a-bundle" };
+  const sums = join(empty.path, "SHA256SUMS");
+  for (const list of ["", `${sha256("x")}  readme.txt\n`]) {
+    await Deno.writeTextFile(join(empty.path, "readme.txt"), "x");
+    await Deno.writeTextFile(sums, list);
+    await assert.rejects(openBundle([empty.path]), none, JSON.stringify(list));
+  }
+  await Deno.remove(sums);
+  await Deno.mkdir(sums);
+  await assert.rejects(openBundle([empty.path]), none);
+  await Deno.remove(sums);
+  if (Deno.build.os === "windows") return;
+  await new Deno.Command("mkfifo", { args: [sums] }).output();
+  await assert.rejects(openBundle([empty.path]), none);
+});
+
+Deno.test("an archive that describes no image is no bundle", async () => {
+  await using folder = await temporaryFolder();
+  const description = {
+    format: "newbie-bundle",
+    version: 1,
+    name: NAME,
+    image: {
+      reference: "newbie:cpu",
+      digest: `sha256:${sha256("b")}`,
+      configDigest: `sha256:${sha256("b")}`,
+      platform: "linux/amd64",
+    },
+    files: [{ path: "models/a", bytes: 1, sha256: sha256("a") }],
+  };
+  const tar = await layer([["bundle.json", JSON.stringify(description)], ["models/a", "a"]]);
+  await Deno.writeFile(join(folder.path, "one.tar"), tar);
+  await assert.rejects(openBundle([join(folder.path, "one.tar")]), {
+    name: "BundleError",
+    code: "not-a-bundle",
+  });
 });
 
 /** Expects that loading fails, and that the project is as it was. */

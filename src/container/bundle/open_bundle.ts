@@ -1,9 +1,12 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { RequestError } from "../../errors.ts";
+import { isMissing } from "../../files.ts";
 import { hashFiles, parseChecksums } from "../../integrity/mod.ts";
+import { systemCode } from "../../system_reason.ts";
+import { readWhole, UnfitFileError } from "../../whole_file.ts";
 import { readSegments, type Segment } from "../archive/segments.ts";
 import { readTar, type TarSource } from "../archive/tar_reader.ts";
 import { BUNDLE_FILES, type BundleDescription, bundleSchema } from "./bundle.ts";
@@ -34,7 +37,7 @@ export interface OpenBundle {
 }
 
 const VOLUME = /\.tar(?:\.\d{3})?$/;
-/** `bundle.json` is small. */
+/** `bundle.json` and `SHA256SUMS` are small. */
 const MOST_DESCRIPTION_BYTES = 1 << 24;
 
 /**
@@ -67,11 +70,11 @@ export async function openBundle(
   }
   if (sums !== undefined) {
     const volumes = await verifyVolumes(folders, sums.text, options);
-    return { ...await readArchive(volumes), sha256 };
+    return { ...await readArchive(volumes, folders[0]!), sha256 };
   }
   const [lone] = archive === undefined ? await archivesIn(folders) : [archive];
   if (lone === undefined || !lone.endsWith(".tar")) throw noBundle(folders[0]!);
-  const opened = await readArchive([lone]);
+  const opened = await readArchive([lone], folders[0]!);
   await verifyContents(opened, lone, options);
   return { ...opened, sha256: undefined };
 }
@@ -97,9 +100,14 @@ async function findSums(
 ): Promise<{ path: string; text: string; sha256: string } | undefined> {
   for (const folder of folders) {
     const path = join(folder, BUNDLE_FILES.sums);
-    const bytes = await readFile(path).catch(() => undefined);
-    if (bytes === undefined) continue;
-    return { path, text: bytes.toString("utf8"), sha256: sha256Of(bytes) };
+    try {
+      const bytes = await readWhole(path, { most: MOST_DESCRIPTION_BYTES });
+      return { path, text: Buffer.from(bytes).toString("utf8"), sha256: sha256Of(bytes) };
+    } catch (error) {
+      const isNoFile = error instanceof UnfitFileError || systemCode(error) === "EISDIR";
+      if (isNoFile) throw noBundle(folder);
+      if (!isMissing(error)) throw error;
+    }
   }
 }
 
@@ -146,11 +154,13 @@ async function findIn(folders: readonly string[], name: string): Promise<string 
 type Opened = Omit<OpenBundle, "sha256">;
 
 /** Reads what the archive has, without its files' contents. */
-async function readArchive(volumes: readonly string[]): Promise<Opened> {
+async function readArchive(volumes: readonly string[], place: string): Promise<Opened> {
+  const [first] = volumes;
+  if (first === undefined) throw noBundle(place);
   const segments = await Promise.all(
     volumes.map(async (file) => ({ file, size: (await stat(file)).size })),
   );
-  const name = basename(volumes[0]!);
+  const name = basename(first);
   const source = new SegmentSource(name, segments);
   const entries = new Map<string, { readonly offset: number; readonly size: number }>();
   for await (const { path, offset, size } of readTar(source)) {
@@ -161,7 +171,9 @@ async function readArchive(volumes: readonly string[]): Promise<Opened> {
     return readSegments(segments, offset, offset + size);
   };
   const description = await descriptionIn(entries, read);
-  const isWhole = description?.files.every(({ path, bytes }) => entries.get(path)?.size === bytes);
+  const isWhole =
+    description?.files.every(({ path, bytes }) => entries.get(path)?.size === bytes) &&
+    description.files.some(({ path }) => path === BUNDLE_FILES.image);
   if (description === undefined || !isWhole) throw noBundle(name);
   const bytes = segments.reduce((sum, { size }) => sum + size, 0);
   return { description, volumes, bytes, read };
