@@ -6,11 +6,10 @@
 import type { ModelFamily, PartName } from "../families/mod.ts";
 import type { EncoderGraphs } from "../models/mod.ts";
 import type { DtypePolicy } from "../onnx/mod.ts";
-import type { SessionThread } from "../runtime/session_thread.ts";
 import { withOptions } from "../runtime/with_options.ts";
 import { adaptedGraphs } from "./_adapted_graphs.ts";
 import type { PartGraphs } from "./_compile_parts.ts";
-import { holdThreaded, openGpuThreads, type PartPlace } from "./_part_threads.ts";
+import { holdThreaded, openGpuThreads, type PartPlace, type PartThreads } from "./_part_threads.ts";
 import type { PartAdapters } from "./adapters/part_adapters.ts";
 import type { OpenedParts } from "./open_parts.ts";
 import type { ClipModel } from "./parts/clip_model.ts";
@@ -32,8 +31,8 @@ export interface PartLoading {
   readonly resident: boolean;
   /** Throws when an adapter's file is no longer what it was. */
   readonly checkAdapters: () => Promise<void>;
-  /** Is given the thread of each part that has one of its own. */
-  readonly onThread: (thread: SessionThread) => void;
+  /** What the parts take their threads from. */
+  readonly threads: PartThreads;
 }
 
 /** As many as a short prompt has. */
@@ -88,7 +87,7 @@ export async function holdTransformer(
 export function holdTextEncoder(
   { family, opened: { textEncoder }, graphs, adapters, place, ...loading }: PartLoading,
 ): Promise<HeldPart<TextEncoder>> {
-  const { segments, resident, checkAdapters, onThread } = loading;
+  const { segments, resident, checkAdapters, threads } = loading;
   const { policy } = place;
   const own = adapters.get("textEncoder")!;
   const compile = adaptedGraphs(
@@ -111,7 +110,7 @@ export function holdTextEncoder(
       warmUp: (encoder) => encoder.encode(SOME_IDS),
     },
     place,
-    onThread,
+    threads,
   );
 }
 
@@ -119,7 +118,7 @@ export function holdTextEncoder(
 export function holdClipModel(
   { family, opened, graphs, adapters, place, ...loading }: PartLoading,
 ): Promise<HeldPart<ClipModel>> {
-  const { segments, checkAdapters, onThread } = loading;
+  const { segments, checkAdapters, threads } = loading;
   const { policy } = place;
   const clipModel = opened.clipModel!;
   const own = adapters.get("clipModel")!;
@@ -147,7 +146,7 @@ export function holdClipModel(
       warmUp: (model) => model.encode(SOME_IDS),
     },
     place,
-    onThread,
+    threads,
   );
 }
 
@@ -181,7 +180,7 @@ export function holdVae(
       },
     },
     place,
-    loading.onThread,
+    loading.threads,
   );
 }
 

@@ -12,6 +12,59 @@ import type { SessionThread } from "../runtime/session_thread.ts";
 import { withOptions } from "../runtime/with_options.ts";
 import { HeldPart } from "./parts/held_part.ts";
 
+/** As many parts have a thread, at most. */
+const MOST_THREADS = 3;
+
+/**
+ * Threads for a model's parts. Where they will probably be needed they are begun before that is known: each
+ * takes a tenth of a second to read its modules.
+ */
+export class PartThreads implements Disposable {
+  /** Begun, and nobody's. */
+  readonly #idle: SessionThread[] = [];
+  readonly #taken: SessionThread[] = [];
+  #isHandedOver = false;
+  #hasEnded = false;
+
+  /** Begins threads of programs that may call native code by themselves. */
+  async begin(): Promise<void> {
+    for (let begun = 0; begun < MOST_THREADS; begun++) {
+      const thread = await openThread(true);
+      if (thread === undefined || this.#hasEnded) return;
+      thread.start();
+      this.#idle.push(thread);
+    }
+  }
+
+  /**
+   * A thread for a part; `undefined` where the program may not have one.
+   *
+   * @param isNative Whether the program may call native code by itself.
+   */
+  async take(isNative: boolean): Promise<SessionThread | undefined> {
+    const thread = (isNative ? this.#idle.pop() : undefined) ?? await openThread(isNative);
+    if (thread !== undefined) this.#taken.push(thread);
+    return thread;
+  }
+
+  /** Those that parts have. */
+  get taken(): readonly SessionThread[] {
+    return this.#taken;
+  }
+
+  /** Leaves these to their parts, which end them. */
+  handOver(): void {
+    this.#isHandedOver = true;
+  }
+
+  /** Ends all that were not handed over. */
+  [Symbol.dispose](): void {
+    this.#hasEnded = true;
+    const taken = this.#isHandedOver ? [] : this.#taken;
+    for (const thread of [...this.#idle, ...taken]) thread[Symbol.dispose]();
+  }
+}
+
 /** Where a part runs, and how long it stays. */
 export interface PartPlace {
   readonly policy: DtypePolicy;
@@ -33,19 +86,14 @@ export interface ThreadedPart<T> {
   readonly warmUp?: (part: T) => Promise<unknown>;
 }
 
-/**
- * Holds a part that works once a picture, on CUDA with a thread of its own.
- *
- * @param onThread Is given the thread.
- */
+/** Holds a part that works once a picture, on CUDA with a thread of its own. */
 export async function holdThreaded<T extends AsyncDisposable>(
   { check, load, ownOperators, warmUp }: ThreadedPart<T>,
   { policy, computeThreads, deviceId, keep }: PartPlace,
-  onThread: (thread: SessionThread) => void,
+  threads: PartThreads,
 ): Promise<HeldPart<T>> {
   const isNative = policy.ownOperators ?? false;
-  const thread = policy.device === "cuda" ? await openThread(isNative) : undefined;
-  if (thread !== undefined) onThread(thread);
+  const thread = policy.device === "cuda" ? await threads.take(isNative) : undefined;
   const options = {
     ...{ threads: computeThreads, deviceId, givesBack: true },
     ...(ownOperators && { ownOperators }),

@@ -24,6 +24,7 @@ import {
   type PartLoading,
   vaeEncoder,
 } from "./_hold_parts.ts";
+import { PartThreads } from "./_part_threads.ts";
 import {
   type OffloadMode,
   SEGMENTS,
@@ -91,6 +92,8 @@ export interface LoadPartsOptions {
   readonly onOperatorFallback: (reason: string) => void;
   /** Throws when an adapter's file is no longer what it was. */
   readonly checkAdapters?: () => Promise<void>;
+  /** What the parts take their threads from. */
+  readonly threads?: PartThreads;
 }
 
 /**
@@ -109,6 +112,7 @@ export async function loadParts(
 ): Promise<PipelineParts> {
   const { policy, computeThreads, chooseOffload, onVaeFallback, onOperatorFallback } = options;
   const { checkAdapters = () => Promise.resolve(), deviceIds = [0] } = options;
+  const { threads = new PartThreads() } = options;
   const { family } = files;
   const opened = await opening;
   const { transformer, vae, tokenizer, clipTokenizer, scheduler } = opened;
@@ -130,7 +134,6 @@ export async function loadParts(
   ) as AdaptableParts;
   const adapters = new Map(own.map(([name, part]) => [name, new PartAdapters(part)]));
 
-  const threads: SessionThread[] = [];
   const [deviceId] = deviceIds;
   const loading: PartLoading = {
     family,
@@ -141,7 +144,7 @@ export async function loadParts(
     segments,
     resident: offload !== "sequential",
     checkAdapters,
-    onThread: (thread) => threads.push(thread),
+    threads,
   };
   return {
     promptEncoders: promptEncoders({
@@ -159,7 +162,7 @@ export async function loadParts(
     sizes,
     offload,
     keepsUpscaler: offload === "none" && spare !== undefined && spare.bytes >= UPSCALER_BYTES,
-    threads,
+    threads: threads.taken,
     adapters,
     adaptable,
     transformer: await holdTransformer(loading, deviceIds, onOperatorFallback),

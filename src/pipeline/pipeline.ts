@@ -60,6 +60,7 @@ import { drawNoise, imageGenerators, isList } from "./_noise.ts";
 import { firstStepOf, latentMask, type MaskKind } from "./_picture_start.ts";
 import { pictureTensor } from "./_picture_tensor.ts";
 import { choosePolicy, expectChoice, expectThreads } from "./_pretrained_options.ts";
+import { PartThreads } from "./_part_threads.ts";
 import { encodeEach, type EncoderTexts, promptTexts } from "./_prompt_texts.ts";
 import type { CheckpointFiles, CheckpointLayout } from "./checkpoint/types.ts";
 import { describeCheckpoint } from "./checkpoint/describe_checkpoint.ts";
@@ -207,11 +208,13 @@ export class NewBieImagePipeline implements AsyncDisposable {
       variant,
     });
     log(describeCheckpoint(files, folder, language));
+    using partThreads = new PartThreads();
     const opening = openParts(files);
     // What is wrong with the files is said after what is wrong with the device.
     opening.catch(() => {});
     if (named.device === "auto" || named.device === "cuda") {
-      startCuda(localHost(), named.deviceId).catch(() => {});
+      const begin = () => void partThreads.begin().catch(() => {});
+      startCuda(localHost(), named.deviceId, begin).catch(() => {});
     }
     const place = await chooseDevice(asked, localHost(), undefined, gpus);
     const { deviceId = 0, others = [] } = place;
@@ -227,6 +230,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
       policy,
       checkAdapters: () => adapters.check(),
       computeThreads: threads,
+      threads: partThreads,
       deviceIds,
       onVaeFallback: () => log(LOG_TEXTS[language].vaeFallback),
       onOperatorFallback: (reason) => {
@@ -258,6 +262,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
       { log, language, verifiedFiles, hash, deviceIds: place.device === "cuda" ? deviceIds : [] },
     );
     if (parts.offload === "none") await pipeline.#loadSessions();
+    partThreads.handOver();
     return pipeline;
   }
 

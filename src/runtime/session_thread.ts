@@ -64,7 +64,7 @@ type Asked = SessionRequest extends infer R ? R extends { id: number } ? Omit<R,
 const WORKER = new URL("./_session_worker.ts", import.meta.url);
 
 /**
- * A thread that loads and runs graphs; it begins with the first. What goes to it is copied, constants
+ * A thread that loads and runs graphs; it begins with the first, or earlier. What goes to it is copied, constants
  * once; what it answers is not. Until it is disposed, it keeps the program from ending.
  */
 export class SessionThread implements SessionHost, Disposable {
@@ -89,6 +89,11 @@ export class SessionThread implements SessionHost, Disposable {
    */
   static async open(module: URL = WORKER): Promise<SessionThread | undefined> {
     return await mayStartThread(module) ? new SessionThread(module) : undefined;
+  }
+
+  /** Begins the thread now, so that it has read its modules when something is first asked of it. */
+  start(): void {
+    if (this.#ended === undefined) this.#worker ??= this.#begun();
   }
 
   /** Resolves when something was asked of the thread. */
@@ -148,13 +153,13 @@ export class SessionThread implements SessionHost, Disposable {
     if (this.#ended !== undefined) return { id, failure: this.#ended };
     const answer = Promise.withResolvers<SessionAnswer>();
     this.#waiting.set(id, answer);
-    this.#worker ??= this.#start();
+    this.#worker ??= this.#begun();
     this.#worker.postMessage({ id, ...request });
     this.#asked.resolve();
     return await answer.promise;
   }
 
-  #start(): Worker {
+  #begun(): Worker {
     const worker = new Worker(this.#module, { type: "module" });
     worker.onmessage = ({ data }: MessageEvent<SessionAnswer>) => {
       this.#waiting.get(data.id)?.resolve(data);

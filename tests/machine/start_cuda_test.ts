@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { startCuda } from "../../src/machine/mod.ts";
+import { bindingFolder, CUDA_PROVIDER_FILES } from "../../src/runtime/binding_folder.ts";
 import { fakeHost, type FakeMachine } from "./_fake_host.ts";
 
 const DRIVER = "/dev/nvidiactl";
 
-/** The names of what is looked for on a machine before CUDA would be started. */
+/** The names of what is looked for on a machine before CUDA would be started, where it is not. */
 async function sought(machine: FakeMachine): Promise<readonly string[]> {
   const host = fakeHost(machine);
   const paths: string[] = [];
@@ -12,7 +13,7 @@ async function sought(machine: FakeMachine): Promise<readonly string[]> {
     paths.push(path);
     return host.exists(path);
   };
-  await startCuda({ ...host, exists }, 0);
+  await startCuda({ ...host, exists }, 0, () => assert.fail("it was begun"));
   return paths.map((path) => path.split("/").at(-1)!);
 }
 
@@ -31,4 +32,13 @@ Deno.test({
     const found = await sought({ files: { [DRIVER]: "" } });
     assert.deepEqual(found, ["nvidiactl"]);
   },
+});
+
+Deno.test("where there is a driver and a provider, what can be done meanwhile is begun", async () => {
+  const provider = `${bindingFolder({ os: "linux", arch: "x86_64" })}/${CUDA_PROVIDER_FILES[0]}`;
+  let begun = 0;
+  // Here CUDA itself does not start.
+  await startCuda(fakeHost({ files: { [DRIVER]: "", [provider]: "" } }), 0, () => begun++)
+    .catch(() => {});
+  assert.equal(begun, 1);
 });
