@@ -161,7 +161,8 @@ export function holdVae(
   fitsWhole: ((pixels: number) => boolean) | undefined,
   onFallback: () => void,
 ): Promise<HeldPart<Vae>> {
-  const { family: { networks }, opened: { vae }, graphs, place, checkAdapters } = loading;
+  const { family: { networks }, opened, graphs, place, checkAdapters } = loading;
+  const { vae, transformer } = opened;
   const { policy } = place;
   const exact: DtypePolicy = { ...policy, convolution: "float32" };
   const fallback = policy.convolution === "float32" ? undefined : {
@@ -178,6 +179,10 @@ export function holdVae(
         const options = { encoder, fallback, host, fitsWhole };
         return await Vae.create(vae.config, graphs.vae, policy.device, options);
       },
+      // Over ONNX Runtime's binding it would wait for all other work on the GPU.
+      ...(policy.ownOperators && {
+        warmUp: (decoder) => decoder.warmUp(transformer.config.sample_size),
+      }),
     },
     place,
     loading.threads,

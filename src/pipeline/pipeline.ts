@@ -758,7 +758,7 @@ export class NewBieImagePipeline implements AsyncDisposable {
       const setToWork = Promise.all(this.#parts.threads.map(({ asked }) => asked));
       await Promise.race([setToWork, loading]);
       await Promise.all([loading, load("transformer")]);
-      if (this.device === "cuda") {
+      if (this.device === "cuda" && !this.#policy.ownOperators) {
         const { sample_size } = this.#parts.transformerConfig;
         await this.#use("vae", (vae) => vae.warmUp(sample_size));
       }

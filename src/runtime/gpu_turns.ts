@@ -4,7 +4,8 @@
  * When cuDNN seeks its fastest kernel for a convolution of a new size, it records kernels as CUDA
  * graphs. While it does, CUDA refuses to wait for all of the GPU ("failure 900: operation not permitted
  * when stream is capturing"), on any thread of the program: ONNX Runtime waits so when it makes a
- * session, and our own operators' sessions do before they run. So graphs with convolutions run alone.
+ * session, and our own operators' sessions do before they run. So graphs with convolutions run alone, but
+ * for those over the C interface, where cuDNN is told to name a kernel and tries none.
  *
  * @module
  */

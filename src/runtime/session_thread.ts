@@ -103,7 +103,9 @@ export class SessionThread implements SessionHost, Disposable {
 
   /** @throws {SessionError} As a session of the calling thread does. */
   async create(graph: CompiledGraph, options: SessionOptions): Promise<RunningGraph> {
-    const { device, convolves = false } = options;
+    const { device } = options;
+    // Over the C interface cuDNN names kernels for convolutions, and tries none.
+    const convolves = options.convolves && this.#module === WORKER;
     const { id: session, failure } = await onGpu(
       device,
       () => this.#ask({ load: [graph, options] }),

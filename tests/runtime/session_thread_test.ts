@@ -10,7 +10,11 @@ import {
   SessionError,
   sessionError,
 } from "../../src/runtime/session.ts";
-import { SessionThread } from "../../src/runtime/session_thread.ts";
+import {
+  type SessionAnswer,
+  type SessionRequest,
+  SessionThread,
+} from "../../src/runtime/session_thread.ts";
 import { spreadSessions } from "../../src/runtime/spread_sessions.ts";
 import { openWeights } from "../../src/safetensors/mod.ts";
 import { type Tensor, tensor } from "../../src/tensor.ts";
@@ -157,4 +161,37 @@ Deno.test("how a run differs from others is told on the thread, and on each of s
   assert.deepEqual(await asked({ givesBack: true }), [1, 1]);
   const { asked: alone } = await graph.run({}, ["asked"], { givesBack: true });
   assert.equal(alone!.data[0], 1);
+});
+
+/** How many runs at once there were of a graph with convolutions on a GPU, played by a thread of timers. */
+async function runsAtOnce(module?: URL): Promise<number> {
+  let running = 0;
+  let most = 0;
+  const { Worker } = globalThis;
+  globalThis.Worker = class {
+    onmessage: (event: { data: SessionAnswer }) => void = () => {};
+    postMessage(request: SessionRequest) {
+      const isRun = "run" in request;
+      if (isRun) most = Math.max(most, ++running);
+      setTimeout(() => {
+        if (isRun) running--;
+        this.onmessage({ data: { id: request.id, outputs: {} } });
+      }, 1);
+    }
+    terminate() {}
+  } as unknown as typeof Worker;
+  try {
+    using thread = (await SessionThread.open(module))!;
+    const graph = powerGraph(1);
+    await using session = await thread.create(graph, { device: "cuda", convolves: true });
+    await Promise.all([session.run({}), session.run({})]);
+    return most;
+  } finally {
+    globalThis.Worker = Worker;
+  }
+}
+
+Deno.test("graphs with convolutions run alone over the binding, where cuDNN tries kernels", async () => {
+  assert.equal(await runsAtOnce(), 1);
+  assert.equal(await runsAtOnce(KERNEL_THREAD), 2);
 });
