@@ -26,6 +26,7 @@ import {
   type Scheduler,
   withStepCache,
 } from "../schedulers/mod.ts";
+import { settled } from "../settled.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import type { Tokenizer } from "../tokenizer/mod.ts";
 import { AdapterSet } from "./adapters/adapter_set.ts";
@@ -867,20 +868,26 @@ export class NewBieImagePipeline implements AsyncDisposable {
   async #encodeTexts(all: readonly EncoderTexts[], signal?: AbortSignal) {
     const { tokenizer, clip, promptEncoders: [gemma, jina] } = this.#parts;
     if (all.length === 0) return new Map<EncoderTexts, never>();
-    const features = await this.#use("textEncoder", (encoder) =>
-      encodeEach(
-        all.map(({ gemma }) => gemma),
-        signal,
-        (text) => encoder.encode(this.#tokenize(tokenizer, text, gemma!)),
-      ));
-    const pooled = clip === undefined
-      ? all.map(() => tensor(new Float32Array(), [1, 0]))
-      : await this.#use("clipModel", (encoder) =>
+    const encodeFeatures = () =>
+      this.#use("textEncoder", (encoder) =>
         encodeEach(
-          all.map(({ clip }) => clip),
+          all.map(({ gemma }) => gemma),
           signal,
-          (text) => encoder.encode(this.#tokenize(clip.tokenizer, text, jina!)),
+          (text) => encoder.encode(this.#tokenize(tokenizer, text, gemma!)),
         ));
+    const encodePooled = async () =>
+      clip === undefined
+        ? all.map(() => tensor(new Float32Array(), [1, 0]))
+        : await this.#use("clipModel", (encoder) =>
+          encodeEach(
+            all.map(({ clip }) => clip),
+            signal,
+            (text) => encoder.encode(this.#tokenize(clip.tokenizer, text, jina!)),
+          ));
+    // Where each has a thread and both are loaded, they need not take turns.
+    const [features, pooled] = this.device === "cuda" && this.offload === "none"
+      ? await settled([encodeFeatures(), encodePooled()])
+      : [await encodeFeatures(), await encodePooled()];
     return new Map(all.map((text, index) => {
       return [text, { features: features[index]!, pooled: pooled[index]! }];
     }));
