@@ -7,7 +7,8 @@ import type {
   Operator,
 } from "../src/runtime/native/custom_operators.ts";
 import type { Piece } from "../src/runtime/native/uploads.ts";
-import { RowReader } from "../src/safetensors/mod.ts";
+import { PartReader, RowReader } from "../src/safetensors/mod.ts";
+import { settled } from "../src/settled.ts";
 import { elementCount } from "../src/tensor.ts";
 import { floats, rmsNorm } from "./_formulas.ts";
 import { gated, productsOf, readRows, restoredRows, writeRow } from "./_int8_rows.ts";
@@ -152,5 +153,6 @@ export function keepInt8(matrices: readonly OwnMatrix[]): MatricesToFill {
 
 /** Reads what there is room for. */
 export async function fillInt8(pieces: readonly Piece[]): Promise<void> {
-  await Promise.all(pieces.map(({ read }) => read(new Uint8Array(0))));
+  using files = new PartReader();
+  await settled(pieces.map(({ read }) => read(new Uint8Array(0), files)));
 }

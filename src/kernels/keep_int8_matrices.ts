@@ -6,7 +6,7 @@ import {
   UnpackThreads,
   VECTOR_VALUES,
 } from "../onnx/mod.ts";
-import { readPart, RowReader, rowsOf } from "../safetensors/mod.ts";
+import { type PartReader, RowReader, rowsOf } from "../safetensors/mod.ts";
 import type { KeptMatrix, MatricesToFill } from "../runtime/native/custom_operators.ts";
 import { MOST_PIECE_BYTES, type Piece } from "../runtime/native/uploads.ts";
 import type { CudaKernels, KernelType } from "./cuda_kernels.ts";
@@ -72,9 +72,9 @@ function thenEnding(threads: Disposable, pieces: readonly Piece[]): Piece[] {
   let left = pieces.length;
   return pieces.map((piece) => ({
     ...piece,
-    read: async (into) => {
+    read: async (into, files) => {
       try {
-        await piece.read(into);
+        await piece.read(into, files);
       } finally {
         if (--left === 0) threads[Symbol.dispose]();
       }
@@ -122,8 +122,8 @@ function piecesOf(matrix: MatrixRows, threads: UnpackThreads): readonly RowsPiec
   return Array.from({ length: Math.ceil(rows / most) }, (_, index): RowsPiece => {
     const from = index * most;
     const count = Math.min(most, rows - from);
-    const read = (into: Uint8Array<ArrayBuffer>) =>
-      readRows(matrix, { from, count }, threads, into);
+    const read: Piece["read"] = (into, files) =>
+      readRows(matrix, { from, count }, threads, into, files);
     return { from, count, type, bytes: count * rowBytes, read };
   });
 }
@@ -134,10 +134,11 @@ async function readRows(
   { from, count }: Pick<RowsPiece, "from" | "count">,
   threads: UnpackThreads,
   into: Uint8Array<ArrayBuffer>,
+  files: PartReader,
 ): Promise<void> {
   const { shape: [, columns] } = matrix;
   if ("entry" in matrix && matrix.entry.dtype in TYPES) {
-    return await readPart(matrix.entry, from * into.length / count, into);
+    return await files.read(matrix.entry, from * into.length / count, into);
   }
   const floats = new Float32Array(into.buffer, into.byteOffset, count * columns);
   if ("values" in matrix) {

@@ -65,6 +65,73 @@ Deno.test("what cannot be read is what copying fails with, when all else is ther
   assert.deepEqual([rooms.size, host.size, streams.size], [0, 0, 0]);
 });
 
+/** What opening a file gives while the work is done, and how many of those are still open. */
+async function withCountedFiles(work: () => Promise<void>) {
+  const { open } = Deno;
+  const files: Deno.FsFile[] = [];
+  let left = 0;
+  Deno.open = async (path, options) => {
+    const file = await open(path, options);
+    const close = file.close.bind(file);
+    file.close = () => {
+      left--;
+      close();
+    };
+    file[Symbol.dispose] = file.close;
+    left++;
+    files.push(file);
+    return file;
+  };
+  try {
+    await work();
+  } finally {
+    Deno.open = open;
+  }
+  return { opened: files.length, left };
+}
+
+Deno.test("pieces of one file share what is open of it, and nothing stays open", async () => {
+  await inTempFolder(async (folder) => {
+    const { driver, host } = fakeDriver();
+    const [count, byteLength] = [40, 4];
+    const file = `${folder}/weights`;
+    const stored = Uint8Array.from({ length: 3 + count * byteLength }, (_, index) => index);
+    await Deno.writeFile(file, stored);
+    const target = new Uint8Array(count * byteLength);
+    const pieceOf = (path: string, index: number): Piece => ({
+      bytes: byteLength,
+      read: (into, files) => {
+        const entry = { name: `w${index}`, file: path, shape: [count], offset: 3, byteLength };
+        return files.read(entry, index * byteLength, into);
+      },
+      to: addressOf(target) + BigInt(index * byteLength),
+    });
+    const pieces = Array.from({ length: count }, (_, index) => pieceOf(file, index));
+    const uploads = Uploads.of(driver);
+    const whole = await withCountedFiles(() => uploads.copy(pieces));
+    assert.deepEqual(target, stored.subarray(3));
+    assert.deepEqual(whole, { opened: 8, left: 0 });
+
+    // One is not there, and one ends too early: all others are still copied.
+    target.fill(0);
+    const failing = pieces.with(9, pieceOf(`${folder}/missing`, 9)).with(20, pieceOf(file, 40));
+    const failed = await withCountedFiles(() =>
+      assert.rejects(
+        uploads.copy(failing),
+        (error) =>
+          error instanceof SafetensorsError && error.file === `${folder}/missing` &&
+          error.message.endsWith("missing: cannot be read: there is no such file or folder."),
+      )
+    );
+    assert.deepEqual([failed.left, host.size], [0, 0]);
+    assert.ok(failed.opened <= 8);
+    const others = stored.slice(3).fill(0, 36, 40).fill(0, 80, 84);
+    assert.deepEqual(target, others);
+    const shortened = uploads.copy(pieces.with(20, pieceOf(file, 40)));
+    await assert.rejects(shortened, /weights became shorter while it was read\. Fetch it again\./);
+  });
+});
+
 Deno.test("no room to copy through is said, and no piece is read", async () => {
   const memory = { free: 1000, total: 2000, blocks: new Map<bigint, Uint8Array>() };
   const { driver, host } = fakeDriver({ memory });

@@ -1,5 +1,4 @@
 import type { CompiledGraph, StoredWeight } from "../../onnx/mod.ts";
-import { readPart } from "../../safetensors/mod.ts";
 import { type CApi, cString } from "./c_api.ts";
 import type { CudaDriver } from "./cuda_driver.ts";
 import { ELEMENT_DATA_TYPE, type OperatorType } from "./custom_operators.ts";
@@ -74,7 +73,7 @@ function piecesOf({ entry }: StoredWeight, place: bigint): Piece[] {
     const from = index * MOST_PIECE_BYTES;
     return {
       bytes: Math.min(MOST_PIECE_BYTES, byteLength - from),
-      read: (into) => readPart(entry, from, into),
+      read: (into, files) => files.read(entry, from, into),
       to: place + BigInt(from),
     };
   });

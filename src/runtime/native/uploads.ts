@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { PartReader } from "../../safetensors/mod.ts";
 import { settled } from "../../settled.ts";
 import { memoryAt } from "./c_api.ts";
 import type { CudaDriver } from "./cuda_driver.ts";
@@ -22,8 +23,8 @@ const ON_ITS_OWN = 1;
 export interface Piece {
   /** At most {@linkcode MOST_PIECE_BYTES}. */
   readonly bytes: number;
-  /** Fills so much memory with it. */
-  readonly read: (into: Uint8Array<ArrayBuffer>) => Promise<void>;
+  /** Fills so much memory with it. Files that it reads by `files` stay open for other pieces. */
+  readonly read: (into: Uint8Array<ArrayBuffer>, files: PartReader) => Promise<void>;
   /** Where it goes on the GPU; by default to a place that is there for `then` alone. */
   readonly to?: bigint;
   /** Is called when the copy was ordered: what it starts on the stream finds the piece in its place. */
@@ -64,7 +65,7 @@ export class Uploads {
   }
 
   /**
-   * Copies pieces, and waits until all are there and what they started is done.
+   * Copies pieces, and waits until all are there and what they started is done. Files stay open until then.
    *
    * @throws {Error} When there is no memory to copy through, or with what reading a piece fails with.
    *   Nothing is on its way then.
@@ -74,8 +75,9 @@ export class Uploads {
     const slots = this.#slots ??= this.#makeSlots();
     this.#users++;
     try {
+      using files = new PartReader();
       try {
-        await settled(pieces.map((piece) => this.#send(piece, slots)));
+        await settled(pieces.map((piece) => this.#send(piece, slots, files)));
       } finally {
         slots.all.forEach(({ stream }) => this.#wait(stream));
       }
@@ -87,13 +89,17 @@ export class Uploads {
     }
   }
 
-  async #send({ bytes, read, to, then }: Piece, { free, waiting }: Slots): Promise<void> {
+  async #send(
+    { bytes, read, to, then }: Piece,
+    { free, waiting }: Slots,
+    files: PartReader,
+  ): Promise<void> {
     const slot = free.pop() ?? await new Promise<Slot>((resolve) => waiting.push(resolve));
     const { memory, place, stream } = slot;
     try {
       // For the slot's last piece.
       this.#wait(stream);
-      await read(new Uint8Array(memoryAt(memory, bytes)));
+      await read(new Uint8Array(memoryAt(memory, bytes)), files);
       const target = to ?? place;
       const { functions, check } = this.#driver;
       const status = functions.cuMemcpyHtoDAsync_v2(target, memory, BigInt(bytes), stream);
