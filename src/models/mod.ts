@@ -26,16 +26,13 @@ export {
   NON_FINITE,
   type TiledStep,
 } from "./autoencoder_graphs.ts";
+export { compileGemma3, GEMMA3_MAX_TOKENS, type Gemma3Graphs, gemma3RopeTables } from "./gemma3.ts";
 export {
-  compileGemma3,
-  GEMMA3_MAX_TOKENS,
   type Gemma3Config,
-  type Gemma3Graphs,
   gemma3LlamaCppName,
   gemma3Names,
-  gemma3RopeTables,
   parseGemma3Config,
-} from "./gemma3.ts";
+} from "./gemma3_config.ts";
 export {
   compileJinaClip,
   JINA_CLIP_MAX_TOKENS,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import proto from "onnx-proto";
-import { compileGemma3, parseGemma3Config } from "../../src/models/gemma3.ts";
+import { compileGemma3 } from "../../src/models/gemma3.ts";
+import { parseGemma3Config } from "../../src/models/gemma3_config.ts";
 import { DTYPE_POLICIES, type DtypePolicy } from "../../src/onnx/mod.ts";
 import { TextEncoder } from "../../src/pipeline/parts/text_encoder.ts";
 import { bindingFolder } from "../../src/runtime/binding_folder.ts";

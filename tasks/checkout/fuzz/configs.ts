@@ -1,6 +1,7 @@
 /** Configurations beside weights that somebody else wrote. */
 import { compileVae, parseVaeConfig } from "../../../src/models/autoencoder.ts";
-import { compileGemma3, parseGemma3Config } from "../../../src/models/gemma3.ts";
+import { compileGemma3 } from "../../../src/models/gemma3.ts";
+import { parseGemma3Config } from "../../../src/models/gemma3_config.ts";
 import { compileJinaClip, parseJinaClipConfig } from "../../../src/models/jina_clip.ts";
 import { compileNextDiT } from "../../../src/models/next_dit.ts";
 import { parseNextDiTConfig } from "../../../src/models/next_dit_config.ts";
