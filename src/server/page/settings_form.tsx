@@ -184,9 +184,15 @@ function SeedField() {
           autocomplete="off"
           value={String(values["seed"] ?? "")}
           onInput={(event) => {
-            const digits = event.currentTarget.value.replaceAll(/\D/g, "").slice(0, 20);
+            const typed = event.currentTarget.value.trim();
+            // -1 asks for a random one, as everywhere; its sign alone says nothing yet.
+            if (typed === "-") return;
+            const digits = typed.startsWith("-1") ? "" : typed.replaceAll(/\D/g, "").slice(0, 20);
             event.currentTarget.value = digits;
             setValue("seed", digits === "" ? undefined : digits);
+          }}
+          onBlur={(event) => {
+            event.currentTarget.value = String(values["seed"] ?? "");
           }}
         />
         <IconButton

@@ -72,6 +72,9 @@ try {
   step("it is drawn to its end");
   await fill("#setting-steps", "3");
   await fill("#setting-seed", "7");
+  await fill("#setting-seed", "-1");
+  assert.equal(await valueOf("#setting-seed"), "");
+  await fill("#setting-seed", "7");
   await click(".run .primary");
   await waitFor(".picture-button img", 120_000);
   await shot("drawn");
