@@ -4,7 +4,7 @@
  * @module
  */
 import { logLine } from "../shown.ts";
-import { NewBieError, RequestError } from "../errors.ts";
+import { RequestError } from "../errors.ts";
 import type { RgbImage } from "../image/mod.ts";
 import type { Language } from "../language.ts";
 import { type Device, type Dtype, type DtypePolicy, DTYPES } from "../onnx/mod.ts";
@@ -50,12 +50,14 @@ import {
   hiresOf,
   LATENT,
 } from "./_hires.ts";
+import { tokenize } from "./_tokenize.ts";
 import { variationOf } from "./_variation.ts";
 import { variedNoise } from "./_varied_noise.ts";
 import { Upscaler } from "./parts/upscaler.ts";
 import { givenPictures } from "./_given_pictures.ts";
 import { Overlay, resizedMask } from "./_overlay.ts";
 import { memoryBudget, requireMemory, spareOnGpu } from "./_memory_budget.ts";
+import { givenLatents, sampleDims } from "./_latent_dims.ts";
 import { gpusOf, LOG_TEXTS } from "./_log_texts.ts";
 import { drawNoise, imageGenerators, isList } from "./_noise.ts";
 import { firstStepOf, latentMask, type MaskKind } from "./_picture_start.ts";
@@ -79,7 +81,7 @@ import { openParts } from "./open_parts.ts";
 import { DeviceMemoryError } from "./device_memory_error.ts";
 import type { ClipModel } from "./parts/clip_model.ts";
 import { HeldPart } from "./parts/held_part.ts";
-import { expectDims, expectTensor } from "./parts/expect_tensor.ts";
+import { expectTensor } from "./parts/expect_tensor.ts";
 import type { TextEncoder } from "./parts/text_encoder.ts";
 import type { Transformer } from "./parts/transformer.ts";
 import type { Vae } from "./parts/vae.ts";
@@ -296,9 +298,9 @@ export class NewBieImagePipeline implements AsyncDisposable {
    */
   prepareLatents(options: LatentsOptions = {}): Tensor {
     const { latents, generator } = options;
-    if (latents !== undefined) return this.#givenLatents(latents, options);
+    if (latents !== undefined) return givenLatents(this.#parts, latents, options);
     const { batchSize = 1, height = this.defaultSize, width = this.defaultSize } = options;
-    return drawNoise(batchSize, this.#sampleDims(height, width), generator);
+    return drawNoise(batchSize, sampleDims(this.#parts, height, width), generator);
   }
 
   /**
@@ -629,12 +631,12 @@ export class NewBieImagePipeline implements AsyncDisposable {
       const size = { batchSize: imageCount, height, width };
       const varied = vary.variation !== undefined || vary.resizeFrom !== undefined;
       return varied
-        ? variedNoise(generators, this.#sampleDims(height, width), vary)
+        ? variedNoise(generators, sampleDims(this.#parts, height, width), vary)
         : this.prepareLatents({ ...size, generator: generators });
     };
     const noise = options.latents === undefined
       ? noiseOf(settings)
-      : this.#givenLatents(options.latents, {
+      : givenLatents(this.#parts, options.latents, {
         batchSize: imageCount,
         height: settings.height,
         width: settings.width,
@@ -864,6 +866,13 @@ export class NewBieImagePipeline implements AsyncDisposable {
     };
   }
 
+  #tokenize(tokenizer: Tokenizer, text: string, encoder: PromptEncoder): Int32Array {
+    const { name, maxTokens } = encoder;
+    const tellCut = (tokens: number) =>
+      this.#log(LOG_TEXTS[this.#language].cut(tokens, name, maxTokens));
+    return tokenize(tokenizer, text, encoder, tellCut);
+  }
+
   /** What both encoders make of each text. */
   async #encodeTexts(all: readonly EncoderTexts[], signal?: AbortSignal) {
     const { tokenizer, clip, promptEncoders: [gemma, jina] } = this.#parts;
@@ -891,68 +900,6 @@ export class NewBieImagePipeline implements AsyncDisposable {
     return new Map(all.map((text, index) => {
       return [text, { features: features[index]!, pooled: pooled[index]! }];
     }));
-  }
-
-  #tokenize(
-    tokenizer: Tokenizer,
-    text: string,
-    { name, maxTokens }: PromptEncoder,
-  ): Int32Array {
-    const ids = tokenizer.encode(text);
-    if (ids.length === 0) {
-      throw new NewBieError(
-        `The tokenizer of ${name} makes no token of ${JSON.stringify(text)}, not even the one ` +
-          "that begins every text. It is not the tokenizer that belongs to the model.",
-        {
-          zh: `${name} 的分词器没有为 ${JSON.stringify(text)} 给出任何 token，` +
-            "连每段文本开头的那个也没有。它不是这个模型的分词器。",
-        },
-      );
-    }
-    if (ids.length <= maxTokens) return ids;
-    this.#log(LOG_TEXTS[this.#language].cut(ids.length, name, maxTokens));
-    return tokenizer.encode(text, { maxLength: maxTokens });
-  }
-
-  #sampleDims(height: number, width: number): [number, number, number] {
-    const { in_channels } = this.#parts.transformerConfig;
-    const factor = this.#parts.vaeScaleFactor;
-    const multiple = this.sizeMultiple;
-    for (const [name, pixels] of Object.entries({ height, width })) {
-      if (Number.isSafeInteger(pixels) && pixels > 0 && pixels % multiple === 0) continue;
-      const nearest = Math.max(multiple, Math.round(pixels / multiple) * multiple);
-      throw new RequestError(
-        `${name} is ${pixels}; expected a number of pixels that is a multiple of ` +
-          `${multiple}` + (Number.isFinite(nearest) ? `, such as ${nearest}.` : "."),
-        {
-          zh: `${name === "width" ? "宽度" : "高度"}是 ${pixels}；应为 ${multiple} 的倍数（像素）` +
-            (Number.isFinite(nearest) ? `，例如 ${nearest}。` : "。"),
-        },
-      );
-    }
-    const [, rows = 0, columns = 0] = this.#parts.transformerConfig.axes_lens;
-    if (height > rows * multiple || width > columns * multiple) {
-      const [mostWide, mostHigh] = [columns * multiple, rows * multiple];
-      throw new RequestError(
-        `The picture would be ${width} × ${height} pixels; this model draws at most ${mostWide} × ` +
-          `${mostHigh}. Ask for a smaller picture.`,
-        {
-          zh: `图片将为 ${width} × ${height} 像素；这个模型最多画 ${mostWide} × ${mostHigh}。` +
-            "请减小图片尺寸。",
-        },
-      );
-    }
-    return [in_channels, height / factor, width / factor];
-  }
-
-  /** Given latents say how many and how large, but must agree with what else was said. */
-  #givenLatents(latents: Tensor, { batchSize, height, width }: LatentsOptions): Tensor {
-    expectTensor("latents", latents, 4);
-    const [batch, , rows, columns] = latents.dims as [number, number, number, number];
-    const factor = this.#parts.vaeScaleFactor;
-    const sample = this.#sampleDims(height ?? rows * factor, width ?? columns * factor);
-    expectDims("latents", latents, [batchSize ?? batch, ...sample]);
-    return latents;
   }
 
   #scheduler(asked: GenerateOptions["scheduler"]): Scheduler {
