@@ -8,6 +8,7 @@
 import type { Language, Texts } from "./language.ts";
 import { shown, visible } from "./shown.ts";
 import { systemReason } from "./system_reason.ts";
+import { UnfitFileError } from "./whole_file.ts";
 
 /**
  * A message: one line, or several. A line break within a line is shown as `\n`, so that a file's
@@ -85,7 +86,9 @@ function asNewBieError(error: unknown): NewBieError {
   const reason = systemReason(error);
   if (reason !== undefined) {
     // Neither Deno nor Node tells the path every time.
-    const path = /: \w+ '(.*)'(?: -> '.*')?$/s.exec(message)?.[1];
+    const path = error instanceof UnfitFileError
+      ? error.path
+      : /: \w+ '(.*)'(?: -> '.*')?$/s.exec(message)?.[1];
     return new NewBieError({
       en: `${path ?? "A file or folder could not be used"}: ${reason.en}.`,
       zh: `${path ?? "无法使用某个文件或文件夹"}：${reason.zh}。`,

@@ -12,11 +12,13 @@ import type { Texts } from "./language.ts";
 /** What is under a path is no file, or one that is too large. */
 export class UnfitFileError extends Error {
   override name = "UnfitFileError";
+  readonly path: string;
   /** Goes on from "cannot be read:" as well as from a path and a colon. */
   readonly reason: Texts<string>;
 
-  constructor(reason: Texts<string>) {
-    super(reason.en);
+  constructor(path: string, reason: Texts<string>) {
+    super(`${path}: ${reason.en}`);
+    this.path = path;
     this.reason = reason;
   }
 }
@@ -57,11 +59,11 @@ export async function readWhole(
 ): Promise<Uint8Array<ArrayBuffer>> {
   // Looked at before it is opened: to open a pipe is to wait for its writer.
   const found = await stat(path);
-  refuseUnfit(found, mayBePipe);
-  if (found.size > most) throw tooLarge(most);
+  refuseUnfit(path, found, mayBePipe);
+  if (found.size > most) throw tooLarge(path, most);
   const file = await open(path);
   try {
-    return await readAll(file, found.isFile() ? found.size : 0, most);
+    return await readAll(path, file, found.isFile() ? found.size : 0, most);
   } finally {
     await file.close();
   }
@@ -79,24 +81,25 @@ export async function readWholeText(path: string, options?: ReadWholeOptions): P
  * @throws {Error} What the file system reports.
  */
 export async function requireFile(path: string): Promise<void> {
-  refuseUnfit(await stat(path), false);
+  refuseUnfit(path, await stat(path), false);
 }
 
-function refuseUnfit(found: Stats, mayBePipe: boolean): void {
+function refuseUnfit(path: string, found: Stats, mayBePipe: boolean): void {
   if (found.isFile() || found.isDirectory() || mayBePipe && found.isFIFO()) return;
-  throw new UnfitFileError({
+  throw new UnfitFileError(path, {
     en: "it is a pipe, a device or a socket, not a file",
     zh: "它是管道、设备或套接字，不是文件",
   });
 }
 
-function tooLarge(most: number): UnfitFileError {
+function tooLarge(path: string, most: number): UnfitFileError {
   const bytes = formatBytes(most);
-  return new UnfitFileError({ en: `it is larger than ${bytes}`, zh: `它大于 ${bytes}` });
+  return new UnfitFileError(path, { en: `it is larger than ${bytes}`, zh: `它大于 ${bytes}` });
 }
 
 /** @param size What to expect; a pipe has none. */
 async function readAll(
+  path: string,
   file: FileHandle,
   size: number,
   most: number,
@@ -108,7 +111,7 @@ async function readAll(
     const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, null);
     if (bytesRead === 0) return bytes.subarray(0, filled);
     filled += bytesRead;
-    if (filled > most) throw tooLarge(most);
+    if (filled > most) throw tooLarge(path, most);
     if (filled < bytes.length) continue;
     const longer = new Uint8Array(Math.min(Math.max(2 * filled, CHUNK_BYTES), most + 1));
     longer.set(bytes);

@@ -5,7 +5,7 @@ import {
   type PartName,
   writeRandomWeights,
 } from "../../tasks/checkout/random_weights.ts";
-import { RequestError } from "../../src/errors.ts";
+import { explainError, RequestError } from "../../src/errors.ts";
 import { Graph, linear, Parameters } from "../../src/onnx/mod.ts";
 import { NewBieImagePipeline } from "../../src/pipeline/pipeline.ts";
 import { quantizeBlocks } from "../../src/quantize/_blocks.ts";
@@ -409,4 +409,28 @@ Deno.test("a folder beside the target is never touched, whatever its name", asyn
     await quantizeModel("models/demo", `${folder}/small`, { bits: 8, blockSize: 32 });
     assert.equal(await Deno.readTextFile(`${folder}/small.part/thesis.txt`), "mine");
   });
+});
+
+Deno.test({
+  name: "a pipe among a model's files is named, and not waited for",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await inTempFolder(async (folder) => {
+      const [source, target] = [`${folder}/part`, `${folder}/int8`];
+      await Deno.mkdir(source);
+      for (const name of ["config.json", "model.safetensors"]) {
+        await Deno.copyFile(`models/demo/next-dit/${name}`, `${source}/${name}`);
+      }
+      await new Deno.Command("mkfifo", { args: [`${source}/extra.json`] }).output();
+      const made = quantizeModel(source, target, { bits: 8, blockSize: 64 });
+      await assert.rejects(made, (error) => {
+        assert.match(
+          explainError(error, "en"),
+          /extra\.json: it is a pipe, a device or a socket, not/,
+        );
+        return true;
+      });
+      assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["part"]);
+    });
+  },
 });

@@ -8,6 +8,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { NewBieError, RequestError } from "../../errors.ts";
 import { isNoRoom, refuseExisting, requireRoom, type RoomTexts } from "../../files.ts";
 import { isUnderWay, UnfinishedFolder } from "../../unfinished.ts";
+import { requireFile } from "../../whole_file.ts";
 import { CheckpointNotFoundError } from "./checkpoint_not_found_error.ts";
 import { findCheckpoint } from "./find_checkpoint.ts";
 import type { CheckpointFiles } from "./types.ts";
@@ -60,7 +61,11 @@ export async function copyModel<Result>(
       toCopy.map(async (path) => (await stat(join(source, path))).size),
     );
     await requireRoom(disk, copied.reduce((sum, bytes) => sum + bytes, bytes), texts);
-    for (const path of toCopy) await copyFile(join(source, path), copyOf(path));
+    for (const path of toCopy) {
+      // Nobody waits for a pipe.
+      await requireFile(join(source, path));
+      await copyFile(join(source, path), copyOf(path));
+    }
     const result = await write(copyOf);
     if (!await made.keep()) await refuseExisting(target);
     return result;
