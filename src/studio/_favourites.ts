@@ -1,8 +1,11 @@
 /** Pictures that somebody marked. */
+import { constants, lstat, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import * as z from "zod";
+import { NewBieError } from "../errors.ts";
 import { isMissing } from "../files.ts";
 import { parseJson } from "../json_problem.ts";
+import { readWholeText, UnfitFileError } from "../whole_file.ts";
 
 /** A picture that is marked from now on, or is not any more. */
 export interface Mark {
@@ -35,11 +38,12 @@ export class Favourites {
       const { size, mtime } = await Deno.stat(this.#path);
       const state = `${size} ${mtime?.getTime()}`;
       if (state !== this.#state) {
-        this.#read(await Deno.readTextFile(this.#path));
+        this.#read(await readWholeText(this.#path));
         this.#state = state;
       }
     } catch (error) {
-      if (!isMissing(error)) throw error;
+      // Where outputs are shared, others may have laid something else there.
+      if (!isMissing(error) && !(error instanceof UnfitFileError)) throw error;
       this.#read("");
       this.#state = "";
     }
@@ -54,9 +58,7 @@ export class Favourites {
       `${JSON.stringify({ name, favourite: isFavourite })}\n`
     );
     await Deno.mkdir(dirname(this.#path), { recursive: true });
-    await Deno.writeTextFile(this.#path, (this.#endsLine ? "" : "\n") + lines.join(""), {
-      append: true,
-    });
+    await appendText(this.#path, (this.#endsLine ? "" : "\n") + lines.join(""));
   }
 
   #read(text: string): void {
@@ -68,5 +70,31 @@ export class Favourites {
     }
     this.#names = names;
     this.#endsLine = text === "" || text.endsWith("\n");
+  }
+}
+
+/** Windows has no such flag. */
+const FOLLOWING_NO_LINK = constants.O_NOFOLLOW ?? 0;
+
+/**
+ * Appends to a file, which is made where it is missing. A link is not followed: where outputs are shared,
+ * somebody else may have laid it.
+ *
+ * @throws {NewBieError} When something else than a file is there.
+ */
+async function appendText(path: string, text: string): Promise<void> {
+  const isOther = await lstat(path).then((found) => !found.isFile(), () => false);
+  if (isOther) {
+    throw new NewBieError({
+      en: `${path} is no plain file, so no marks are written into it. Move it away.`,
+      zh: `${path} 不是普通文件，因此不会写入收藏标记。请移走它。`,
+    });
+  }
+  const { O_APPEND, O_CREAT, O_WRONLY } = constants;
+  const file = await open(path, O_WRONLY | O_APPEND | O_CREAT | FOLLOWING_NO_LINK);
+  try {
+    await file.writeFile(text);
+  } finally {
+    await file.close();
   }
 }

@@ -238,6 +238,30 @@ Deno.test("favourites are kept beside the pictures, and follow them into the bin
   });
 });
 
+Deno.test("marks are written into no file that a link leads to, and no pipe is waited for", async () => {
+  if (Deno.build.os === "windows") return;
+  await inTempFolder(async (folder) => {
+    await using server = await fakeServer(folder);
+    const job = server.queue.add({ request: { prompt: "a" } });
+    await server.queue.finished(job.id);
+    const names = server.queue.job(job.id)!.pictures.map(({ name }) => name);
+    const file = `${server.root}/.favourites.jsonl`;
+    const mark = async () =>
+      await server.ask("/api/gallery/favourites", { json: { names, isFavourite: true } });
+    await Deno.writeTextFile(`${folder}/other`, "other\n");
+    await Deno.symlink(`${folder}/other`, file);
+    const refused = await mark();
+    assert.match((await refused.json()).error.message, /is no plain file.* Move it away/);
+    assert.equal(await Deno.readTextFile(`${folder}/other`), "other\n");
+    await Deno.remove(file);
+    await new Deno.Command("mkfifo", { args: [file] }).output();
+    assert.equal((await (await server.ask("/api/gallery")).json()).pictures.length, 1);
+    assert.equal((await mark()).ok, false);
+    await Deno.remove(file);
+    assert.equal((await (await mark()).json()).changed, 1);
+  });
+});
+
 Deno.test("a form can be made of the settings: each has its group, and what is there to choose", async () => {
   await inTempFolder(async (folder) => {
     await using server = await fakeServer(folder);
