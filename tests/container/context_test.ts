@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { packTar } from "modern-tar";
 import {
@@ -16,17 +16,18 @@ import {
   readSources,
   type SourceFile,
 } from "../../src/container/mod.ts";
-import {
-  contentForImage,
-  importedPath,
-  importsOf,
-  isInImage,
-} from "../../src/container/engine/image_content.ts";
+import { contentForImage, importsOf, isInImage } from "../../src/container/engine/image_content.ts";
 import { ONNX_RUNTIME } from "../../src/integrity/mod.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+
+/** A module of the repository that another imports, as git names it; undefined for a package. */
+function importedPath(module: string, specifier: string): string | undefined {
+  if (!/^\.{1,2}\//.test(specifier)) return undefined;
+  return posix.join(posix.dirname(module), specifier);
+}
 
 Deno.test("all that the image's modules import is in the image, and nothing of tests", async () => {
   const sources = await readSources(ROOT);

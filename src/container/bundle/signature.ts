@@ -24,9 +24,6 @@ const NAMESPACE = "newbie-bundle";
 /** Whoever has the key: OpenSSH asks for a name. */
 const IDENTITY = "newbie";
 
-/** The programs that tasks may have to run. */
-export const SIGNERS = [SSH.program, MINISIGN.program] as const;
-
 /**
  * Signs a file; the signature lies beside it. A passphrase is asked for in the terminal.
  *

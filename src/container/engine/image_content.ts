@@ -1,5 +1,4 @@
 /** What of the repository an image holds: what runs in it, and nothing that builds or tests it. */
-import { posix } from "node:path";
 
 /** Folders and files of the repository, as git names them. */
 const INCLUDED = [
@@ -84,10 +83,4 @@ function configurationForImage(text: string): string {
 export function importsOf(text: string): string[] {
   const found = text.matchAll(/\b(?:from|import)\s*\(?\s*"([^"\n]+)"/g);
   return [...found].map(([, specifier]) => specifier!);
-}
-
-/** A module of the repository that another imports, as git names it; undefined for a package. */
-export function importedPath(module: string, specifier: string): string | undefined {
-  if (!/^\.{1,2}\//.test(specifier)) return undefined;
-  return posix.join(posix.dirname(module), specifier);
 }
