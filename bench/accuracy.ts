@@ -47,7 +47,7 @@ export interface Accuracy {
 }
 
 /** Compares every part that the reference holds. */
-export async function benchAccuracy(request: AccuracyRequest): Promise<Accuracy[]> {
+async function benchAccuracy(request: AccuracyRequest): Promise<Accuracy[]> {
   const { models, device, dtype, parts } = request;
   const reference = await Reference.open(request.reference);
   const policy = dtypePolicy(device, dtype)!;

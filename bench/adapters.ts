@@ -40,7 +40,7 @@ export interface AdaptersResult {
 }
 
 /** Runs the transformer without, with one and with two adapters, one forward of each in turn. */
-export async function benchAdapters(request: AdaptersRequest): Promise<AdaptersResult> {
+async function benchAdapters(request: AdaptersRequest): Promise<AdaptersResult> {
   const { folder, device, dtype, latentSize, caption, runs, rank } = request;
   const file = join(folder, "config.json");
   const weights = await openWeights(folder);

@@ -26,7 +26,7 @@ export interface ArithmeticResult {
 }
 
 /** Draws all of it. */
-export async function benchArithmetic(
+async function benchArithmetic(
   { device, dtypes }: ArithmeticRequest,
 ): Promise<ArithmeticResult[]> {
   const exact = await draw("cpu", "float32");

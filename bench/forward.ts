@@ -32,7 +32,7 @@ export interface ForwardResult {
 }
 
 /** Runs the transformer as the pipeline does, one sample at a time. */
-export async function benchForward(request: ForwardRequest): Promise<ForwardResult> {
+async function benchForward(request: ForwardRequest): Promise<ForwardResult> {
   const { folder, device, dtype, latentSize, caption, runs } = request;
   const file = join(folder, "config.json");
   const weights = await openWeights(folder);

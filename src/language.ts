@@ -19,7 +19,7 @@ export function inBoth<T, Said = string>(
 }
 
 /** The variables of POSIX that name the language of messages, the first that is set counts. */
-export const LANGUAGE_VARIABLES = ["LC_ALL", "LC_MESSAGES", "LANG"] as const;
+const LANGUAGE_VARIABLES = ["LC_ALL", "LC_MESSAGES", "LANG"] as const;
 
 /**
  * The language of a locale's name: Chinese for `zh`, `zh_CN.UTF-8` or `zh-Hans`, English for

@@ -53,7 +53,7 @@ export function visible(text: string): string {
 }
 
 /** A character as JSON can write it. */
-export function escaped(character: string): string {
+function escaped(character: string): string {
   const units = Array.from({ length: character.length }, (_, unit) => character.charCodeAt(unit));
   return NAMED[character] ??
     units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");

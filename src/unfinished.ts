@@ -14,7 +14,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { NewBieError } from "./errors.ts";
 
 /** The folder that temporary files lie in where they may not lie beside their places. */
-export const SCRATCH = ".tmp";
+const SCRATCH = ".tmp";
 
 const RANDOM_BYTES = 8;
 const CHECK_DIGITS = 8;

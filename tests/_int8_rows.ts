@@ -15,7 +15,7 @@ const HADAMARD = Float64Array.from({ length: GROUP * GROUP }, (_, index) => {
 });
 
 /** A row times Hadamard's matrix over groups of 64. */
-export function rotated(row: Float32Array): Float64Array {
+function rotated(row: Float32Array): Float64Array {
   return Float64Array.from(row, (_, index) => {
     const column = index % GROUP;
     let sum = 0;
@@ -27,7 +27,7 @@ export function rotated(row: Float32Array): Float64Array {
 }
 
 /** A row in 8 bits. */
-export function quantized(row: Float32Array): { values: Int8Array; scale: number } {
+function quantized(row: Float32Array): { values: Int8Array; scale: number } {
   const turned = rotated(row);
   const most = turned.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   return {

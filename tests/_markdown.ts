@@ -16,7 +16,7 @@ export function blocks({ text }: Document, language: string): string[] {
 }
 
 /** What is outside of fenced blocks and of code in a line. */
-export function prose({ text }: Document): string {
+function prose({ text }: Document): string {
   return text.replace(/^```\w*\n[^]*?^```$/gm, "").replace(/`[^`\n]*`/g, "code");
 }
 
@@ -46,12 +46,12 @@ export function pictures(document: Document): string[] {
 }
 
 /** The levels of the headings, in order. */
-export function headingLevels({ text }: Document): number[] {
+function headingLevels({ text }: Document): number[] {
   return headings(text).map(([marks]) => marks.length);
 }
 
 /** What links may name after `#`: GitHub's names of the headings. */
-export function anchors({ text }: Document): Set<string> {
+function anchors({ text }: Document): Set<string> {
   return new Set(
     headings(text).map(([, title]) => {
       const plain = title.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").toLowerCase();
@@ -66,7 +66,7 @@ function headings(text: string): [marks: string, title: string][] {
 }
 
 /** Numbers with their units, sorted. */
-export function figures({ text }: Document): string[] {
+function figures({ text }: Document): string[] {
   return [...text.matchAll(/\d[\d.,]*(?: ?%| (?:ms|s|GiB|MiB|GB|MB|dB))(?![\w])/g)]
     .map(([figure]) => figure.replace(" ", "")).sort();
 }

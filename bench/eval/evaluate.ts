@@ -30,12 +30,12 @@ import { type Sample, type Score, score } from "./metrics.ts";
 import type { PictureSource } from "./pictures.ts";
 
 /** The checker's largest error on pictures that are known to be right: with more it has to be mended. */
-export const CHECKER_ERROR_BOUND = 0.02;
+const CHECKER_ERROR_BOUND = 0.02;
 /** How many pictures are shown, and their width and height there. */
 export const SHOWN_PICTURES = 48;
 const SHOWN_SIZE = 160;
 /** How many scenes are also drawn from prompts that say nothing of looks. */
-export const UNSAID_SCENES = 100;
+const UNSAID_SCENES = 100;
 
 /** The scores of both kinds of prompts. */
 export interface Scores {

@@ -25,7 +25,7 @@ const LINEAR = Float64Array.from({ length: 256 }, (_, byte) => {
 });
 
 /** A colour of three bytes. */
-export function labOfBytes(red: number, green: number, blue: number): Lab {
+function labOfBytes(red: number, green: number, blue: number): Lab {
   const r = LINEAR[red]!, g = LINEAR[green]!, b = LINEAR[blue]!;
   const l = Math.cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b);
   const m = Math.cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b);

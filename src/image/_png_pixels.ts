@@ -58,7 +58,7 @@ interface Header {
 }
 
 /** @throws {Fault} When there is no header, or it says what none may. */
-export function readHeader(first: Chunk | undefined): Header {
+function readHeader(first: Chunk | undefined): Header {
   if (first?.type !== "IHDR" || first.data.length !== HEADER_BYTES) {
     throw new Fault("the header is missing", "缺少文件头");
   }

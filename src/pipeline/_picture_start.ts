@@ -24,7 +24,7 @@ export function firstStepOf(steps: number, strength: number): number {
 }
 
 /** (1 − t)·noise + t·image: the image as it is at a time of the way from noise (0) to it (1). */
-export function atTime(noise: Float32Array, image: Float32Array, time: number): Float32Array {
+function atTime(noise: Float32Array, image: Float32Array, time: number): Float32Array {
   return noise.map((value, index) => (1 - time) * value + time * image[index]!);
 }
 
@@ -93,7 +93,7 @@ export type KeepMasked = (
  * @param mask Its mask, [h, w].
  * @param first The step with which the run begins, of `steps` in all.
  */
-export function keepMasked(
+function keepMasked(
   noise: Float32Array,
   image: Float32Array,
   mask: Float32Array,

@@ -34,7 +34,7 @@ const TYPES = {
   8: { name: "Q8_0", blockBytes: 34, fileType: 7 },
 } as const;
 /** ggml's blocks have so many values. */
-export const GGUF_BLOCK = 32;
+const GGUF_BLOCK = 32;
 /** More than the names and shapes in front of a file of weights take. */
 const ROOM_FOR_HEADER = 1 << 20;
 

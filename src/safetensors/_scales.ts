@@ -18,7 +18,7 @@ import { SafetensorsError } from "./safetensors_error.ts";
 import type { ByteDtype, OpaqueEntry, TensorEntry } from "./types.ts";
 
 /** The bytes of JSON beside a layer's weight. */
-export const LAYER_FORMAT_SUFFIX = ".comfy_quant";
+const LAYER_FORMAT_SUFFIX = ".comfy_quant";
 /** The text of `__metadata__` that says the same for all layers. */
 const FORMATS_KEY = "_quantization_metadata";
 /** More than such JSON has for one layer. */
@@ -60,7 +60,7 @@ export function byteEntry(
 }
 
 /** A weight with the scale that stands beside it; undefined where there is none. */
-export function withScale(
+function withScale(
   entry: TensorEntry,
   entries: ReadonlyMap<string, OpaqueEntry>,
   source: string,

@@ -8,7 +8,7 @@ import { MODEL } from "./_openai.ts";
 import type { ServerContext } from "./types.ts";
 
 /** The version whose API this is. */
-export const VERSION = "v1.10.1";
+const VERSION = "v1.10.1";
 
 /**
  * Pictures with what was asked for, and `info` as a text of JSON.

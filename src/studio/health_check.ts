@@ -22,12 +22,12 @@ export const MINIMUM_PSNR_DB = 30;
  * (no graph optimisation, one thread) moved them by 4e-7; a shift of 5.5 instead of 6, which no eye
  * sees in the picture, by 1.2e-3.
  */
-export const LATENT_TOLERANCE = 1e-3;
+const LATENT_TOLERANCE = 1e-3;
 /**
  * The same in 16 bits, whose rounding alone moves them: on an H200 by 1.7e-2 in bfloat16 and 2.6e-3
  * in float16 (and by 1.4e-4 in float32 there, where products are rounded to TF32).
  */
-export const HALF_LATENT_TOLERANCE = 2e-2;
+const HALF_LATENT_TOLERANCE = 2e-2;
 
 /** Mean and standard deviation of each channel of the final latents. */
 export interface LatentStatistics {

@@ -43,7 +43,7 @@ export interface UnknownWord {
 }
 
 /** The most characters that the demo model saw in one picture. */
-export const MOST_CHARACTERS = 2;
+const MOST_CHARACTERS = 2;
 /** How many near words are named. */
 const MOST_NEAR = 4;
 /** More words than this between two commas are a sentence. */

@@ -88,7 +88,7 @@ export interface BatchLine {
 }
 
 /** The words that a line of a batch may have. */
-export function batchWords(table: SettingsTable = SETTINGS): readonly string[] {
+function batchWords(table: SettingsTable = SETTINGS): readonly string[] {
   return [...leavesOf(table).map(({ setting }) => setting.word), ...Object.keys(LINE), LORA_WORD];
 }
 

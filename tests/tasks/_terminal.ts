@@ -7,7 +7,7 @@ const PATIENCE_MILLISECONDS = 90_000;
 
 /** The key. */
 export const CTRL_C = "\x03";
-export const ENTER = "\r";
+const ENTER = "\r";
 export const UP = "\x1b[A";
 
 /** A running task, and all that its terminal showed. */

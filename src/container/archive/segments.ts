@@ -77,7 +77,7 @@ export async function* readSegments(
 }
 
 /** A file has fewer bytes than it had when it was looked at. */
-export class TornFileError extends NewBieError {
+class TornFileError extends NewBieError {
   override name = "TornFileError";
   readonly file: string;
 

@@ -92,7 +92,7 @@ export async function* readTar(source: TarSource): AsyncGenerator<TarEntry> {
 }
 
 /** Takes bytes that have to be there. */
-export async function exactly(source: TarSource, bytes: number): Promise<Uint8Array> {
+async function exactly(source: TarSource, bytes: number): Promise<Uint8Array> {
   const taken = await source.take(bytes);
   if (taken.length < bytes) throw truncated(source);
   return taken;

@@ -29,7 +29,7 @@ export type ImageConfig = z.infer<typeof imageConfigSchema>;
 /** `manifest.json`: Docker's own list of what is in an archive. */
 const dockerManifestSchema = z.array(z.object({ Config: z.string(), Layers: z.array(z.string()) }));
 
-export const descriptorSchema = z.object({
+const descriptorSchema = z.object({
   mediaType: z.string().optional(),
   digest: digestSchema,
   size: z.number().int().nonnegative(),

@@ -29,7 +29,7 @@ export const OPAQUE_NAME = ".wh..wh..opq";
  *
  * @throws {ArchiveError} When the path leads out of the root.
  */
-export function layerPath(path: string, archive: string): string | undefined {
+function layerPath(path: string, archive: string): string | undefined {
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) {
     throw new ArchiveError("damaged", {

@@ -194,7 +194,7 @@ export async function openLayout(folder: string): Promise<ImageLayout> {
  * The files of a layout, by their paths in it, in the order in which they go into an archive.
  * Readers that go through it once meet the small files first.
  */
-export async function layoutFiles(
+async function layoutFiles(
   { folder, digest, configDigest, layers }: ImageLayout,
 ): Promise<readonly { readonly path: string; readonly size: number }[]> {
   const blobs = [...new Set([digest, configDigest, ...layers.map(({ digest }) => digest)])];

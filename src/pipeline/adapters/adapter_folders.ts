@@ -15,7 +15,7 @@ import {
 const OWN_LORAS = join("models", "loras");
 const DEMO_LORAS = join("models", "demo", "loras");
 /** Below the folder that is run in. */
-export const LORA_FOLDERS: readonly string[] = [OWN_LORAS, DEMO_LORAS];
+const LORA_FOLDERS: readonly string[] = [OWN_LORAS, DEMO_LORAS];
 
 /**
  * Where adapters are looked for by name: beside the model, in the layouts of this toolkit and of

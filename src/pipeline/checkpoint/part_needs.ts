@@ -100,7 +100,7 @@ const TEXT_IN_INT8 =
   /(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj|attn_([qkv]|output)|ffn_(gate|up|down))\.weight$/;
 
 /** Of a caption as people write them. */
-export const USUAL_CAPTION_TOKENS = 256;
+const USUAL_CAPTION_TOKENS = 256;
 
 function countOnDevice(
   { tensors }: Weights,

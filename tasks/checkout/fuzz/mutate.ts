@@ -47,7 +47,7 @@ const WILD_NUMBERS: readonly number[] = [
 ];
 
 /** A value that hardly any reader waits for. */
-export function wildValue(dice: Dice): Json {
+function wildValue(dice: Dice): Json {
   switch (dice.roll(8)) {
     case 0:
       return null;
