@@ -9,7 +9,7 @@
 import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
-import { isMissing, readIfThere, readJson, writeFileAtomically } from "../files.ts";
+import { isMissing, readIfThere, readJson, readPart, writeFileAtomically } from "../files.ts";
 import { formatOfName } from "../image/mod.ts";
 import { nameBeforeBin, nameInBin, timeInBin } from "./_bin_names.ts";
 import { Favourites } from "./_favourites.ts";
@@ -419,15 +419,10 @@ export class Gallery implements AsyncDisposable {
   async #note(picture: Found): Promise<void> {
     try {
       using file = await Deno.open(join(this.#root, picture.name));
-      const head = new Uint8Array(Math.min(HEAD_BYTES, picture.bytes));
-      let length = 0;
-      while (length < head.length) {
-        const count = await file.read(head.subarray(length));
-        if (count === null) break;
-        length += count;
-      }
-      this.#notes.set(keyOf(picture), readNotes(head.subarray(0, length)));
+      const head = await readPart(file, 0, Math.min(HEAD_BYTES, picture.bytes));
+      this.#notes.set(keyOf(picture), readNotes(head));
     } catch {
+      // Nothing can be shown of it; whoever opens it is told why.
       this.#notes.set(keyOf(picture), {});
     }
   }
