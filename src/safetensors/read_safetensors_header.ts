@@ -1,3 +1,4 @@
+import { readPart } from "../files.ts";
 import { noteForeignQuantization } from "./_foreign_quantization.ts";
 import { openFile, readJsonBytes, unreadable } from "./_files.ts";
 import { parseHeader, parsePrefix, PREFIX_BYTES } from "./header.ts";
@@ -46,7 +47,7 @@ export async function readSafetensorsHeader(
   const { file: handle, size } = await openFile(path);
   using file = handle;
   try {
-    const prefix = await readPrefix(file);
+    const prefix = await readPart(file, 0, PREFIX_BYTES);
     const length = parsePrefix(prefix, size, path);
     const bytes = await readJsonBytes(file, length, path);
     const realPath = await Deno.realPath(path);
@@ -59,18 +60,6 @@ export async function readSafetensorsHeader(
   } catch (error) {
     throw error instanceof SafetensorsError ? error : unreadable(path, error);
   }
-}
-
-/** The first bytes of the file; fewer when it is shorter. */
-async function readPrefix(file: Deno.FsFile): Promise<Uint8Array> {
-  const prefix = new Uint8Array(PREFIX_BYTES);
-  let filled = 0;
-  while (filled < PREFIX_BYTES) {
-    const count = await file.read(prefix.subarray(filled));
-    if (count === null) break;
-    filled += count;
-  }
-  return prefix.subarray(0, filled);
 }
 
 /** The bytes of a small tensor. */
