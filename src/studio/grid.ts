@@ -138,14 +138,15 @@ interface WrittenAxis {
   readonly values: readonly string[];
 }
 
-const NAME = /[\s;]*([\p{L}_][\p{L}\p{N}_-]*)\s*=\s*/uy;
+// Chinese input methods write signs in full width.
+const NAME = /[\s;；]*([\p{L}_][\p{L}\p{N}_-]*)\s*[=＝]\s*/uy;
 /** From the start of the white space on alone, so that much of it is looked at once. */
-const NEXT_NAME = /(?<![\s;])[\s;]+[\p{L}_][\p{L}\p{N}_-]*\s*=/u;
+const NEXT_NAME = /(?<![\s;；])[\s;；]+[\p{L}_][\p{L}\p{N}_-]*\s*[=＝]/u;
 
 function axesIn(text: string): readonly WrittenAxis[] {
   const axes: WrittenAxis[] = [];
   let at = 0;
-  while (/[^\s;]/.test(text.slice(at))) {
+  while (/[^\s;；]/.test(text.slice(at))) {
     NAME.lastIndex = at;
     const name = NAME.exec(text);
     if (name === null) throw new RequestError(TEXTS.noAxis(text.slice(at).trim()));
@@ -160,7 +161,7 @@ function axesIn(text: string): readonly WrittenAxis[] {
       const rest = text.slice(at);
       const end = NEXT_NAME.exec(rest)?.index ?? rest.length;
       at += end;
-      axes.push({ word, values: valuesIn(rest.slice(0, end)) });
+      axes.push({ word, values: valuesIn(rest.slice(0, end).replaceAll("，", ",")) });
     }
   }
   if (axes.length === 0) throw new RequestError(TEXTS.noAxis(text.trim()));

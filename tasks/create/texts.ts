@@ -111,7 +111,8 @@ export const { text, both } = catalogue({
       names.length === 0
         ? ""
         : `\nPresets in presets/: ${names.map((name) => shown(name)).join(", ")}`,
-    gridStart: (count: number, axes: string) => `${count} pictures: ${shown(axes)}`,
+    gridStart: (count: number, axes: string) =>
+      `${count} ${count === 1 ? "picture" : "pictures"}: ${shown(axes)}`,
     sheetIsNoPicture: (path: string) =>
       `${path} is a sheet of pictures: name one of them to go on from.`,
     sheetSaved: (path: string, percent: number | undefined) =>

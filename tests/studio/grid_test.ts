@@ -11,6 +11,10 @@ Deno.test("an axis takes a list, and white space or a semicolon separates axes",
     ["steps", "10", "20"],
     ["guidance", "4.5"],
   ]);
+  assert.deepEqual(valuesOf("seed＝1，２；steps=10-12"), [
+    ["seed", "1", "2"],
+    ["steps", "10", "11", "12"],
+  ]);
 });
 
 Deno.test("ranges are those of AUTOMATIC1111's X/Y/Z plot", () => {
