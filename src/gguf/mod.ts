@@ -3,7 +3,13 @@
  *
  * @module
  */
-export { BLOCK_LAYOUTS, type BlockLayout, type BlockType, isBlockType } from "./blocks.ts";
+export {
+  BLOCK_LAYOUTS,
+  type BlockLayout,
+  type BlockType,
+  isBlockType,
+  type Unpacked,
+} from "./blocks.ts";
 export { dequantizeBlocks } from "./dequantize_blocks.ts";
 export { GgufError } from "./gguf_error.ts";
 export { readGgufHeader } from "./read_gguf_header.ts";

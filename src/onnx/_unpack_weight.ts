@@ -1,6 +1,6 @@
 /** Makes one weight of a graph in memory: see {@linkcode weightsInMemory}. */
 import { fillFrom } from "../files.ts";
-import { BLOCK_LAYOUTS, dequantizeBlocks, unpackBlocks } from "../gguf/mod.ts";
+import { BLOCK_LAYOUTS, dequantizeBlocks, unpackBlocks, type Unpacked } from "../gguf/mod.ts";
 import { shortenedError, type TensorEntry } from "../safetensors/mod.ts";
 import { encodeFloats } from "./_encode_floats.ts";
 import { type BlockEntry, isBlockEntry, type MemoryWeight, type UnpackedForm } from "./graph.ts";
@@ -75,13 +75,42 @@ function formsOf(
     return { values: (type) => encodeFloats(values, type) };
   }
   const { points, scales, minima } = unpackBlocks(dtype, stored);
+  // A value is scale · (point − middle) + offset.
+  const offsets = scales.map((scale, i) => minima[i]! + scale * (middle - zero));
+  // Small zeros are more exact in 16 bits: beside them points stay as they are.
+  const zeros = wanted.has("zeros") ? zerosOf({ points, scales }, offsets, middle) : undefined;
+  const shift = zeros === undefined ? (bits === 4 ? 8 : 128) - middle : 0;
   return {
-    points: () => bits === 4 ? packedNibbles(points, 8 - middle) : shifted(points, 128 - middle),
+    points: () => bits === 4 ? packedNibbles(points, shift) : shifted(points, shift),
     scales: (type) => encodeFloats(scales, type),
-    // A value is scale · (point − middle) + offset.
-    offsets: (type) =>
-      encodeFloats(scales.map((scale, i) => minima[i]! + scale * (middle - zero)), type),
+    offsets: (type) => encodeFloats(offsets, type),
+    ...(zeros === undefined ? {} : { zeros: (type) => encodeFloats(zeros, type) }),
   };
+}
+
+/** Beyond so many scales from 0, what is between the values of a run is less than their rounding. */
+const FARTHEST_ZERO = 2048;
+
+/**
+ * The points that stand for 0, run by run: a value is scale · (point − zero). Where there is no such
+ * point, as in a run of equal values that are not 0, the run's scale and points are changed so that
+ * there is one.
+ */
+function zerosOf(
+  { points, scales }: Pick<Unpacked, "points" | "scales">,
+  offsets: Float32Array,
+  middle: number,
+): Float32Array {
+  const run = points.length / scales.length;
+  return offsets.map((offset, i) => {
+    const scale = scales[i]!;
+    if (Math.abs(offset) <= FARTHEST_ZERO * Math.abs(scale)) {
+      return scale === 0 ? middle : middle - offset / scale;
+    }
+    points.fill(middle, i * run, (i + 1) * run);
+    scales[i] = offset;
+    return middle - 1;
+  });
 }
 
 /** Points from 0 to 15 after a shift, two to a byte, the first of them in its lower bits. */

@@ -108,9 +108,10 @@ export function isBlockEntry(entry: TensorEntry): entry is BlockEntry {
 
 /**
  * What a tensor's blocks are unpacked to: its values; or, as `MatMulNBits` takes them, points of 4 or
- * 8 bits and scales, with what is to be added to all values of a run.
+ * 8 bits and scales. What a block adds to all of its values is in `offsets`, or makes of the points that
+ * stand for 0 numbers with a fraction, in `zeros`.
  */
-export type UnpackedForm = "values" | "points" | "scales" | "offsets";
+export type UnpackedForm = "values" | "points" | "scales" | "offsets" | "zeros";
 
 /** A tensor, and the initializers that are made of it. */
 export interface MemoryWeight {

@@ -104,6 +104,8 @@ export interface QuantizedMatrix {
   readonly scales: Value;
   /** The same of what is to be added to all values of a block; absent where nothing is. */
   readonly offsets?: Value;
+  /** The same of the points that stand for 0, instead of offsets; by default the middle one does. */
+  readonly zeros?: Value;
 }
 
 /** A matrix [out, in] whose rows were rotated in groups of so many values (`TensorEntry.rotation`). */
@@ -370,9 +372,9 @@ const ROUNDS_TO_8_BITS = 4;
 function quantizedProduct(x: Value, matrix: QuantizedMatrix): Value {
   same("linear", x, matrix.scales);
   const [rows, columns] = matrix.shape;
-  const { offsets } = matrix;
+  const { packed, scales, zeros, offsets } = matrix;
   const mayRound = x.graph.device === "webgpu" && x.type === "float16";
-  const product = x.graph.node("MatMulNBits", [x, matrix.packed, matrix.scales], x.type, {
+  const product = x.graph.node("MatMulNBits", [x, packed, scales, zeros], x.type, {
     domain: MICROSOFT_DOMAIN,
     attributes: {
       N: int(rows),
