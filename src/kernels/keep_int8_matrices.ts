@@ -8,7 +8,7 @@ import {
 } from "../onnx/mod.ts";
 import { type PartReader, RowReader, rowsOf } from "../safetensors/mod.ts";
 import type { KeptMatrix, MatricesToFill } from "../runtime/native/custom_operators.ts";
-import { MOST_PIECE_BYTES, type Piece } from "../runtime/native/uploads.ts";
+import { endingReader, MOST_PIECE_BYTES, type Piece } from "../runtime/native/uploads.ts";
 import type { CudaKernels, KernelType } from "./cuda_kernels.ts";
 import { rowQuantizer } from "./row_quantizer.ts";
 
@@ -59,27 +59,12 @@ export function keepInt8Matrices(
   );
   return {
     matrices: kept.map(({ matrix }) => matrix),
-    pieces: thenEnding(threads, pieces),
+    pieces: endingReader(threads, pieces),
     [Symbol.dispose]: () => {
       threads[Symbol.dispose]();
       room[Symbol.dispose]();
     },
   };
-}
-
-/** The same pieces; threads end when the last of them was read, and not only with what is kept. */
-function thenEnding(threads: Disposable, pieces: readonly Piece[]): Piece[] {
-  let left = pieces.length;
-  return pieces.map((piece) => ({
-    ...piece,
-    read: async (into, files) => {
-      try {
-        await piece.read(into, files);
-      } finally {
-        if (--left === 0) threads[Symbol.dispose]();
-      }
-    },
-  }));
 }
 
 function piecesToRound(

@@ -5,7 +5,7 @@
  */
 import { dirname, relative, sep } from "node:path";
 import proto, { type onnx as Onnx } from "onnx-proto";
-import { type BlockType, isBlockType } from "../gguf/mod.ts";
+import { BLOCK_LAYOUTS, type BlockType, isBlockType } from "../gguf/mod.ts";
 import type { TensorEntry } from "../safetensors/mod.ts";
 import { elementCount } from "../tensor.ts";
 import { encodeFloats } from "./_encode_floats.ts";
@@ -41,6 +41,8 @@ const BYTES_OF_TYPE: Partial<Readonly<Record<ElementType, number>>> = {
   bfloat16: 2,
   uint8: 1,
 };
+/** What ONNX Runtime makes nothing of a matrix for before a run, but packs it where it may. */
+const PRODUCTS: ReadonlySet<string> = new Set(["FusedMatMul", "Gemm", "MatMulNBits"]);
 /** Characters. */
 const LONGEST_LABEL = 64;
 
@@ -76,6 +78,12 @@ export interface CompiledGraph {
    * them. All else of the files goes into what is computed once, when the graph is loaded.
    */
   readonly storedWeights?: readonly StoredWeight[];
+  /**
+   * Matrices in GGUF's blocks that a session unpacks where it is to have them, where products alone
+   * read all of a graph's. In the graph they are references to some bytes of their file, which stand for
+   * what is not there.
+   */
+  readonly unpackedWeights?: readonly UnpackedWeight[];
   /** What the graph's nodes call by its number: their attribute `matrix`. */
   readonly ownMatrices?: readonly OwnMatrix[];
   readonly inputs: readonly Port[];
@@ -122,6 +130,14 @@ export interface MemoryWeight {
     readonly form: UnpackedForm | "stored";
     readonly type: FloatType | "uint8";
   }[];
+}
+
+/** A tensor in GGUF's blocks, and the initializers that are made of it, as many rows of each. */
+export interface UnpackedWeight {
+  readonly entry: BlockEntry;
+  readonly initializers: readonly (MemoryWeight["initializers"][number] & {
+    readonly dims: readonly number[];
+  })[];
 }
 
 /** An initializer that lies in a file. */
@@ -394,10 +410,32 @@ export class Graph {
       .map(({ value: { name, type }, entry }): StoredWeight => {
         return { name, type, dims: this.#referenceShapes.get(name)!, entry };
       });
-    const folder = commonFolder(this.#references.map(({ entry }) => entry.file));
-    const unpacked = [...this.#unpacked.values()];
+    const unpacked = [...this.#unpacked.values()].map((
+      { entry, initializers },
+    ): UnpackedWeight => ({
+      entry,
+      initializers: [...initializers].map(([form, { value: { name, type }, dims }]) => {
+        return { name, form, type: type as FloatType | "uint8", dims };
+      }),
+    }));
+    const others = late!.filter(({ opType }) => !PRODUCTS.has(opType!));
+    const readElsewhere = new Set([...early!, ...others].flatMap(({ input }) => input!));
+    const isUnpackedInPlace = this.device === "cuda" && this.ownOperators &&
+      this.#canStandForEach(unpacked) &&
+      unpacked.every(({ entry, initializers }) =>
+        initializers.every(({ name, form, dims }) =>
+          readInRuns.has(name) && !readElsewhere.has(name) &&
+          (form !== "values" || hasRowsOfBlocks(entry, dims))
+        )
+      );
     // Where ONNX Runtime is given one weight in memory, it takes none from a file.
-    const isInMemory = unpacked.length > 0;
+    const isInMemory = unpacked.length > 0 && !isUnpackedInPlace;
+    const folder = commonFolder([
+      ...this.#references.map(({ entry }) => entry.file),
+      ...(isUnpackedInPlace ? unpacked.map(({ entry }) => entry.file) : []),
+    ]);
+    // With `/` on every system, as the format has it.
+    const locationOf = ({ file }: TensorEntry) => relative(folder ?? "", file).replaceAll(sep, "/");
     const references = this.#references.map(({ value, entry }) => ({
       name: value.name,
       dataType: ONNX_DATA_TYPE[value.type],
@@ -407,23 +445,22 @@ export class Graph {
         ...(isInMemory
           ? [{ key: "location", value: storedName(value) }, { key: "offset", value: "0" }]
           : [
-            // With `/` on every system, as the format has it.
-            { key: "location", value: relative(folder ?? "", entry.file).replaceAll(sep, "/") },
+            { key: "location", value: locationOf(entry) },
             { key: "offset", value: String(entry.offset) },
           ]),
         { key: "length", value: String(entry.byteLength) },
       ],
     }));
-    const toUnpack = unpacked.flatMap(({ initializers }) =>
-      [...initializers.values()].map(({ value: { name, type }, dims }) => ({
-        name,
-        dataType: ONNX_DATA_TYPE[type],
-        dims: [...dims],
+    const toUnpack = unpacked.flatMap(({ entry, initializers }) =>
+      initializers.map((initializer) => ({
+        name: initializer.name,
+        dataType: ONNX_DATA_TYPE[initializer.type],
+        dims: [...initializer.dims],
         dataLocation: onnx.TensorProto.DataLocation.EXTERNAL,
         externalData: [
-          { key: "location", value: name },
+          { key: "location", value: isInMemory ? initializer.name : locationOf(entry) },
           { key: "offset", value: "0" },
-          { key: "length", value: String(elementCount(dims) * BYTES_OF_TYPE[type]!) },
+          { key: "length", value: String(unpackedByteLength(initializer)) },
         ],
       }))
     );
@@ -459,12 +496,7 @@ export class Graph {
       ...(isInMemory
         ? {
           memory: [
-            ...unpacked.map(({ entry, initializers }) => ({
-              entry,
-              initializers: [...initializers].map(([form, { value: { name, type } }]) => {
-                return { name, form, type: type as FloatType | "uint8" };
-              }),
-            })),
+            ...unpacked,
             ...this.#references.map(({ value, entry }) => ({
               entry,
               initializers: [{ name: storedName(value), form: "stored", type: "uint8" } as const],
@@ -472,9 +504,21 @@ export class Graph {
           ],
         }
         : {}),
+      ...(isUnpackedInPlace && unpacked.length > 0 ? { unpackedWeights: unpacked } : {}),
       inputs: this.#inputs,
       outputs: this.#outputs,
     };
+  }
+
+  /** Whether a weight's file is known to have as many bytes as each of its initializers. */
+  #canStandForEach(weights: readonly UnpackedWeight[]): boolean {
+    const ends = new Map<string, number>();
+    for (const { entry } of [...this.#references, ...weights]) {
+      ends.set(entry.file, Math.max(ends.get(entry.file) ?? 0, entry.offset + entry.byteLength));
+    }
+    return weights.every(({ entry, initializers }) =>
+      initializers.every((initializer) => unpackedByteLength(initializer) <= ends.get(entry.file)!)
+    );
   }
 
   #constant(key: string, type: ElementType, dims: number[], bytes: () => Uint8Array): Value {
@@ -489,6 +533,18 @@ export class Graph {
     }
     return value;
   }
+}
+
+/** Bytes of an initializer that is made of blocks. */
+export function unpackedByteLength(
+  { dims, type }: UnpackedWeight["initializers"][number],
+): number {
+  return elementCount(dims) * BYTES_OF_TYPE[type]!;
+}
+
+/** Whether the rows of a tensor's values are whole blocks, of which a part can be unpacked. */
+function hasRowsOfBlocks({ dtype }: BlockEntry, dims: readonly number[]): boolean {
+  return elementCount(dims.slice(1)) % BLOCK_LAYOUTS[dtype].values === 0;
 }
 
 /** What a reference calls a file whose bytes are given in memory. */

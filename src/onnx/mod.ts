@@ -18,6 +18,8 @@ export {
   type OwnMatrix,
   type Port,
   type StoredWeight,
+  unpackedByteLength,
+  type UnpackedWeight,
   type Value,
 } from "./graph.ts";
 export {

@@ -189,6 +189,9 @@ export class Session implements AsyncDisposable {
   ): Promise<Session> {
     const { device, deviceId = 0, mayUseCpu = false } = options;
     const { threads = navigator.hardwareConcurrency } = options;
+    if (graph.unpackedWeights !== undefined) {
+      throw new TypeError(`The graph ${graph.name} is for sessions with operators of our own.`);
+    }
     // ONNX Runtime reads it where it is, for as long as the session is there.
     const memory = await weightsInMemory(graph);
     let loaded: ort.InferenceSession;

@@ -71,6 +71,9 @@ export function operatorSessions(
 ): SessionHost {
   return {
     create: async (graph, options) => {
+      if (graph.unpackedWeights !== undefined && options.device !== "cuda") {
+        throw new TypeError(`The graph ${graph.name} has weights that are unpacked on CUDA alone.`);
+      }
       const memory = await weightsInMemory(graph);
       const openDriver = (deviceId: number) => native.openCudaDriver(folder, deviceId);
       const own = { openDriver, operators, memory };

@@ -25,10 +25,38 @@ export interface Piece {
   readonly bytes: number;
   /** Fills so much memory with it. Files that it reads by `files` stay open for other pieces. */
   readonly read: (into: Uint8Array<ArrayBuffer>, files: PartReader) => Promise<void>;
-  /** Where it goes on the GPU; by default to a place that is there for `then` alone. */
-  readonly to?: bigint;
+  /**
+   * Where it goes on the GPU, or its parts one after another; by default to a place that is there for
+   * `then` alone.
+   */
+  readonly to?: bigint | readonly Part[];
   /** Is called when the copy was ordered: what it starts on the stream finds the piece in its place. */
   readonly then?: (place: bigint, stream: bigint) => void;
+}
+
+/** A part of a piece. */
+interface Part {
+  readonly bytes: number;
+  readonly to: bigint;
+}
+
+/**
+ * The same pieces, and when the last of them was read, what they are read with ends.
+ *
+ * @param reader Is ended by its owner, too, for no piece may ever be read.
+ */
+export function endingReader(reader: Disposable, pieces: readonly Piece[]): Piece[] {
+  let left = pieces.length;
+  return pieces.map((piece) => ({
+    ...piece,
+    read: async (into, files) => {
+      try {
+        await piece.read(into, files);
+      } finally {
+        if (--left === 0) reader[Symbol.dispose]();
+      }
+    },
+  }));
 }
 
 /** The way of one piece at a time. */
@@ -100,11 +128,15 @@ export class Uploads {
       // For the slot's last piece.
       this.#wait(stream);
       await read(new Uint8Array(memoryAt(memory, bytes)), files);
-      const target = to ?? place;
       const { functions, check } = this.#driver;
-      const status = functions.cuMemcpyHtoDAsync_v2(target, memory, BigInt(bytes), stream);
-      check(status, "copy weights");
-      then?.(target, stream);
+      const parts = typeof to === "object" ? to : [{ bytes, to: to ?? place }];
+      let from = memory;
+      for (const { bytes, to } of parts) {
+        const status = functions.cuMemcpyHtoDAsync_v2(to, from, BigInt(bytes), stream);
+        check(status, "copy weights");
+        from += BigInt(bytes);
+      }
+      then?.(parts[0]!.to, stream);
     } finally {
       const next = waiting.shift();
       if (next === undefined) free.push(slot);
