@@ -9,10 +9,11 @@ const MOST_THREADS = 12;
 
 /** Threads that read weights and unpack their blocks; each begins when there is work for it. */
 export class UnpackThreads implements Disposable {
-  /** How many weights are worth asking for at a time. */
+  /** How many weights are worth asking for at a time: of more, some wait for a thread. */
   readonly atOnce = Math.min(MOST_THREADS, navigator.hardwareConcurrency);
   readonly #free: UnpackThread[] = [];
   readonly #all: UnpackThread[] = [];
+  readonly #waiting: ((thread: UnpackThread) => void)[] = [];
   #mayStart: Promise<boolean> | undefined;
 
   /**
@@ -26,11 +27,20 @@ export class UnpackThreads implements Disposable {
   async unpack(weight: MemoryWeight): Promise<InitializerBytes> {
     this.#mayStart ??= mayStartThread(WORKER);
     if (this.atOnce === 1 || !await this.#mayStart) return await unpackWeight(weight);
-    const thread = this.#free.pop() ?? this.#start();
+    const thread = await this.#next();
     const made = await thread.unpack(weight);
-    this.#free.push(thread);
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free.push(thread);
+    else next(thread);
     // Once more, so that the error is this thread's own.
     return made ?? await unpackWeight(weight);
+  }
+
+  async #next(): Promise<UnpackThread> {
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    if (this.#all.length < this.atOnce) return this.#start();
+    return await new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   #start(): UnpackThread {

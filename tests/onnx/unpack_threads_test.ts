@@ -60,16 +60,32 @@ Deno.test("a large graph's weights are unpacked by threads, and each gets its ow
 Deno.test("threads take more weights than there are of them, and can be asked again after their end", async () => {
   await using made = await fileOf([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3]);
   using threads = new UnpackThreads();
+  let started = 0;
+  using _ = watchedWorkers(() => started++);
   for (let round = 0; round < 2; round++) {
+    started = 0;
     const all = await Promise.all(made.memory.map((weight) => threads.unpack(weight)));
     all.forEach((found, index) => {
       const entry = made.entries[index]!;
       const { buffer } = found[`${entry.name} values`]!;
       assert.deepEqual(new Float32Array(buffer), valuesOf(entry, made.bytes));
     });
+    assert(started <= threads.atOnce, `${started}`);
     threads[Symbol.dispose]();
   }
 });
+
+/** Says when a worker begins, for as long as it is kept. */
+function watchedWorkers(began: () => void): Disposable {
+  const Original = globalThis.Worker;
+  globalThis.Worker = class extends Original {
+    constructor(...given: ConstructorParameters<typeof Worker>) {
+      super(...given);
+      began();
+    }
+  };
+  return { [Symbol.dispose]: () => void (globalThis.Worker = Original) };
+}
 
 Deno.test("a file that became shorter is named by the usual error, whichever thread found it", async () => {
   await using made = await fileOf([600_000, 700_000]);
