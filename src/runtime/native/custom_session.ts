@@ -1,5 +1,5 @@
 /**
- * Sessions with operators of our own, over ONNX Runtime's C interface.
+ * Sessions over ONNX Runtime's C interface, which alone takes operators of our own.
  *
  * @module
  */
@@ -59,9 +59,10 @@ const CUDA_SETTINGS = {
 const MOST_BINDINGS = 4;
 
 /**
- * Where graphs with operators of our own run: on the thread that asks, as {@linkcode Session} does.
+ * Where graphs run on the thread that asks, as {@linkcode Session} runs them, with operators of our own.
  *
  * @param folder Where the libraries of ONNX Runtime's binding lie.
+ * @param operators Of our own; a graph need not have any of them.
  * @param native How they are opened.
  */
 export function operatorSessions(
