@@ -66,7 +66,14 @@ export async function quantizeModelToGguf(
 /** The files of a part, where the source is one; undefined where it is a model. */
 async function partAt(source: string): Promise<PartFiles | undefined> {
   if (!await exists(source)) {
-    throw new CheckpointNotFoundError(`${source} is not there.`, { zh: `${source} 不存在。` });
+    throw new CheckpointNotFoundError(
+      `${source} is neither a folder nor a file. Give the folder of a model or of one of its parts, or a ` +
+        "part's file.",
+      {
+        zh:
+          `${source} 既不是文件夹也不是文件。请给出模型或其中一个部件的文件夹，或某个部件的文件。`,
+      },
+    );
   }
   if (!await isFolder(source)) return await withConfig(source, `${stemOf(source)}.json`);
   const holdsWeights = await findWeights(source).then(() => true, () => false);

@@ -91,7 +91,10 @@ export async function readBatch(
   dress: (prompt: string, isRaw: boolean) => string = (prompt) => prompt,
 ): Promise<Batch> {
   if (!await exists(path)) {
-    throw new RequestError(`There is no ${path}.`, { zh: `${path} 不存在。` });
+    throw new RequestError(
+      `There is no ${path}. Give a file with a request a line, or a folder with .xml files.`,
+      { zh: `${path} 不存在。请给出每行一个请求的文件，或存放 .xml 文件的文件夹。` },
+    );
   }
   const lines = await isFolder(path) ? await xmlFiles(path) : await requestsIn(path);
   if (lines.length === 0) {

@@ -98,7 +98,7 @@ Deno.test("what cannot be written as GGUF is refused, and nothing is left of it"
       quantizeModelToGguf(source, target, { bits: 4 });
     await assert.rejects(write("models/demo/vae"), /neither a NextDiT nor a Gemma 3/);
     await assert.rejects(write("models/demo"), /several parts, which do not go into one file/);
-    await assert.rejects(write(`${folder}/absent`), /is not there/);
+    await assert.rejects(write(`${folder}/absent`), /absent is neither a folder nor a file\. Give/);
     await write(GEMMA);
     await assert.rejects(write(GEMMA), /is there already/);
     await assert.rejects(write(path, `${folder}/again.gguf`), /is quantised already/);

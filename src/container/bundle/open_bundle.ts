@@ -87,7 +87,9 @@ async function lookAt(
   for (const place of places) {
     const found = await stat(place).catch(() => undefined);
     if (found === undefined) {
-      throw new RequestError(`${place} is not there.`, { zh: `${place} 不存在。` });
+      throw new RequestError(`${place} is not there. Give a bundle's folder, or an archive.`, {
+        zh: `${place} 不存在。请给出离线包的文件夹，或归档文件。`,
+      });
     }
     if (!found.isDirectory()) archive ??= place;
     folders.push(found.isDirectory() ? place : dirname(place));
