@@ -1,8 +1,10 @@
 import { basename, join, resolve, sep } from "node:path";
-import { RequestError } from "../errors.ts";
-import { writeFileAtomically } from "../files.ts";
+import * as z from "zod";
+import { ConfigError, RequestError } from "../errors.ts";
+import { readJson, writeFileAtomically } from "../files.ts";
 import { copyModel, modelFiles, refuseTaken } from "../pipeline/checkpoint/model_copy.ts";
 import { SCALES_SUFFIX, type Weights } from "../safetensors/mod.ts";
+import { schemaProblems } from "../schema_problems.ts";
 import {
   matricesToQuantize,
   openForQuantization,
@@ -134,12 +136,21 @@ function quantizedByteLength(
   return needed;
 }
 
-/** An index must name all tensors of its shards, and the scales are new. */
+const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string()) });
+
+/**
+ * An index must name all tensors of its shards, and the scales are new.
+ *
+ * @throws {ConfigError} When it is no index.
+ */
 async function addScalesToIndex(
   index: string,
   files: readonly (QuantizedFile & { readonly path: string })[],
 ): Promise<void> {
-  const json: { weight_map: Record<string, string> } = JSON.parse(await Deno.readTextFile(index));
+  const { value, problem } = await readJson(index);
+  const { data: json, error } = indexSchema.safeParse(value, { reportInput: true });
+  if (problem !== undefined) throw new ConfigError(basename(index), [problem]);
+  if (error !== undefined) throw new ConfigError(basename(index), schemaProblems(error));
   const shards = new Set(Object.values(json.weight_map));
   for (const { path, matrices } of files) {
     const shard = basename(path);

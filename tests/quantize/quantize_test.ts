@@ -351,6 +351,10 @@ Deno.test("what cannot be quantised is refused, and nothing is left behind", asy
     await write("good", new Float32Array(64).fill(1));
     await write("infinite", new Float32Array(64).fill(1).with(40, Infinity));
     await write("other", new Float32Array(64), "decoder.conv_in.weight");
+    for (const [name, index] of [["cut", '{"weight_map": {'], ["none", '{"weight_map": []}']]) {
+      await write(name!, new Float32Array(64).fill(1));
+      await Deno.writeTextFile(`${folder}/${name}/model.safetensors.index.json`, index!);
+    }
     await quantizeModel(`${folder}/good`, `${folder}/good4`, options);
     const before = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 
@@ -361,6 +365,14 @@ Deno.test("what cannot be quantised is refused, and nothing is left behind", asy
       ["other", "x", options, /nothing to quantise/, true],
       ["nowhere", "x", options, /neither a folder nor a file/, false],
       ["good4", "x", options, /quantised already/, false],
+      [
+        "cut",
+        "x",
+        options,
+        /^model\.safetensors\.index\.json: not valid JSON: it ends too early/,
+        false,
+      ],
+      ["none", "x", options, /^model\.safetensors\.index\.json: weight_map: /, false],
       ["infinite", "x", options, /w1\.weight holds values that are no finite/, false],
     ];
     for (const [source, target, given, message, isRequestWrong] of refusals) {
