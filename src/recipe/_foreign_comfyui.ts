@@ -100,7 +100,13 @@ class Graph {
       const from = this.from(input);
       return from === undefined ? undefined : this.#text(from, side, depth + 1);
     };
-    const parts = textInputs(node, side).map(textOf).filter((text) => text !== undefined);
+    // A node that shows a text keeps what it showed before beside the one that it is given.
+    const given = isLink(node.inputs["text"]) ? textOf(node.inputs["text"]) : undefined;
+    const isShown = given !== undefined &&
+      Object.keys(node.inputs).some((name) => SHOWN.test(name));
+    const parts = isShown
+      ? [given]
+      : textInputs(node, side).map(textOf).filter((text) => text !== undefined);
     const delimiter = node.inputs["delimiter"];
     const between = typeof delimiter === "string" ? delimiter : ", ";
     // Encoders with two text models are mostly given the same text twice.
@@ -155,6 +161,8 @@ const MOST_JOINED = 32;
 /** Inputs whose text is part of a prompt; that of a reroute has no name. */
 const TEXT_INPUT =
   /^(?:text(?:_?[a-z0-9]{1,10})?|prompt|user_prompt|string(?:_?[a-z0-9]{1,10})?|value|caption|wildcard_text|clip_l|t5xxl|xml(?:_prompt)?|any(?:_0?1)?|)$/i;
+/** Where a node that shows a text keeps what it showed. */
+const SHOWN = /^text_\d{1,2}$/;
 /** Inputs whose text is part of the prompt of one side. */
 const SIDED_INPUT =
   /^(?:(?:text_)?(positive|negative)(?:_?(?:prompt|text))?|prompt_(positive|negative))$/i;
@@ -173,9 +181,13 @@ function kindOf(value: unknown): "number" | "string" | undefined {
 
 /** Whether a node draws: it has a prompt, and steps or a picture to begin with. */
 const isSampler = ({ type, inputs }: GraphNode): boolean =>
-  ["steps", "sigmas", "latent_image"].some((name) => name in inputs) &&
+  !HANDS_ON.test(type) &&
+    ["steps", "sigmas", "latent_image"].some((name) => name in inputs) &&
     ["positive", "guider", "conditioning"].some((name) => isLink(inputs[name])) ||
   /sampler/i.test(type) && Object.entries(inputs).some(isPipe);
+
+/** Nodes that only gather what samplers need, such as rgthree's `Context`. */
+const HANDS_ON = /^(?!.*sampl).*(?:context|pipe)/i;
 
 const isPipe = ([name, input]: readonly [string, unknown]): boolean =>
   PIPE_INPUT.test(name) && isLink(input);
@@ -429,6 +441,22 @@ function nodesOfPrompt(prompt: unknown): GraphNode[] {
   });
 }
 
+/** The editor's modes of nodes that did not run. */
+const NEVER = 2;
+const BYPASSED = 4;
+
+/** A node that hands on what it is given, from the first input of its output's type. */
+function bypassed(node: JsonObject, sources: ReadonlyMap<unknown, Link>): GraphNode {
+  const list = (value: unknown) => (Array.isArray(value) ? value.filter(isObject) : []);
+  const [output] = list(node["outputs"]);
+  const input = list(node["inputs"]).find(({ type, link }) =>
+    type === output?.["type"] && sources.has(link)
+  );
+  const source = input === undefined ? undefined : sources.get(input["link"]);
+  const inputs = source === undefined ? {} : { "": source };
+  return { id: String(node["id"]), type: "Reroute", inputs };
+}
+
 /**
  * The fields of ComfyUI's own nodes, in the order in which the editor keeps their values; an empty
  * name is a field of the editor alone.
@@ -475,12 +503,20 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
 function nodesOfWorkflow(workflow: unknown): GraphNode[] {
   if (!isObject(workflow) || !Array.isArray(workflow["nodes"])) return [];
   const links = Array.isArray(workflow["links"]) ? workflow["links"] : [];
-  // A link is [id, from node, from output, to node, to input, type].
+  // A link is [id, from node, from output, to node, to input, type], or an object of these.
   const sources = new Map<unknown, Link>(
-    links.flatMap((link) => Array.isArray(link) ? [[link[0], [link[1], Number(link[2])]]] : []),
+    links.flatMap((link) =>
+      Array.isArray(link)
+        ? [[link[0], [link[1], Number(link[2])]]]
+        : isObject(link)
+        ? [[link["id"], [String(link["origin_id"]), Number(link["origin_slot"])]]]
+        : []
+    ),
   );
-  return workflow["nodes"].filter(isObject).map((node): GraphNode => {
+  const nodes = workflow["nodes"].filter(isObject).filter(({ mode }) => mode !== NEVER);
+  return nodes.map((node): GraphNode => {
     const type = String(node["type"] ?? "");
+    if (node["mode"] === BYPASSED) return bypassed(node, sources);
     const values = node["widgets_values"];
     const fields = Object.hasOwn(FIELDS, type) ? FIELDS[type]! : [];
     const typed = Array.isArray(values)

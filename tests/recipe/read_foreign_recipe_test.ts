@@ -248,6 +248,94 @@ Deno.test("NewBie's ComfyUI node has the system prompt in front of the prompt, a
   assert(lumina.left.some(({ name, value }) => name === "system_prompt" && value === "superior"));
 });
 
+Deno.test("nodes that show a text or gather inputs say nothing of their own", () => {
+  // ComfyUI-Custom-Scripts' ShowText, rgthree's Context.
+  const shown = graphWith({
+    6: { class_type: "CLIPTextEncode", inputs: { text: ["20", 0], clip: ["10", 1] } },
+    20: { class_type: "ShowText|pysssss", inputs: { text: ["21", 0], text_0: "of before" } },
+    21: { class_type: "PrimitiveString", inputs: { value: "1boy" } },
+  });
+  assert.equal(shown.prompt, "1boy");
+  const gathered = graphWith({
+    20: {
+      class_type: "Context (rgthree)",
+      inputs: { positive: ["6", 0], negative: ["7", 0], latent: ["5", 0], steps: 15 },
+    },
+  }, { positive: ["20", 4], negative: ["20", 5], latent_image: ["20", 3], steps: ["20", 8] });
+  assert.deepEqual(
+    [gathered.prompt, gathered.negativePrompt, gathered.width, gathered.numInferenceSteps],
+    ["1girl, lantern", "lowres", 832, 15],
+  );
+  assert(!namesLeft(gathered).includes("second sampler"));
+});
+
+Deno.test("of the editor's graph, nodes that did not run say nothing, and links may be objects", () => {
+  const inputs = (link: number) => [
+    { name: "positive", type: "CONDITIONING", link },
+    { name: "latent_image", type: "LATENT", link: 4 },
+  ];
+  const text = (id: number, words: string) => ({
+    id,
+    type: "CLIPTextEncode",
+    inputs: [],
+    widgets_values: [words],
+  });
+  const sampler = (id: number, mode: number, steps: number, link: number) => ({
+    id,
+    type: "KSampler",
+    mode,
+    inputs: inputs(link),
+    outputs: [{ type: "LATENT" }],
+    widgets_values: [id, "fixed", steps, 4, "euler", "simple", 1],
+  });
+  const nodes = [
+    sampler(1, 4, 11, 6),
+    sampler(2, 2, 12, 6),
+    sampler(3, 0, 13, 7),
+    { id: 4, type: "EmptyLatentImage", inputs: [], widgets_values: [640, 768, 1] },
+    text(5, "1girl"),
+    // A bypassed ControlNet hands its prompt on.
+    {
+      id: 6,
+      type: "ControlNetApply",
+      mode: 4,
+      inputs: [{ name: "conditioning", type: "CONDITIONING", link: 5 }],
+      outputs: [{ type: "CONDITIONING" }],
+      widgets_values: [1],
+    },
+    {
+      id: 7,
+      type: "LoraLoaderModelOnly",
+      mode: 4,
+      inputs: [],
+      widgets_values: ["off.safetensors", 1],
+    },
+  ];
+  const links = [[4, 4, 0, 3, 1, "LATENT"], [5, 5, 0, 6, 0, "C"], [6, 5, 0, 1, 0, "C"], [
+    7,
+    6,
+    0,
+    3,
+    0,
+    "C",
+  ]];
+  const objects = links.map(([id, origin_id, origin_slot]) => ({ id, origin_id, origin_slot }));
+  for (const form of [links, objects]) {
+    const recipe = read({ workflow: JSON.stringify({ nodes, links: form }) });
+    assert.deepEqual(recipe, {
+      program: "ComfyUI",
+      prompt: "1girl",
+      numInferenceSteps: 13,
+      guidanceScale: 4,
+      seed: 3,
+      scheduler: "euler",
+      width: 640,
+      height: 768,
+      left: [],
+    });
+  }
+});
+
 Deno.test("what was drawn from a template takes its place, and reroutes are passed", () => {
   const drawn = {
     class_type: "ImpactWildcardEncode",
