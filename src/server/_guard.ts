@@ -196,10 +196,11 @@ function admit(context: Context, token: string): Response | undefined {
     return context.redirect("/");
   }
   const cookie = new RegExp(`(?:^|; )${COOKIE}=([^;]*)`).exec(context.req.header("Cookie") ?? "");
-  const [scheme, credentials = ""] = (context.req.header("Authorization") ?? "").split(" ");
-  const shown = scheme === "Bearer"
+  const [scheme = "", credentials = ""] = (context.req.header("Authorization") ?? "").split(/ +/);
+  // RFC 9110: the scheme's name may be written in any case.
+  const shown = scheme.toLowerCase() === "bearer"
     ? credentials
-    : scheme === "Basic"
+    : scheme.toLowerCase() === "basic"
     ? passwordOf(credentials)
     : cookie?.[1];
   if (shown !== undefined && isSame(shown, token)) return undefined;

@@ -83,10 +83,11 @@ Deno.test("where there is a token, nothing is answered without it", async () => 
       ["/api/jobs", headers("Bearer wrong")],
       ["/api/jobs?token=" + token, {}],
       ["/api/jobs", headers(`Bearer ${token}`)],
+      ["/api/jobs", headers(`bearer  ${token}`)],
       ["/sdapi/v1/options", headers(`Basic ${btoa(`anyone:${token}`)}`)],
       ["/api/jobs", { headers: { Cookie: `a=b; newbie_token=${token}` } }],
     ]),
-    [...paths.map(() => 401), 401, 401, 200, 200, 200],
+    [...paths.map(() => 401), 401, 401, 200, 200, 200, 200],
   );
 });
 
