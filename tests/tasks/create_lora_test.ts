@@ -208,6 +208,12 @@ Deno.test("what is there and is no adapter is named as what it is", async () => 
   assert.match(await message("night:strong"), /night is there, but "strong" is no weight/);
   assert.match(await message("night:0,5"), /"0,5" is no weight/);
   assert.match(await message(`${NIGHT}:lbw=ALL`), /"lbw=ALL" is no weight/);
+  assert.match(await message("night:0.8:lbw=OUTD"), /night is there, but "lbw=OUTD" is no weight/);
+  assert.match(await message("night:1:1:OUTD"), /night is there, but "OUTD" is no weight/);
+  assert.match(
+    await message("night:0.8,night"),
+    /night, night are several adapters: .*--lora night --lora night/,
+  );
   const { err } = await runTask("create", [
     ...["--prompt", "1girl", "--transformer", NIGHT],
     ...MODEL,

@@ -106,11 +106,20 @@ export async function findAdapter(
   const found = asked ?? named ?? (mayBePath ? await anythingAt(name) : undefined);
   if (found !== undefined) return sha256 === undefined ? found : { ...found, isOther: true };
   const names = known.map(({ name }) => name);
-  const colon = Math.max(name.lastIndexOf(":"), name.lastIndexOf("："));
-  const before = name.slice(0, Math.max(0, colon)).trim();
-  const isThere = names.includes(before.replace(ADAPTER_ENDING, "")) ||
-    mayBePath && before !== "" && await atPath(before) !== undefined;
-  if (isThere) throw noWeight(before, name.slice(colon + 1));
+  const isThere = async (name: string) =>
+    names.includes(name.replace(ADAPTER_ENDING, "")) ||
+    mayBePath && name !== "" && await atPath(name) !== undefined;
+  const several = name.split(/[,，]/).map((one) => one.replace(WEIGHTS, "").trim());
+  if (several.length > 1 && (await Promise.all(several.map(isThere))).every(Boolean)) {
+    throw notOne(several);
+  }
+  // Of `style:0.8:lbw=OUTD`, what other programs read besides weights is at fault, not the name.
+  for (const { index: colon } of [...name.matchAll(/[:：]/g)].toReversed()) {
+    const before = name.slice(0, colon).trim();
+    if (!await isThere(before)) continue;
+    const said = name.slice(colon + 1).split(/[:：]/);
+    throw noWeight(before, said.find((one) => !/^\s*[-+]?\d*\.?\d+\s*$/.test(one)) ?? said[0]!);
+  }
   throw missing(name, names, folders, sha256);
 }
 
@@ -188,6 +197,18 @@ async function adaptersBelow(folder: string, levels: number): Promise<FoundAdapt
     }),
   );
   return found.flat();
+}
+
+/** What stands behind a name. */
+const WEIGHTS = /[:：].*$/s;
+
+function notOne(names: readonly string[]): RequestError {
+  const each = names.map((name) => `--lora ${name}`).join(" ");
+  const tags = names.map((name) => `<lora:${name}>`).join(" ");
+  return new RequestError({
+    en: `${names.join(", ")} are several adapters: name each by itself, as in ${each} or ${tags}.`,
+    zh: `${names.join("、")} 是多个适配器：请分别指定，例如 ${each} 或 ${tags}。`,
+  });
 }
 
 function noWeight(name: string, weight: string): RequestError {
