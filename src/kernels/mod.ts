@@ -21,6 +21,7 @@ export function plainSessions(): SessionHost {
   return operatorSessions(bindingFolder(Deno.build), { domain: OWN_DOMAIN, operators: [] });
 }
 
+/** σ(1), which the kernels' probe has to give. */
 const SILU_OF_ONE = 0.731;
 /** A few roundings of bfloat16. */
 const TOLERANCE = 0.01;
