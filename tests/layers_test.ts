@@ -49,6 +49,7 @@ const FLOORS: readonly (readonly string[])[] = [
     "src/settled.ts",
     "src/side_by_side.ts",
     "src/tensor.ts",
+    "src/text_of_bytes.ts",
     "src/threads.ts",
   ],
 ];

@@ -1,6 +1,7 @@
 import { RequestError } from "../errors.ts";
 import type { Texts } from "../language.ts";
 import { reasonOf } from "../system_reason.ts";
+import { textOfBytes } from "../text_of_bytes.ts";
 import { readWhole, type ReadWholeOptions } from "../whole_file.ts";
 
 /**
@@ -39,26 +40,17 @@ export async function readBytes(
  * @throws {RequestError} When they are no such text.
  */
 export function decodeText(bytes: Uint8Array, source: string): string {
-  const [first, second] = bytes;
-  const encoding = first === 0xff && second === 0xfe
-    ? "utf-16le"
-    : first === 0xfe && second === 0xff
-    ? "utf-16be"
-    : "utf-8";
-  try {
-    return new TextDecoder(encoding, { fatal: true }).decode(bytes).replace(/\r?\n$/, "");
-  } catch (cause) {
-    const reason = {
-      en: "it is neither UTF-8 nor UTF-16 text. Save it as UTF-8",
-      zh: "它不是 UTF-8 或 UTF-16 文本。请另存为 UTF-8",
-    };
-    throw unreadable(source, reason, cause);
-  }
+  const text = textOfBytes(bytes);
+  if (text !== undefined) return text.replace(/\r?\n$/, "");
+  throw unreadable(source, {
+    en: "it is neither UTF-8 nor UTF-16 text. Save it as UTF-8",
+    zh: "它不是 UTF-8 或 UTF-16 文本。请另存为 UTF-8",
+  });
 }
 
-function unreadable(source: string, reason: Texts<string>, cause: unknown): RequestError {
+function unreadable(source: string, reason: Texts<string>, cause?: unknown): RequestError {
   return new RequestError(`${source} cannot be read: ${reason.en}.`, {
-    cause,
+    ...(cause === undefined ? {} : { cause }),
     zh: `无法读取 ${source}：${reason.zh}。`,
   });
 }

@@ -102,7 +102,11 @@ export const TEXTS = {
     ),
   fileUnreadable: (file: string, reason: Texts<string>) =>
     both(`${file} cannot be read: ${reason.en}.`, `无法读取 ${file}：${reason.zh}。`),
-  notText: (file: string) => both(`${file} is no text in UTF-8.`, `${file} 不是 UTF-8 文本。`),
+  notText: (file: string) =>
+    both(
+      `${file} is neither UTF-8 nor UTF-16 text. Save it as UTF-8.`,
+      `${file} 不是 UTF-8 或 UTF-16 文本。请另存为 UTF-8。`,
+    ),
   damaged: (file: string, reason: string) =>
     both(`${file} is damaged: ${reason}`, `${file} 已损坏：${reason}`),
   tooManyFiles: (folder: string, most: number) =>

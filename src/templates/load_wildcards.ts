@@ -2,6 +2,7 @@ import { extname, join } from "node:path";
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { RequestError } from "../errors.ts";
 import { reasonOf } from "../system_reason.ts";
+import { textOfBytes } from "../text_of_bytes.ts";
 import { isPattern, matchesName } from "./_match_name.ts";
 import { TEXTS } from "./_texts.ts";
 import type { Wildcards, WildcardValue } from "./types.ts";
@@ -174,11 +175,9 @@ function textOf(path: string, most: number): string {
     if (error instanceof RequestError) throw error;
     throw new RequestError(TEXTS.fileUnreadable(path, reasonOf(error)), { cause: error });
   }
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new RequestError(TEXTS.notText(path), { cause });
-  }
+  const text = textOfBytes(bytes);
+  if (text === undefined) throw new RequestError(TEXTS.notText(path));
+  return text;
 }
 
 function once<T>(make: () => T): () => T {

@@ -27,13 +27,18 @@ Deno.test("wildcards have the names of their files and lists, and say where thei
   });
 });
 
-Deno.test("numbers are values as they are written, and lists without a value are there, and empty", async () => {
+Deno.test("numbers are values as they are written, UTF-16 is read, and lists without a value are there, and empty", async () => {
   await inTempFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/a.yaml`, "ages: [7, 1.50, x]\nnone: []\n");
+    const utf16 = new Uint8Array(
+      Uint16Array.from([..."\ufeffrot\r\nblau"].map((it) => it.charCodeAt(0))).buffer,
+    );
+    await Deno.writeFile(`${folder}/farbe.txt`, utf16);
     await Deno.writeTextFile(`${folder}/blank.txt`, "# nothing yet\n\n");
     const wildcards = await loadWildcards(folder);
     assert.deepEqual(texts(wildcards, "ages"), ["1.50", "7", "x"]);
-    assert.deepEqual(wildcards.names, ["ages", "blank", "none"]);
+    assert.deepEqual(texts(wildcards, "farbe"), ["blau", "rot"]);
+    assert.deepEqual(wildcards.names, ["ages", "blank", "farbe", "none"]);
     for (const name of ["blank", "none"]) {
       assert.throws(
         () => expandTemplate(`__${name}__`, { seed: 1, wildcards }),
@@ -81,7 +86,7 @@ Deno.test("folders and files that cannot be read are named, in both languages", 
     await loadWildcards(folder);
     await write("latin.txt", Uint8Array.of(0xe9, 0x0a));
     await refused(
-      /latin\.txt is no text in UTF-8/,
+      /latin\.txt is neither UTF-8 nor UTF-16 text\. Save it as UTF-8/,
       async () => (await loadWildcards(folder)).values("latin"),
     );
     await write("large.json", `["${"a".repeat(1 << 22)}"]`);
