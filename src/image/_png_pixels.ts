@@ -113,12 +113,20 @@ export function pixelsOf(
 }
 
 function inflateRows(packed: Uint8Array, size: number, width: number, height: number): Uint8Array {
-  // One byte more is allowed, so that too many are told from enough.
-  const rows = inflateSync(packed, { maxOutputLength: size + 1 });
-  if (rows.length === size) return rows;
+  let found: number | undefined;
+  try {
+    // One byte more is allowed, so that too many are told from enough.
+    const rows = inflateSync(packed, { maxOutputLength: size + 1 });
+    if (rows.length === size) return rows;
+    found = rows.length;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_BUFFER_TOO_LARGE") throw error;
+  }
   throw new Fault(
-    `${width}×${height} pixels are ${size} bytes of rows, but ${rows.length} were found`,
-    `${width}×${height} 像素应有 ${size} 字节的行数据，却有 ${rows.length} 字节`,
+    `${width}×${height} pixels are ${size} bytes of rows, but ${found ?? "many more"} were found`,
+    `${width}×${height} 像素应有 ${size} 字节的行数据，却有${
+      found === undefined ? "更多" : ` ${found} 字节`
+    }`,
   );
 }
 

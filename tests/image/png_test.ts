@@ -243,6 +243,8 @@ Deno.test("unknown filters, colours, depths and orders of rows are refused", () 
   assert.throws(() => decodePng(png([1, 1], [8, 2, 0, 0, 0], [5, 1, 2, 3])), /unknown filter 5/);
   assert.throws(() => decodePng(png([1, 1], [8, 5, 0, 0, 0], row)), ImageError);
   assert.throws(() => decodePng(png([1, 1], [8, 2, 0, 0, 0], [...row, 4])), /5 were found/);
+  const many = [...row, ...new Uint8Array(100_000)];
+  assert.throws(() => decodePng(png([1, 1], [8, 2, 0, 0, 0], many)), /many more were found/);
 });
 
 Deno.test("a smooth picture is small, because neighbours predict each pixel", () => {
