@@ -1,5 +1,5 @@
 import { readdir, realpath, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { CUDA_PROVIDER, ONNX_RUNTIME } from "./pins.ts";
 
 /** The list of the packages' digests, at the top of the project. */
@@ -40,12 +40,35 @@ export function isCoveredModelFile(name: string): boolean {
   return !name.startsWith(".") && !name.endsWith(".md");
 }
 
-/** Links are followed, as weights often lie on another disk; what begins with a dot is passed over. */
-async function filesBelow(
+/** A folder, and all that it lies in. */
+function foldersAbove(folder: string): readonly string[] {
+  const parent = dirname(folder);
+  return parent === folder ? [folder] : [folder, ...foldersAbove(parent)];
+}
+
+/**
+ * Files below a folder of a project. Links are followed, as weights often lie on another disk, but not to
+ * what they lie in themselves, which would never end; what begins with a dot is passed over. A link that
+ * leads nowhere counts as a file.
+ *
+ * @param root The top of the project.
+ * @param isCovered Which files are meant, by their names.
+ * @returns Paths with `/`.
+ */
+export async function filesBelow(
   root: string,
   folder: string,
   isCovered: (name: string) => boolean,
-  above: readonly string[] = [],
+): Promise<string[]> {
+  // What holds the project holds its links, too.
+  return await filesInside(root, folder, isCovered, foldersAbove(await realpath(root)));
+}
+
+async function filesInside(
+  root: string,
+  folder: string,
+  isCovered: (name: string) => boolean,
+  above: readonly string[],
 ): Promise<string[]> {
   const names = await readdir(join(root, folder)).catch((error) => {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
@@ -58,7 +81,7 @@ async function filesBelow(
     if (name.startsWith(".")) return [];
     const path = `${folder}/${name}`;
     const entry = await stat(join(root, path)).catch(() => undefined);
-    if (entry?.isDirectory()) return await filesBelow(root, path, isCovered, [...above, real]);
+    if (entry?.isDirectory()) return await filesInside(root, path, isCovered, [...above, real]);
     return isCovered(name) ? [path] : [];
   }));
   return found.flat();

@@ -32,7 +32,13 @@ export {
   formatChecksums,
   parseChecksums,
 } from "./checksum_list.ts";
-export { coveredFiles, CUDA_LIBRARIES, LIBRARIES, PACKAGE_LIST } from "./covered_files.ts";
+export {
+  coveredFiles,
+  CUDA_LIBRARIES,
+  filesBelow,
+  LIBRARIES,
+  PACKAGE_LIST,
+} from "./covered_files.ts";
 export { ChecksumCache } from "./checksum_cache.ts";
 export { hashCachedFile } from "./hash_cached_file.ts";
 export { hashFile, type HashFileOptions, hashOutcome } from "./hash_file.ts";

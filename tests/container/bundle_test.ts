@@ -3,6 +3,7 @@
  * and cat, the programs that unpack them where there is nothing else.
  */
 import assert from "node:assert/strict";
+import { findModelFiles } from "../../src/container/bundle/_model_files.ts";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BundleOptions } from "../../src/container/bundle/bundle.ts";
@@ -301,4 +302,16 @@ Deno.test("a folder of the parts' name that somebody else made is refused, and s
     assert.deepEqual(namesIn(join(here.path, "bundle.part")), names.sort());
     assert.equal(here.saved, 0);
   }
+});
+
+Deno.test("links among the weights that lead to folders above them do not go round", async () => {
+  await using there = await project();
+  const models = join(there.path, "project/models");
+  const files = async () =>
+    (await findModelFiles(join(there.path, "project"))).map(({ path }) => path);
+  const before = await files();
+  assert(before.length > 1);
+  // Each of them holds both: followed as long as the system lets it, they would be 2 ** 40 folders.
+  for (const name of ["one", "two"]) await Deno.symlink(models, join(models, "vae/taesd", name));
+  assert.deepEqual(await files(), before);
 });

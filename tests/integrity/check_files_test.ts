@@ -83,6 +83,8 @@ Deno.test("weights behind links are covered, and a link to a folder above does n
   await Deno.remove(it.at("models/next-dit-3.5b"), { recursive: true });
   await Deno.symlink(elsewhere.at("models/next-dit-3.5b"), it.at("models/next-dit-3.5b"));
   await Deno.symlink(it.at("models"), it.at("models/demo/round"));
+  await Deno.symlink(it.path, it.at("models/demo/project"));
+  await Deno.symlink("/", it.at("models/everything"));
   await Deno.symlink("nowhere", it.at("models/demo/broken.json"));
   const report = await it.check();
   assert.deepEqual(report.unlisted, ["models/demo/broken.json"]);

@@ -1,7 +1,7 @@
 /** The real model's files, and the checksums that they must have. */
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { CHECKSUM_LIST, hashFile, parseChecksums } from "../../integrity/mod.ts";
+import { CHECKSUM_LIST, filesBelow, hashFile, parseChecksums } from "../../integrity/mod.ts";
 import { BundleError } from "./bundle_error.ts";
 
 /** A file that comes with the image. */
@@ -27,7 +27,7 @@ const TEXT = /\.md$/;
  * @throws {BundleError} When one is not in `checksums.txt`.
  */
 export async function findModelFiles(root: string): Promise<ModelFile[]> {
-  const paths = (await filesBelow(root, MODELS)).sort();
+  const paths = await modelFilesOf(root);
   if (paths.length === 0) return [];
   const list = await readFile(join(root, CHECKSUM_LIST), "utf8").catch((error) => {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
@@ -43,20 +43,13 @@ export async function findModelFiles(root: string): Promise<ModelFile[]> {
   }));
 }
 
-/** Links are followed, as weights often lie on another disk. */
-async function filesBelow(root: string, folder: string): Promise<string[]> {
-  const names = await readdir(join(root, folder)).catch((error) => {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  });
-  const found = await Promise.all(names.map(async (name) => {
-    const path = `${folder}/${name}`;
-    if (name.startsWith(".") || path === DEMO) return [];
-    const entry = await stat(join(root, path)).catch(() => undefined);
-    if (entry?.isDirectory()) return await filesBelow(root, path);
-    return entry?.isFile() ? [path] : [];
-  }));
-  return found.flat();
+async function modelFilesOf(root: string): Promise<string[]> {
+  const paths = (await filesBelow(root, MODELS, () => true))
+    .filter((path) => !path.startsWith(`${DEMO}/`));
+  const areFiles = await Promise.all(
+    paths.map((path) => stat(join(root, path)).then((found) => found.isFile(), () => false)),
+  );
+  return paths.filter((_, index) => areFiles[index]).sort();
 }
 
 function unlistedFiles(files: readonly string[]): BundleError {
