@@ -43,6 +43,23 @@ const edit = generation.extend({
   strength: z.number().min(0).max(1).nullish(),
 });
 
+/** What other servers that speak this protocol call these, and so do their clients. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  image_size: "size",
+  batch_size: "n",
+  num_inference_steps: "steps",
+  cfg_scale: "guidance_scale",
+};
+
+/** A body with this server's names; where both are there, its own count. */
+function withOwnNames(body: unknown): unknown {
+  if (typeof body !== "object" || body === null) return body;
+  const names = Object.entries(body).map(([name, value]) =>
+    [Object.hasOwn(OTHER_NAMES, name) ? OTHER_NAMES[name]! : name, value] as const
+  );
+  return { ...Object.fromEntries(names), ...body };
+}
+
 type Generation = z.infer<typeof generation>;
 type Edit = z.infer<typeof edit>;
 
@@ -99,7 +116,7 @@ export function openAiApi(server: ServerContext): Hono {
   });
 
   app.post("/images/generations", async (context) => {
-    const asked = await jsonOf(context, generation);
+    const asked = await jsonOf(context, z.preprocess(withOwnNames, generation));
     const job = await ask(server, {
       request: requestOf(asked, server),
       count: asked.n ?? 1,
@@ -162,7 +179,7 @@ async function editOf(
   const asked = readAs(
     edit,
     Object.fromEntries(
-      Object.entries(form.texts).map(([name, text]) => [
+      Object.entries(withOwnNames(form.texts) as typeof form.texts).map(([name, text]) => [
         name,
         name === "stream"
           ? text === "true"

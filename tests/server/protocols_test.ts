@@ -98,6 +98,13 @@ Deno.test("OpenAI's clients get pictures in base64 or as links, and errors in th
     })).json();
     assert.equal((await server.ask(new URL(linked.data[0].url).pathname)).status, 200);
 
+    const others = { image_size: "32x32", batch_size: 2, num_inference_steps: 3, cfg_scale: 4 };
+    const { data: two } = await (await server.ask("/v1/images/generations", {
+      json: { prompt: "1girl", ...others, guidance_scale: 5 },
+    })).json();
+    assert.equal(two.length, 2);
+    const { width, height, numInferenceSteps, guidanceScale } = server.painted.requests.at(-1)!;
+    assert.deepEqual([width, height, numInferenceSteps, guidanceScale], [32, 32, 3, 5]);
     const unknown = await server.ask("/v1/images/generations", {
       json: { ...json, model: "another" },
     });
