@@ -43,7 +43,9 @@ function parseWeightMap(scanner: JsonScanner, source: string): Map<string, strin
  */
 function shardPath(path: string, tensor: string, source: string): string {
   const steps = path.split("/").filter((step) => step !== "" && step !== ".");
-  const outside = path.startsWith("/") || steps.includes("..") || /^[A-Za-z]:/.test(path);
+  // Hidden files are in no list of checksums: no weights may come from one.
+  const outside = path.startsWith("/") || steps.some((step) => step.startsWith(".")) ||
+    /^[A-Za-z]:/.test(path);
   // deno-lint-ignore no-control-regex -- no file of a checkpoint has such a name.
   if (outside || steps.length === 0 || /[\\\x00-\x1f]/.test(path)) {
     throw refusal(source, (text) => text.shardOutside(quote(tensor), quote(path)), { tensor });

@@ -185,7 +185,7 @@ const en = {
   fileOfTensor: (tensor: string) => `the file of tensor ${tensor} in double quotes`,
   shardOutside: (tensor: string, path: string) =>
     `puts tensor ${tensor} into ${path}; a shard must be a file in the ` +
-    "index's own folder, named by a relative path with forward slashes.",
+    "index's own folder, named by a relative path with forward slashes, and not hidden.",
   shardsMissing: (missing: readonly string[], count: number, index: string) =>
     `${missing.length} of ${count} shards missing beside ${index}: ${missing.join(", ")}. ` +
     "Fetch them into the same folder.",
@@ -356,7 +356,7 @@ const zh: Catalogue = {
   fileOfTensor: (tensor) => `带双引号的文件名（张量 ${tensor} 所在的文件）`,
   shardOutside: (tensor, path) =>
     `把张量 ${tensor} 放在 ${path}；分片必须是索引所在文件夹里的文件，` +
-    "用带正斜杠的相对路径表示。",
+    "用带正斜杠的相对路径表示，且不能是隐藏文件。",
   shardsMissing: (missing, count, index) =>
     `${index} 旁边应有 ${count} 个分片，缺少 ${missing.length} 个：${missing.join("、")}。` +
     "请下载到同一个文件夹。",

@@ -248,6 +248,8 @@ for (
     "C:1.safetensors",
     "..\\1.safetensors",
     "1.safetensors\0",
+    ".1.safetensors",
+    "parts/.hidden/1.safetensors",
     ".",
     "",
   ]
