@@ -36,9 +36,9 @@ export async function chooseOutputs({ asked, startedIn }: OutputsWish = {}): Pro
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
     const own = shortest(join(here, OUTPUTS));
-    if (own === OUTPUTS) throw nowhere(error);
+    if (own === OUTPUTS) throw nowhere(error, here);
     await prepareFolder(own, own).catch(() => {
-      throw nowhere(error);
+      throw nowhere(error, here);
     });
     return own;
   }
@@ -66,7 +66,21 @@ function noLeave(folder: string): RequestError {
   });
 }
 
-function nowhere(error: DiskError): NewBieError {
+function nowhere(error: DiskError, here: string): NewBieError {
+  // Deno's lists of folders are divided by commas.
+  if (here.includes(",")) {
+    return new NewBieError({
+      en: [
+        error.message,
+        `${here} cannot be used instead: Deno gives no leave for a folder with a comma in its name. ` +
+        "Start in another one.",
+      ],
+      zh: [
+        error.explain("zh"),
+        `也不能改用 ${here}：Deno 无法授权名称中带逗号的文件夹。请在其他文件夹中启动。`,
+      ],
+    }, { cause: error });
+  }
   return new NewBieError({
     en: [
       error.message,

@@ -55,6 +55,16 @@ Deno.test("a folder that Deno gives no leave for is told with what to do", async
   assert.match(said, /^RequestError: .*elsewhere: Deno lets this task write.*--config/s);
 });
 
+Deno.test("of a folder whose name Deno cannot take, the name is told", async () => {
+  await using folder = await temporaryFolder();
+  const [toolkit, person] = [`${folder.path}/toolkit`, `${folder.path}/red, blue`];
+  await Deno.mkdir(toolkit);
+  await Deno.mkdir(person);
+  await Deno.writeTextFile(`${toolkit}/outputs`, "");
+  const said = await choose(toolkit, "", person);
+  assert.match(said, /red, blue cannot be used instead: .* a comma in its name\. Start in another/);
+});
+
 Deno.test("create writes below the folder that --output-root names", async () => {
   const outputs = fileURLToPath(new URL("outputs", ROOT));
   await Deno.mkdir(outputs, { recursive: true });
