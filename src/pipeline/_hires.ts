@@ -43,8 +43,11 @@ export async function hiresOf(
   const { scale, strength = DEFAULT_HIRES_STRENGTH, steps = numInferenceSteps } = hires;
   if (scale === undefined) {
     const [name] = Object.keys(hires);
-    throw new RequestError(`hires.${name} needs hires.scale: how many times as large.`, {
-      zh: `hires.${name} 需要 hires.scale：放大多少倍。`,
+    throw new RequestError({
+      en:
+        `hires.${name} (--hires-${name}) needs hires.scale (--hires): how many times as large, such ` +
+        "as 2.",
+      zh: `hires.${name}（--hires-${name}）需要 hires.scale（--hires）：放大多少倍，例如 2。`,
     });
   }
   const { upscaler = DEFAULT_UPSCALER } = hires;

@@ -51,24 +51,24 @@ export function latentMask({ data, dims }: Tensor, factor: number, kind: MaskKin
   throw new RequestError(
     data.some(isDrawn)
       ? {
-        en:
-          `What maskImage marks is too small: it is read at one pixel in ${factor} × ${factor}, ` +
-          "and none of these is white. Mark a larger part.",
-        zh: `maskImage 标出的部分太小：每 ${factor} × ${factor} 个像素只读取一个，` +
+        en: "What the mask (maskImage) marks is too small: it is read at one pixel in " +
+          `${factor} × ${factor}, and none of these is white. Mark a larger part.`,
+        zh: `蒙版（maskImage）标出的部分太小：每 ${factor} × ${factor} 个像素只读取一个，` +
           "其中没有白色。请标出更大的部分。",
       }
       : data.some((value) => value > 0)
       ? {
-        en: "maskImage is dark everywhere: what is at least half white is drawn anew. Make it " +
-          "brighter, or use differentialMask, with which each grey counts.",
+        en:
+          "The mask (maskImage) is dark everywhere: what is at least half white is drawn anew. Make it " +
+          "brighter, or use differentialMask (--differential-mask), with which each grey counts.",
         zh:
-          "maskImage 到处都偏暗：至少半白的部分才会重画。请调亮，或使用 differentialMask，让每个灰度都有意义。",
+          "蒙版（maskImage）到处都偏暗：至少半白的部分才会重画。请调亮，或使用 differentialMask（--differential-mask），让每个灰度都有意义。",
       }
       : {
         en:
-          "maskImage is black everywhere, so nothing would be drawn anew. White is what is drawn " +
+          "The mask (maskImage) is black everywhere, so nothing would be drawn anew. White is what is drawn " +
           "anew.",
-        zh: "maskImage 全为黑色，没有任何部分会重画。白色表示要重画的部分。",
+        zh: "蒙版（maskImage）全为黑色，没有任何部分会重画。白色表示要重画的部分。",
       },
   );
 }

@@ -14,8 +14,12 @@ export function variationOf(
   factor: number,
 ): NoiseVariation {
   if (variation?.seed !== undefined && variation.strength === undefined) {
-    throw new RequestError("variation.seed needs variation.strength: how far to go to it.", {
-      zh: "variation.seed 需要 variation.strength：与另一种子的混合程度。",
+    throw new RequestError({
+      en:
+        "The other seed of a variation needs variation.strength (--variation-strength): how far to " +
+        "go to it, such as 0.1.",
+      zh:
+        "变化所用的另一种子需要 variation.strength（--variation-strength）：与它的混合程度，例如 0.1。",
     });
   }
   const sides = seedResizeFrom?.split("x").map(Number);

@@ -98,10 +98,18 @@ Deno.test("with strength 0 the second drawing is the enlarged picture itself", a
 });
 
 const REFUSED: readonly (readonly [string, Partial<GenerateOptions>, RegExp])[] = [
-  ["another seed without a strength", { variation: { seed: 4 } }, /needs variation\.strength/],
+  [
+    "another seed without a strength",
+    { variation: { seed: 4 } },
+    /needs variation\.strength \(--variation-strength\)/,
+  ],
   ["a size that is none", { seedResizeFrom: "0x0" }, /expected a size such as/],
   ["a size beyond all pictures", { seedResizeFrom: "99999x99999" }, /expected a size such as/],
-  ["a strength without a scale", { hires: { strength: 0.4 } }, /needs hires\.scale/],
+  [
+    "a strength without a scale",
+    { hires: { strength: 0.4 } },
+    /\(--hires-strength\) needs hires\.scale \(--hires\)/,
+  ],
   ["a scale beyond the bound", { hires: { scale: 9 } }, /hires\.scale.*from 1 to 4/],
   ["a network that is not there", { hires: { scale: 2, upscaler: "no" } }, /no upscaler "no"/],
   [
