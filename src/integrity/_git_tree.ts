@@ -8,11 +8,12 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { open, readdir, readFile } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { inflateSync } from "node:zlib";
 import { NewBieError } from "../errors.ts";
 import { isMissing, readIfThere } from "../files.ts";
+import { readWhole, readWholeText } from "../whole_file.ts";
 
 /** A file as git has it. */
 export interface TrackedFile {
@@ -93,7 +94,7 @@ export async function readGitTree(
 async function gitFolder(root: string): Promise<string | undefined> {
   const place = join(root, ".git");
   try {
-    const text = (await readFile(place)).toString();
+    const text = await readWholeText(place);
     const target = /^gitdir: (.+)$/m.exec(text)?.[1];
     return target === undefined ? undefined : resolve(dirname(place), target);
   } catch (error) {
@@ -277,7 +278,7 @@ async function packsIn(folder: string, hashBytes: number): Promise<Pack[]> {
   });
   const indices = names.filter((name) => name.endsWith(".idx"));
   return await Promise.all(indices.map(async (name) => {
-    const index = await readFile(join(place, name));
+    const index = Buffer.from(await readWhole(join(place, name)));
     if (index.readUInt32BE(0) !== INDEX_MAGIC || index.readUInt32BE(4) !== INDEX_VERSION) {
       throw new Error(`${name} is of a version that is not known`);
     }

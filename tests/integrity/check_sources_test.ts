@@ -47,6 +47,13 @@ async function checkout(files = FILES, ...init: string[]) {
   return { ...folder, check };
 }
 
+Deno.test("a pipe in git's place is told, and not waited for", async () => {
+  await using it = await checkout();
+  await Deno.remove(join(it.path, ".git"), { recursive: true });
+  assert.equal((await sh("mkfifo", [".git"], it.path)).code, 0);
+  await assert.rejects(checkSources(it.path, new Map()), /it is a pipe, a device or a socket/);
+});
+
 Deno.test("a pipe in the code's place is changed code, and not waited for", async () => {
   await using it = await checkout();
   await Deno.remove(join(it.path, "src/mod.ts"));
