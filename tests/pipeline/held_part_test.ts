@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { explainError } from "../../src/errors.ts";
 import { HeldPart } from "../../src/pipeline/parts/held_part.ts";
 
 /** A part that remembers how often it was loaded and freed. */
@@ -73,7 +74,11 @@ Deno.test("disposing waits for the work under way, and refuses more", async () =
   resolve();
   await work;
   assert.deepEqual(counts(), [1, 1]);
-  await assert.rejects(kept.use(() => Promise.resolve()), /disposed/);
+  await assert.rejects(kept.use(() => Promise.resolve()), (error) => {
+    assert.match(explainError(error, "en"), /^The model was given back: .* disposed/);
+    assert.match(explainError(error, "zh"), /^模型已释放：/);
+    return true;
+  });
 });
 
 Deno.test("a part whose files changed is not used", async () => {

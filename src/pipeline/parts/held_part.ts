@@ -1,3 +1,5 @@
+import { NewBieError } from "../../errors.ts";
+
 /** A part of the pipeline that is loaded when it is needed and, if so wished, freed afterwards. */
 export class HeldPart<T extends AsyncDisposable> implements AsyncDisposable {
   readonly #load: () => Promise<T>;
@@ -35,10 +37,10 @@ export class HeldPart<T extends AsyncDisposable> implements AsyncDisposable {
   /**
    * Does the work with the loaded part; several uses at once share it.
    *
-   * @throws {TypeError} When the part was disposed.
+   * @throws {NewBieError} When the part was disposed.
    */
   async use<R>(work: (value: T) => Promise<R>): Promise<R> {
-    if (this.#disposed) throw new TypeError("The pipeline was disposed and cannot be used again.");
+    if (this.#disposed) throw wasDisposed();
     this.#users++;
     try {
       await this.#check();
@@ -76,4 +78,13 @@ export class HeldPart<T extends AsyncDisposable> implements AsyncDisposable {
     await loaded?.[Symbol.asyncDispose]();
     if (this.#disposed) this.#thread?.[Symbol.dispose]();
   }
+}
+
+/** For a part whose pipeline has given everything back. */
+function wasDisposed(): NewBieError {
+  return new NewBieError({
+    en:
+      "The model was given back: its pipeline was disposed and cannot be used again. Load it anew.",
+    zh: "模型已释放：它的流水线已关闭，不能再用。请重新加载。",
+  });
 }
