@@ -61,11 +61,15 @@ export interface SessionAnswer {
 type Asked = SessionRequest extends infer R ? R extends { id: number } ? Omit<R, "id"> : never
   : never;
 
+/** The failure of whatever is asked of a thread that was disposed. */
+const DISPOSED = "the thread was ended";
+
 const WORKER = new URL("./_session_worker.ts", import.meta.url);
 
 /**
  * A thread that loads and runs graphs; it begins with the first, or earlier. What goes to it is copied, constants
- * once; what it answers is not. Until it is disposed, it keeps the program from ending.
+ * once; what it answers is not. When it ends unexpectedly, what was asked of it fails; a graph that is to run
+ * later is loaded again, on a new thread. Until it is disposed, it keeps the program from ending.
  */
 export class SessionThread implements SessionHost, Disposable {
   readonly #module: URL;
@@ -75,8 +79,9 @@ export class SessionThread implements SessionHost, Disposable {
   readonly #waiting = new Map<number, PromiseWithResolvers<SessionAnswer>>();
   readonly #asked = Promise.withResolvers<void>();
   #nextId = 0;
-  /** Why the thread does not answer any more. */
-  #ended: string | undefined;
+  /** What has a smaller number was asked of a thread that has ended. */
+  #firstId = 0;
+  #isDisposed = false;
 
   private constructor(module: URL) {
     this.#module = module;
@@ -93,7 +98,7 @@ export class SessionThread implements SessionHost, Disposable {
 
   /** Begins the thread now, so that it has read its modules when something is first asked of it. */
   start(): void {
-    if (this.#ended === undefined) this.#worker ??= this.#begun();
+    if (!this.#isDisposed) this.#worker ??= this.#begun();
   }
 
   /** Resolves when something was asked of the thread. */
@@ -106,15 +111,24 @@ export class SessionThread implements SessionHost, Disposable {
     const { device } = options;
     // Over the C interface cuDNN names kernels for convolutions, and tries none.
     const convolves = options.convolves && this.#module === WORKER;
-    const { id: session, failure } = await onGpu(
-      device,
-      () => this.#ask({ load: [graph, options] }),
-    );
-    if (failure !== undefined) throw sessionError(graph.name, "load", failure);
+    const load = async () => {
+      const { id, failure } = await onGpu(device, () => this.#ask({ load: [graph, options] }));
+      if (failure !== undefined) throw sessionError(graph.name, "load", failure);
+      return id;
+    };
+    let session = await load();
+    let reloading: Promise<void> | undefined;
+    const reload = async () => {
+      session = await load();
+    };
     let isDisposed = false;
     const run = async (...run: RunArguments) => {
       if (isDisposed) throw sessionError(graph.name, "run", "the session was disposed");
-      const ask = () => this.#ask({ session, ...this.#sent(run) });
+      // Of several runs that find the thread ended, one loads the graph.
+      if (this.#isGone(session)) {
+        await (reloading ??= reload().finally(() => reloading = undefined));
+      }
+      const ask = () => this.#askOf(session, () => ({ session, ...this.#sent(run) }));
       const { outputs, failure } = await (convolves ? aloneOnGpu : onGpu)(device, ask);
       if (outputs === undefined) throw sessionError(graph.name, "run", failure);
       return outputs;
@@ -124,14 +138,15 @@ export class SessionThread implements SessionHost, Disposable {
       [Symbol.asyncDispose]: async () => {
         if (isDisposed) return;
         isDisposed = true;
-        await onGpu(device, () => this.#ask({ free: session }));
+        await onGpu(device, () => this.#askOf(session, () => ({ free: session })));
       },
     };
   }
 
   /** Ends the thread; its sessions should have been freed. */
   [Symbol.dispose](): void {
-    this.#end("the thread was ended");
+    this.#isDisposed = true;
+    this.#end(DISPOSED);
   }
 
   /** A run as it goes to the thread: what that keeps is not copied again. */
@@ -150,9 +165,20 @@ export class SessionThread implements SessionHost, Disposable {
     return { run, drop: surplus.map(([, number]) => number) };
   }
 
+  /** Whether a session ended with its thread, in whose place another may begin. */
+  #isGone(session: number): boolean {
+    return !this.#isDisposed && session < this.#firstId;
+  }
+
+  /** @param request Is made only when it will be sent: what it keeps is then on the thread. */
+  async #askOf(session: number, request: () => Asked): Promise<SessionAnswer> {
+    if (this.#isGone(session)) return { id: session, failure: "its thread has ended" };
+    return await this.#ask(request());
+  }
+
   async #ask(request: Asked): Promise<SessionAnswer> {
     const id = this.#nextId++;
-    if (this.#ended !== undefined) return { id, failure: this.#ended };
+    if (this.#isDisposed) return { id, failure: DISPOSED };
     const answer = Promise.withResolvers<SessionAnswer>();
     this.#waiting.set(id, answer);
     this.#worker ??= this.#begun();
@@ -169,14 +195,17 @@ export class SessionThread implements SessionHost, Disposable {
     };
     worker.onerror = (event) => {
       event.preventDefault();
-      this.#end(event.message);
+      if (this.#worker === worker) this.#end(`its thread has ended: ${event.message}`);
     };
     return worker;
   }
 
+  /** Ends the thread with all that is on it, and tells everybody who waits. */
   #end(failure: string): void {
-    this.#ended = failure;
     this.#worker?.terminate();
+    this.#worker = undefined;
+    this.#firstId = this.#nextId;
+    this.#kept.clear();
     for (const [id, { resolve }] of this.#waiting) resolve({ id, failure });
     this.#waiting.clear();
   }

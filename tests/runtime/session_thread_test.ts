@@ -4,8 +4,10 @@ import { KERNEL_THREAD } from "../../src/kernels/thread_module.ts";
 import { DTYPE_POLICIES, Graph, INTERFACE_TYPE, matmul } from "../../src/onnx/mod.ts";
 import { Vae } from "../../src/pipeline/parts/vae.ts";
 import { createGenerator } from "../../src/random/mod.ts";
+import { aloneOnGpu } from "../../src/runtime/gpu_turns.ts";
 import {
   OutOfMemoryError,
+  type RunningGraph,
   type RunOptions,
   SessionError,
   sessionError,
@@ -89,6 +91,68 @@ Deno.test("a thread that ends answers everybody who waits", async () => {
   thread[Symbol.dispose]();
   await assert.rejects(run, /run the graph power: the thread was ended$/);
   await assert.rejects(session.run({ x: large() }), /the thread was ended$/);
+});
+
+/** A thread that ends when it is given `ends`, played: its graphs say how many were loaded there. */
+async function endingThread(): Promise<SessionThread> {
+  return (await SessionThread.open(new URL("./_ending_worker.ts", import.meta.url)))!;
+}
+
+const ENDS = { ends: tensor(Float32Array.of(1), [1]) };
+/** What a thread keeps. */
+const GIVEN = { given: { ...tensor(Float32Array.of(7), [1]), constant: true } } as const;
+
+Deno.test("when a thread ends by itself, its run fails and later ones load their graphs on a new one", async () => {
+  using thread = await endingThread();
+  await using session = await thread.create(powerGraph(0), { device: "cpu" });
+  await using other = await thread.create(powerGraph(0), { device: "cpu" });
+  const asked = async (graph: RunningGraph) => {
+    const { loads, given } = await graph.run(GIVEN);
+    return [loads!.data[0], given!.data[0]];
+  };
+  assert.deepEqual(await asked(session), [2, 7]);
+  await assert.rejects(session.run(ENDS), (error) => {
+    assert.ok(error instanceof SessionError);
+    assert.match(error.message, /run the graph power: its thread has ended: .*struck/);
+    return true;
+  });
+  // The new thread has loaded the graph once for both, and was given the constant anew.
+  assert.deepEqual(await Promise.all([asked(session), asked(session)]), [[1, 7], [1, 7]]);
+  assert.deepEqual(await asked(other), [2, 7]);
+});
+
+Deno.test("a session that ended with its thread is freed without beginning another", async () => {
+  const { Worker } = globalThis;
+  let begun = 0;
+  globalThis.Worker = class extends Worker {
+    constructor(...args: ConstructorParameters<typeof Worker>) {
+      super(...args);
+      begun++;
+    }
+  };
+  try {
+    using thread = await endingThread();
+    const session = await thread.create(powerGraph(0), { device: "cpu" });
+    await assert.rejects(session.run(ENDS), /struck/);
+    await session[Symbol.asyncDispose]();
+    assert.equal(begun, 1);
+    await assert.rejects(session.run({}), /the session was disposed$/);
+    await using _next = await thread.create(powerGraph(0), { device: "cpu" });
+    assert.equal(begun, 2);
+  } finally {
+    globalThis.Worker = Worker;
+  }
+});
+
+Deno.test("a run that waits for its turn when the thread ends fails, and keeps nothing there", async () => {
+  using thread = await endingThread();
+  await using session = await thread.create(powerGraph(0), { device: "cuda" });
+  const ends = assert.rejects(session.run(ENDS), /struck/);
+  const between = aloneOnGpu("cuda", () => Promise.resolve());
+  const waits = assert.rejects(session.run(GIVEN), /run the graph power: its thread has ended$/);
+  await Promise.all([ends, between, waits]);
+  const { given } = await session.run(GIVEN);
+  assert.equal(given!.data[0], 7);
 });
 
 Deno.test({
