@@ -8,11 +8,11 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { open, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { inflateSync } from "node:zlib";
 import { NewBieError } from "../errors.ts";
-import { isMissing, readIfThere } from "../files.ts";
+import { fillFrom, isMissing, readIfThere } from "../files.ts";
 import { readWhole, readWholeText } from "../whole_file.ts";
 
 /** A file as git has it. */
@@ -321,15 +321,12 @@ function startOf(pack: Pack, id: Buffer): number | undefined {
 
 /** The bytes from where an object begins to where the next one does. */
 async function slice({ path, starts }: Pack, start: number): Promise<Buffer> {
-  const file = await open(path);
-  try {
-    const end = starts[starts.indexOf(start) + 1] ?? (await file.stat()).size;
-    const bytes = Buffer.alloc(Math.max(end - start, MOST_HEADER));
-    await file.read(bytes, 0, end - start, start);
-    return bytes;
-  } finally {
-    await file.close();
-  }
+  using file = await Deno.open(path);
+  const end = starts[starts.indexOf(start) + 1] ?? (await file.stat()).size;
+  const bytes = Buffer.alloc(Math.max(end - start, MOST_HEADER));
+  await file.seek(start, Deno.SeekMode.Start);
+  await fillFrom(file, bytes.subarray(0, end - start));
+  return bytes;
 }
 
 /** What a delta makes of the object that it changes: copies of its parts, and bytes of its own. */

@@ -1,5 +1,4 @@
 /** What `docker save` and its like write, in any of its forms, taken apart on disk. */
-import { Buffer } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
@@ -7,7 +6,7 @@ import type { Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import * as z from "zod";
 import { HashedFile, type WrittenFile } from "../archive/hashed_file.ts";
-import { contentOf, readTar, StreamSource } from "../archive/tar_reader.ts";
+import { contentOf, readFully, readTar, StreamSource } from "../archive/tar_reader.ts";
 import { ArchiveError } from "../archive/archive_error.ts";
 
 const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/);
@@ -274,12 +273,11 @@ function through(path: string, decompressor: Transform): {
   return { stream: createReadStream(path).pipe(decompressor), failure: () => failed };
 }
 
+/** A file's first bytes; fewer where it ends before. */
 async function beginningOf(path: string, bytes: number): Promise<Uint8Array> {
   const file = await open(path);
   try {
-    const buffer = Buffer.alloc(bytes);
-    await file.read(buffer, 0, bytes, 0);
-    return buffer;
+    return await readFully(file, 0, bytes);
   } finally {
     await file.close();
   }
