@@ -1,7 +1,7 @@
 import { extname, join, resolve } from "node:path";
 import { RequestError } from "../errors.ts";
 import { exists, isFolder, refuseExisting } from "../files.ts";
-import { CheckpointNotFoundError } from "../pipeline/checkpoint/checkpoint_not_found_error.ts";
+import { MissingPlaceError } from "../pipeline/checkpoint/missing_place_error.ts";
 import { findCheckpoint } from "../pipeline/checkpoint/find_checkpoint.ts";
 import type { PartFiles } from "../pipeline/checkpoint/types.ts";
 import { findWeights } from "../safetensors/mod.ts";
@@ -66,7 +66,7 @@ export async function quantizeModelToGguf(
 /** The files of a part, where the source is one; undefined where it is a model. */
 async function partAt(source: string): Promise<PartFiles | undefined> {
   if (!await exists(source)) {
-    throw new CheckpointNotFoundError(
+    throw new MissingPlaceError(
       `${source} is neither a folder nor a file. Give the folder of a model or of one of its parts, or a ` +
         "part's file.",
       {

@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { explainError, headed, type Message, RequestError } from "../../src/errors.ts";
 import type { Language, Texts } from "../../src/language.ts";
+import { MissingPlaceError } from "../../src/pipeline/checkpoint/missing_place_error.ts";
 import { ownWordFor } from "../../src/settings/mod.ts";
 import { visible } from "../../src/shown.ts";
 import { catalogue, inLanguage, language } from "./language.ts";
@@ -178,7 +179,8 @@ function asFailure(error: unknown) {
   }
   const { name } = error instanceof Error ? error : new Error();
   const message = messageOf(error).split("\n");
-  const exitCode = error instanceof RequestError ? EXIT_WRONG_REQUEST : EXIT_FAILED;
+  const isRequestWrong = error instanceof RequestError || error instanceof MissingPlaceError;
+  const exitCode = isRequestWrong ? EXIT_WRONG_REQUEST : EXIT_FAILED;
   return { name, message, details: {}, exitCode };
 }
 

@@ -282,6 +282,27 @@ Deno.test("help and messages follow the locale", async () => {
   assert.match(err, /整数/);
 });
 
+Deno.test("a path with no model or part there is a wrong request, whatever task it was given to", async () => {
+  await inTempFolder(async (folder) => {
+    const none = `${folder}/none`;
+    for (
+      const [task, ...args] of [
+        ["create", "--prompt", "1girl", "--model", none],
+        ["create", "--prompt", "1girl", "--vae", none],
+        ["serve", "--port", "0", "--model", none],
+        ["quantize", none, "--bits", "8", "--format", "gguf", "--out", `${folder}/out`],
+      ] as const
+    ) {
+      const { code, err } = await runTask(task, args);
+      assert.match(
+        err,
+        /none(?: is neither a folder nor a file|, named with --vae, does not exist)\./,
+      );
+      assert.equal(code, 2, err);
+    }
+  });
+});
+
 Deno.test("a model that cannot be loaded is explained in the person's language", async () => {
   await inTempFolder(async (folder) => {
     const load = async (language: string) => {

@@ -7,7 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { FAMILIES, type ModelFamily, PART_NAMES } from "../../families/mod.ts";
 import { openWeights } from "../../safetensors/mod.ts";
 import { findFolders } from "./_folder_layouts.ts";
-import { notFound } from "./_not_found.ts";
+import { missingPlace, notFound } from "./_not_found.ts";
 import { kindOf } from "./_part_files.ts";
 import { findSingleFiles } from "./_single_files.ts";
 import { chooseVariant } from "./_variants.ts";
@@ -37,11 +37,11 @@ export async function findCheckpoint(
   for (const part of PART_NAMES) {
     const path = parts[part];
     if (path !== undefined && await kindOf(path) === undefined) {
-      throw notFound((text) => text.noNamedPart(part, path));
+      throw missingPlace((text) => text.noNamedPart(part, path));
     }
   }
   const kind = await kindOf(place);
-  if (kind !== "folder" && kind !== "file") throw notFound((text) => text.noPlace(place));
+  if (kind !== "folder" && kind !== "file") throw missingPlace((text) => text.noPlace(place));
   const inFolders: CheckpointFiles[] = [];
   for (const family of kind === "folder" ? families : []) {
     const found = await findFolders(place, family, parts);

@@ -1,5 +1,5 @@
 import type { PartName } from "../../families/mod.ts";
-import { notFound } from "./_not_found.ts";
+import { missingPlace } from "./_not_found.ts";
 import { kindOf, namedPart } from "./_part_files.ts";
 import type { PartFiles } from "./types.ts";
 
@@ -10,6 +10,6 @@ import type { PartFiles } from "./types.ts";
  * @throws {CheckpointNotFoundError} When there is nothing.
  */
 export async function namedFiles(path: string, part: PartName): Promise<PartFiles> {
-  if (await kindOf(path) === undefined) throw notFound((text) => text.noNamedPart(part, path));
+  if (await kindOf(path) === undefined) throw missingPlace((text) => text.noNamedPart(part, path));
   return await namedPart(path);
 }
