@@ -13,7 +13,7 @@ import { dirname, join, resolve } from "node:path";
 import { inflateSync } from "node:zlib";
 import { NewBieError } from "../errors.ts";
 import { fillFrom, isMissing, readIfThere } from "../files.ts";
-import { readWhole, readWholeText } from "../whole_file.ts";
+import { readWhole, readWholeText, requireFile } from "../whole_file.ts";
 
 /** A file as git has it. */
 export interface TrackedFile {
@@ -321,6 +321,7 @@ function startOf(pack: Pack, id: Buffer): number | undefined {
 
 /** The bytes from where an object begins to where the next one does. */
 async function slice({ path, starts }: Pack, start: number): Promise<Buffer> {
+  await requireFile(path);
   using file = await Deno.open(path);
   const end = starts[starts.indexOf(start) + 1] ?? (await file.stat()).size;
   const bytes = Buffer.alloc(Math.max(end - start, MOST_HEADER));

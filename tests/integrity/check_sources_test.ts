@@ -55,6 +55,16 @@ Deno.test("a pipe in git's place is told, and not waited for", async () => {
   await assert.rejects(checkSources(it.path, new Map()), /it is a pipe, a device or a socket/);
 });
 
+Deno.test("a pipe in a pack's place is told, and not waited for", async () => {
+  await using it = await checkout();
+  await git(it.path, "gc", "--quiet", "--prune=now");
+  const [index] = await packsOf(it.path);
+  const pack = index!.replace(/idx$/, "pack");
+  await Deno.remove(pack);
+  assert.equal((await sh("mkfifo", [pack], it.path)).code, 0);
+  await assert.rejects(checkSources(it.path, new Map()), /it is a pipe, a device or a socket/);
+});
+
 Deno.test("a pipe in the code's place is changed code, and not waited for", async () => {
   await using it = await checkout();
   await Deno.remove(join(it.path, "src/mod.ts"));
