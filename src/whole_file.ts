@@ -50,7 +50,7 @@ const CHUNK_BYTES = 1 << 20;
  * import assert from "node:assert/strict";
  *
  * assert.equal((await readWhole("LICENSE"))[0], "M".charCodeAt(0));
- * await assert.rejects(readWhole("LICENSE", { most: 2 }), /larger than 2 bytes/);
+ * await assert.rejects(readWhole("LICENSE", { most: 2 }), /larger than 2 B/);
  * ```
  */
 export async function readWhole(
