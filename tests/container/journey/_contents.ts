@@ -3,9 +3,16 @@ import assert from "node:assert/strict";
 import { BASE, output } from "./_engine.ts";
 import { IMAGE, LATEST } from "./_names.ts";
 
-/** The images, containers and volumes that an engine has now and had not then. */
+/** A container that has ended is still listed while a busy engine removes it. */
+const REMOVED_WITHIN_SECONDS = 20;
+
+/** The images, containers and volumes that an engine keeps and had not then. */
 export async function newSince(before: ReadonlySet<string>): Promise<string[]> {
-  return [...(await everything()).difference(before)];
+  for (let second = 0;; second++) {
+    const left = (await everything()).difference(before);
+    if (left.size === 0 || second === REMOVED_WITHIN_SECONDS) return [...left];
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
 }
 
 export async function everything(): Promise<Set<string>> {
