@@ -214,7 +214,7 @@ Deno.test("a wrong request exits with 2, in both languages, and leaves no file",
       }
     }
     const { code } = await graph("vae", "--model", `${folder}/none`, "--out", `${folder}/x.onnx`);
-    assert.equal(code, 1);
+    assert.equal(code, 2);
     assert.deepEqual(filesBelow(folder), [
       `${folder}/clip.model.safetensors`,
       `${folder}/vae.onnx`,
