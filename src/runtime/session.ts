@@ -139,7 +139,7 @@ export interface RunningGraph extends AsyncDisposable {
   run(feeds: Feeds, fetches?: undefined, options?: RunOptions): Promise<Record<string, Tensor>>;
   run(
     feeds: Feeds,
-    fetches: readonly string[],
+    fetches?: readonly string[],
     options?: RunOptions,
   ): Promise<Record<string, Output>>;
   /** Runs the graph over each of several inputs; absent where that is no faster than one by one. */

@@ -44,7 +44,7 @@ class SpreadGraph implements RunningGraph {
   ): Promise<Record<string, Tensor>>;
   async run(
     feeds: Feeds,
-    fetches: readonly string[],
+    fetches?: readonly string[],
     options?: RunOptions,
   ): Promise<Record<string, Output>>;
   async run(
@@ -56,9 +56,7 @@ class SpreadGraph implements RunningGraph {
     const graph = this.#graphs[index]!;
     this.#runs[index]!++;
     try {
-      return await (fetches === undefined
-        ? graph.run(feeds, fetches, options)
-        : graph.run(feeds, fetches, options));
+      return await graph.run(feeds, fetches, options);
     } finally {
       this.#runs[index]!--;
     }

@@ -246,7 +246,7 @@ class OperatorSession {
   ): Promise<Record<string, Tensor>>;
   async run(
     feeds: Feeds,
-    fetches: readonly string[],
+    fetches?: readonly string[],
     options?: RunOptions,
   ): Promise<Record<string, Output>>;
   async run(
