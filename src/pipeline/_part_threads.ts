@@ -127,10 +127,8 @@ export interface GpuThreads extends Disposable {
  */
 export async function openGpuThreads(deviceIds: readonly number[]): Promise<GpuThreads> {
   if (deviceIds.length === 1) return { gpus: [], [Symbol.dispose]: () => {} };
-  const { SessionThread } = await import("../runtime/session_thread.ts");
-  const { KERNEL_THREAD } = await import("../kernels/thread_module.ts");
   const gpus = await Promise.all(deviceIds.map(async (deviceId) => {
-    const thread = await SessionThread.open(KERNEL_THREAD);
+    const thread = await openThread(true);
     if (thread === undefined) throw mayNotStartThreads();
     return { deviceId, thread };
   }));
