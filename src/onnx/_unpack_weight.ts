@@ -76,14 +76,14 @@ function formsOf(
   }
   const { points, scales, minima } = unpackBlocks(dtype, stored);
   // A value is scale · (point − middle) + offset.
-  const offsets = scales.map((scale, i) => minima[i]! + scale * (middle - zero));
+  const offsets = () => scales.map((scale, i) => minima[i]! + scale * (middle - zero));
   // Small zeros are more exact in 16 bits: beside them points stay as they are.
-  const zeros = wanted.has("zeros") ? zerosOf({ points, scales }, offsets, middle) : undefined;
+  const zeros = wanted.has("zeros") ? zerosOf({ points, scales }, offsets(), middle) : undefined;
   const shift = zeros === undefined ? (bits === 4 ? 8 : 128) - middle : 0;
   return {
     points: () => bits === 4 ? packedNibbles(points, shift) : shifted(points, shift),
     scales: (type) => encodeFloats(scales, type),
-    offsets: (type) => encodeFloats(offsets, type),
+    offsets: (type) => encodeFloats(offsets(), type),
     ...(zeros === undefined ? {} : { zeros: (type) => encodeFloats(zeros, type) }),
   };
 }
