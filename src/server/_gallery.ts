@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 import * as z from "zod";
 import { CONTENT_TYPES } from "./_content_types.ts";
+import { lastingPicture } from "./_lasting_picture.ts";
 import { notFound } from "./_problem.ts";
 import { recipeAnswer } from "./_recipes.ts";
 import type { Routes } from "./_routes.ts";
@@ -124,18 +125,17 @@ export function addBin(routes: Routes, { gallery }: ServerContext): void {
     async (context) => context.json({ pictures: await gallery.bin() }),
   );
 
-  routes.add({
-    method: "get",
-    path: "/api/gallery/bin/:binned",
-    tag: TAG,
-    summary: "A picture in the bin",
-    answer: "image/*",
-  }, async (context) => {
-    const file = await gallery.readBinned(context.req.param("binned")!);
-    if (file === undefined) throw notFound();
-    context.header("Cache-Control", "private, max-age=31536000, immutable");
-    return context.body(file.bytes, 200, { "Content-Type": CONTENT_TYPES[file.format] });
-  });
+  routes.add(
+    {
+      method: "get",
+      path: "/api/gallery/bin/:binned",
+      tag: TAG,
+      summary: "A picture in the bin",
+      answer: "image/*",
+    },
+    async (context) =>
+      lastingPicture(context, await gallery.readBinned(context.req.param("binned")!)),
+  );
 
   routes.add(
     { method: "delete", path: "/api/gallery/bin", tag: TAG, summary: "Empty the bin for good" },

@@ -3,8 +3,7 @@ import * as z from "zod";
 import { wordedRequest } from "../studio/worded_settings.ts";
 import { drawnSize } from "./_ask.ts";
 import { bytesOf } from "./_body.ts";
-import { CONTENT_TYPES } from "./_content_types.ts";
-import { notFound } from "./_problem.ts";
+import { lastingPicture } from "./_lasting_picture.ts";
 import type { Routes } from "./_routes.ts";
 import type { ServerContext } from "./types.ts";
 
@@ -30,12 +29,7 @@ export function addPictures(routes: Routes, server: ServerContext): void {
     tag,
     summary: "A picture that was given",
     answer: "image/*",
-  }, async (context) => {
-    const file = await given.read(context.req.param("name")!);
-    if (file === undefined) throw notFound();
-    context.header("Cache-Control", "private, max-age=31536000, immutable");
-    return context.body(file.bytes, 200, { "Content-Type": CONTENT_TYPES[file.format] });
-  });
+  }, async (context) => lastingPicture(context, await given.read(context.req.param("name")!)));
   routes.add({
     method: "post",
     path: "/api/pictures/size",
