@@ -2,7 +2,7 @@ import { readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { NewBieError } from "../errors.ts";
-import { readJson } from "../files.ts";
+import { lastPart, readJson } from "../files.ts";
 import type { Texts } from "../language.ts";
 import { reasonOf } from "../system_reason.ts";
 import { readWholeText } from "../whole_file.ts";
@@ -121,7 +121,7 @@ async function otherPrograms(
   for (const { name, path } of installed) {
     const { value } = await readJson(join(root, path, "package.json"));
     const { bin } = (value ?? {}) as { bin?: unknown };
-    const brought = typeof bin === "string" ? { [name.replace(/^.*\//, "")]: bin } : bin ?? {};
+    const brought = typeof bin === "string" ? { [lastPart(name)]: bin } : bin ?? {};
     for (const [program, file] of Object.entries(brought)) {
       const places = programs.get(program) ?? [];
       programs.set(program, [...places, join(await realpath(join(root, path)), String(file))]);
